@@ -1,0 +1,136 @@
+"""Which phase of a drill each step belongs to: told by the kind of the step and its place, and nothing else.
+
+The rule: Given* (Fault Then+ Recovery Then+)+ , where a second recovery may follow criteria without a new fault.
+Source: docs/architecture.md, "Phases".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StepKind(StrEnum):
+    """What a step definition is for, as its decorator says (`@given`, `@when`, `@then`, `@fault`, `@recovery`)."""
+
+    GIVEN = "given"
+    WHEN = "when"
+    THEN = "then"
+    FAULT = "fault"
+    RECOVERY = "recovery"
+
+
+class Phase(StrEnum):
+    """The phases of a drill, in their order. RESTORE has no steps: it always runs."""
+
+    BASELINE = "baseline"
+    FAULT = "fault"
+    SYMPTOMS = "symptoms"
+    RECOVERY = "recovery"
+    CRITERIA = "criteria"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step as the feature writes it and the step definition it meets."""
+
+    keyword: str
+    text: str
+    line: int
+    kind: StepKind
+
+
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """A step (or the lack of one) that breaks the order of phases; `line` is in the feature file."""
+
+    line: int
+    message: str
+
+
+def is_drill(kinds: Sequence[StepKind]) -> bool:
+    """A scenario with a fault or a recovery is a drill; any other is an ordinary test."""
+    return StepKind.FAULT in kinds or StepKind.RECOVERY in kinds
+
+
+_AFTER = {
+    Phase.BASELINE: "before the first fault",
+    Phase.FAULT: "after a fault",
+    Phase.SYMPTOMS: "after the symptoms",
+    Phase.RECOVERY: "after a recovery",
+    Phase.CRITERIA: "after the criteria",
+}
+
+
+def assign(steps: Sequence[PlannedStep]) -> tuple[list[Phase], list[Misplaced]]:
+    """Give each step of a drill its phase.
+
+    Returns as many phases as steps, and what is out of place (empty when the scenario is well formed).
+    """
+    phases: list[Phase] = []
+    wrong: list[Misplaced] = []
+    now = Phase.BASELINE
+    for step in steps:
+        allowed = _next(now, step.kind)
+        if allowed is None:
+            wrong.append(Misplaced(step.line, _why(now, step)))
+            phases.append(now)
+            continue
+        now = allowed
+        phases.append(now)
+    wrong += _missing(steps, phases)
+    return phases, wrong
+
+
+def _next(now: Phase, kind: StepKind) -> Phase | None:
+    match kind, now:
+        case StepKind.GIVEN, Phase.BASELINE:
+            return Phase.BASELINE
+        case StepKind.FAULT, Phase.BASELINE | Phase.FAULT | Phase.CRITERIA:
+            return Phase.FAULT
+        case StepKind.THEN, Phase.FAULT | Phase.SYMPTOMS:
+            return Phase.SYMPTOMS
+        case StepKind.RECOVERY, Phase.SYMPTOMS | Phase.RECOVERY | Phase.CRITERIA:
+            return Phase.RECOVERY
+        case StepKind.THEN, Phase.RECOVERY | Phase.CRITERIA:
+            return Phase.CRITERIA
+    return None
+
+
+def _why(now: Phase, step: PlannedStep) -> str:
+    sentence = f"'{step.keyword} {step.text}'"
+    match step.kind, now:
+        case StepKind.WHEN, _:
+            return (
+                f"{sentence} is a plain When step; in a drill each When is a fault or a recovery: "
+                "define it with @fault or @recovery"
+            )
+        case StepKind.GIVEN, _:
+            return f"{sentence} is a Given {_AFTER[now]}; the baseline comes first: move it up"
+        case StepKind.THEN, Phase.BASELINE:
+            return f"{sentence} is a Then before any fault; say it as a Given, or move it below the fault"
+        case StepKind.RECOVERY, Phase.BASELINE:
+            return f"{sentence} is a recovery before any fault; a drill breaks the system first: add a fault step above"
+        case StepKind.RECOVERY, Phase.FAULT:
+            return (
+                f"{sentence} is a recovery with no symptom before it; without an observed symptom nothing is proven: "
+                "add a Then between fault and recovery"
+            )
+        case StepKind.FAULT, Phase.RECOVERY:
+            return f"{sentence} is a fault with no criterion for the recovery before it; add a Then above"
+    return f"{sentence} is a {step.kind} step {_AFTER[now]}; faults come before symptoms, and recovery after them"
+
+
+def _missing(steps: Sequence[PlannedStep], phases: Sequence[Phase]) -> list[Misplaced]:
+    if not steps:
+        return []
+    last = steps[-1].line
+    need = {
+        Phase.BASELINE: "no baseline: add a Given that looks whether the system is healthy before anything is touched",
+        Phase.SYMPTOMS: "no symptom: add a Then between fault and recovery",
+        Phase.RECOVERY: "no recovery: add 'When the recovery playbook \"...\" is run' or 'When the system is left to itself'",
+        Phase.CRITERIA: "no success criterion: add a Then after the recovery",
+    }
+    return [Misplaced(last, f"the drill has {text}") for phase, text in need.items() if phase not in phases]
