@@ -1,0 +1,88 @@
+"""Work-loss accounting: what was asked for, acknowledged and done. A pure function of the history.
+
+Source of the rule: Jepsen's total-queue checker. Only acknowledged work can be lost; work whose answer never came may
+or may not be done ("recovered" when it is); work that was refused, or that nobody asked for, must not appear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Answered(StrEnum):
+    """What became of one attempt to submit work, as its sender saw it."""
+
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    """No answer, a time-out, or an answer that neither accepts nor refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One submission. Times are monotonic seconds; `status` is the HTTP status or None; `detail` why there was no answer."""
+
+    id: str
+    sent_s: float
+    answered_s: float
+    answered: Answered
+    status: int | None = None
+    detail: str | None = None
+    retry_after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The balance. Id lists are sorted; `duplicated` maps an id to how often it was done."""
+
+    attempted: int
+    acknowledged: int
+    refused: int
+    unknown: int
+    completed: int
+    lost: tuple[str, ...]
+    duplicated: Mapping[str, int]
+    unexpected: tuple[str, ...]
+    recovered: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """There was acknowledged work, none of it is lost or done twice, and nothing was done that was not asked for.
+
+        An account without acknowledged work proves nothing and is not sound.
+        """
+        return self.acknowledged > 0 and not (self.lost or self.duplicated or self.unexpected)
+
+    def sentence(self) -> str:
+        """The balance in one line."""
+        return (
+            f"{self.acknowledged} acknowledged, {self.completed} completed, {len(self.lost)} lost, "
+            f"{len(self.duplicated)} duplicated, {len(self.unexpected)} unexpected"
+        )
+
+
+def account(attempts: Iterable[Attempt], completed: Mapping[str, int]) -> Account:
+    """Balance the attempts against what was completed (id -> how often)."""
+    by_answer: dict[Answered, set[str]] = {answer: set() for answer in Answered}
+    tried = 0
+    for attempt in attempts:
+        tried += 1
+        by_answer[attempt.answered].add(attempt.id)
+    acknowledged = by_answer[Answered.ACKNOWLEDGED]
+    # an id that was sent again counts by its best answer
+    unknown = by_answer[Answered.UNKNOWN] - acknowledged
+    refused = by_answer[Answered.REFUSED] - acknowledged - unknown
+    done = {job for job, times in completed.items() if times > 0}
+    return Account(
+        attempted=tried,
+        acknowledged=len(acknowledged),
+        refused=len(refused),
+        unknown=len(unknown),
+        completed=len(done),
+        lost=tuple(sorted(acknowledged - done)),
+        duplicated={job: times for job, times in sorted(completed.items()) if times > 1},
+        unexpected=tuple(sorted(done - acknowledged - unknown)),
+        recovered=tuple(sorted(done & unknown)),
+    )

@@ -1,0 +1,166 @@
+"""The work that is submitted all through a drill, and its ledger.
+
+Open loop: attempts leave at the stated rate whether or not earlier ones were answered, so that a slow system does not
+hide its slowness (no coordinated omission). Each attempt ends as acknowledged, refused or unknown; none is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drillbook.errors import CouldNotLookError
+from drillbook.httpwire import HttpLine
+from drillbook.inventory import Endpoint, Work
+from drillbook.ledger import Account, Answered, Attempt, account
+from drillbook.probe import Prober, why
+
+ANSWER_TIMEOUT_S = 5.0
+MAX_UNDER_WAY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """From this monotonic instant on, so many submissions a second."""
+
+    since_s: float
+    per_second: float
+
+
+class Load:
+    """Submits work through the system's own front door and keeps the ledger of it."""
+
+    def __init__(self, prober: Prober, work: Work, database: Endpoint, prefix: str) -> None:
+        self._prober, self._work, self._database = prober, work, database
+        self.prefix = prefix
+        self.rates: list[Rate] = []
+        self._attempts: list[Attempt] = []
+        self._skipped = 0
+        self._number = 0
+        self._rate = 0.0
+        self._lines: list[HttpLine] = []
+        self._under_way = 0
+        self._body = json.dumps(work.submit_body)
+        self._lock = threading.Lock()
+        self._running: Any = None
+        self._wake = asyncio.Event()
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What was tried and answered so far."""
+        return tuple(self._attempts)
+
+    @property
+    def skipped(self) -> int:
+        """Attempts that were due but not sent, since too many were still unanswered. Never counted as attempted."""
+        return self._skipped
+
+    def submit(self, per_second: float) -> None:
+        """Begin, or go on, at this rate."""
+        self._rate = per_second
+        self.rates.append(Rate(time.monotonic(), per_second))
+        if self._running is None:
+            self._running = self._prober.run(self._run())
+
+    def stop(self) -> None:
+        """No further attempts; those under way are waited for."""
+        running, self._running = self._running, None
+        if running is None:
+            return
+        self.rates.append(Rate(time.monotonic(), 0.0))
+        self._rate = -1.0
+        running.result(timeout=ANSWER_TIMEOUT_S + 5)
+
+    async def _run(self) -> None:
+        pending: set[asyncio.Task[None]] = set()
+        due = time.monotonic()
+        while self._rate >= 0:
+            now = time.monotonic()
+            if self._rate == 0 or due > now:
+                # at least ten times a second, so that a new rate or a stop is seen soon
+                await asyncio.sleep(min(0.1, due - now) if self._rate else 0.1)
+                continue
+            due = max(due + 1 / self._rate, now - 1)
+            if self._under_way >= MAX_UNDER_WAY:
+                self._skipped += 1
+                continue
+            self._number += 1
+            task = asyncio.get_running_loop().create_task(self._attempt(f"{self.prefix}{self._number:06d}"))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+        if pending:
+            await asyncio.wait(pending, timeout=ANSWER_TIMEOUT_S + 1)
+        for line in self._lines:
+            line.close()
+
+    async def _attempt(self, job: str) -> None:
+        work = self._work
+        line = self._lines.pop() if self._lines else HttpLine(work.submit_url, work.submit_headers)
+        body = self._body.replace("{id}", job).encode()
+        sent = time.monotonic()
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await line.ask(work.submit_method, body)
+        except Exception as error:  # noqa: BLE001 - whatever happened, the attempt is answered "unknown" with the reason
+            line.close()
+            self._note(Attempt(job, sent, time.monotonic(), Answered.UNKNOWN, detail=why(error)))
+        else:
+            if answer.status in work.acknowledged:
+                answered = Answered.ACKNOWLEDGED
+            elif answer.status in work.refused:
+                answered = Answered.REFUSED
+            else:
+                answered = Answered.UNKNOWN
+            retry_after = "retry-after" in answer.headers
+            self._note(Attempt(job, sent, time.monotonic(), answered, answer.status, None, retry_after))
+        finally:
+            self._under_way -= 1
+            self._lines.append(line)
+
+    def _note(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.append(attempt)
+
+    def completed(self) -> Mapping[str, int]:
+        """How often each job of this drill was done, by the system's own books (SQL).
+
+        Raises CouldNotLookError when the database does not answer.
+        """
+        import psycopg
+
+        try:
+            with psycopg.connect(
+                self._database.url,
+                user=self._database.user,
+                password=self._database.password,
+                connect_timeout=max(1, round(self._database.timeout_s)),
+                options="-c statement_timeout=10000",
+            ) as connection:
+                rows = connection.execute(self._work.completed_query.encode(), {"prefix": f"{self.prefix}%"}).fetchall()
+        except psycopg.Error as error:
+            raise CouldNotLookError(f"the completed work could not be read from the database: {why(error)}") from None
+        return {str(job): int(times) for job, times in rows}
+
+    def balance(self, until_s: float | None = None) -> Account:
+        """Balance what was answered before `until_s` (monotonic; now when None) against what is done by now.
+
+        Work that was sent, but is not answered or was answered later, is left out on both sides.
+        """
+        done = self.completed()
+        limit = math.inf if until_s is None else until_s
+        attempts = self.attempts
+        counted = [attempt for attempt in attempts if attempt.answered_s <= limit]
+        ids = {attempt.id for attempt in counted}
+        left_out = {job for job in done if job not in ids and self._was_sent(job)}
+        return account(counted, {job: times for job, times in done.items() if job not in left_out})
+
+    def _was_sent(self, job: str) -> bool:
+        number = job.removeprefix(self.prefix)
+        return number.isdigit() and int(number) <= self._number
