@@ -1,7 +1,7 @@
 """Which phase of a drill each step belongs to: told by the kind of the step and its place, and nothing else.
 
-The rule: Given* (Fault Then+ Recovery Then+)+ , where a second recovery may follow criteria without a new fault.
-Source: docs/architecture.md, "Phases".
+The rule: Given+ (Fault+ Then+ (Recovery+ Then+)+)+, so a second recovery may follow criteria without a new
+fault. Source: docs/architecture.md, "Phases".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class StepKind(StrEnum):
-    """What a step definition is for, as its decorator says (`@given`, `@when`, `@then`, `@fault`, `@recovery`)."""
+    """What a step definition is for, as its decorator says: `@given`, `@fault` and so on."""
 
     GIVEN = "given"
     WHEN = "when"
@@ -56,7 +56,6 @@ def is_drill(kinds: Sequence[StepKind]) -> bool:
 
 
 _AFTER = {
-    Phase.BASELINE: "before the first fault",
     Phase.FAULT: "after a fault",
     Phase.SYMPTOMS: "after the symptoms",
     Phase.RECOVERY: "after a recovery",
@@ -67,21 +66,46 @@ _AFTER = {
 def assign(steps: Sequence[PlannedStep]) -> tuple[list[Phase], list[Misplaced]]:
     """Give each step of a drill its phase.
 
-    Returns as many phases as steps, and what is out of place (empty when the scenario is well formed).
+    Returns as many phases as steps, and what is out of place (empty when the scenario is well formed). A step
+    out of place gets the phase that its kind belongs to, so that one mistake is not reported again for what
+    follows.
     """
     phases: list[Phase] = []
     wrong: list[Misplaced] = []
     now = Phase.BASELINE
     for step in steps:
-        allowed = _next(now, step.kind)
-        if allowed is None:
+        following = _next(now, step.kind)
+        if following is None:
             wrong.append(Misplaced(step.line, _why(now, step)))
-            phases.append(now)
-            continue
-        now = allowed
+            following = _HOME.get(step.kind, now)
+        now = following
         phases.append(now)
-    wrong += _missing(steps, phases)
+    if steps and all(step.kind is not StepKind.GIVEN for step in steps):
+        wrong.append(Misplaced(steps[0].line, _NO_BASELINE))
+    if steps and now in _UNFINISHED:
+        wrong.append(Misplaced(steps[-1].line, _UNFINISHED[now]))
     return phases, wrong
+
+
+# Where a step belongs that is in the wrong place. A Given or Then stays where it is.
+_HOME = {StepKind.FAULT: Phase.FAULT, StepKind.RECOVERY: Phase.RECOVERY}
+
+_NO_BASELINE = (
+    "the drill has no baseline: begin with a Given that looks whether the system is healthy "
+    "before anything is touched"
+)
+
+# What a drill lacks that ends in one of these phases.
+_UNFINISHED = {
+    Phase.FAULT: (
+        "the drill ends with a fault: add a Then that sees the symptom, a recovery, and a Then for its success"
+    ),
+    Phase.SYMPTOMS: (
+        "the drill ends with no recovery: add 'When the recovery playbook \"...\" is run' or "
+        "'When the system is left to itself', and a Then below it"
+    ),
+    Phase.RECOVERY: "the drill ends with no success criterion: add a Then after the recovery",
+}
 
 
 def _next(now: Phase, kind: StepKind) -> Phase | None:
@@ -102,35 +126,25 @@ def _next(now: Phase, kind: StepKind) -> Phase | None:
 def _why(now: Phase, step: PlannedStep) -> str:
     sentence = f"'{step.keyword} {step.text}'"
     match step.kind, now:
-        case StepKind.WHEN, _:
-            return (
-                f"{sentence} is a plain When step; in a drill each When is a fault or a recovery: "
-                "define it with @fault or @recovery"
-            )
         case StepKind.GIVEN, _:
             return f"{sentence} is a Given {_AFTER[now]}; the baseline comes first: move it up"
-        case StepKind.THEN, Phase.BASELINE:
+        case StepKind.THEN, _:
             return f"{sentence} is a Then before any fault; say it as a Given, or move it below the fault"
         case StepKind.RECOVERY, Phase.BASELINE:
-            return f"{sentence} is a recovery before any fault; a drill breaks the system first: add a fault step above"
-        case StepKind.RECOVERY, Phase.FAULT:
+            return f"{sentence} is a recovery before any fault; a drill breaks the system first: add a fault above"
+        case StepKind.RECOVERY, _:
             return (
-                f"{sentence} is a recovery with no symptom before it; without an observed symptom nothing is proven: "
-                "add a Then between fault and recovery"
+                f"{sentence} is a recovery with no symptom before it; without an observed symptom nothing is "
+                "proven: add a Then between fault and recovery"
             )
-        case StepKind.FAULT, Phase.RECOVERY:
+        case StepKind.FAULT, Phase.SYMPTOMS:
+            return (
+                f"{sentence} is a fault after the symptoms of another; bring all faults together above their "
+                "symptoms, or recover from the first before the second"
+            )
+        case StepKind.FAULT, _:
             return f"{sentence} is a fault with no criterion for the recovery before it; add a Then above"
-    return f"{sentence} is a {step.kind} step {_AFTER[now]}; faults come before symptoms, and recovery after them"
-
-
-def _missing(steps: Sequence[PlannedStep], phases: Sequence[Phase]) -> list[Misplaced]:
-    if not steps:
-        return []
-    last = steps[-1].line
-    need = {
-        Phase.BASELINE: "no baseline: add a Given that looks whether the system is healthy before anything is touched",
-        Phase.SYMPTOMS: "no symptom: add a Then between fault and recovery",
-        Phase.RECOVERY: "no recovery: add 'When the recovery playbook \"...\" is run' or 'When the system is left to itself'",
-        Phase.CRITERIA: "no success criterion: add a Then after the recovery",
-    }
-    return [Misplaced(last, f"the drill has {text}") for phase, text in need.items() if phase not in phases]
+    return (
+        f"{sentence} is a plain When step; in a drill each When is a fault or a recovery: "
+        "define it with @fault or @recovery"
+    )

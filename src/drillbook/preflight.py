@@ -1,0 +1,165 @@
+"""Plan every run of every scenario of a feature, and find all that would stop one midway.
+
+The rule: what can be known before the first step is known before the first step. A drill whose seventh step
+is undefined would otherwise break the system in its third and never recover it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_bdd.parser import Scenario, Step
+
+from drillbook.featuretext import FeatureText, Problem, Row, ScenarioText, node_name
+from drillbook.phases import Phase, PlannedStep, StepKind, assign, is_drill
+from drillbook.stepdefs import Definition, Definitions
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One scenario run: rendered, each step with the definition that will run it. `row_id` is None without
+    Examples.
+    """
+
+    text: ScenarioText
+    row: Row
+    row_id: str | None
+    scenario: Scenario
+    definitions: tuple[Definition, ...]
+    steps: tuple[PlannedStep, ...]
+    phases: tuple[Phase, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its node: the scenario's, with the values of the row in brackets."""
+        base = node_name(self.text.name)
+        return base if self.row_id is None else f"{base}[{self.row_id}]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Unmet:
+    """Why no definition, or no single good one, runs a step."""
+
+    message: str
+    details: tuple[str, ...] = ()
+
+
+def plan_feature(text: FeatureText, definitions: Definitions) -> tuple[list[Plan], list[Problem]]:
+    """The plans of all scenarios in their order, and all problems of the file, sorted by line, each once.
+
+    With a problem the plans are incomplete: do not run them.
+    """
+    plans: list[Plan] = []
+    problems = list(text.problems)
+    for scenario in text.scenarios:
+        own_plans, own_problems = _plan_scenario(scenario, definitions)
+        plans += own_plans
+        problems += own_problems
+    return plans, sorted(set(problems))
+
+
+def _plan_scenario(text: ScenarioText, definitions: Definitions) -> tuple[list[Plan], list[Problem]]:
+    plans: list[Plan] = []
+    problems: list[Problem] = []
+    unmet: dict[int, list[tuple[Row, _Unmet]]] = {}
+    ids = _row_ids(text.rows) if text.is_outline else [None]
+    for row, row_id in zip(text.rows, ids, strict=True):
+        scenario = text.template.render(row.values)
+        found: list[Definition] = []
+        for step in scenario.steps:
+            met = _meet(step, definitions)
+            if isinstance(met, _Unmet):
+                unmet.setdefault(step.line_number, []).append((row, met))
+            else:
+                found.append(met)
+        if len(found) < len(scenario.steps):
+            continue
+        steps = tuple(
+            _planned(step, definition) for step, definition in zip(scenario.steps, found, strict=True)
+        )
+        phases: Sequence[Phase] = ()
+        if is_drill([step.kind for step in steps]):
+            phases, misplaced = assign(steps)
+            problems += [Problem(each.line, each.message) for each in misplaced]
+        plans.append(Plan(text, row, row_id, scenario, tuple(found), steps, tuple(phases)))
+    for line, failing in unmet.items():
+        problems += _unmet_problems(line, failing, text)
+    return plans, problems
+
+
+def _row_ids(rows: Sequence[Row]) -> list[str | None]:
+    """`eu-2` from the values of a row; `eu-2_2` for the second row with the same values."""
+    ids: list[str | None] = []
+    count: dict[str, int] = {}
+    for row in rows:
+        base = "-".join(row.values.values())
+        count[base] = count.get(base, 0) + 1
+        ids.append(base if count[base] == 1 else f"{base}_{count[base]}")
+    return ids
+
+
+def _meet(step: Step, definitions: Definitions) -> Definition | _Unmet:
+    """The one definition for a step, or why there is none."""
+    sentence = f"'{step.keyword} {step.name}'"
+    found = definitions.find(step.type, step.name)
+    if not found:
+        return _undefined(step, definitions)
+    if len(found) > 1:
+        return _Unmet(f"{sentence} meets {len(found)} step definitions:", tuple(map(str, found)))
+    definition = found[0]
+    if definition.is_async:
+        return _Unmet(
+            f"{sentence} meets an async step at {definition.location}, which would never be awaited: "
+            "write it as a plain function"
+        )
+    if definition.drill_kind and step.type != "when":
+        return _Unmet(
+            f"{sentence} is a {step.type.capitalize()}, but runs a {definition.drill_kind} "
+            f"({definition.location}): say it with When"
+        )
+    missing = definitions.unmet_fixtures(definition, step.name)
+    if missing:
+        return _Unmet(
+            f"{sentence} asks for {', '.join(map(repr, missing))} at {definition.location}: "
+            "neither a field of the sentence nor a fixture has that name"
+        )
+    return definition
+
+
+def _undefined(step: Step, definitions: Definitions) -> _Unmet:
+    sentence = f"'{step.keyword} {step.name}'"
+    otherwise = definitions.matching(step.name)
+    if otherwise:
+        known = " and ".join(sorted({str(each.step_type).capitalize() for each in otherwise}))
+        return _Unmet(
+            f"{sentence} is a {step.type.capitalize()} here, but is defined as a {known}:",
+            tuple(map(str, otherwise)),
+        )
+    nearest = definitions.nearest(step.name)
+    if nearest:
+        return _Unmet(f"{sentence} is not defined; the nearest are:", tuple(map(str, nearest)))
+    return _Unmet(f"{sentence} is not defined, and nothing like it is")
+
+
+def _unmet_problems(
+    line: int, failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText
+) -> Iterator[Problem]:
+    """One problem where every row fails for the same step, else one for each failing row, named by its
+    line.
+    """
+    if not text.is_outline:
+        yield from (Problem(line, unmet.message, unmet.details) for _, unmet in failing)
+        return
+    messages = {unmet.message for _, unmet in failing}
+    shown = failing[:1] if len(failing) == len(text.rows) or len(messages) == 1 else failing
+    for row, unmet in shown:
+        where = "" if len(messages) == 1 else f" (row on line {row.line})"
+        message = unmet.message
+        colon = message.endswith(":")
+        yield Problem(line, f"{message.removesuffix(':')}{where}{':' if colon else ''}", unmet.details)
+
+
+def _planned(step: Step, definition: Definition) -> PlannedStep:
+    kind = definition.drill_kind or StepKind(step.type)
+    return PlannedStep(keyword=step.keyword, text=step.name, line=step.line_number, kind=kind)
