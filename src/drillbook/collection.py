@@ -94,11 +94,7 @@ def _load_folder(config: pytest.Config, folder: Path) -> None:
     base = root if folder.is_relative_to(root) and folder != root else folder.parent
     if str(base) not in sys.path:
         sys.path.insert(0, str(base))
-    paths = {
-        _module_name(path, base): path
-        for path in sorted(folder.rglob("*.py"))
-        if _is_step_module(path, folder)
-    }
+    paths = {_module_name(path, base): path for path in sorted(folder.rglob("*.py")) if _is_step_module(path, folder)}
     # All at once and before the first import: a module that imports its neighbour would make pytest warn
     # otherwise.
     pytest.register_assert_rewrite(*paths)
@@ -140,9 +136,7 @@ def _import_failure(error: BaseException, path: Path) -> tuple[int, str]:
     if isinstance(error, SyntaxError) and error.filename:
         frames = [(Path(error.filename), error.lineno or 1)]
     else:
-        frames = [
-            (Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)
-        ]
+        frames = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
     own = [line for file, line in frames if file == path]
     file, line = frames[-1]
     elsewhere = file != path and "importlib" not in file.parts and file.exists()
@@ -278,9 +272,7 @@ class ScenarioItem(pytest.Function):
         self.marks = [StepMark.NOT_RUN] * len(self.steps)
         self.config.hook.pytest_bdd_before_scenario(**about)
         try:
-            for index, (step, definition) in enumerate(
-                zip(scenario.steps, self.plan.definitions, strict=True)
-            ):
+            for index, (step, definition) in enumerate(zip(scenario.steps, self.plan.definitions, strict=True)):
                 self.marks[index] = StepMark.FAILED
                 _execute_step_function(request, scenario, step, definition.context)
                 self.marks[index] = StepMark.PASSED
@@ -317,9 +309,7 @@ class ScenarioItem(pytest.Function):
         return with_trail(shown, steps) if steps else shown
 
     def _failed_line(self) -> int:
-        failed = [
-            step.line for step, mark in zip(self.steps, self.marks, strict=True) if mark is StepMark.FAILED
-        ]
+        failed = [step.line for step, mark in zip(self.steps, self.marks, strict=True) if mark is StepMark.FAILED]
         return failed[0] if failed else self.line
 
 

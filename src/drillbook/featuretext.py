@@ -8,7 +8,7 @@ error, keeps only the last of two scenarios with one name, and forgets the lines
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,12 +26,13 @@ from pytest_bdd.gherkin_parser import Step as GherkinStep
 from pytest_bdd.parser import PARAM_RE, Feature, FeatureParser, Rule, ScenarioTemplate, Step
 from pytest_bdd.types import GIVEN, STEP_TYPE_BY_PARSER_KEYWORD
 
+from drillbook.timeline import Event
 from drillbook.vocabulary import parse_duration
 
 SEVERITIES = ("P0", "P1", "P2", "P3", "P4")
 
-# Tags of which a scenario has one value: that of the nearest of Examples, Scenario, Rule and Feature.
-_SINGLE = ("rto", "severity")
+# The events from which a recovery time objective may run.
+RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_STARTED)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -145,7 +146,7 @@ def effective_tags(*levels: Iterable[str]) -> frozenset[str]:
     tags: set[str] = set()
     for level in map(set, levels):
         for key in _SINGLE:
-            if any(tag.startswith(f"{key}:") for tag in level):
+            if tag_values(level, key):
                 tags = {tag for tag in tags if not tag.startswith(f"{key}:")}
         tags |= level
     return frozenset(tags)
@@ -166,7 +167,7 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
         if key in seen and seen[key] != value:
             yield Problem(tag.location.line, f"@{key} is given twice here, as {seen[key]} and as {value}")
         seen[key] = value
-        reason = _bad_rto(value) if key == "rto" else _bad_severity(value)
+        reason = _SINGLE[key](value)
         if reason:
             yield Problem(tag.location.line, f"{tag.name}: {reason}")
 
@@ -178,8 +179,17 @@ def _bad_rto(value: str) -> str | None:
         return str(error)
 
 
-def _bad_severity(value: str) -> str | None:
-    return None if value in SEVERITIES else f"'{value}' is no severity: write one of {', '.join(SEVERITIES)}"
+def _not_among(what: str, allowed: Sequence[str]) -> Callable[[str], str | None]:
+    return lambda value: None if value in allowed else f"'{value}' is no {what}: write one of {', '.join(allowed)}"
+
+
+# Tags of which a scenario has one value, that of the nearest of Examples, Scenario, Rule and Feature; and
+# what is wrong with a value.
+_SINGLE: dict[str, Callable[[str], str | None]] = {
+    "rto": _bad_rto,
+    "rto-from": _not_among("start of the clock", RTO_CLOCKS),
+    "severity": _not_among("severity", SEVERITIES),
+}
 
 
 # ---- scenarios --------------------------------------------------------------------------------------------
@@ -254,9 +264,7 @@ class _Reader(FeatureParser):
         self._claim_name("scenario", scenario_data.name, line)
         self.problems += _tag_problems(scenario_data.tags)
         if not scenario_data.steps:
-            self.problems.append(
-                Problem(line, f"the scenario '{template.name}' has no steps: it would prove nothing")
-            )
+            self.problems.append(Problem(line, f"the scenario '{template.name}' has no steps: it would prove nothing"))
         if not scenario_data.examples and scenario_data.keyword in _outline_keywords(feature.language):
             self.problems.append(Problem(line, f"the outline '{template.name}' has no Examples"))
         for examples in scenario_data.examples:
@@ -270,15 +278,11 @@ class _Reader(FeatureParser):
         rules.
         """
         if not name:
-            self.problems.append(
-                Problem(line, f"the {what} has no name: its name is how it is run and reported")
-            )
+            self.problems.append(Problem(line, f"the {what} has no name: its name is how it is run and reported"))
             return
         first = self.lines_by_name.setdefault(node_name(name), line)
         if first != line:
-            self.problems.append(
-                Problem(line, f"the {what} '{name}' has the name of the one on line {first}")
-            )
+            self.problems.append(Problem(line, f"the {what} '{name}' has the name of the one on line {first}"))
 
 
 def node_name(name: str) -> str:
@@ -299,12 +303,11 @@ def _examples_problems(scenario: GherkinScenario, examples: ExamplesTable) -> It
         return
     columns = [cell.value for cell in examples.table_header.cells]
     for column in sorted({column for column in columns if columns.count(column) > 1}):
-        yield Problem(
-            examples.table_header.location.line, f"two columns of the Examples are called '{column}'"
-        )
+        yield Problem(examples.table_header.location.line, f"two columns of the Examples are called '{column}'")
     for place, text in _texts(scenario):
         for unknown in sorted(set(PARAM_RE.findall(text)) - set(columns)):
-            yield Problem(place, f"<{unknown}> is no column of the Examples on line {line}")
+            if unknown == unknown.strip():  # 'x < 5 and y > 3' has no placeholder
+                yield Problem(place, f"<{unknown}> is no column of the Examples on line {line}")
 
 
 def _texts(scenario: GherkinScenario) -> Iterator[tuple[int, str]]:

@@ -91,15 +91,12 @@ def assign(steps: Sequence[PlannedStep]) -> tuple[list[Phase], list[Misplaced]]:
 _HOME = {StepKind.FAULT: Phase.FAULT, StepKind.RECOVERY: Phase.RECOVERY}
 
 _NO_BASELINE = (
-    "the drill has no baseline: begin with a Given that looks whether the system is healthy "
-    "before anything is touched"
+    "the drill has no baseline: begin with a Given that looks whether the system is healthy before anything is touched"
 )
 
 # What a drill lacks that ends in one of these phases.
 _UNFINISHED = {
-    Phase.FAULT: (
-        "the drill ends with a fault: add a Then that sees the symptom, a recovery, and a Then for its success"
-    ),
+    Phase.FAULT: ("the drill ends with a fault: add a Then that sees the symptom, a recovery, and a Then after it"),
     Phase.SYMPTOMS: (
         "the drill ends with no recovery: add 'When the recovery playbook \"...\" is run' or "
         "'When the system is left to itself', and a Then below it"
@@ -131,7 +128,7 @@ def _why(now: Phase, step: PlannedStep) -> str:
         case StepKind.THEN, _:
             return f"{sentence} is a Then before any fault; say it as a Given, or move it below the fault"
         case StepKind.RECOVERY, Phase.BASELINE:
-            return f"{sentence} is a recovery before any fault; a drill breaks the system first: add a fault above"
+            return f"{sentence} is a recovery before any fault; a drill breaks the system first: add a fault"
         case StepKind.RECOVERY, _:
             return (
                 f"{sentence} is a recovery with no symptom before it; without an observed symptom nothing is "

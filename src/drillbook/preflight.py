@@ -75,9 +75,7 @@ def _plan_scenario(text: ScenarioText, definitions: Definitions) -> tuple[list[P
                 found.append(met)
         if len(found) < len(scenario.steps):
             continue
-        steps = tuple(
-            _planned(step, definition) for step, definition in zip(scenario.steps, found, strict=True)
-        )
+        steps = tuple(_planned(step, definition) for step, definition in zip(scenario.steps, found, strict=True))
         phases: Sequence[Phase] = ()
         if is_drill([step.kind for step in steps]):
             phases, misplaced = assign(steps)
@@ -142,9 +140,7 @@ def _undefined(step: Step, definitions: Definitions) -> _Unmet:
     return _Unmet(f"{sentence} is not defined, and nothing like it is")
 
 
-def _unmet_problems(
-    line: int, failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText
-) -> Iterator[Problem]:
+def _unmet_problems(line: int, failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText) -> Iterator[Problem]:
     """One problem where every row fails for the same step, else one for each failing row, named by its
     line.
     """

@@ -132,9 +132,7 @@ class Definitions:
         found = [d for d in self.matching(sentence) if d.step_type in (None, step_type)]
         if len(found) < 2:
             return tuple(found)
-        nearest = {
-            d.pattern: max(other.depth for other in found if other.pattern == d.pattern) for d in found
-        }
+        nearest = {d.pattern: max(other.depth for other in found if other.pattern == d.pattern) for d in found}
         return tuple(d for d in found if d.depth == nearest[d.pattern])
 
     def nearest(self, sentence: str, count: int = 3) -> list[Definition]:
@@ -143,9 +141,7 @@ class Definitions:
         return [definition for text in close for definition in self._by_blanked[text]][:count]
 
     def unmet_fixtures(self, definition: Definition, sentence: str) -> list[str]:
-        return definition.unmet_fixtures(
-            sentence, lambda name: name in self._target_fixtures or self._is_fixture(name)
-        )
+        return definition.unmet_fixtures(sentence, lambda name: name in self._target_fixtures or self._is_fixture(name))
 
     @cached_property
     def _by_blanked(self) -> dict[str, list[Definition]]:
@@ -173,9 +169,7 @@ def visible_definitions(node: pytest.Collector) -> Definitions:
             if context is not None:
                 # Keyed by identity: a module that imports another's steps has the same definition a second
                 # time.
-                found[id(context)] = Definition(
-                    context, len(fixturedef.baseid), location_of(context.step_func, root)
-                )
+                found[id(context)] = Definition(context, len(fixturedef.baseid), location_of(context.step_func, root))
     return Definitions(list(found.values()), lambda name: bool(getfixturedefs(manager, name, node)))
 
 

@@ -87,16 +87,12 @@ def _drill_step(
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     # One frame more than pytest-bdd's own `when`: it puts the definition into the module of the caller's
     # caller.
-    define = step(
-        name, "when", converters=converters, target_fixture=target_fixture, stacklevel=stacklevel + 1
-    )
+    define = step(name, "when", converters=converters, target_fixture=target_fixture, stacklevel=stacklevel + 1)
 
     def decorator(func: Callable[P, T]) -> Callable[P, T]:
         known = drill_kind_of(func)
         if known not in (None, kind):
-            raise ValueError(
-                f"{func.__qualname__} is a {known} and cannot also be a {kind}: write two step functions"
-            )
+            raise ValueError(f"{func.__qualname__} is a {known} and cannot also be a {kind}: write two step functions")
         setattr(func, _KIND, kind)
         return define(func)
 
@@ -183,9 +179,7 @@ TYPES: Mapping[str, Converter] = {
     # 'up', 'down', 'degraded' -> State
     "State": _typed("|".join(State), lambda text: State(text.lower())),
     # '"a"', '"a" and "b"', '"a", "b" and "c"' -> ("a", "b", "c")
-    "Names": _typed(
-        r'"[^"]+"(?:, "[^"]+")*(?:,? and "[^"]+")?', lambda text: tuple(re.findall(r'"([^"]+)"', text))
-    ),
+    "Names": _typed(r'"[^"]+"(?:, "[^"]+")*(?:,? and "[^"]+")?', lambda text: tuple(re.findall(r'"([^"]+)"', text))),
     # any text without a double quote -> str; what an untyped field between double quotes is
     "Text": _typed(r'[^"]+', str),
 }
