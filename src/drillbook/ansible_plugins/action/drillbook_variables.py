@@ -1,0 +1,149 @@
+"""An Ansible action plugin: writes all variables of all hosts, templated and decrypted by Ansible itself, into one
+private file.
+
+One task for the whole inventory, because a task per host costs a process per host. Each variable is templated by
+itself, so that one that cannot be (`mandatory`, an undefined name) is an entry with its message, not the end of the
+run. Where a value was written (file and line) and whether it was vaulted are tags of core 2.19; without them they are
+unknown, not wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+try:
+    from ansible.module_utils._internal._datatag import AnsibleTagHelper
+except ImportError:
+    AnsibleTagHelper = None
+
+_MAGIC = frozenset(
+    {
+        "ansible_check_mode",
+        "ansible_config_file",
+        "ansible_diff_mode",
+        "ansible_facts",
+        "ansible_forks",
+        "ansible_inventory_sources",
+        "ansible_play_batch",
+        "ansible_play_hosts",
+        "ansible_play_hosts_all",
+        "ansible_play_name",
+        "ansible_playbook_python",
+        "ansible_run_tags",
+        "ansible_skip_tags",
+        "ansible_verbosity",
+        "ansible_version",
+        "environment",
+        "group_names",
+        "groups",
+        "hostvars",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
+        "omit",
+        "play_hosts",
+        "playbook_dir",
+        "role_names",
+        "vars",
+    }
+)
+
+
+class ActionModule(ActionBase):
+    """`drillbook_variables: {dest: FILE}`; run it once, it looks at every host."""
+
+    _requires_connection = False
+    _VALID_ARGS = frozenset({"dest"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
+        hosts = {}
+        for host in task_vars["groups"]["all"]:
+            raw = task_vars["hostvars"].raw_get(host)
+            templar = self._templar.copy_with_new_env(available_variables={**raw, **shared})
+            hosts[host] = {name: _entry(value, name, templar) for name, value in raw.items() if name not in _MAGIC}
+        known = {"groups": task_vars["groups"], "hosts": hosts}
+        with open(os.open(self._task.args["dest"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(_plain(known), file)
+        return result | {"changed": False}
+
+
+def _entry(raw: Any, name: str, templar: Any) -> dict[str, Any]:
+    origins = {path: origin for path, each in _nested(raw, name) if (origin := _origin(each))}
+    entry: dict[str, Any] = {"origins": origins}
+    try:
+        value = templar.template(raw)
+        entry["vaulted"] = [path for path, each in _nested(value, name) if _is_vaulted(each)]
+        entry["value"] = _plain(value)
+    except Exception as error:
+        where, reason = _culprit(raw, name, templar) or (name, error)
+        entry["error"] = {"where": where, "message": _innermost(reason)}
+    return entry
+
+
+def _culprit(raw: Any, name: str, templar: Any) -> tuple[str, BaseException] | None:
+    """The innermost part of a value that cannot be templated by itself."""
+    for path, each in _nested(raw, name):
+        if isinstance(each, str) or not isinstance(each, (Mapping, Sequence)):
+            try:
+                templar.template(each)
+            except Exception as error:
+                return path, error
+    return None
+
+
+def _nested(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """The value and all that is in it, with the path of keys to each."""
+    yield path, value
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _nested(each, f"{path}.{key}")
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        for number, each in enumerate(value):
+            yield from _nested(each, f"{path}.{number}")
+
+
+def _tags(value: Any) -> Mapping[str, Any]:
+    return {type(tag).__name__: tag for tag in AnsibleTagHelper.tags(value)} if AnsibleTagHelper else {}
+
+
+def _origin(value: Any) -> str:
+    tag = _tags(value).get("Origin")
+    path = getattr(tag, "path", None)
+    if not path:
+        return ""
+    line = getattr(tag, "line_num", None)
+    return f"{path}:{line}" if line else f"{path}"
+
+
+def _is_vaulted(value: Any) -> bool:
+    return type(value).__name__ == "EncryptedString" or "VaultedValue" in _tags(value)
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__cause__ is not None and str(error.__cause__) and not isinstance(error.__cause__, RecursionError):
+        error = error.__cause__
+    return str(error)
+
+
+def _plain(value: Any) -> Any:
+    """Only what JSON has: no tags, no lazy containers, no decrypted-on-demand strings."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_plain(each) for each in value]
+    return str(value)

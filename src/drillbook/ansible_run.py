@@ -1,0 +1,399 @@
+# mypy: disable-error-code="no-untyped-call"
+# (psutil and ansible-runner are not typed)
+"""One run of ansible-playbook through ansible-runner: a clean environment, a private directory, and no process left
+behind.
+
+The rules: nothing of the caller's shell reaches a play but what a white list names; nothing secret stands on a command
+line; whatever ends the run early (a time-out, a cancel, Ctrl-C) ends every process of it before anyone goes on.
+
+ansible-runner itself is never asked to time out or to cancel: it kills the process group of ansible-playbook, while
+core 2.19 starts each worker in a session of its own, so that the command of the play goes on as an orphan. It is ended
+here, from outside (`ProcessTree`).
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pexpect  # type: ignore[import-untyped]
+import psutil
+from ansible_runner.interface import init_runner
+from ansible_runner.runner import Runner
+
+from drillbook.errors import PlaybookError
+
+GRACE_S = 3.0
+"""Seconds that ansible-playbook has after SIGTERM to end its workers; it needs 0.02 to 0.2."""
+STATUS_OF_AN_ENDED_RUN = 254
+"""The exit status that ansible-runner gives to a run that was cancelled or timed out."""
+_TICK_S = 0.1
+_GIVE_UP_S = 15.0
+
+PASSED_ON = frozenset(
+    {
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "TMPDIR",
+        "TZ",
+        "SSH_AUTH_SOCK",
+        "ANSIBLE_VAULT_PASSWORD_FILE",
+        "ANSIBLE_VAULT_IDENTITY_LIST",
+    }
+)
+"""Variables of the caller's environment that reach Ansible; so do those with the prefix DRILLBOOK_ and those in
+`pass_env`.
+"""
+_RUN_MARK = "AWX_ISOLATED_DATA_DIR"
+"""Set by ansible-runner to the artifact directory of the run, so that it is found in each process that a local play
+starts.
+"""
+_NEEDED_BY_RUNNER = (
+    "ANSIBLE_CALLBACK_PLUGINS",
+    "ANSIBLE_STDOUT_CALLBACK",
+    "RUNNER_OMIT_EVENTS",
+    "RUNNER_ONLY_FAILED_EVENTS",
+    _RUN_MARK,
+)
+_PLUGIN_FOLDERS = {
+    # variable: (section and option of ansible.cfg that come first, folder below playbooks/)
+    "ANSIBLE_ROLES_PATH": ("roles_path", "roles"),
+    "ANSIBLE_LIBRARY": ("library", "library"),
+    "ANSIBLE_MODULE_UTILS": ("module_utils", "module_utils"),
+    "ANSIBLE_FILTER_PLUGINS": ("filter_plugins", "filter_plugins"),
+    "ANSIBLE_LOOKUP_PLUGINS": ("lookup_plugins", "lookup_plugins"),
+}
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended. Its output is what the events carried; the file `stdout` of ansible-runner shows what no_log
+    hides.
+    """
+
+    status: str  # successful, failed, timeout, canceled
+    rc: int
+    notes: tuple[str, ...] = ()
+
+
+def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:
+    """The environment of ansible-playbook: a white list of the caller's, and settings that make every run alike.
+
+    `root`/ansible.cfg is honoured when it exists: what it sets is not set here. No other ansible.cfg is read (neither
+    that of the home directory nor that of /etc): two engineers on call must get the same run.
+    """
+    names = PASSED_ON | frozenset(pass_env)
+    env = {name: value for name, value in os.environ.items() if name in names or name.startswith("DRILLBOOK_")}
+    for name in ("ANSIBLE_VAULT_PASSWORD_FILE",):
+        if name in env:  # relative to where pytest was started, while the run has its own working directory
+            env[name] = str(Path(env[name]).expanduser().absolute())
+    scripts = sysconfig.get_path("scripts")
+    env["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
+    env |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "dumb", "PYTHONUNBUFFERED": "1"}
+
+    configuration = root / "ansible.cfg"
+    if configuration.is_file():
+        env["ANSIBLE_CONFIG"] = str(configuration)
+    else:
+        (private / "ansible.cfg").touch(mode=0o600)
+        env["ANSIBLE_CONFIG"] = str(private / "ansible.cfg")
+    said = _options_of(configuration)
+    env |= {
+        "ANSIBLE_HOME": str(private / "home"),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "False",
+        "ANSIBLE_LOCALHOST_WARNING": "False",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",  # half an inventory is a wrong inventory
+        "ANSIBLE_CHECK_MODE_MARKERS": "True",  # the only sign of check mode in what a run reports
+    }
+    if "interpreter_python" not in said:
+        env["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
+    home = Path(env.get("HOME", "~")).expanduser()
+    for name, (option, folder) in _PLUGIN_FOLDERS.items():
+        if option not in said:
+            folders = [root / "playbooks" / folder, *([home / ".ansible" / "roles"] if folder == "roles" else [])]
+            env[name] = os.pathsep.join(map(str, folders))
+    if "collections_path" not in said:
+        collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
+        env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(str(each) for each in collections if each.is_dir()) or str(
+            collections[0]
+        )
+    return env
+
+
+def _options_of(configuration: Path) -> frozenset[str]:
+    parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
+    try:
+        parser.read(configuration, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        msg = f"{configuration} is no configuration that Ansible could read: {' '.join(str(error).split())}"
+        raise PlaybookError(msg) from error
+    return frozenset(option for section in parser.sections() for option in parser.options(section))
+
+
+def run_ansible(
+    playbook: Path,
+    inventory: Path,
+    *,
+    root: Path,
+    variables: Mapping[str, object] | None = None,
+    extra_env: Mapping[str, str] | None = None,
+    pass_env: Iterable[str] = (),
+    timeout_s: float,
+    cancel: threading.Event | None = None,
+    on_event: Callable[[Event], None],
+) -> Ended:
+    """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in a thread of its
+    own.
+
+    Whatever this raises, no process of the run is left: KeyboardInterrupt and pytest's own exits go on after that,
+    whatever `on_event` raises comes out at the end. Errors: PlaybookError when Ansible cannot be started.
+    """
+    program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+    if not program.is_file():
+        msg = f"There is no ansible-playbook next to this Python ({program}): install Drillbook and ansible-core into one environment."
+        raise PlaybookError(msg)
+    with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
+        private = Path(directory)  # 0700
+        write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
+        if variables:
+            write_private(private / "env" / "extravars", _as_json(variables))
+        errors: list[Exception] = []
+
+        def handle(event: Event) -> bool:
+            try:
+                on_event(event)
+            except Exception as error:  # noqa: BLE001 - an exception here would leave the play running; it is raised at the end
+                errors.append(error)
+            return True  # None would throw the event away, and the statistics with it
+
+        runner = init_runner(
+            private_data_dir=directory,
+            project_dir=str(root),
+            playbook=str(playbook),
+            inventory=str(inventory),
+            quiet=True,
+            cancel_callback=lambda: False,  # None would replace the SIGINT and SIGTERM handlers of this process
+            event_handler=handle,
+        )
+        runner.config.command[0] = str(program)
+        # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
+        kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
+        runner.config.env = environment(root, private, pass_env) | dict(extra_env or {}) | kept
+        ended = _Run(runner).wait(timeout_s, cancel)
+        if errors:
+            raise errors[0]
+        return ended
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in a directory that only its owner can enter."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _as_json(variables: Mapping[str, object]) -> str:
+    def plain(value: object) -> object:
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        msg = f"{type(value).__name__} {value!r}"
+        raise TypeError(msg)
+
+    texts = {}
+    for name, value in variables.items():
+        try:
+            texts[name] = json.dumps(value, default=plain)
+        except (TypeError, ValueError) as error:
+            msg = f"The variable {name} cannot be given to a playbook, it is not JSON: {error}."
+            raise PlaybookError(msg) from error
+    return "{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in texts.items()) + "}"
+
+
+class _Run:
+    """A runner in a thread, and the waiting for it."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._tree = ProcessTree(runner.config.artifact_dir)
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+        self._notes: list[str] = []
+        self._rc: int | None = None
+        self._worker = threading.Thread(target=self._work, name="ansible-runner", daemon=True)
+
+    def _work(self) -> None:
+        try:
+            self._runner.run()
+            self._rc = self._runner.rc
+        except pexpect.TIMEOUT as error:
+            # The play is over, and something that it started keeps the terminal open (ansible-runner #1343).
+            self._rc = _exit_status(error)
+            self._notes.append(
+                "A process that the play started keeps its terminal open; the end of the output may be missing."
+            )
+        except BaseException as error:  # noqa: BLE001 - it is raised again, in the thread that waits
+            self._error = error
+        finally:
+            self._done.set()
+
+    def wait(self, timeout_s: float, cancel: threading.Event | None) -> Ended:
+        status = ""
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._worker.start()
+            while not self._done.wait(_TICK_S):
+                if cancel is not None and cancel.is_set():
+                    status = "canceled"
+                    break
+                if time.monotonic() > deadline:
+                    status = "timeout"
+                    break
+        except BaseException:
+            self._stop()
+            raise
+        if status or self._error is not None or self._rc is None:
+            self._stop()
+        if self._error is not None:
+            raise self._error
+        rc = STATUS_OF_AN_ENDED_RUN if status or self._rc is None else self._rc
+        return Ended(
+            status=status or ("successful" if rc == 0 else "failed"),
+            rc=rc,
+            notes=tuple(self._notes),
+        )
+
+    def _stop(self) -> None:
+        """End all processes; a second Ctrl-C in the meantime does not leave half of them, it is raised afterwards."""
+        interrupt: BaseException | None = None
+        stopper = threading.Thread(target=self._end, name="ansible-stop", daemon=True)
+        give_up = time.monotonic() + _GIVE_UP_S
+        started = False
+        while time.monotonic() < give_up:
+            try:
+                if not started:
+                    started = True
+                    stopper.start()
+                stopper.join(_TICK_S)
+                if not stopper.is_alive() and (self._done.is_set() or self._worker.ident is None):
+                    break
+                self._done.wait(0 if stopper.is_alive() else _TICK_S)
+            except BaseException as error:  # noqa: BLE001 - raised below
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def _end(self) -> None:
+        left = self._tree.end(self._done, GRACE_S)
+        if left:
+            self._notes.append(f"These processes of the play could not be ended: {', '.join(left)}.")
+
+
+class ProcessTree:
+    """The processes of one run, remembered while their parents still live, so that none is lost when a parent dies
+    first.
+
+    Part of a run are: ansible-playbook, its descendants, whatever shares a session with one of them (core gives each
+    worker one), and Ansible's own background jobs (`async`). A service that a finished task has started is not: it
+    belongs to the system.
+    """
+
+    def __init__(self, artifact_dir: str) -> None:
+        self._mark = artifact_dir
+        self._main: psutil.Process | None = None
+        self._known: set[psutil.Process] = set()
+        self._sessions: set[int] = set()
+
+    def end(self, finished: threading.Event, grace_s: float) -> list[str]:
+        """SIGTERM to ansible-playbook, which ends its workers itself; after `grace_s`, SIGKILL to all that is left.
+
+        Returns what could not be ended (processes of another user).
+        """
+        self._look()
+        while self._main is None and not finished.wait(0.02):  # it may be between fork and exec
+            self._look()
+        if self._main is not None:
+            with suppress(psutil.Error):
+                self._main.terminate()
+        deadline = time.monotonic() + grace_s
+        while self._alive() and time.monotonic() < deadline:
+            time.sleep(0.02)
+            self._look()
+        return self._kill()
+
+    def _kill(self) -> list[str]:
+        give_up = time.monotonic() + GRACE_S
+        while (alive := self._alive()) and time.monotonic() < give_up:
+            for process in alive:  # stopped first, so that nothing forks while the list is made
+                with suppress(psutil.Error):
+                    process.suspend()
+            self._look()
+            for process in self._alive():
+                with suppress(psutil.Error):
+                    process.kill()
+            time.sleep(0.02)
+        return sorted(f"{process.pid}" for process in self._alive())
+
+    def _alive(self) -> list[psutil.Process]:
+        return [process for process in self._known if _is_alive(process)]
+
+    def _look(self) -> None:
+        """Add what has appeared since the last look."""
+        here = os.getpid()
+        own_session = os.getsid(0)
+        seen: dict[psutil.Process, tuple[int, int]] = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                seen[process] = process.ppid(), os.getsid(process.pid)
+                if process in self._known:
+                    continue
+                if process.ppid() == here and self._main is None and self._is_marked(process):
+                    self._main = process
+                    self._known.add(process)
+                elif any("async_wrapper" in word for word in process.cmdline()) and self._is_marked(process):
+                    self._known.add(process)
+        grew = True
+        while grew:
+            pids = {process.pid for process in self._known}
+            self._sessions |= {sid for process, (_, sid) in seen.items() if process in self._known} - {own_session}
+            new = {
+                process
+                for process, (ppid, sid) in seen.items()
+                if process not in self._known and process.pid != here and (ppid in pids or sid in self._sessions)
+            }
+            self._known |= new
+            grew = bool(new)
+
+    def _is_marked(self, process: psutil.Process) -> bool:
+        return bool(process.environ().get(_RUN_MARK) == self._mark)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _exit_status(error: BaseException) -> int | None:
+    """The exit status of the child that pexpect was reading: known only to the frame of ansible-runner that raised."""
+    trace = error.__traceback__
+    while trace is not None:
+        if isinstance(child := trace.tb_frame.f_locals.get("child"), pexpect.spawn):
+            return child.exitstatus if child.exitstatus is None else int(child.exitstatus)
+        trace = trace.tb_next
+    return None

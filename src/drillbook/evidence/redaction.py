@@ -1,0 +1,283 @@
+"""No secret is ever written into evidence: every known value is replaced, in each of the forms in which tools print it.
+
+The rule: redact whole values, before anything is hashed, signed or shown. A pattern that guesses ("looks like a
+password") is no control (detect-secrets missed a plain password in ansible-runner's own events); here only values that
+are known to be secret count.
+
+A secret is found as it is and as JSON escapes it (once and twice), as URLs, shells, HTML, YAML and Python quote it, in
+hex, and in base64 and base64url wherever it stands in the encoded bytes (all three alignments), also when a line was
+wrapped in the middle of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+import shlex
+import threading
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
+from pathlib import PurePath
+from urllib.parse import quote, quote_plus
+
+from drillbook.errors import DrillbookError
+
+MIN_LENGTH = 6
+"""Characters. A shorter value ("true", "redis") stands in too many harmless places: replacing it would destroy the
+record.
+"""
+
+MARKER_START = "[REDACTED:"
+_LINE_OF_A_KEY = 16
+"""Characters. A line of a value of several lines (a PEM key) that is this long is secret by itself: YAML indents,
+terminals cut.
+"""
+
+Octets = bytes  # the method of this name hides the builtin in the class below
+
+Span = tuple[int, int, str]
+"""Start, end and label of a secret in a text."""
+
+_WRAP = re.compile(r"\r?\n[ \t]*")
+_HALF_AN_ESCAPE_BEFORE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
+_HALF_AN_ESCAPE_AFTER = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
+
+
+class Redactor:
+    """The secrets that are known so far, and their replacement by `[REDACTED:<label>]`. Safe to use from several
+    threads.
+
+    Values may be added at any time (a generated password is known only in the middle of a drill); what was redacted
+    before is not looked at again, so that whoever learns of a secret adds it before it is used.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._labels: dict[str, str] = {}  # value -> label
+        self._variants: dict[str, str] | None = None  # variant -> label, longest first
+        self._counts: Counter[str] = Counter()
+        self._too_short: set[str] = set()
+
+    def add(self, label: str, value: str, *, declared: bool = True) -> None:
+        """Make `value` a secret, from now on shown as `[REDACTED:label]`. An empty value is no secret.
+
+        `declared` says that somebody called it a secret (a password of an endpoint, a vaulted variable): then a value
+        that cannot be redacted is a DrillbookError. A value whose name only looks like one is then left as it is, and
+        named by `too_short`.
+        """
+        values = {value, value.strip()} - {""}
+        if not values:
+            return
+        if any(len(each) < MIN_LENGTH or each in MARKER_START for each in values):
+            with self._lock:
+                self._too_short.add(label)
+            if declared:
+                msg = (
+                    f"The secret {label} has only {min(map(len, values))} characters: it cannot be kept out of the evidence "
+                    f"without destroying it. Give it {MIN_LENGTH} or more."
+                )
+                raise DrillbookError(msg)
+            return
+        lines = {line.strip() for line in value.splitlines()} if "\n" in value.strip() else set()
+        values |= {line for line in lines if len(line) >= _LINE_OF_A_KEY and not line.startswith("-----")}
+        with self._lock:
+            new = values - self._labels.keys()
+            if not new:
+                return
+            self._labels.update(dict.fromkeys(new, _safe_label(label)))
+            self._variants = None
+
+    @property
+    def too_short(self) -> frozenset[str]:
+        """Labels of values that look like secrets and are too short to be redacted: they may stand in the evidence."""
+        with self._lock:
+            return frozenset(self._too_short)
+
+    def counts(self) -> dict[str, int]:
+        """How often each label was put in place of a secret, for `redaction.json`. A label that was never needed has
+        0.
+        """
+        with self._lock:
+            return {label: self._counts[label] for label in sorted(set(self._labels.values()))}
+
+    def text(self, text: str) -> str:
+        """`text` without the secrets. Text that is JSON stays JSON; give `data` the objects themselves where you
+        have them.
+        """
+        variants = self._all_variants()
+        spans = _merged(_aligned(text, span) for span in _spans(text, variants))
+        if not spans:
+            return text
+        with self._lock:
+            self._counts.update(label for _, _, label in spans)
+        parts = []
+        at = 0
+        for start, end, label in spans:
+            parts += [text[at:start], f"{MARKER_START}{label}]"]
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def bytes(self, data: Octets) -> Octets:
+        """`data` without the secrets, whether it is text or not: other bytes stay exactly as they are."""
+        text = data.decode("utf-8", "surrogateescape")
+        return self.text(text).encode("utf-8", "surrogateescape")
+
+    def data(self, value: object) -> object:
+        """A copy of a JSON-like value without the secrets: in strings, numbers, keys, at any depth. Other objects
+        stay as they are.
+        """
+        match value:
+            case str():
+                return self.text(value)
+            case Octets():
+                return self.bytes(value)
+            case bool() | None:
+                return value
+            case int() | float():
+                redacted = self.text(str(value))
+                return value if redacted == str(value) else redacted
+            case PurePath():
+                return type(value)(self.text(str(value)))
+            case Mapping():
+                return self._mapping(value)
+            case list():
+                return [self.data(each) for each in value]
+            case tuple():
+                return tuple(self.data(each) for each in value)
+            case set() | frozenset():
+                return type(value)(self.data(each) for each in value)
+        return value
+
+    def found(self, data: Octets) -> tuple[str, ...]:
+        """The labels of the secrets that still stand in `data`, for the rescan before sealing; counts nothing."""
+        text = data.decode("utf-8", "surrogateescape")
+        return tuple(sorted({label for _, _, label in _spans(text, self._all_variants())}))
+
+    def _mapping(self, value: Mapping[object, object]) -> dict[object, object]:
+        redacted: dict[object, object] = {}
+        for key, each in value.items():
+            name = unique = self.data(key)
+            number = 2
+            while unique in redacted:  # two secrets of one label as keys: neither entry may be lost
+                unique = f"{name} ({number})"
+                number += 1
+            redacted[unique] = self.data(each)
+        return redacted
+
+    def _all_variants(self) -> dict[str, str]:
+        with self._lock:
+            if self._variants is None:
+                found: dict[str, str] = {}
+                for value in self._labels:
+                    for variant in variants_of(value):
+                        found.setdefault(variant, value)
+                for number, (value, label) in enumerate(self._labels.items(), start=1):
+                    if any(variant in f"{MARKER_START}{label}]" for variant in found):  # redis_password: redis_password
+                        self._labels[value] = f"secret-{number}"
+                self._variants = {
+                    variant: self._labels[value]
+                    for variant, value in sorted(found.items(), key=lambda item: -len(item[0]))
+                }
+            return self._variants
+
+
+def variants_of(value: str) -> frozenset[str]:
+    """Every form of `value` that is looked for."""
+    raw = value.encode("utf-8", "surrogateescape")
+    once = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    twice = {json.dumps(each, ensure_ascii=ascii)[1:-1] for each in once for ascii in (True, False)}
+    urls = {quote(raw, safe=""), quote(raw), quote_plus(raw), quote(raw, safe="!$&'()*+,;=:@/?")}
+    quoted = {
+        shlex.quote(value),
+        shlex.quote(value).strip("'"),
+        re.sub(r'([$`"\\!])', r"\\\1", value),  # between double quotes of a shell
+        value.replace("'", "''"),  # YAML, SQL
+        html.escape(value),
+        html.escape(value, quote=False),
+        html.escape(value).replace("&#x27;", "&#39;"),
+        html.escape(value).replace("&#x27;", "&apos;"),
+        repr(value)[1:-1],
+        repr(raw)[2:-1],
+        repr(repr(value)[1:-1])[1:-1],
+    }
+    hexed = {raw.hex(), raw.hex().upper()}
+    variants = {value} | once | twice | urls | {_lower_percent(url) for url in urls} | quoted | hexed | _base64(raw)
+    return frozenset(each for each in variants if len(each) >= MIN_LENGTH)
+
+
+def _lower_percent(url: str) -> str:
+    return re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), url)
+
+
+def _base64(raw: bytes) -> set[str]:
+    """The characters of base64 that depend on nothing but `raw`, when it starts 0, 1 or 2 bytes after a multiple of
+    three.
+    """
+    found = set()
+    for offset in range(3):
+        encoded = binascii.b2a_base64(bytes(offset) + raw, newline=False).decode().rstrip("=")
+        shared_with_what_follows = 1 if (offset + len(raw)) % 3 else 0
+        core = encoded[(0, 2, 3)[offset] : len(encoded) - shared_with_what_follows]
+        found |= {core, core.translate(str.maketrans("+/", "-_"))}
+    return found | {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+
+
+def _safe_label(label: str) -> str:
+    """A label that stays one word inside of JSON, HTML and a terminal."""
+    return re.sub(r"[^A-Za-z0-9_.@:/-]+", "-", label) or "secret"
+
+
+def _spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
+    """Where secrets stand in `text`: (start, end, label). Overlaps are all reported, so that no rest of a secret
+    remains.
+    """
+    yield from _literal_spans(text, variants)
+    wraps = [found.span() for found in _WRAP.finditer(text)]
+    if not wraps:
+        return
+    # Lines are wrapped in the middle of a secret (base64 at 76 columns, Ansible's warnings at the width of the
+    # terminal): look again with the lines joined, and translate what is found back.
+    joined = _WRAP.sub("", text)
+    removed = list(accumulate((end - start for start, end in wraps), initial=0))
+    cuts = [start - gone for (start, _), gone in zip(wraps, removed, strict=False)]  # where a wrap was, in `joined`
+    for start, end, label in _literal_spans(joined, variants):
+        yield start + removed[bisect_right(cuts, start)], end + removed[bisect_right(cuts, end - 1)], label
+
+
+def _literal_spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
+    for variant, label in variants.items():
+        at = text.find(variant)
+        while at >= 0:
+            yield at, at + len(variant), label
+            at = text.find(variant, at + 1)
+
+
+def _aligned(text: str, span: Span) -> Span:
+    """`span`, grown over a backslash escape that it would cut in two (else redacted JSON would not parse)."""
+    start, end, label = span
+    if before := _HALF_AN_ESCAPE_BEFORE.search(text, max(0, start - 64), start):
+        start = before.start(1)
+    if _HALF_AN_ESCAPE_AFTER.search(text, max(start, end - 64), end) and end < len(text):
+        end += 1
+    return start, end, label
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """Disjoint spans in order; those that overlap become one, under the label of the longest of them."""
+    merged: list[Span] = []
+    longest = 0
+    for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if merged and start < merged[-1][1]:
+            first, last, kept = merged[-1]
+            if end - start > longest:
+                longest, kept = end - start, label
+            merged[-1] = (first, max(last, end), kept)
+        else:
+            merged.append((start, end, label))
+            longest = end - start
+    return merged

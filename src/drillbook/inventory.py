@@ -1,0 +1,369 @@
+"""What a drill knows about its target: an Ansible inventory, resolved by Ansible itself, once.
+
+The rule: the inventory says what the target is, and Drillbook guesses nothing. A variable that is missing, misspelt or
+cannot be templated is one sentence that names it, the file and line where it stands, and what to write there. All
+secrets in it are known to the Redactor before anything is recorded.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from drillbook.errors import InventoryError
+from drillbook.evidence.redaction import Redactor
+from drillbook.resolved import ResolvedInventory, origin_of, shown_origin
+from drillbook.settings import Node
+
+if TYPE_CHECKING:
+    import testinfra.host
+
+_EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, str]:
+    return _EMPTY
+
+
+class EnvironmentKind(StrEnum):
+    """How careful to be. PRODUCTION needs a leave of its own for every run."""
+
+    LAB = "lab"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the inventory says that it is."""
+
+    name: str
+    kind: EnvironmentKind
+
+
+class EndpointKind(StrEnum):
+    """What is spoken at an endpoint."""
+
+    HTTP = "http"
+    REDIS = "redis"
+    SQL = "sql"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A door of the system that the prober knocks at. `url` holds no password; Redis may be found through Sentinel."""
+
+    name: str
+    kind: EndpointKind
+    url: str
+    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    timeout_s: float = 1.0
+    samples_per_s: float = 20.0
+    probe: bool = True
+    master_name: str | None = None
+    sentinels: tuple[tuple[str, int], ...] = ()
+    nat: Mapping[str, str] = field(default_factory=_nothing)
+    """Addresses that Sentinel announces -> addresses that can be reached from here ("127.0.0.1:6379" ->
+    "127.0.0.1:16379").
+    """
+    sentinel_password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How work is given to the system, and how it is counted afterwards."""
+
+    submit_url: str
+    completed_endpoint: str
+    completed_query: str
+    submit_method: str = "POST"
+    submit_headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    submit_body: Any = None
+    """Any JSON; "{id}" in its strings is replaced by the id of the job."""
+    acknowledged: frozenset[int] = frozenset({202})
+    refused: frozenset[int] = frozenset({503})
+
+
+class Inventory:
+    """A resolved inventory. It owns a private directory (for the control sockets of ssh) that goes when it goes."""
+
+    def __init__(
+        self,
+        path: Path,
+        environment: Environment,
+        *,
+        endpoints: Mapping[str, Endpoint] = _EMPTY,
+        work: Work | None = None,
+        groups: Mapping[str, tuple[str, ...]] = _EMPTY,
+        hostvars: Mapping[str, Mapping[str, object]] = _EMPTY,
+        secrets: Mapping[str, str] = _EMPTY,
+        problems: Mapping[tuple[str, str], str] = _EMPTY,
+    ) -> None:
+        """`problems` holds, for (host, name), why that variable has no value."""
+        self.path = path
+        self.environment = environment
+        self.endpoints = endpoints
+        self.work = work
+        self.groups = groups
+        self.hostvars = hostvars
+        self.secrets = secrets
+        self._problems = problems
+
+    @classmethod
+    def resolve(
+        cls, path: Path, root: Path, redactor: Redactor | None = None, *, pass_env: Iterable[str] = ()
+    ) -> Inventory:
+        """Read the inventory at `path` (absolute, or relative to `root` or the working directory) through Ansible.
+
+        Its secrets are added to `redactor`. Raises InventoryError, with one sentence that says what to put right.
+        """
+        found = _existing(path, root)
+        resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env))
+        redactor = redactor or Redactor()
+        secrets = resolved.secrets()
+        for label, (value, declared) in secrets.items():
+            redactor.add(label, value, declared=declared)
+        reader = _Reader(resolved, root.absolute())
+        endpoints = reader.endpoints()
+        for endpoint in endpoints.values():
+            if endpoint.password and endpoint.password not in {value for value, _ in secrets.values()}:
+                label = f"drillbook_endpoints.{endpoint.name}.password"  # it stood in the URL
+                redactor.add(label, endpoint.password)
+                secrets[label] = endpoint.password, True
+        return cls(
+            found,
+            reader.environment(),
+            endpoints=MappingProxyType(endpoints),
+            work=reader.work(endpoints),
+            groups=MappingProxyType({name: tuple(hosts) for name, hosts in resolved.groups.items()}),
+            hostvars=MappingProxyType({host: MappingProxyType(values) for host, values in resolved.values.items()}),
+            secrets=MappingProxyType({label: value for label, (value, _) in secrets.items()}),
+            problems=resolved.problems(),
+        )
+
+    @cached_property
+    def private_dir(self) -> Path:
+        """A directory (0700) for as long as this object lives."""
+        long = len(tempfile.gettempdir()) > 30  # a socket's path has at most 107 bytes, and ssh adds 60 to this one
+        self._directory = tempfile.TemporaryDirectory(
+            prefix="drillbook-", dir="/tmp" if long else None, ignore_cleanup_errors=True
+        )
+        return Path(self._directory.name)
+
+    @property
+    def connection_env(self) -> dict[str, str]:
+        """Settings of Ansible by which plays and checks share one ssh connection per host."""
+        return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private_dir)}
+
+    def variable(self, host: str, name: str) -> object:
+        """The value of a variable for a host, templated. InventoryError if it has none."""
+        if host not in self.hostvars:
+            raise InventoryError(self._unknown(host))
+        if name in self.hostvars[host]:
+            return self.hostvars[host][name]
+        reason = self._problems.get(
+            (host, name), f"the inventory {self.path} sets it for neither the host nor a group of it"
+        )
+        msg = f"The host {host} has no variable {name}: {reason}."
+        raise InventoryError(msg)
+
+    def setting(self, name: str, default: object = None) -> object:
+        """A `drillbook_*` variable of the group all, as the first host sees it."""
+        first = next(iter(self.hostvars.values()), _EMPTY)
+        return first.get(name, default)
+
+    def names(self, pattern: str) -> tuple[str, ...]:
+        """Hosts by the name of a host or group, with `*` and `?`, several separated by commas. InventoryError if
+        there is none.
+        """
+        found: dict[str, None] = {}
+        for each in filter(None, (part.strip() for part in pattern.split(","))):
+            hosts = [host for host in self.hostvars if fnmatch.fnmatchcase(host, each)]
+            hosts += [
+                host for group, members in self.groups.items() if fnmatch.fnmatchcase(group, each) for host in members
+            ]
+            if not hosts:
+                raise InventoryError(self._unknown(each))
+            found |= dict.fromkeys(hosts)
+        if not found:
+            raise InventoryError(self._unknown(pattern))
+        return tuple(host for host in self.hostvars if host in found)
+
+    def hosts(self, pattern: str, *, deadline_s: float = 10.0) -> list[testinfra.host.Host]:
+        """testinfra's hosts for `names(pattern)`, never none. Each command has a deadline, after which
+        CouldNotLookError is raised.
+        """
+        from drillbook.targets import look_at
+
+        return [
+            look_at(name, self.hostvars[name], self.private_dir, deadline_s=deadline_s) for name in self.names(pattern)
+        ]
+
+    def _unknown(self, name: str) -> str:
+        groups = ", ".join(sorted(group for group in self.groups if group not in {"all", "ungrouped"})) or "none"
+        hosts = ", ".join(self.hostvars)
+        return f'No host or group of the inventory {self.path} is called "{name}". Its hosts: {hosts}. Its groups: {groups}.'
+
+
+def _existing(path: Path, root: Path) -> Path:
+    """An absolute path: Ansible takes a relative one that does not exist for the name of a host, and succeeds."""
+    candidates = [path] if path.is_absolute() else [root.absolute() / path, Path.cwd() / path]
+    for candidate in candidates:
+        if candidate.exists():
+            return Path(os.path.normpath(candidate))
+    msg = f"There is no inventory {path}: looked for {' and '.join(dict.fromkeys(map(str, candidates)))}."
+    raise InventoryError(msg)
+
+
+_KIND = {
+    EndpointKind.HTTP: ({"http", "https"}, "https://api.example.org/health"),
+    EndpointKind.REDIS: ({"redis", "rediss", "unix"}, "redis://cache.example.org:6379"),
+    EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
+    EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
+}
+_ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
+
+
+class _Reader:
+    """The `drillbook_*` variables of the group all, checked key by key."""
+
+    def __init__(self, resolved: ResolvedInventory, root: Path) -> None:
+        self._resolved = resolved
+        self._root = root
+        self._host, self._entries = next(iter(resolved.entries.items()))
+        for host, entries in resolved.entries.items():
+            for name in ("drillbook_environment", "drillbook_endpoints", "drillbook_work"):
+                here, there = self._entries.get(name, {}), entries.get(name, {})
+                if {**here, "origins": 0} != {**there, "origins": 0}:
+                    msg = (
+                        f"{name} is one thing for the host {self._host} and another for {host} "
+                        f"({self._where(name) if here else shown_origin(origin_of(there, name), resolved.path)}): set it once, for the group all."
+                    )
+                    raise InventoryError(msg)
+        for name, entry in self._entries.items():
+            if name.startswith("drillbook_") and "error" in entry:
+                msg = f"{entry['error']['where']} ({shown_origin(origin_of(entry, entry['error']['where']), resolved.path)}): {entry['error']['message']}"
+                raise InventoryError(msg)
+
+    def environment(self) -> Environment:
+        node = self._top("drillbook_environment", {"name", "kind"})
+        if node is None:
+            msg = (
+                f"The inventory {self._resolved.path} does not say what it is, so no drill may run against it: "
+                f"add `{_ENVIRONMENT_EXAMPLE}` to the variables of its group all."
+            )
+            raise InventoryError(msg)
+        return Environment(node.text("name"), EnvironmentKind(node.choice("kind", list(EnvironmentKind))))
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        node = self._top("drillbook_endpoints", None)
+        if node is None:
+            return {}
+        return {name: self._endpoint(name, node.child(name, _ENDPOINT_KEYS)) for name in node.keys()}  # noqa: SIM118
+
+    def _endpoint(self, name: str, node: Node) -> Endpoint:
+        kind = EndpointKind(node.choice("kind", list(EndpointKind)))
+        sentinel = node.child("sentinel", {"master", "nodes", "password", "nat"}) if node.has("sentinel") else None
+        if sentinel is not None and kind is not EndpointKind.REDIS:
+            node.fail("sentinel", "only an endpoint of kind redis has Sentinels")
+        default = "redis://sentinel" if sentinel is not None else None
+        url, user, password = self._url(node, kind, default)
+        ca = node.text("ca", None)
+        return Endpoint(
+            name=name,
+            kind=kind,
+            url=url,
+            headers=node.texts("headers"),
+            user=node.text("user", user),
+            password=node.text("password", password),
+            ca=None if ca is None else self._root / Path(ca).expanduser(),
+            timeout_s=node.number("timeout", 1.0),
+            samples_per_s=node.number("samples_per_second", 20.0),
+            probe=node.flag("probe", default=True),
+            master_name=sentinel.text("master") if sentinel else None,
+            sentinels=sentinel.addresses("nodes") if sentinel else (),
+            nat=sentinel.translated("nat") if sentinel else _EMPTY,
+            sentinel_password=sentinel.text("password", None) if sentinel else None,
+        )
+
+    def _url(self, node: Node, kind: EndpointKind, default: str | None) -> tuple[str, str | None, str | None]:
+        """The URL without its password, and the user and password that stood in it."""
+        schemes, example = _KIND[kind]
+        text = node.text("url", default) if default else node.text("url")
+        assert text is not None
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            node.fail("url", f"{error}; write one like {example}")
+        if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
+            node.fail("url", f"an endpoint of kind {kind} has a URL like {example}")
+        if kind is EndpointKind.TCP and port is None:
+            node.fail("url", f"it names no port; write one like {example}")
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        place = parts.netloc.rpartition("@")[2]
+        shown = f"{quote(user, safe='')}@{place}" if user else place
+        return urlunsplit(parts._replace(netloc=shown)), user, password
+
+    def work(self, endpoints: Mapping[str, Endpoint]) -> Work | None:
+        node = self._top("drillbook_work", {"submit", "completed"})
+        if node is None:
+            return None
+        submit = node.child("submit", {"url", "method", "headers", "body", "acknowledged", "refused"})
+        completed = node.child("completed", {"endpoint", "query"})
+        endpoint = completed.text("endpoint")
+        databases = [name for name, each in endpoints.items() if each.kind is EndpointKind.SQL]
+        if endpoint not in databases:
+            completed.fail("endpoint", f'"{endpoint}" is no endpoint of kind sql (there {_are(databases)})')
+        return Work(
+            submit_url=submit.text("url"),
+            submit_method=submit.text("method", "POST").upper(),
+            submit_headers=submit.texts("headers"),
+            submit_body=submit.value("body", None),
+            acknowledged=submit.statuses("acknowledged", frozenset({202})),
+            refused=submit.statuses("refused", frozenset({503})),
+            completed_endpoint=endpoint,
+            completed_query=completed.text("query"),
+        )
+
+    def _top(self, name: str, keys: set[str] | None) -> Node | None:
+        entry = self._entries.get(name)
+        if entry is None or entry["value"] is None:
+            return None
+        return Node(name, entry["value"], keys, self._where)
+
+    def _where(self, path: str) -> str:
+        entry = self._entries.get(path.split(".", 1)[0], {})
+        return shown_origin(origin_of(entry, path), self._resolved.path)
+
+
+_ENDPOINT_KEYS = {
+    "kind",
+    "url",
+    "headers",
+    "user",
+    "password",
+    "ca",
+    "timeout",
+    "samples_per_second",
+    "probe",
+    "sentinel",
+}
+
+
+def _are(names: list[str]) -> str:
+    return f"are {', '.join(names)}" if names else "is none"

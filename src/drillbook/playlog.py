@@ -1,0 +1,263 @@
+"""What the events of one run of Ansible say: the results of its tasks, its recap, its output, its warnings and errors.
+
+The rule: redacted as it is read, so that no caller can forget; and what `no_log` hides stays hidden, also where core
+2.19 shows it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from drillbook.ansible_run import Event
+from drillbook.evidence.redaction import Redactor
+
+MESSAGE_CAP = 2_000
+STDOUT_CAP = 64_000
+"""Characters. A task with 300 kB of output makes an event of 600 kB; evidence keeps the beginning and the end."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
+_HIDDEN = "The task says no_log, so that its result is hidden; run the playbook by hand to see it."
+
+
+class TaskStatus(StrEnum):
+    """What became of one task on one host. IGNORED failed under `ignore_errors`; RESCUED failed in a block with
+    `rescue`.
+    """
+
+    OK = "ok"
+    CHANGED = "changed"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    RESCUED = "rescued"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One task on one host. Times are seconds of `time.monotonic()`, when Ansible's events arrived."""
+
+    play: str
+    task: str
+    action: str
+    host: str
+    status: TaskStatus
+    started_s: float
+    ended_s: float
+    message: str  # redacted, at most MESSAGE_CAP characters
+    path: str  # relative to the root: "playbooks/recovery/restart.yml:12"
+    check_mode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostStats:
+    """How many results of each kind a host had, as in Ansible's play recap."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+    rescued: int = 0
+    ignored: int = 0
+
+
+@dataclass(slots=True)
+class PlayLog:
+    """What the events of one run say. Called in ansible-runner's thread; read when that has ended."""
+
+    root: Path
+    redactor: Redactor
+    on_task: Callable[[str], None] | None
+    a_play_started: bool = False
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    plays_without_hosts: list[str] = field(default_factory=list)
+    _output: list[str] = field(default_factory=list)
+    _started: dict[tuple[str, str], float] = field(default_factory=dict)  # (task's uuid, host or "") -> seconds
+    _in_check_mode: set[str] = field(default_factory=set)  # uuids of tasks
+    _results: list[TaskResult] = field(default_factory=list)
+    _stats: dict[str, Any] | None = None
+
+    def event(self, event: Event) -> None:
+        now = time.monotonic()
+        data: dict[str, Any] = event.get("event_data") or {}
+        stdout = str(event.get("stdout") or "").replace("\r\n", "\n")
+        self._output.append(self._shown(event, data, stdout))
+        uuid = str(data.get("task_uuid", ""))
+        match event.get("event"):
+            case "playbook_on_play_start":
+                self.a_play_started = True
+            case "playbook_on_no_hosts_matched":
+                self.plays_without_hosts.append(self.redactor.text(str(data.get("play", ""))))
+            case "playbook_on_task_start":
+                self._started[uuid, ""] = now
+                if "[CHECK MODE]" in stdout:
+                    self._in_check_mode.add(uuid)
+                if self.on_task is not None:
+                    self.on_task(self.redactor.text(str(data.get("task", ""))))
+            case "runner_on_start":
+                self._started[uuid, str(data.get("host"))] = now
+            case "runner_on_ok" | "runner_on_failed" | "runner_on_unreachable" | "runner_on_skipped" as kind:
+                self._results.append(self._result(kind, data, now))
+            case "playbook_on_stats":
+                self._stats = data
+            case "warning" | "deprecated" | "system_warning":
+                self.warnings.append(self._sentence(stdout))
+            case "error":
+                self.errors.append(self._sentence(stdout))
+
+    def _shown(self, event: Event, data: Mapping[str, Any], stdout: str) -> str:
+        """What an event adds to the output. Core 2.19 prints "[ERROR]: ..." with the message of a failed task that
+        says no_log.
+        """
+        result = data.get("res")
+        if isinstance(result, Mapping) and _is_hidden(result) and stdout:
+            return f"{str(event.get('event', '')).removeprefix('runner_on_')}: [{data.get('host')}]: {_HIDDEN}"
+        return stdout
+
+    def _result(self, kind: str, data: Mapping[str, Any], now: float) -> TaskResult:
+        result = data.get("res")
+        result = result if isinstance(result, Mapping) else {}
+        uuid, host = str(data.get("task_uuid", "")), str(data.get("host", ""))
+        match kind:
+            case "runner_on_failed":
+                status = TaskStatus.IGNORED if data.get("ignore_errors") else TaskStatus.FAILED
+            case "runner_on_unreachable":
+                status = TaskStatus.UNREACHABLE
+            case "runner_on_skipped":
+                status = TaskStatus.SKIPPED
+            case _:
+                status = TaskStatus.CHANGED if result.get("changed") else TaskStatus.OK
+        return TaskResult(
+            play=self.redactor.text(str(data.get("play", ""))),
+            task=self.redactor.text(str(data.get("task", ""))),
+            action=str(data.get("resolved_action") or data.get("task_action", "")),
+            host=host,
+            status=status,
+            started_s=self._started.get((uuid, host), self._started.get((uuid, ""), now)),
+            ended_s=now,
+            message=_capped(self.redactor.text(_message(result, failed=kind != "runner_on_ok")), MESSAGE_CAP),
+            path=relative(str(data.get("task_path") or ""), self.root),
+            check_mode=uuid in self._in_check_mode,
+        )
+
+    def results(self) -> tuple[TaskResult, ...]:
+        """The results in their order. That a failure was rescued is known only from the recap: the first ones of a
+        host were.
+        """
+        rescued = Counter(dict((self._stats or {}).get("rescued") or {}))
+        results = []
+        for result in self._results:
+            status = result.status
+            if status is TaskStatus.FAILED and rescued[result.host] > 0:
+                rescued[result.host] -= 1
+                status = TaskStatus.RESCUED
+            results.append(_with_status(result, status))
+        return tuple(results)
+
+    def host_stats(self, tasks: Iterable[TaskResult]) -> dict[str, HostStats]:
+        """Ansible's recap, or the same counted from the results when the run was cut off before it."""
+        if self._stats is not None:
+            names = {"failed": "failures", "unreachable": "dark"}
+            return {
+                host: HostStats(
+                    **{
+                        kind: int((self._stats.get(names.get(kind, kind)) or {}).get(host, 0))
+                        for kind in HostStats.__slots__
+                    }
+                )
+                for host in self._stats.get("processed") or {}
+            }
+        counts: dict[str, Counter[str]] = {}
+        for task in tasks:
+            counts.setdefault(task.host, Counter()).update(_COUNTED_AS[task.status])
+        return {host: HostStats(**count) for host, count in counts.items()}
+
+    def stdout(self) -> str:
+        text = _ANSI.sub("", "\n".join(self._output))
+        return _capped(self.redactor.text(text).strip("\n"), STDOUT_CAP)
+
+    def reason(self) -> str:
+        """Why no play started, in Ansible's words."""
+        if self.errors:
+            return " ".join(self.errors)
+        text = self.redactor.text(_ANSI.sub("", "\n".join(self._output)))
+        start = text.find("[ERROR]: ")
+        return error_sentence(text[max(start, 0) :], self.root)
+
+    def _sentence(self, stdout: str) -> str:
+        return error_sentence(self.redactor.text(_ANSI.sub("", stdout)), self.root)
+
+
+_COUNTED_AS = {
+    TaskStatus.OK: ("ok",),
+    TaskStatus.CHANGED: ("ok", "changed"),
+    TaskStatus.FAILED: ("failed",),
+    TaskStatus.UNREACHABLE: ("unreachable",),
+    TaskStatus.SKIPPED: ("skipped",),
+    TaskStatus.IGNORED: ("ok", "ignored"),
+    TaskStatus.RESCUED: ("rescued",),
+}
+
+
+def error_sentence(text: str, root: Path) -> str:
+    """Ansible's message of several lines, with its excerpts of sources, as one line that ends with the file and
+    line.
+    """
+    text = re.sub(r"^\[(?:ERROR|WARNING|DEPRECATION WARNING)\]: ", "", text.strip())
+    origin = re.search(r"^Origin: (.+)$", text, re.MULTILINE)
+    head = re.split(r"^Origin: |\n\s*\n", text, maxsplit=1, flags=re.MULTILINE)[0]
+    message = " ".join(head.split())
+    cause = re.search(r"<<< caused by >>>\s+(\S[^\n]*)", text)
+    if cause and cause[1] not in message:
+        message = f"{message.rstrip('.')}: {cause[1]}"
+    if origin and origin[1] not in message:
+        message = f"{message.rstrip('.')} ({relative(origin[1], root)})"
+    return _capped(message, MESSAGE_CAP)
+
+
+def _is_hidden(result: Mapping[str, Any]) -> bool:
+    return "censored" in result or any(
+        isinstance(each, Mapping) and "censored" in each for each in result.get("results") or ()
+    )
+
+
+def _message(result: Mapping[str, Any], *, failed: bool) -> str:
+    """What a result says for itself: its `msg`, and for a failure what the command printed."""
+    if _is_hidden(result):
+        return _HIDDEN if failed else ""
+    items = [each for each in result.get("results") or () if isinstance(each, Mapping)]
+    bad = next((each for each in items if each.get("failed") or each.get("unreachable")), None)
+    if failed and bad is not None:
+        return f"item {bad.get('item')!r}: {_message(bad, failed=True)}"
+    parts = [result.get("msg")]
+    if failed:
+        parts += [
+            result.get("stderr") or result.get("module_stderr"),
+            result.get("stdout") or result.get("module_stdout"),
+        ]
+    texts = [each if isinstance(each, str) else repr(each) for each in parts if each]
+    return _ANSI.sub("", "\n".join(text.strip() for text in texts if text.strip()))
+
+
+def _capped(text: str, cap: int) -> str:
+    if len(text) <= cap:
+        return text
+    half = cap // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
+
+
+def relative(path: str, root: Path) -> str:
+    return path.removeprefix(f"{root}/")
+
+
+def _with_status(result: TaskResult, status: TaskStatus) -> TaskResult:
+    return result if status is result.status else replace(result, status=status)

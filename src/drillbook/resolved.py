@@ -1,0 +1,175 @@
+"""An inventory as Ansible itself resolves it: every variable of every host, templated, decrypted, and with the line
+that it stands on.
+
+The rule: no second reader of inventories. testinfra reads them through ansible-inventory, which templates nothing, so
+that an `ansible_host: "{{ ... }}"` reaches ssh as it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import drillbook
+from drillbook.ansible_run import run_ansible
+from drillbook.errors import InventoryError, PlaybookError
+from drillbook.evidence.redaction import MIN_LENGTH, Redactor
+from drillbook.playlog import PlayLog
+from drillbook.secretnames import is_secret_header, is_secret_name
+
+RESOLVE_TIMEOUT_S = 120.0
+_PART_OF_A_HEADER = 12
+
+
+@dataclass(slots=True)
+class ResolvedInventory:
+    """What the action plugin `drillbook_variables` has written."""
+
+    path: Path
+    groups: dict[str, list[str]]
+    entries: dict[str, dict[str, dict[str, Any]]]  # host -> variable -> {value, vaulted, origins} or {error, origins}
+
+    @classmethod
+    def by_ansible(cls, path: Path, root: Path, pass_env: tuple[str, ...]) -> ResolvedInventory:
+        with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
+            written = Path(directory) / "variables.json"
+            playbook = Path(directory) / "resolve.yml"
+            task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
+            play = {"name": "Resolve", "hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task]}
+            playbook.write_text(json.dumps([play]), encoding="utf-8")
+            log = PlayLog(root, Redactor(), None)
+            plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
+            try:
+                ended = run_ansible(
+                    playbook,
+                    path,
+                    root=root,
+                    extra_env={"ANSIBLE_ACTION_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "linear"},
+                    pass_env=pass_env,
+                    timeout_s=RESOLVE_TIMEOUT_S,
+                    on_event=log.event,
+                )
+            except PlaybookError as error:
+                raise InventoryError(str(error)) from error
+            if ended.status == "timeout":
+                msg = f"Ansible did not read the inventory {path} within {RESOLVE_TIMEOUT_S:.0f} seconds."
+                raise InventoryError(msg)
+            if ended.rc != 0:
+                failed = " ".join(result.message for result in log.results() if result.message)
+                msg = f"Ansible cannot read the inventory {path}: {log.reason() if not failed else failed}"
+                raise InventoryError(msg)
+            if not written.exists():
+                msg = f"The inventory {path} names no host."
+                raise InventoryError(msg)
+            known = json.loads(written.read_text(encoding="utf-8"))
+        return cls(path, known["groups"], known["hosts"])
+
+    @property
+    def values(self) -> dict[str, dict[str, object]]:
+        return {
+            host: {name: entry["value"] for name, entry in entries.items() if "value" in entry}
+            for host, entries in self.entries.items()
+        }
+
+    def problems(self) -> dict[tuple[str, str], str]:
+        return {
+            (host, name): _reason(entry, self.path)
+            for host, entries in self.entries.items()
+            for name, entry in entries.items()
+            if "error" in entry
+        }
+
+    def secrets(self) -> dict[str, tuple[str, bool]]:
+        """Label -> (value, whether it was declared a secret): by vault or by a key of `drillbook_*`, or only by its
+        name.
+        """
+        found: dict[str, tuple[str, bool]] = {}
+        seen: dict[str, bool] = {}
+        vaults: dict[str, bool] = {}
+        for host, entries in self.entries.items():
+            for name, entry in entries.items():
+                for path, text, declared in _secrets_in(entry, name, vaults):
+                    if seen.get(text, False) or (text in seen and not declared):
+                        continue
+                    seen[text] = declared
+                    label = path if path not in found or found[path][0] == text else f"{path}@{host}"
+                    found[label] = text, declared
+        return found
+
+
+def _secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> Iterable[tuple[str, str, bool]]:
+    """(label, value, declared) of what is vaulted, of what a name says to be secret, and of passwords in URLs."""
+    if "value" not in entry:
+        return
+    vaulted = entry.get("vaulted", ())
+    ours = name.startswith("drillbook_")
+    for path, value in _leaves(entry["value"], name):
+        keys = path.split(".")
+        is_header = ours and "headers" in keys[:-1] and is_secret_header(keys[-1])
+        named = is_header or any(is_secret_name(key) for key in keys)
+        in_vault = any(path == each or path.startswith(f"{each}.") for each in vaulted) or _in_a_vault(
+            entry, path, vaults
+        )
+        if (in_vault or named) and (isinstance(value, str) or len(str(value)) >= MIN_LENGTH):
+            yield path, str(value), named and (in_vault or ours)
+        if is_header:  # "Bearer TOKEN", "session=ID; theme=dark": the parts are printed without the rest
+            yield from (
+                (path, part, False) for part in re.split(r"[ ;,=]+", str(value)) if len(part) >= _PART_OF_A_HEADER
+            )
+        if isinstance(value, str) and (password := _password_of(value)):
+            yield path, password, ours
+
+
+def _leaves(value: object, path: str) -> Iterable[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _leaves(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _leaves(each, f"{path}.{number}")
+    elif value is not None and not isinstance(value, bool):
+        yield path, value
+
+
+def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) -> bool:
+    """Whether the value was written in a file that is encrypted as a whole: its values carry no tag."""
+    origin = origin_of(entry, path).rsplit(":", 1)[0]
+    if origin and origin not in vaults:
+        try:
+            with Path(origin).open("rb") as file:
+                vaults[origin] = file.read(14) == b"$ANSIBLE_VAULT"
+        except OSError:
+            vaults[origin] = False
+    return vaults.get(origin, False)
+
+
+def origin_of(entry: Mapping[str, Any], path: str) -> str:
+    """File and line of the innermost part of `path` that has them, else "" (a script wrote it)."""
+    origins: Mapping[str, str] = entry.get("origins", {})
+    keys = path.split(".")
+    return next((origins[each] for n in range(len(keys), 0, -1) if (each := ".".join(keys[:n])) in origins), "")
+
+
+def _reason(entry: Mapping[str, Any], path: Path) -> str:
+    where, message = entry["error"]["where"], entry["error"]["message"]
+    return f"{shown_origin(origin_of(entry, where), path)}: {message.rstrip('.')}"
+
+
+def shown_origin(origin: str, path: Path) -> str:
+    return origin or str(path)
+
+
+def _password_of(url: str) -> str | None:
+    if "://" not in url or "@" not in url:
+        return None
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return None
+    return unquote(password) if password else None

@@ -1,0 +1,169 @@
+"""Looking at a host through testinfra, by the connection that the inventory names, with a deadline for each command.
+
+The rule: a look never hangs, never asks, and never changes anything. testinfra's own Ansible backend is not used: it
+has no deadline, it caches a failed look-up as "no hosts", it templates no variable, it puts ssh passwords on a command
+line, and its `host.ansible(...)` would let a step change the target behind the back of the playbooks.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import testinfra.host
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.backend.docker import DockerBackend
+from testinfra.backend.local import LocalBackend
+from testinfra.backend.podman import PodmanBackend
+from testinfra.backend.ssh import SshBackend
+
+from drillbook.errors import CouldNotLookError, InventoryError
+
+_CONNECTIONS = {
+    "local": "local",
+    "ssh": "ssh",
+    "smart": "ssh",
+    "paramiko": "ssh",
+    "paramiko_ssh": "ssh",
+    "docker": "docker",
+    "docker_api": "docker",
+    "podman": "podman",
+}
+_SSH_CANNOT_CONNECT = 255
+
+
+def look_at(name: str, variables: Mapping[str, object], private_dir: Path, *, deadline_s: float) -> testinfra.host.Host:
+    """A testinfra host for an inventory host with these (templated) variables."""
+    logging.getLogger("testinfra").setLevel(logging.INFO)  # at DEBUG it logs every command and its output, secrets too
+    connection = str(variables.get("ansible_connection", "ssh"))
+    kind = _CONNECTIONS.get(connection.rpartition(".")[2])
+    if kind is None:
+        msg = f'Checks cannot look at {name} over the connection "{connection}": use one of {", ".join(_CONNECTIONS)}.'
+        raise InventoryError(msg)
+    become: dict[str, Any] = {}
+    if _is_true(variables.get("ansible_become")):
+        become = {"sudo": True, "sudo_user": _text(variables, "ansible_become_user")}
+    backend: _Deadline
+    if kind == "local":
+        backend = _Local(**become)
+    elif kind == "ssh":
+        backend = _ssh(name, variables, private_dir, become)
+    else:
+        container = _text(variables, "ansible_docker_host", "ansible_podman_host", "ansible_host") or name
+        user = _text(variables, "ansible_docker_user", "ansible_podman_user", "ansible_user")
+        backend = (_Docker if kind == "docker" else _Podman)(f"{user}@{container}" if user else container, **become)
+    backend.name = name
+    backend.deadline_s = deadline_s
+    host = testinfra.host.Host(backend)
+    backend.set_host(host)
+    return host
+
+
+def _ssh(name: str, variables: Mapping[str, object], private_dir: Path, become: Mapping[str, Any]) -> _Ssh:
+    sockets = private_dir / "cp"
+    sockets.mkdir(mode=0o700, exist_ok=True)
+    password = _text(variables, "ansible_password", "ansible_ssh_password", "ansible_ssh_pass")
+    options = [
+        _text(variables, "ansible_ssh_args") or "",
+        _text(variables, "ansible_ssh_common_args") or "",
+        _text(variables, "ansible_ssh_extra_args") or "",
+        "-o BatchMode=no -o NumberOfPasswordPrompts=1" if password else "-o BatchMode=yes",
+    ]
+    checking = variables.get("ansible_host_key_checking", variables.get("ansible_ssh_host_key_checking"))
+    if checking is not None and not _is_true(checking):
+        options.append("-o StrictHostKeyChecking=no")
+    backend = _Ssh(
+        "",
+        ssh_identity_file=_text(variables, "ansible_private_key_file", "ansible_ssh_private_key_file"),
+        ssh_extra_args=" ".join(filter(None, options)),
+        controlpath=shlex.quote(f"{sockets}/%%C"),
+        **become,
+    )
+    backend.host.name = _text(variables, "ansible_host", "ansible_ssh_host") or name
+    backend.host.port = _text(variables, "ansible_port", "ansible_ssh_port")
+    backend.host.user = _text(variables, "ansible_user", "ansible_ssh_user")
+    backend.hostname = backend.host.name
+    backend.password = password
+    return backend
+
+
+class _Deadline(BaseBackend):
+    """A testinfra backend whose every command ends in time."""
+
+    name = ""
+    deadline_s = 10.0
+    password: str | None = None
+
+    def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
+        # -n: sudo that asks for a password would wait for a terminal that nobody sits at
+        user = "" if sudo_user is None else f" -u {shlex.quote(sudo_user)}"
+        return f"sudo -n{user} /bin/sh -c {shlex.quote(command)}"
+
+    def run_local(self, command: str, *args: str) -> CommandResult:
+        command = self.quote(command, *args)
+        environment = os.environ | ({"SSHPASS": self.password} if self.password else {})
+        with subprocess.Popen(
+            command,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # no terminal to ask on, and one group to end
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=self.deadline_s)
+            except subprocess.TimeoutExpired as error:
+                msg = f"{self.name} did not answer within {self.deadline_s:g} seconds: {_short(command)}"
+                raise CouldNotLookError(msg) from error
+            finally:
+                if process.poll() is None:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+        return self.result(process.returncode, command.encode(), stdout, stderr)
+
+
+class _Local(_Deadline, LocalBackend):
+    pass
+
+
+class _Docker(_Deadline, DockerBackend):
+    pass
+
+
+class _Podman(_Deadline, PodmanBackend):
+    pass
+
+
+class _Ssh(_Deadline, SshBackend):
+    def _build_ssh_command(self, command: str) -> tuple[list[str], list[str]]:
+        words, values = super()._build_ssh_command(command)
+        return (["sshpass", "-e", *words], values) if self.password else (words, values)  # -e: not on a command line
+
+    def run_ssh(self, command: str) -> CommandResult:
+        words, values = self._build_ssh_command(command)
+        result = self.run_local(" ".join(words), *values)
+        result.command = command.encode()
+        if result.rc == _SSH_CANNOT_CONNECT:
+            msg = f"{self.name} could not be reached over ssh: {' '.join(result.stderr.split())}"
+            raise CouldNotLookError(msg)
+        return result
+
+
+def _text(variables: Mapping[str, object], *names: str) -> str | None:
+    return next((str(variables[name]) for name in names if variables.get(name) not in (None, "")), None)
+
+
+def _is_true(value: object) -> bool:
+    return str(value).lower() in {"true", "yes", "on", "1"}
+
+
+def _short(command: str) -> str:
+    return command if len(command) <= 200 else f"{command[:200]}..."
