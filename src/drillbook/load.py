@@ -7,6 +7,7 @@ hide its slowness (no coordinated omission). Each attempt ends as acknowledged, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import threading
@@ -160,6 +161,23 @@ class Load:
         ids = {attempt.id for attempt in counted}
         left_out = {job for job in done if job not in ids and self._was_sent(job)}
         return account(counted, {job: times for job, times in done.items() if job not in left_out})
+
+    def refused(self, status: int, since_s: float) -> int:
+        """How many attempts sent since an instant were refused with this status and told when to come back."""
+        return sum(
+            attempt.status == status and attempt.retry_after and attempt.sent_s >= since_s for attempt in self.attempts
+        )
+
+    def failures(self, last_s: float) -> int:
+        """How many attempts that ended in the last so many seconds were not acknowledged.
+
+        Raises CouldNotLookError when none ended: silence is not success.
+        """
+        since_s = time.monotonic() - last_s
+        recent = list(itertools.takewhile(lambda attempt: attempt.answered_s >= since_s, reversed(self._attempts)))
+        if not recent:
+            raise CouldNotLookError(f"no job was answered in the last {last_s:g} s")
+        return sum(attempt.answered is not Answered.ACKNOWLEDGED for attempt in recent)
 
     def _was_sent(self, job: str) -> bool:
         number = job.removeprefix(self.prefix)

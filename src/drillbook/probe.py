@@ -236,6 +236,11 @@ class Prober:
             self._thread is not None and self._thread.is_alive() and not any(task.done() for task in self._tasks)
         )
 
+    def endpoint(self, name: str) -> Endpoint:
+        """The sampled endpoint of this name. Raises DrillbookError as `of` does."""
+        self.of(name)
+        return self._endpoints[name]
+
     def of(self, name: str) -> Series:
         """The series of an endpoint. Raises DrillbookError for one that is unknown or not sampled."""
         if name in self.series:

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from drillbook.errors import DrillbookError
@@ -127,7 +128,7 @@ class Redactor:
         text = data.decode("utf-8", "surrogateescape")
         return self.text(text).encode("utf-8", "surrogateescape")
 
-    def data(self, value: object) -> object:
+    def data(self, value: object) -> Any:
         """A copy of a JSON-like value without the secrets: in strings, numbers, keys, at any depth. Other objects
         stay as they are.
         """
@@ -158,8 +159,8 @@ class Redactor:
         text = data.decode("utf-8", "surrogateescape")
         return tuple(sorted({label for _, _, label in _spans(text, self._all_variants())}))
 
-    def _mapping(self, value: Mapping[object, object]) -> dict[object, object]:
-        redacted: dict[object, object] = {}
+    def _mapping(self, value: Mapping[object, object]) -> dict[Any, Any]:
+        redacted: dict[Any, Any] = {}
         for key, each in value.items():
             name = unique = self.data(key)
             number = 2

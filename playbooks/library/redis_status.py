@@ -1,0 +1,55 @@
+#!/usr/bin/python
+"""Read what a Redis (Valkey) node says of itself. Changes nothing."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: redis_status
+short_description: Read the role, the replication and the enabled accounts of a Redis node
+description: Looks only. Fails when the node does not answer.
+options:
+  host: {description: Address of the node, type: str, default: 127.0.0.1}
+  port: {description: Port of the node, type: int, required: true}
+  password: {description: Password of the default account, type: str, required: true}
+"""
+RETURN = """
+role: {description: master or slave, type: str, returned: success}
+replication_up: {description: Whether a replica's link to its primary is up, type: bool, returned: success}
+replicas: {description: Number of replicas that are online, type: int, returned: success}
+enabled_users: {description: Accounts that are switched on, type: list, returned: success}
+"""
+
+import redis
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    try:
+        with redis.Redis(
+            asked["host"], asked["port"], password=asked["password"], socket_timeout=5, decode_responses=True
+        ) as node:
+            info = node.info("replication")
+            users = [line.split()[1] for line in node.acl_list() if " on " in line]
+    except redis.RedisError as error:
+        module.fail_json(msg=f"{asked['host']}:{asked['port']} does not answer: {error}")
+    online = [key for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
+    module.exit_json(
+        changed=False,
+        role=info["role"],
+        replication_up=info.get("master_link_status") == "up",
+        replicas=sum(info[key].get("state") == "online" for key in online),
+        enabled_users=sorted(users),
+    )
+
+
+if __name__ == "__main__":
+    main()

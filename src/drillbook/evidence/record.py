@@ -1,0 +1,222 @@
+"""The record of one drill: the one truth that every rendering is a function of.
+
+`drill.json` is `Record.as_json()`, redacted. Times in it are seconds since the drill's start (`*_s`, monotonic, to the
+millisecond) beside RFC 3339 UTC wall time (`*_at`) for display. Lists stand in the order in which things happened.
+The shape is described field by field in docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+from drillbook.phases import Phase
+from drillbook.verdict import Verdict
+
+SCHEMA = "drillbook/drill/1"
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """A step of the feature. `status`: planned, running, passed, failed, skipped, interrupted."""
+
+    number: int
+    keyword: str
+    text: str
+    line: int
+    phase: Phase
+    status: str = "planned"
+    started_s: float | None = None
+    duration_s: float | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class CheckRecord:
+    """One judgement of one check.
+
+    `found_s` is the moment of the sample that met it (for a window: its begin), `uncertainty_s` how much earlier it may
+    have been so, `until_s` the end of the window, `deadline_s` the latest moment allowed. `samples` were judged for it.
+    """
+
+    step: int
+    phase: Phase
+    name: str
+    source: str
+    required: str
+    observed: str
+    met: bool
+    found_s: float | None = None
+    uncertainty_s: float | None = None
+    window_s: float | None = None
+    until_s: float | None = None
+    since_s: float | None = None
+    deadline_s: float | None = None
+    samples: int = 0
+    breaks: int = 0
+    unknown: bool = False
+
+
+@dataclass(slots=True)
+class PlayRecord:
+    """One run of a playbook. `purpose`: fault, recovery, undo. `result` is `PlayResult.as_record()` in drill time."""
+
+    step: int | None
+    purpose: str
+    playbook: str
+    variables: Mapping[str, Any]
+    started_s: float
+    ended_s: float
+    status: str
+    rc: int
+    changed: bool
+    problems: list[str]
+    hosts: Mapping[str, Mapping[str, int]]
+    tasks: list[Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class FaultRecord:
+    """A fault and what became of it. `undo`: pending, gone, failed."""
+
+    name: str
+    variables: Mapping[str, Any]
+    entry: str
+    undo: str = "pending"
+    took_effect: bool = False
+    undo_problem: str | None = None
+
+
+@dataclass(slots=True)
+class EventRecord:
+    """A named moment. `source` says who saw it (a playbook's task, an endpoint's sample, a message)."""
+
+    event: str
+    at: str
+    at_s: float
+    uncertainty_s: float
+    source: str
+
+
+@dataclass(slots=True)
+class TimesRecord:
+    """What an incident review asks for, each in seconds with its uncertainty; None where it was not reached."""
+
+    detect_s: float | None = None
+    detect_uncertainty_s: float | None = None
+    alert_s: float | None = None
+    alert_uncertainty_s: float | None = None
+    act_s: float | None = None
+    act_uncertainty_s: float | None = None
+    recover_s: float | None = None
+    recover_uncertainty_s: float | None = None
+    rto_s: float | None = None
+    rto_clock: str = "fault_injected"
+    rto_met: bool | None = None
+
+
+@dataclass(slots=True)
+class ProbeRecord:
+    """The sampling of one endpoint."""
+
+    endpoint: str
+    kind: str
+    samples: int
+    failures: int
+    interval_s: float
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class WorkRecord:
+    """The balance of the work that was submitted all through the drill; id lists are cut at 100 (`*_count` are whole)."""
+
+    attempted: int
+    acknowledged: int
+    refused: int
+    unknown: int
+    completed: int
+    lost_count: int
+    duplicated_count: int
+    unexpected_count: int
+    recovered_count: int
+    skipped: int
+    lost: list[str]
+    duplicated: list[str]
+    unexpected: list[str]
+    rates: list[Mapping[str, float]]
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything that is known about one drill; written to disk as it goes."""
+
+    run_id: str
+    title: str
+    feature: Mapping[str, Any]
+    scenario: Mapping[str, Any]
+    environment: Mapping[str, str]
+    inventory: str
+    harness: Mapping[str, str]
+    git: Mapping[str, Any]
+    process: int
+    started_at: str
+    objectives: Mapping[str, Any]
+    ended_at: str | None = None
+    duration_s: float | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    axes: dict[str, Any] = field(default_factory=dict)
+    times: TimesRecord = field(default_factory=TimesRecord)
+    timeline: list[EventRecord] = field(default_factory=list)
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    checks: list[CheckRecord] = field(default_factory=list)
+    faults: list[FaultRecord] = field(default_factory=list)
+    plays: list[PlayRecord] = field(default_factory=list)
+    work: WorkRecord | None = None
+    probes: list[ProbeRecord] = field(default_factory=list)
+    probe_cpu_ratio: float | None = None
+    notes: list[str] = field(default_factory=list)
+    findings: list[Mapping[str, str]] = field(default_factory=list)
+
+    def close(self, verdict: Verdict, ended_at: str, duration_s: float) -> None:
+        """Write the verdict into the record."""
+        self.outcome, self.reason = verdict.outcome.value, verdict.reason
+        self.axes = {
+            name: {"holds": axis.holds, "reasons": list(axis.reasons)}
+            for name, axis in (
+                ("valid", verdict.valid),
+                ("recovered", verdict.recovered),
+                ("restored", verdict.restored),
+            )
+        }
+        self.ended_at, self.duration_s = ended_at, duration_s
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        plain = to_plain(self)
+        assert isinstance(plain, dict)
+        return {"schema": SCHEMA, **plain}
+
+
+def to_plain(value: object) -> Any:
+    """Dataclasses, enums, paths and tuples to plain JSON values; floats to the millisecond."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): to_plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return str(value)

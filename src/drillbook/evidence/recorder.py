@@ -1,0 +1,86 @@
+"""Writes the record as the drill goes, redacted, so that a drill that is killed leaves what it knew.
+
+The rule: nothing unredacted is ever written below evidence/, and drill.json is at every instant a whole JSON document
+(a new file is synced, then renamed over the old one).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from drillbook.errors import DrillbookError
+from drillbook.evidence.record import Record, to_plain
+from drillbook.evidence.redaction import Redactor
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+def folder_name(started: datetime, title: str, run_id: str) -> str:
+    """`<UTC>-<slug>-<six digits of the run id>`, of characters that every file system takes."""
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48].rstrip("-") or "drill"
+    return f"{started:%Y%m%dT%H%M%SZ}-{slug}-{run_id[:6]}"
+
+
+class Recorder:
+    """The one writer of a drill's evidence folder, and the one source of its live events."""
+
+    def __init__(self, folder: Path, record: Record, redactor: Redactor, listener: Listener) -> None:
+        self.folder, self.record = folder, record
+        self._redactor, self._listener = redactor, listener
+        self._content = folder / "content"
+        try:
+            self._content.mkdir(parents=True)
+        except OSError as error:
+            raise DrillbookError(
+                f"{folder}: the evidence folder cannot be made ({error.strerror}): nothing is broken without evidence"
+            ) from error
+        self.save()
+
+    def save(self) -> None:
+        """Write drill.json as it is now."""
+        self.write("drill.json", dumps(self._redactor.data(self.record.as_json())))
+
+    def write(self, name: str, text: str) -> None:
+        """Write one file below content/, whole or not at all. The text must be redacted."""
+        write_atomically(self._content / name, text)
+
+    def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows to an NDJSON file below content/."""
+        lines = "".join(
+            json.dumps(self._redactor.data(to_plain(row)), sort_keys=True) + "\n" for row in rows
+        )
+        if not lines:
+            return
+        try:
+            with (self._content / name).open("a", encoding="utf-8") as handle:
+                handle.write(lines)
+        except OSError as error:
+            raise DrillbookError(f"{self._content / name}: evidence cannot be written: {error.strerror}") from error
+
+    def tell(self, event: str, **details: Any) -> None:
+        """Show something that happens to who watches (the terminal); not kept."""
+        self._listener(self._redactor.data({"event": event, **to_plain(details)}))
+
+
+def dumps(value: object) -> str:
+    """JSON as evidence keeps it: sorted keys, two spaces, a line feed at the end."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with beside.open("w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise DrillbookError(f"{path}: evidence cannot be written: {error.strerror}") from error

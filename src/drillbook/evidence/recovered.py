@@ -1,0 +1,53 @@
+"""Finishes the record of a drill that died: it is ABORTED, and says what was undone after it.
+
+The rule: what the dead drill had written stays; only what it could not write any more is added.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from drillbook.clock import rfc3339, wall_now
+from drillbook.evidence.recorder import dumps, write_atomically
+from drillbook.undo import Undone
+from drillbook.verdict import Outcome
+
+
+def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
+    """Close content/drill.json of a drill whose process died. Nothing happens where there is none, or where it is closed
+    and its faults were gone already."""
+    path = folder / "content" / "drill.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    problems = [one.problem for one in undone if one.problem]
+    for fault in record["faults"]:
+        for one in undone:
+            if one.entry.id == fault["entry"]:
+                fault["undo"] = "failed" if one.problem else "gone"
+                fault["undo_problem"] = one.problem
+    if record["outcome"] in {None, Outcome.NOT_RESTORED, Outcome.ABORTED}:
+        died = record["outcome"] is None
+        record["outcome"] = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
+        if died:
+            record["reason"] = (
+                f"the drill's process died in the phase {_last_phase(record)}; its faults were undone afterwards"
+            )
+        if problems:
+            record["reason"] = f"a fault could not be undone: {problems[0]}"
+        record["axes"]["restored"] = {"holds": not problems, "reasons": problems}
+        record["ended_at"] = rfc3339(wall_now())
+        for step in record["steps"]:
+            if step["status"] == "running":
+                step["status"], step["error"] = "interrupted", "the drill's process died"
+    names = ", ".join(one.entry.fault for one in undone)
+    record["notes"].append(f"{rfc3339(wall_now())}: undone by a later run: {names}")
+    write_atomically(path, dumps(record))
+
+
+def _last_phase(record: dict[str, object]) -> str:
+    phases = record.get("phases")
+    return str(phases[-1]["phase"]) if isinstance(phases, list) and phases else "baseline"

@@ -1,0 +1,306 @@
+"""The pytest plugin: options, and the drill's place in pytest's life of a test.
+
+The rule: pytest never says `passed` of a drill that is not PASSED. The steps run in the call phase, the restore in the
+teardown phase, and the word `passed` is only said after both.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook import collection
+from drillbook.collection import ScenarioItem
+from drillbook.drill import Drill, DrillFailure, NotRestored
+from drillbook.errors import DrillbookError
+from drillbook.live import Mailbox, Out, Post, screen
+from drillbook.session import DrillSession
+from drillbook.verdict import Outcome, worst
+
+DEFAULT_INVENTORY = "inventories/lab"
+RUN_ID, OUTCOME, REASON, EVIDENCE = "drill_run_id", "drill_outcome", "drill_reason", "drill_evidence"
+
+session_key = pytest.StashKey[DrillSession]()
+drill_key = pytest.StashKey[Drill]()
+step_key = pytest.StashKey[int]()
+out_key = pytest.StashKey[Out]()
+mailbox_key = pytest.StashKey[Mailbox]()
+ended_key = pytest.StashKey[list[dict[str, Any]]]()
+
+
+# ------------------------------------------------------------------ options
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options; pytest-ansible owns --inventory where it is installed, and its value is used then."""
+    group = parser.getgroup("drillbook", "recovery drills")
+    if importlib.util.find_spec("pytest_ansible") is None:
+        group.addoption("--inventory", metavar="PATH", default=None, help="Ansible inventory to drill (default: inventories/lab)")
+    group.addoption("--evidence", metavar="DIR", default=None, help="where evidence is kept (default: evidence)")
+    group.addoption(
+        "--allow-production",
+        metavar="NAME",
+        default=None,
+        help="drill the production environment of this name",
+    )
+    parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
+    parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
+    parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
+    collection.add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the collection, and take hold of the terminal while its capture is suspended."""
+    config.stash[ended_key] = []
+    if not config.pluginmanager.is_registered(collection):
+        config.pluginmanager.register(collection, "drillbook-collection")
+    if config.option.help or config.option.version or config.option.collectonly:
+        return
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        if "drillbook_events" in workerinput:
+            config.stash[out_key] = Post(workerinput["drillbook_events"], workerinput["workerid"])
+    else:
+        config.stash[out_key] = shown = screen(config.get_terminal_writer().hasmarkup)
+        if getattr(config.option, "numprocesses", None):
+            config.stash[mailbox_key] = Mailbox(shown)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist: tell each worker where to send what it shows, and which session it belongs to."""
+    if mailbox_key in node.config.stash:
+        node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the terminal back."""
+    if mailbox_key in config.stash:
+        config.stash[mailbox_key].close()
+    if out_key in config.stash:
+        config.stash[out_key].close()
+
+
+def drill_session(config: pytest.Config) -> DrillSession:
+    """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
+    if session_key not in config.stash:
+        named = config.getoption("--inventory", None) or os.environ.get("DRILLBOOK_INVENTORY")
+        path = Path(str(named)) if named else config.rootpath / str(config.getini("drillbook_inventory"))
+        base = config.invocation_params.dir if named else config.rootpath
+        evidence = config.getoption("--evidence") or config.getini("drillbook_evidence")
+        made = DrillSession(
+            root=config.rootpath,
+            inventory_path=(base / path).absolute(),
+            evidence_root=config.rootpath / str(evidence),
+            allow_production=config.getoption("--allow-production"),
+            pass_env=tuple(config.getini("drillbook_pass_env")),
+            listener=config.stash.get(out_key, lambda _event: None),
+        )
+        workerinput = getattr(config, "workerinput", None)
+        if workerinput is not None:
+            made.id = workerinput["testrunuid"]  # drills of one xdist run wait for each other
+        config.stash[session_key] = made
+    return config.stash[session_key]
+
+
+# ------------------------------------------------------------------ a drill's life
+
+
+@pytest.fixture
+def drill(request: pytest.FixtureRequest) -> Drill:
+    """The drill under way; what steps hand their checks and playbooks to."""
+    item = request.node
+    if not isinstance(item, ScenarioItem) or not item.is_drill:
+        raise DrillbookError(
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
+        )
+    made = Drill(drill_session(request.config), item)
+    item.stash[drill_key] = made
+    item.user_properties.append((RUN_ID, made.run_id))
+    request.addfinalizer(lambda: _end(item, made))
+    try:
+        made.begin()
+    except (DrillbookError, NotRestored) as error:
+        outcome = Outcome.NOT_RESTORED if isinstance(error, NotRestored) else Outcome.ABORTED
+        _conclude(item, outcome, str(error), None)
+        raise
+    return made
+
+
+def _end(item: ScenarioItem, drill: Drill) -> None:
+    """Restore, judge and write; then the report. Raises NotRestored."""
+    try:
+        drill.end()
+    finally:
+        if drill.verdict is not None and drill.evidence is not None:
+            _conclude(item, drill.verdict.outcome, drill.verdict.reason, drill.evidence)
+            from drillbook.render import html
+
+            html.report(drill.evidence)
+
+
+def _conclude(item: ScenarioItem, outcome: Outcome, reason: str, evidence: Path | None) -> None:
+    """Let reports, JUnit and the exit status know how the drill ended."""
+    if any(name == OUTCOME for name, _ in item.user_properties):
+        return
+    item.user_properties.append((OUTCOME, outcome.value))
+    item.user_properties.append((REASON, reason))
+    shown = None
+    if evidence is not None:
+        shown = os.path.relpath(evidence, item.config.rootpath)
+        item.user_properties.append((EVIDENCE, shown))
+    item.config.stash[ended_key].append(
+        {"nodeid": item.nodeid, "outcome": outcome, "reason": reason, "evidence": shown}
+    )
+
+
+def _of(request: pytest.FixtureRequest) -> Drill | None:
+    item = request.node
+    return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.is_drill else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
+    """A drill begins before its first step, whether or not a step asks for it."""
+    item = request.node
+    if isinstance(item, ScenarioItem) and item.is_drill:
+        item.stash[step_key] = 0
+        request.getfixturevalue("drill")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_step(request: pytest.FixtureRequest) -> None:
+    drill = _of(request)
+    if drill is not None:
+        request.node.stash[step_key] += 1
+        drill.step_started(request.node.stash[step_key])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
+    drill = _of(request)
+    if drill is not None:
+        drill.step_passed()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
+    drill = _of(request)
+    if drill is not None:
+        drill.step_failed(exception)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
+    drill = _of(request)
+    if drill is not None:
+        drill.steps_ended(request.node.failed_with)
+
+
+# ------------------------------------------------------------------ what pytest says
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A drill that was skipped, expected to fail, or skipped itself is a failure: nothing was proven."""
+    report = yield
+    if not isinstance(item, ScenarioItem) or not item.is_drill:
+        return report
+    silent = report.skipped or hasattr(report, "wasxfail")
+    if silent:
+        reason = _silence(report)
+        if hasattr(report, "wasxfail"):
+            del report.wasxfail
+        report.outcome = "failed"
+        report.longrepr = f"{Outcome.INVALID}: {reason}"
+        _conclude(item, Outcome.INVALID, reason, None)
+        report.user_properties = list(item.user_properties)
+    return report
+
+
+def _silence(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return f"the scenario is marked xfail ({report.wasxfail or 'no reason'}): an expected failure proves nothing"
+    where = report.longrepr
+    reason = where[2] if isinstance(where, tuple) else str(where)
+    return f"the drill was not run: {reason}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Says `passed` of a drill after its restore, and names the outcome in the verbose word."""
+    properties = dict(getattr(report, "user_properties", ()))
+    if RUN_ID not in properties:
+        return None
+    outcome = properties.get(OUTCOME)
+    if report.when == "call" and report.passed:
+        return "", "", ""
+    if report.when == "teardown" and report.passed and outcome == Outcome.PASSED:
+        return "passed", ".", Outcome.PASSED.value
+    if report.when == "call" and report.failed:
+        word = str(report.longrepr).strip().splitlines()
+        named = next((o.value for o in Outcome if word and o.value in word[0]), "FAILED")
+        return "failed", "F", named
+    return None
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """On xdist's controller the outcomes come with the workers' reports."""
+    config = _controller.get("config")
+    properties = dict(report.user_properties)
+    if config is None or OUTCOME not in properties:
+        return
+    ended = config.stash[ended_key]
+    if all(row["nodeid"] != report.nodeid or row["outcome"] != properties[OUTCOME] for row in ended):
+        ended.append(
+            {
+                "nodeid": report.nodeid,
+                "outcome": Outcome(properties[OUTCOME]),
+                "reason": properties.get(REASON, ""),
+                "evidence": properties.get(EVIDENCE),
+            }
+        )
+
+
+_controller: dict[str, pytest.Config] = {}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Know the controller's configuration in pytest_runtest_logreport, which gets none."""
+    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        _controller["config"] = session.config
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The exit status names the worst outcome of the session's drills."""
+    _controller.clear()
+    outcomes: Sequence[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
+    if outcomes and worst(outcomes).exit_status > 1:
+        session.exitstatus = worst(outcomes).exit_status
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for each drill: outcome, scenario, reason, evidence."""
+    ended = config.stash[ended_key]
+    if not ended:
+        return
+    terminalreporter.section("drills")
+    for row in ended:
+        good = row["outcome"] is Outcome.PASSED
+        terminalreporter.write(f"{row['outcome']:<14}", green=good, red=not good)
+        terminalreporter.write_line(row["nodeid"])
+        terminalreporter.write_line(f"{'':14}{row['reason']}")
+        if row["evidence"]:
+            terminalreporter.write_line(f"{'':14}{row['evidence']}")
+
+
+__all__ = ["Drill", "DrillFailure", "drill", "drill_session"]

@@ -1,0 +1,118 @@
+"""What the terminal shows of a drill: one line for each thing that happens. Pure functions of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Paint = Callable[[str, str], str]
+"""(text, style) -> text; styles: bold, green, red, yellow, dim."""
+
+_STYLES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
+_MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("-", "yellow"), "interrupted": ("!", "red")}
+_OUTCOME_STYLE = {"PASSED": "green", "NOT_RECOVERED": "red", "NOT_RESTORED": "red"}
+
+
+def colours(text: str, style: str) -> str:
+    """ANSI colours."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+
+def plain(text: str, _style: str) -> str:
+    """No colours."""
+    return text
+
+
+def lines(event: Mapping[str, Any], paint: Paint = plain) -> list[str]:
+    """The lines for one event; none for those that only move the status line."""
+    show = _SHOW.get(event["event"])
+    return show(event, paint) if show else []
+
+
+def status(event: Mapping[str, Any]) -> str | None:
+    """The text of the status line after this event: "" clears it, None leaves it as it is."""
+    match event["event"]:
+        case "step" | "detail":
+            return str(event["text"])
+        case "done" | "verdict" | "drill":
+            return ""
+    return None
+
+
+def _drill(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    objectives = event["objectives"]
+    rto = f", RTO {duration(objectives['rto_s'])}" if objectives.get("rto_s") else ""
+    severity = f", {objectives['severity']}" if objectives.get("severity") else ""
+    return ["", paint(event["title"], "bold"), f"  {event['where']} on {event['environment']}{severity}{rto}"]
+
+
+def _phase(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    return [f"  {paint(event['phase'], 'dim')}"]
+
+
+def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    mark, style = _MARKS[event["status"]]
+    return [f"    {paint(mark, style)} {event['text']}  {paint(duration(event['duration_s']), 'dim')}"]
+
+
+def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    if event["problem"]:
+        return [f"    {paint('✗', 'red')} {event['fault']} is NOT undone: {event['problem']}"]
+    return [f"    {paint('✓', 'green')} {event['fault']} is undone and proven gone"]
+
+
+def _note(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    return [f"    {paint('i', 'yellow')} {event['text']}"]
+
+
+def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    outcome = event["outcome"]
+    shown = [f"  {paint(outcome, _OUTCOME_STYLE.get(outcome, 'yellow'))}: {event['reason']}"]
+    axes = event["axes"]
+    words = {True: "yes", False: "NO", None: "not reached"}
+    shown.append("    " + ", ".join(f"{name} {words[axes[name]['holds']]}" for name in ("valid", "recovered", "restored")))
+    times = times_line(event["times"])
+    if times:
+        shown.append(f"    {times}")
+    if event["work"]:
+        shown.append(f"    {work_line(event['work'])}")
+    shown.append(f"    evidence: {event['evidence']}")
+    return shown
+
+
+def times_line(times: Mapping[str, Any]) -> str:
+    """`detected in 1.02 s ±0.06, ...` of those times that there are."""
+    words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
+    return ", ".join(
+        f"{word} {times[f'{name}_s']:.2f} s ±{times[f'{name}_uncertainty_s']:.2f}"
+        for name, word in words.items()
+        if times.get(f"{name}_s") is not None
+    )
+
+
+def work_line(work: Mapping[str, Any]) -> str:
+    """The balance of the work in one line."""
+    return (
+        f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
+        f"{work['lost_count']} lost, {work['duplicated_count']} duplicated"
+    )
+
+
+def duration(seconds: float) -> str:
+    """`0.05 s`, `42.1 s`, `10 min`, `2 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.2f} s" if seconds != int(seconds) else f"{int(seconds)} s"
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds != int(seconds) else f"{int(seconds)} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+_SHOW: Mapping[str, Callable[[Mapping[str, Any], Paint], list[str]]] = {
+    "drill": _drill,
+    "phase": _phase,
+    "done": _done,
+    "undo": _undo,
+    "note": _note,
+    "verdict": _verdict,
+}

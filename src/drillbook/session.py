@@ -1,0 +1,119 @@
+"""What all drills of one pytest session share: the inventory (resolved once), the playbooks, the journal, the lock.
+
+The rule: nothing is resolved, opened or started until a drill needs it; a session that only collects costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from drillbook.errors import DrillbookError
+from drillbook.evidence.record import PlayRecord, to_plain
+from drillbook.evidence.recorder import Listener
+from drillbook.evidence.redaction import Redactor
+from drillbook.guard import Lock
+from drillbook.inventory import Inventory
+from drillbook.journal import Entry, Journal
+from drillbook.playbook import Playbooks, PlayResult
+from drillbook.undo import Undone, undo_all
+
+UNDO_TIMEOUT_S = 300.0
+
+
+def _quiet(_event: object) -> None:
+    return None
+
+
+@dataclass
+class DrillSession:
+    """One pytest session (or one `drillbook restore`) on one drill repository and one inventory."""
+
+    root: Path
+    inventory_path: Path
+    evidence_root: Path
+    allow_production: str | None = None
+    pass_env: tuple[str, ...] = ()
+    listener: Listener = _quiet
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    redactor: Redactor = field(default_factory=Redactor)
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The inventory, resolved by Ansible itself. Raises InventoryError."""
+        return Inventory.resolve(self.inventory_path, self.root, self.redactor)
+
+    @cached_property
+    def playbooks(self) -> Playbooks:
+        """Runs the playbooks of this repository on this inventory."""
+        return Playbooks(self.root, self.inventory, self.redactor, pass_env=self.pass_env)
+
+    @property
+    def _slug(self) -> str:
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.inventory.environment.name)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The undo journal of the inventory's environment."""
+        return Journal(self.root / ".drillbook" / f"journal-{self._slug}.ndjson")
+
+    def lock(self) -> Lock:
+        """A handle on the lock of the inventory's environment."""
+        return Lock(self.root / ".drillbook" / f"lock-{self._slug}", self.id)
+
+    @property
+    def inventory_name(self) -> str:
+        """The inventory's path as evidence and journal name it: relative to the root where it lies below it."""
+        return relative(self.inventory_path, self.root)
+
+    def run_undo(self, entry: Entry) -> PlayResult:
+        """Run the undo of an entry. Raises DrillbookError when it cannot be run at all."""
+        if entry.inventory != self.inventory_name:
+            raise DrillbookError(
+                f"the fault {entry.fault!r} was injected with the inventory {entry.inventory}: "
+                f"undo it with 'drillbook restore --inventory {entry.inventory}'"
+            )
+        return self.playbooks.run(self.root / entry.undo_playbook, entry.variables, timeout_s=UNDO_TIMEOUT_S)
+
+    def restore_leftovers(self) -> list[Undone]:
+        """Undo what an earlier drill left open. The caller holds the lock."""
+        entries = self.journal.open_entries()
+        for entry in entries:
+            self.listener(
+                {"event": "note", "text": f"an earlier drill left {entry.fault!r} ({entry.state}): undoing it first"}
+            )
+        return undo_all(self.journal, entries, self.run_undo)
+
+
+def relative(path: Path, root: Path) -> str:
+    """The path below root in POSIX form, or its bare name when it lies elsewhere: no machine path in evidence."""
+    try:
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return path.name
+
+
+def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: float, variables: object) -> PlayRecord:
+    """A play's result in drill time."""
+    plain = result.as_record()
+    tasks = [
+        {**task, "started_s": round(task["started_s"] - zero_s, 3), "ended_s": round(task["ended_s"] - zero_s, 3)}
+        for task in plain["tasks"]
+    ]
+    return PlayRecord(
+        step=step,
+        purpose=purpose,
+        playbook=result.playbook,
+        variables=to_plain(variables),
+        started_s=result.started_s - zero_s,
+        ended_s=result.ended_s - zero_s,
+        status=result.status,
+        rc=result.rc,
+        changed=result.changed,
+        problems=list(result.unsaid()),
+        hosts=to_plain(result.hosts),
+        tasks=tasks,
+    )

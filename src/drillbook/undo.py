@@ -1,0 +1,79 @@
+"""Undoing faults: newest first, never stopping at the first failure, each proven gone before its entry is closed.
+
+The proof is the undo playbook's own last task, which must be an assertion that ran and held on every host that the
+undo reached. An undo that reached no host, or whose assertion is missing or skipped, proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillbook.errors import DrillbookError
+from drillbook.journal import Entry, EntryState, Journal
+from drillbook.playbook import PlayResult, TaskStatus
+
+ASSERTIONS = ("ansible.builtin.assert", "assert")
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What became of one entry; `problem` is None when the fault is proven gone."""
+
+    entry: Entry
+    result: PlayResult | None
+    problem: str | None
+
+
+def undo_all(
+    journal: Journal,
+    entries: Sequence[Entry],
+    run: Callable[[Entry], PlayResult],
+    tell: Callable[[Undone], None] = lambda _undone: None,
+) -> list[Undone]:
+    """Undo the entries in the order given (newest first) and close those that are proven gone."""
+    done = []
+    for entry in entries:
+        journal.mark(entry.id, EntryState.UNDOING)
+        result: PlayResult | None = None
+        try:
+            result = run(entry)
+            problem = why_not_gone(result)
+        except DrillbookError as error:
+            problem = str(error)
+        if problem is None:
+            journal.mark(entry.id, EntryState.CLOSED)
+        else:
+            journal.mark(entry.id, EntryState.UNDO_FAILED, problem)
+        undone = Undone(entry, result, problem)
+        tell(undone)
+        done.append(undone)
+    return done
+
+
+def why_not_gone(result: PlayResult) -> str | None:
+    """Why this run of an undo playbook does not prove that the fault is gone; None when it does."""
+    if result.status != "successful":
+        return f"the undo {result.playbook} ended {result.status} (rc {result.rc}){_first(result.unsaid())}"
+    unsaid = result.unsaid()
+    if unsaid:
+        return f"the undo {result.playbook}: {unsaid[0]}"
+    if not result.matched:
+        return f"the undo {result.playbook} matched no host"
+    for host, task in result.last_tasks.items():
+        if task.action not in ASSERTIONS or task.status is not TaskStatus.OK:
+            return (
+                f"the undo {result.playbook} does not end with an assertion that held on {host} "
+                f"(its last task there was '{task.task}', {task.status})"
+            )
+    return None
+
+
+def _first(sentences: Sequence[str]) -> str:
+    return f": {sentences[0]}" if sentences else ""
+
+
+def undo_playbook(root: Path, fault: str) -> Path:
+    """Where the undo of a fault lies: beside its injection."""
+    return root / "playbooks" / "faults" / fault / "undo.yml"

@@ -1,0 +1,135 @@
+"""Waiting for a check: reads the samples as they come and says when, in them, the check was met.
+
+The rule: who waits never looks more often or less often than the prober does, and a look that crashed, hung or was
+never made is unknown, not a pass and not a failure.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from drillbook.checks import Check, Observation
+from drillbook.errors import CouldNotLookError
+from drillbook.probe import Prober, why
+from drillbook.series import Sample
+from drillbook.timeline import Found, Judged, Window
+
+LOOK_INTERVAL_S = 0.2
+LOOK_TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What waiting for a check came to. `last` is the last observation; `found` is None when it was not met in time."""
+
+    found: Found | None
+    last: Observation | None
+    samples: int
+    breaks: int
+
+
+def watch(
+    prober: Prober,
+    check: Check,
+    *,
+    since_s: float,
+    until_s: float,
+    length_s: float = 0.0,
+    tell: Callable[[Observation], None] = lambda _observation: None,
+) -> Watched:
+    """Wait until `check` was met for `length_s` in samples asked for since `since_s`, beginning no later than `until_s`.
+
+    Instants are monotonic seconds. Raises CouldNotLookError when the judgement crashes or nothing was sampled at all.
+    """
+    samples, max_gap_s = _samples(prober, check, since_s, until_s + length_s)
+    window = Window(length_s, max_gap_s)
+    last: Observation | None = None
+    count = 0
+    for sample in samples:
+        count += 1
+        observation = _judge(check, sample)
+        if last is None or observation.observed != last.observed:
+            tell(observation)
+        last = observation
+        found = window.feed(Judged(sample.sent_s, sample.done_s, observation.met))
+        if found is None:
+            continue
+        if observation.at_s is not None and not length_s:
+            found = Found(observation.at_s, 0.0, found.end_s, found.breaks)
+        in_time = found.at_s <= until_s
+        return Watched(found if in_time else None, observation, count, window.breaks)
+    if not count:
+        raise CouldNotLookError(f"{check.name}: nothing was observed in the time allowed")
+    return Watched(None, last, count, window.breaks)
+
+
+def _samples(prober: Prober, check: Check, since_s: float, until_s: float) -> tuple[Iterator[Sample], float]:
+    if isinstance(check.source, str):
+        endpoint = prober.endpoint(check.source)
+        return _of_endpoint(prober, check.source, since_s, until_s), 1 / endpoint.samples_per_s + endpoint.timeout_s
+    return _of_look(check.name, check.source, until_s), LOOK_INTERVAL_S + LOOK_TIMEOUT_S
+
+
+def _of_endpoint(prober: Prober, name: str, since_s: float, until_s: float) -> Iterator[Sample]:
+    series, endpoint = prober.of(name), prober.endpoint(name)
+    index = series.first_index_since(since_s)
+    # the sample that was under way at the deadline still counts
+    last_s = until_s + 1 / endpoint.samples_per_s + endpoint.timeout_s
+    while True:
+        length = len(series)
+        while index < length:
+            sample = series[index]
+            index += 1
+            if sample.sent_s > until_s:
+                return
+            yield sample
+        if not prober.alive:
+            raise CouldNotLookError(f"the prober stopped: {name!r} is no longer looked at")
+        if time.monotonic() > last_s:
+            return
+        series.wait_beyond(length, min(last_s, time.monotonic() + 1))
+
+
+def _of_look(name: str, look: Callable[[], object], until_s: float) -> Iterator[Sample]:
+    pause = threading.Event()
+    while True:
+        yield look_once(name, look)
+        left = until_s - time.monotonic()
+        if left <= 0:
+            return
+        pause.wait(min(left, LOOK_INTERVAL_S))
+
+
+def look_once(name: str, look: Callable[[], object]) -> Sample:
+    """One look in a thread of its own, so that one that hangs cannot stop the drill.
+
+    Raises CouldNotLookError for a hang; an error of the look itself becomes a sample that says so.
+    """
+    box: list[Sample] = []
+
+    def run() -> None:
+        sent = time.monotonic()
+        try:
+            value = look()
+            box.append(Sample(sent, time.monotonic(), ok=True, value=value))
+        except Exception as error:  # noqa: BLE001 - a look may fail in any way; the sample carries the reason
+            box.append(Sample(sent, time.monotonic(), ok=False, error=why(error)))
+
+    thread = threading.Thread(target=run, name=f"drillbook-look {name}", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + LOOK_TIMEOUT_S
+    while thread.is_alive() and time.monotonic() < deadline:
+        thread.join(0.2)
+    if not box:
+        raise CouldNotLookError(f"{name}: the look did not come back within {LOOK_TIMEOUT_S:g} s")
+    return box[0]
+
+
+def _judge(check: Check, sample: Sample) -> Observation:
+    try:
+        return check.judge(sample)
+    except Exception as error:
+        raise CouldNotLookError(f"{check.name}: the check itself failed ({why(error)})") from error

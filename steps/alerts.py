@@ -1,0 +1,49 @@
+"""Alerts: sent by the system's own alerting, seen where people would see them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drillbook import parse, then
+from drillbook.checks import Check, Observation
+from drillbook.drill import Drill
+from drillbook.series import Sample
+
+FIRING, RESOLVED = "danger", "good"
+
+
+@then(parse('within {deadline:Duration} an alert about "{subject}" reaches the "{channel}" channel'))
+def alert_arrives(drill: Drill, deadline: float, subject: str, channel: str) -> None:
+    drill.eventually(message(subject, channel, FIRING, drill.since_fault_s()).marking("alerted"), within=deadline)
+
+
+@then(parse('within {deadline:Duration} the all-clear about "{subject}" reaches the "{channel}" channel'))
+def all_clear_arrives(drill: Drill, deadline: float, subject: str, channel: str) -> None:
+    drill.eventually(message(subject, channel, RESOLVED, drill.since_fault_s()), within=deadline)
+
+
+def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
+    """A Slack-compatible message in this channel, of this colour, that arrived since an instant and names the subject."""
+    wanted = f"a message about {subject} in {channel}, coloured {colour}"
+
+    def judge(sample: Sample) -> Observation:
+        if not sample.ok or not isinstance(sample.value, (list, dict)):
+            return Observation(met=False, observed=sample.error or "the channel cannot be read", required=wanted)
+        arrived = [row for row in rows(sample.value) if row["received_mono_s"] >= since_s and fits(row["body"])]
+        if not arrived:
+            return Observation(met=False, observed="no such message", required=wanted)
+        return Observation(True, arrived[0]["body"]["attachments"][0]["title"], wanted, at_s=arrived[0]["received_mono_s"])
+
+    def fits(body: Any) -> bool:
+        return body.get("channel") == channel and any(
+            each.get("color") == colour and subject in f"{each.get('title')} {each.get('text')}".lower()
+            for each in body.get("attachments", [])
+        )
+
+    return Check(wanted, "alerts", judge)
+
+
+def rows(value: Any) -> Sequence[Any]:
+    """The messages of the sink's answer."""
+    return value["messages"] if isinstance(value, dict) else value

@@ -1,0 +1,11 @@
+"""The network between parts of the system."""
+
+from __future__ import annotations
+
+from drillbook import fault, parse
+from drillbook.drill import Drill
+
+
+@fault(parse('the network between "{client}" and "{server}" is cut'))
+def network_is_cut(drill: Drill, client: str, server: str) -> None:
+    drill.inject("network_cut", client=client, server=server)

@@ -1,0 +1,67 @@
+"""Jobs: submitted, kept, refused, completed. The ledger of the drill is the judge, not the queue's own counters."""
+
+from __future__ import annotations
+
+import time
+
+from drillbook import given, parse, then
+from drillbook.checks import At, looked
+from drillbook.drill import Drill
+
+API = At("api", "the API")
+QUEUE = At("queue", "the queue")
+DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
+RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
+BUFFER = API.json("buffer.size", "the memory buffer", "jobs")
+
+
+@given(parse("jobs are submitted at {rate:Number} per second"))
+def jobs_are_submitted(drill: Drill, rate: float) -> None:
+    drill.submit_work(rate)
+    drill.eventually(RATE.at_least(0.9 * rate), within=30)
+    drill.baseline_begins()
+
+
+@then(parse("within {deadline:Duration} new jobs are kept in memory"))
+def jobs_are_buffered(drill: Drill, deadline: float) -> None:
+    drill.eventually(BUFFER.at_least(1), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the memory buffer holds {count:Integer} jobs"))
+def buffer_holds(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(BUFFER.at_least(count), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the memory buffer is empty"))
+def buffer_is_empty(drill: Drill, deadline: float) -> None:
+    drill.eventually(BUFFER.is_(0), within=deadline)
+
+
+@then(parse("within {deadline:Duration} new jobs are refused with {status:Integer} and a time to retry"))
+def jobs_are_refused(drill: Drill, deadline: float, status: int) -> None:
+    refused = looked("jobs refused with a time to retry", lambda: drill.load.refused(status, drill.since_fault_s()))
+    drill.eventually(refused.at_least(1), within=deadline)
+
+
+@then(parse("within {deadline:Duration} every acknowledged job is completed exactly once"))
+def every_job_is_completed(drill: Drill, deadline: float) -> None:
+    asked_s = time.monotonic()
+    balance = looked("the balance of the work", lambda: drill.load.balance(asked_s))
+    drill.eventually(balance.satisfies("is sound: none lost, none twice", lambda account: account.sound), within=deadline)
+
+
+@then(parse("no job is refused or left unanswered for {length:Duration}"))
+def no_job_fails(drill: Drill, length: float) -> None:
+    failing = looked("jobs that failed in the last second", lambda: drill.load.failures(last_s=1.0))
+    drill.throughout(failing.is_(0), for_=length)
+
+
+@then(parse("within {deadline:Duration} jobs are processed at the rate of before, within {tolerance:Percent}"))
+def rate_is_normal(drill: Drill, deadline: float, tolerance: float) -> None:
+    drill.eventually(RATE.within(tolerance, of=drill.before(RATE)), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the queue is as deep as before, within {tolerance:Percent} or {jobs:Integer} jobs"))
+def depth_is_normal(drill: Drill, deadline: float, tolerance: float, jobs: int) -> None:
+    before = drill.before(DEPTH)
+    drill.eventually(DEPTH.at_most(before + max(jobs, tolerance * before)), within=deadline)

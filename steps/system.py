@@ -1,0 +1,27 @@
+"""The system as a whole: healthy, busy, back to where it was."""
+
+from __future__ import annotations
+
+from drillbook import given, parse, then
+from drillbook.checks import At
+from drillbook.drill import Drill
+
+API = At("api", "the API")
+
+
+@given("the system is healthy")
+def system_is_healthy(drill: Drill) -> None:
+    drill.expect(API.json("status", "the system").is_("ok"))
+    drill.expect(At("redis", "Redis").answers())
+    drill.expect(At("database", "the database").answers())
+
+
+@then(parse("the API's memory is back to its baseline within {tolerance:Percent}"))
+def memory_is_at_baseline(drill: Drill, tolerance: float) -> None:
+    memory = API.json("memory.rss_bytes", "the API's memory", "bytes")
+    drill.eventually(memory.at_most(drill.before(memory) * (1 + tolerance)), within=60)
+
+
+@then(parse("the API's memory stays below {limit:Integer} MB"))
+def memory_is_bounded(drill: Drill, limit: int) -> None:
+    drill.expect(API.json("memory.rss_bytes", "the API's memory", "bytes").at_most(limit * 1_000_000))
