@@ -1,0 +1,1 @@
+"""The application under drill: an API that queues webhooks, workers that do them, both over Redis and PostgreSQL."""

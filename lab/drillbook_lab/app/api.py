@@ -1,0 +1,285 @@
+"""`python -m drillbook_lab.app.api SETTINGS`: the API.
+
+POST /webhooks, POST /queue/pause|resume, GET /queue/metrics|dlq need the header X-API-Key. Health, metrics, logs, items
+and version do not. Where Redis is away the answer is 503 with Retry-After and {"error": ...}, at once while the breaker
+is open; health answers from what the monitors know, in about a millisecond, whatever is broken.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+from circuitbreaker import STATE_OPEN
+from prometheus_client import CollectorRegistry, Counter, Gauge, PlatformCollector, ProcessCollector, generate_latest
+from psycopg_pool import PoolTimeout
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from drillbook_lab.app import cache, database
+from drillbook_lab.app.causes import cause_of, in_short
+from drillbook_lab.app.intake import COMMIT_TIMEOUT_S, OPEN_S, Full, Intake
+from drillbook_lab.app.jobs import Malformed, Webhook
+from drillbook_lab.app.logs import LEVELS, Log
+from drillbook_lab.app.monitor import Monitor
+from drillbook_lab.app.natmap import primary
+from drillbook_lab.app.queue import JobQueue, QueueMetrics
+from drillbook_lab.app.settings import Settings
+from drillbook_lab.serve import serve
+
+_BREAKER_STATES = ("closed", "half_open", "open")
+
+
+class Metrics:
+    """What Prometheus sees. A registry of its own, so that two APIs in one process do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.webhooks = Counter("webhooks", "Webhooks by result", ["result"], registry=self.registry)
+        self.cache = Counter("cache_requests", "Item look-ups by result", ["result"], registry=self.registry)
+        self.breaker = Gauge(
+            "circuit_breaker_state", "1 for the present state", ["state"], registry=self.registry
+        )
+        self.buffer = Gauge("buffer_size", "Acknowledged webhooks in memory alone", registry=self.registry)
+        self.buffer_limit = Gauge("buffer_limit", "Room for them", registry=self.registry)
+        self.up = Gauge("component_up", "1 when the monitor reached it", ["component"], registry=self.registry)
+        self.unreplicated = Gauge(
+            "webhooks_unreplicated", "Jobs written while no replica confirmed", registry=self.registry
+        )
+        self.queue = Gauge("queue_jobs", "Jobs by state, as last counted", ["state"], registry=self.registry)
+        self.oldest = Gauge("queue_oldest_active_seconds", "Age of the oldest active job", registry=self.registry)
+        self.rate = Gauge("queue_processing_rate", "Jobs a second", registry=self.registry)
+        for result in ("redis", "memory", "refused", "malformed", "unauthorized"):
+            self.webhooks.labels(result)
+        for source in cache.Source:
+            self.cache.labels(source)
+
+
+class Api:
+    """The parts of the API and its routes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log = Log()
+        self.metrics = Metrics()
+        self.redis = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
+        self.watched = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
+        self.queue = JobQueue(self.redis)
+        self.pool = database.pool(settings.database_url, "api", 4)
+        self.intake = Intake(self.queue.add, self.queue.ping, settings.buffer_limit, self.log)
+        self.counted: QueueMetrics | None = None
+        self.monitors = {
+            "redis": Monitor("redis", self._look_at_redis, self.log),
+            "database": Monitor("database", lambda: database.look(settings.database_url), self.log),
+        }
+        self._process = psutil.Process()
+
+    async def _look_at_redis(self) -> None:
+        # A write and not a PING: a replica, a full disk or min-replicas answer PING gladly and take no job.
+        await self.watched.set("health:api", "1", px=10_000)
+
+    async def _count(self) -> None:
+        """Keep the queue's figures for /metrics, which must not wait for Redis either."""
+        while True:
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                    self.counted = await self.queue.metrics()
+            except (RedisError, OSError, TimeoutError):
+                self.counted = None
+            await asyncio.sleep(1)
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self.pool.open(wait=False)
+        tasks = [
+            asyncio.create_task(work)
+            for work in (self.intake.run(), self._count(), *(monitor.run() for monitor in self.monitors.values()))
+        ]
+        self.log.info("api", "started", version=self.settings.version, commit=self.settings.commit)
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.pool.close(timeout=0.5)
+
+    # -- webhooks ------------------------------------------------------------------------------------------------
+
+    async def post_webhook(self, request: Request) -> Response:
+        count = self.metrics.webhooks
+        if not self._may(request):
+            count.labels("unauthorized").inc()
+            return _unauthorized()
+        try:
+            webhook = Webhook.from_json(await request.json())
+        except ValueError as error:
+            count.labels("malformed").inc()
+            reason = str(error) if isinstance(error, Malformed) else "the body is not JSON"
+            return JSONResponse({"error": reason}, 400)
+        try:
+            place = await self.intake.submit(webhook)
+        except Full:
+            count.labels("refused").inc()
+            self.log.error("queue", "the memory buffer is full", limit=self.intake.limit)
+            return _unavailable(f"Redis is away and the buffer of {self.intake.limit} jobs is full")
+        count.labels(place).inc()
+        return JSONResponse({"id": webhook.id, "queued": str(place)}, 202)
+
+    # -- health --------------------------------------------------------------------------------------------------
+
+    async def live(self, _: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(self, _: Request) -> Response:
+        database_up = self.monitors["database"].state.up
+        room = self.monitors["redis"].state.up or not self.intake.full
+        is_ready = database_up and room
+        reasons = [*([] if database_up else ["database down"]), *([] if room else ["redis down and buffer full"])]
+        return JSONResponse({"ready": is_ready, "reasons": reasons}, 200 if is_ready else 503)
+
+    async def details(self, _: Request) -> Response:
+        redis_up, database_up = (self.monitors[name].state.up for name in ("redis", "database"))
+        closed = self.intake.breaker_state == "closed"
+        if redis_up and database_up and closed and not self.intake.size:
+            status = "ok"
+        else:
+            status = "degraded" if database_up and not self.intake.full else "down"
+        return JSONResponse(
+            {
+                "status": status,
+                "components": {name: monitor.state.as_json() for name, monitor in self.monitors.items()},
+                "circuit_breaker": {
+                    "state": self.intake.breaker_state,
+                    "failures": self.intake.breaker.failure_count,
+                },
+                "buffer": {"size": self.intake.size, "limit": self.intake.limit},
+                "memory": {"rss_bytes": self._process.memory_info().rss},
+                "version": self.settings.version,
+                "commit": self.settings.commit,
+            }
+        )
+
+    async def show_metrics(self, _: Request) -> Response:
+        known = self.metrics
+        for state in _BREAKER_STATES:
+            known.breaker.labels(state).set(self.intake.breaker_state == state)
+        known.buffer.set(self.intake.size)
+        known.buffer_limit.set(self.intake.limit)
+        known.unreplicated.set(self.queue.unreplicated)
+        for name, monitor in self.monitors.items():
+            known.up.labels(name).set(monitor.state.up)
+        counted = self.counted
+        for state in ("depth", "active", "completed", "failed", "delayed"):
+            known.queue.labels(state).set(getattr(counted, state) if counted else float("nan"))
+        known.rate.set(counted.processing_rate if counted else float("nan"))
+        known.oldest.set((counted.oldest_active_s or 0.0) if counted else float("nan"))
+        return Response(generate_latest(known.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    # -- queue ---------------------------------------------------------------------------------------------------
+
+    async def queue_metrics(self, request: Request) -> Response:
+        async def read() -> dict[str, Any]:
+            return (await self.queue.metrics()).as_json()
+
+        return await self._ask_queue(request, read)
+
+    async def dead_letters(self, request: Request) -> Response:
+        return await self._ask_queue(request, self.queue.dead_letters)
+
+    async def pause(self, request: Request) -> Response:
+        async def stop() -> dict[str, Any]:
+            return {"changed": await self.queue.pause(), "paused": True}
+
+        return await self._ask_queue(request, stop)
+
+    async def resume(self, request: Request) -> Response:
+        async def start() -> dict[str, Any]:
+            return {"changed": await self.queue.resume(), "paused": False}
+
+        return await self._ask_queue(request, start)
+
+    async def _ask_queue(self, request: Request, call: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
+        if not self._may(request):
+            return _unauthorized()
+        breaker = self.intake.breaker
+        if breaker.state == STATE_OPEN:
+            return _unavailable("Redis is away (the circuit breaker is open)")
+        try:
+            with breaker:
+                async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                    return JSONResponse(await call())
+        except (RedisError, OSError, TimeoutError) as error:
+            self.log.error("queue", "the queue cannot be read", error=in_short(error), kind=str(cause_of(error)))
+            return _unavailable(f"Redis is away: {in_short(error)}")
+
+    # -- the rest ------------------------------------------------------------------------------------------------
+
+    async def item(self, request: Request) -> Response:
+        async def load(item_id: str) -> dict[str, Any] | None:
+            rows = await database.execute(self.pool, database.GET_ITEM, {"id": item_id})
+            return {**rows[0], "updated_at": rows[0]["updated_at"].isoformat()} if rows else None
+
+        usable = self.monitors["redis"].state.up and self.intake.breaker.state != STATE_OPEN
+        try:
+            found = await cache.look_up(self.redis if usable else None, request.path_params["id"], load)
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            self.log.error("database", "an item cannot be read", error=in_short(error))
+            return _unavailable(f"the database does not answer: {in_short(error)}")
+        self.metrics.cache.labels(found.source).inc()
+        headers = {"X-Cache": str(found.source)}
+        if found.item is None:
+            return JSONResponse({"error": "no such item"}, 404, headers)
+        return JSONResponse(found.item, headers=headers)
+
+    async def logs(self, request: Request) -> Response:
+        level, service = request.query_params.get("level"), request.query_params.get("service")
+        if level is not None and level not in LEVELS:
+            return JSONResponse({"error": f"level must be one of {', '.join(LEVELS)}"}, 400)
+        return JSONResponse({"logs": self.log.last(level, service)})
+
+    async def version(self, _: Request) -> Response:
+        return JSONResponse({"version": self.settings.version, "commit": self.settings.commit})
+
+    def _may(self, request: Request) -> bool:
+        return self.settings.may(request.headers.get("x-api-key"))
+
+    def application(self) -> Starlette:
+        routes = [
+            ("POST", "/webhooks", self.post_webhook),
+            ("GET", "/health/live", self.live),
+            ("GET", "/health/ready", self.ready),
+            ("GET", "/health/details", self.details),
+            ("GET", "/queue/metrics", self.queue_metrics),
+            ("GET", "/queue/dlq", self.dead_letters),
+            ("POST", "/queue/pause", self.pause),
+            ("POST", "/queue/resume", self.resume),
+            ("GET", "/version", self.version),
+            ("GET", "/metrics", self.show_metrics),
+            ("GET", "/items/{id}", self.item),
+            ("GET", "/logs", self.logs),
+        ]
+        return Starlette(
+            routes=[Route(path, handler, methods=[method]) for method, path, handler in routes],
+            lifespan=self.lifespan,
+        )
+
+
+def _unauthorized() -> Response:
+    return JSONResponse({"error": "X-API-Key is missing or wrong"}, 401)
+
+
+def _unavailable(reason: str) -> Response:
+    return JSONResponse({"error": reason}, 503, {"Retry-After": str(round(OPEN_S))})
+
+
+if __name__ == "__main__":
+    read = Settings.read(Path(sys.argv[1]))
+    serve(Api(read).application(), read.api_port)

@@ -1,0 +1,58 @@
+"""What a webhook becomes: a BullMQ job whose id follows from the sender's id, so that adding twice adds once.
+
+BullMQ takes no ":" in a custom id, and an id of digits alone for its own. So a plain id is kept readable behind a
+prefix (an operator must recognise it in Redis), any other is replaced by its digest behind another prefix.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# A finished job is kept for an hour: only as long as its id is known to Redis does adding it again do nothing.
+JOB_OPTIONS: Mapping[str, Any] = {
+    "attempts": 5,
+    "backoff": {"type": "exponential", "delay": 500},
+    "removeOnComplete": {"age": 3600, "count": 200_000},
+    "removeOnFail": False,
+}
+
+
+class Malformed(ValueError):
+    """The request body is not a webhook; the text says which part."""
+
+
+def job_id(webhook_id: str) -> str:
+    """The BullMQ id of a webhook."""
+    if _PLAIN.fullmatch(webhook_id):
+        return f"wh-{webhook_id}"
+    return f"wx-{hashlib.sha256(webhook_id.encode()).hexdigest()[:40]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook as a sender posts it: {"id": str, "kind": str, "payload": {...}}."""
+
+    id: str
+    kind: str
+    payload: Mapping[str, Any]
+
+    @classmethod
+    def from_json(cls, body: Any) -> "Webhook":
+        if not isinstance(body, Mapping):
+            raise Malformed("the body must be a JSON object")
+        for key in ("id", "kind"):
+            value = body.get(key)
+            if not isinstance(value, str) or not 0 < len(value) <= 200:
+                raise Malformed(f"{key!r} must be a text of 1 to 200 characters")
+        payload = body.get("payload", {})
+        if not isinstance(payload, Mapping):
+            raise Malformed("'payload' must be an object")
+        return cls(body["id"], body["kind"], payload)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {"id": self.id, "kind": self.kind, "payload": dict(self.payload)}

@@ -1,0 +1,96 @@
+"""Background monitors: health only repeats what they know, so asking for health can never hang on what is broken.
+
+A monitor asks every 0.5 s and gives up after 1 s. A probe that does not even honour its cancellation (psycopg waits for
+a cancel request that a cut network swallows) is left behind and a fresh one is started: the monitor itself never stops.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from drillbook_lab.app.causes import cause_of, in_short
+from drillbook_lab.app.logs import Log
+
+INTERVAL_S = 0.5
+TIMEOUT_S = 1.0
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """What is known of a component; `since` is when `up` last changed."""
+
+    up: bool
+    since: str
+    latency_ms: float | None = None
+    error: str | None = None
+    error_kind: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "status": "up" if self.up else "down",
+            "latency_ms": self.latency_ms,
+            "error": self.error,
+            "error_kind": self.error_kind,
+            "since": self.since,
+        }
+
+
+class Monitor:
+    """Looks at one component for ever and keeps the last finding in `state`."""
+
+    def __init__(self, name: str, probe: Callable[[], Awaitable[object]], log: Log, interval_s: float = INTERVAL_S) -> None:
+        self.name = name
+        self.state = Component(up=False, since=_now(), error="not looked at yet", error_kind="other")
+        self._probe = probe
+        self._log = log
+        self._interval_s = interval_s
+        self._abandoned: set[asyncio.Task[object]] = set()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await self._look()
+            await asyncio.sleep(max(0.05, self._interval_s - (loop.time() - began)))
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        task: asyncio.Task[object] = asyncio.create_task(self._call())
+        done, _ = await asyncio.wait({task}, timeout=TIMEOUT_S)
+        if not done:
+            task.cancel()
+            self._abandoned.add(task)
+            task.add_done_callback(self._forget)
+            self._found(TimeoutError(f"no answer within {TIMEOUT_S:g} s"), None)
+        elif (error := task.exception()) is not None:
+            self._found(error, None)
+        else:
+            self._found(None, round((loop.time() - began) * 1000, 2))
+
+    async def _call(self) -> object:
+        return await self._probe()
+
+    def _forget(self, task: asyncio.Task[object]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def _found(self, error: BaseException | None, latency_ms: float | None) -> None:
+        up = error is None
+        since = self.state.since if up is self.state.up else _now()
+        if error is not None:
+            kind = str(cause_of(error))
+            if up is not self.state.up or kind != self.state.error_kind:
+                self._log.error(self.name, f"{self.name} does not answer", error=in_short(error), kind=kind)
+            self.state = Component(False, since, None, in_short(error), kind)
+        else:
+            if not self.state.up:
+                self._log.info(self.name, f"{self.name} answers")
+            self.state = Component(True, since, latency_ms)

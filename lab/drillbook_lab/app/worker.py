@@ -1,0 +1,112 @@
+"""`python -m drillbook_lab.app.worker SETTINGS NAME`: a worker of the queue.
+
+A job is a little work and one statement in the database. What BullMQ's defaults would make of an outage, and what is
+set instead (measured: 15 to 25 s until a worker resumes after a failover with the defaults):
+- runRetryDelay 15000 -> 300 ms: how long the worker rests after each lost connection;
+- lockDuration/stalledInterval 30000 -> 3000/2000 ms: a job of a killed worker is taken up again after about 4 s;
+- drainDelay 5 -> 2 s, and 3 s for any answer: a cut connection is noticed while it idles;
+- maxStalledCount 1 -> 5: a drill kills more than once, and a job that was taken up twice is not a bad job.
+
+Payloads steer the work: {"work_ms": n} takes that long; kind "poison" fails every time; {"fail_attempts": n} fails the
+first n attempts.
+"""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import bullmq
+from psycopg.types.json import Jsonb
+
+from drillbook_lab.app import database
+from drillbook_lab.app.causes import in_short
+from drillbook_lab.app.logs import Log
+from drillbook_lab.app.natmap import primary
+from drillbook_lab.app.settings import Settings
+from drillbook_lab.topology import QUEUE_NAME
+
+WORK_MS = 5
+ANSWER_S = 3.0
+CLOSE_S = 4.0
+
+OPTIONS = {
+    "lockDuration": 3000,
+    "stalledInterval": 2000,
+    "maxStalledCount": 5,
+    "drainDelay": 2,
+    "runRetryDelay": 300,
+}
+
+
+class PoisonError(Exception):
+    """A job that cannot be done, however often it is tried."""
+
+
+async def run(settings: Settings, name: str) -> None:
+    """Work until SIGTERM, then finish what is begun."""
+    log = Log()
+    pool = database.pool(settings.database_url, name, 4)
+    await pool.open(wait=False)
+    statement = database.DO_JOB if settings.deduplicate else database.DO_JOB_CARELESSLY
+
+    async def process(job: Any, _token: str) -> dict[str, str]:
+        data = job.data
+        payload = data["payload"]
+        await asyncio.sleep(float(payload.get("work_ms", WORK_MS)) / 1000)
+        attempt = job.attemptsMade + 1
+        if data["kind"] == "poison" or attempt <= int(payload.get("fail_attempts", 0)):
+            raise PoisonError(f"{data['kind']} job {data['id']} failed at attempt {attempt}")
+        await database.execute(
+            pool,
+            statement,
+            {"id": data["id"], "kind": data["kind"], "value": Jsonb(payload), "worker": name, "attempt": attempt},
+        )
+        return {"worker": name}
+
+    make: Any = bullmq.Worker
+    options = {
+        **OPTIONS,
+        "connection": primary(settings, timeout_s=ANSWER_S),
+        "concurrency": settings.concurrency,
+        "name": name,
+        "autorun": False,
+    }
+    worker: Any = make(QUEUE_NAME, process, options)
+
+    def on_error(error: BaseException, *_: object) -> None:
+        log.error("worker", "the queue does not answer", worker=name, error=in_short(error))
+
+    def on_failed(job: Any, error: BaseException, *_: object) -> None:
+        log.error("worker", "a job failed", worker=name, job=job.id, error=in_short(error))
+
+    worker.on("error", on_error)
+    worker.on("failed", on_failed)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    log.info("worker", "started", worker=name)
+    working = asyncio.create_task(_keep_running(worker, log, name))
+    await stop.wait()
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await worker.close()
+    except TimeoutError:
+        log.error("worker", "did not finish in time", worker=name)
+    working.cancel()
+    await pool.close(timeout=0.5)
+
+
+async def _keep_running(worker: Any, log: Log, name: str) -> None:
+    """BullMQ's `run` sets the client's name first and gives up when Redis is away just then; we do not."""
+    while not worker.closing:
+        try:
+            await worker.run()
+        except Exception as error:  # noqa: BLE001 - a worker that cannot start yet must try again, whatever the reason
+            log.error("worker", "cannot start yet", worker=name, error=in_short(error))
+        await asyncio.sleep(OPTIONS["runRetryDelay"] / 1000)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(Settings.read(Path(sys.argv[1])), sys.argv[2]))

@@ -1,0 +1,155 @@
+"""Writing the lab's files: 0600 from the first byte, whole or not at all; and the texts of the servers' configurations."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drillbook_lab.tls import KINDS, TlsFiles
+from drillbook_lab.topology import (
+    HOST,
+    LINKS,
+    MASTER_NAME,
+    REDIS_NODES,
+    SENTINEL_DOWN_AFTER_MS,
+    SENTINEL_QUORUM,
+    SENTINELS,
+)
+
+APP_USER = "app"
+
+
+def _secret() -> str:
+    return secrets.token_urlsafe(24)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secrets:
+    """The passwords of one lab, new at each `up`. URL-safe, so they need no quoting anywhere."""
+
+    redis_admin: str = field(default_factory=_secret)
+    redis_app: str = field(default_factory=_secret)
+    sentinel: str = field(default_factory=_secret)
+    postgres_admin: str = field(default_factory=_secret)
+    postgres_app: str = field(default_factory=_secret)
+    api_key: str = field(default_factory=_secret)
+    supervisor: str = field(default_factory=_secret)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that is 0600 from the start, durably and in one step: readers see the old one or the whole new one."""
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    beside.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write(path, json.dumps(value, indent=2) + "\n")
+
+
+def redis_conf(name: str, folder: Path, ports: Mapping[str, int], keys: Secrets) -> str:
+    """A node: the first is the primary at start. Sentinel rewrites this file when roles move."""
+    lines = [
+        f"bind {HOST}",
+        f"port {ports[name]}",
+        f'dir "{folder}"',
+        "daemonize no",
+        # A title would overwrite the environment, by which `down` knows the lab's own processes.
+        "set-proc-title no",
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',
+        "maxmemory-policy noeviction",
+        f"requirepass {keys.redis_admin}",
+        f"masterauth {keys.redis_admin}",
+        # What an application needs and no more: it cannot KEYS, FLUSHALL, CONFIG or SHUTDOWN.
+        f"user {APP_USER} on >{keys.redis_app} ~* &* +@all -@dangerous +info"
+        " +client|setname +client|setinfo +client|list +client|id +client|getname",
+        # By default a primary waits 5 s for more replicas before it sends its data to the first.
+        "repl-diskless-sync-delay 0",
+        f"replica-announce-ip {HOST}",
+    ]
+    if name != REDIS_NODES[0]:
+        lines.append(f"replicaof {HOST} {ports[REDIS_NODES[0]]}")
+    return "\n".join(lines) + "\n"
+
+
+def sentinel_conf(name: str, folder: Path, ports: Mapping[str, int], ids: Mapping[str, str], keys: Secrets) -> str:
+    """A sentinel that knows the replica and its peers from the start, as its own CONFIG REWRITE would say it.
+
+    Left to discovery, they learn of a replica from an INFO that comes every 10 s, and of each other from a hello every 2 s.
+    """
+    lines = [
+        f"bind {HOST}",
+        f"port {ports[name]}",
+        f'dir "{folder}"',
+        "daemonize no",
+        "set-proc-title no",
+        f"requirepass {keys.sentinel}",
+        f"sentinel sentinel-pass {keys.sentinel}",
+        f"sentinel announce-ip {HOST}",
+        f"sentinel myid {ids[name]}",
+        f"sentinel monitor {MASTER_NAME} {HOST} {ports[REDIS_NODES[0]]} {SENTINEL_QUORUM}",
+        f"sentinel auth-pass {MASTER_NAME} {keys.redis_admin}",
+        f"sentinel down-after-milliseconds {MASTER_NAME} {SENTINEL_DOWN_AFTER_MS}",
+        f"sentinel failover-timeout {MASTER_NAME} 10000",
+        f"sentinel parallel-syncs {MASTER_NAME} 1",
+        *(f"sentinel known-replica {MASTER_NAME} {HOST} {ports[node]}" for node in REDIS_NODES[1:]),
+        *(
+            f"sentinel known-sentinel {MASTER_NAME} {HOST} {ports[peer]} {ids[peer]}"
+            for peer in SENTINELS
+            if peer != name
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def proxy_config(ports: Mapping[str, int], tls: TlsFiles) -> dict[str, Any]:
+    return {
+        "port": ports["proxy"],
+        "tls": {kind: str(tls.server(kind)) for kind in KINDS},
+        "links": links(ports),
+    }
+
+
+def links(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
+    """All links with their ports, as the contract and the proxy's configuration show them."""
+    return {
+        link.name: {
+            "client": link.client,
+            "server": link.server,
+            "listen": ports[link.name],
+            "upstream": ports[link.server],
+            "tls": link.tls,
+        }
+        for link in LINKS
+    }
+
+
+def settings(client: str, ports: Mapping[str, int], keys: Secrets, tls: TlsFiles, version: str, database_url: str) -> str:
+    """The settings file of the API or the workers; every address in it is the client's own link."""
+    values = {
+        "REDIS_MASTER": MASTER_NAME,
+        "REDIS_SENTINELS": ",".join(str(ports[f"{client}-{name}"]) for name in SENTINELS),
+        "REDIS_NAT": ",".join(f"{ports[name]}={ports[f'{client}-{name}']}" for name in REDIS_NODES),
+        "REDIS_USERNAME": APP_USER,
+        "REDIS_PASSWORD": keys.redis_app,
+        "REDIS_SENTINEL_PASSWORD": keys.sentinel,
+        "REDIS_CA": f"'{tls.ca}'",
+        "DATABASE_URL": database_url,
+        "API_KEY": keys.api_key,
+        "API_PORT": str(ports["api"]),
+        "VERSION": version,
+        "COMMIT": "lab",
+        "BUFFER_LIMIT": "1000",
+        "CONCURRENCY": "10",
+        "DEDUPLICATE": "1",
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())

@@ -1,0 +1,393 @@
+"""One link of the proxy: accepts, terminates TLS where asked, passes bytes on, and obeys the faults in force.
+
+Three rules that drills depend on:
+- A new connection under a blackhole is accepted by the kernel and never answered, not even with a TLS handshake;
+  it is not connected to the server before the fault is gone.
+- What an established connection sent during a blackhole is held and delivered afterwards, as a TCP retransmission
+  would: an acknowledgement that never arrived does not mean that the command was not executed.
+- The server is connected before the TLS handshake, so that a dead server is a reset for the client and not a
+  handshake that succeeds with nobody behind it.
+"""
+
+import asyncio
+import contextlib
+import random
+import select
+import socket
+import ssl
+import struct
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, cast
+
+from drillbook_lab.proxy.faults import Certificate, Conditions, Refused, Stream, Toxic, conditions
+from drillbook_lab.topology import HOST
+
+_HIGH_WATER = 256 * 1024
+_HANDSHAKE_S = 10.0
+_RST = struct.pack("ii", 1, 0)
+
+
+def _abort(transport: asyncio.Transport | None) -> None:
+    """Close with a RST: SO_LINGER 0 makes the kernel drop what is unsent and say "reset" to the peer."""
+    if transport is None:
+        return
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+    transport.abort()
+
+
+class Pipe:
+    """One direction of one connection. With no fault in force a chunk goes straight through, without a task."""
+
+    def __init__(self, connection: "Connection", direction: Stream) -> None:
+        self.connection = connection
+        self.direction = direction
+        self.source: asyncio.Transport | None = None
+        self.sink: asyncio.Transport | None = None
+        self._held: deque[tuple[float, bytes | None]] = deque()
+        self._held_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self._read_paused = False
+
+    @property
+    def _now_in_force(self) -> Conditions:
+        return self.connection.link.in_force(self.direction)
+
+    @property
+    def holds(self) -> bool:
+        return bool(self._held)
+
+    def feed(self, data: bytes | None) -> None:
+        """Take a chunk, or None for the end of the stream."""
+        if not self._held and self._task is None and self._now_in_force.clear and self.sink is not None:
+            self._deliver(data)
+            return
+        self._held.append((asyncio.get_running_loop().time(), data))
+        self._held_bytes += len(data or b"")
+        if self._held_bytes > _HIGH_WATER:
+            self.pause_reading()
+        if self._task is None:
+            self._task = asyncio.create_task(self._deliver_held())
+
+    def _deliver(self, data: bytes | None) -> None:
+        sink = self.sink
+        if sink is None or sink.is_closing():
+            return
+        if data is None:
+            # TLS knows no half-close here, so the end of one direction ends the connection once it is flushed.
+            if sink.can_write_eof():
+                sink.write_eof()
+            else:
+                sink.close()
+        else:
+            sink.write(data)
+
+    async def _deliver_held(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._held:
+            arrived, data = self._held[0]
+            force = self._now_in_force
+            if force.stopped or self.sink is None:
+                await self.connection.link.changed()
+                continue
+            due = arrived + force.latency_s + random.uniform(-force.jitter_s, force.jitter_s)
+            if due > loop.time():
+                # A fault that is taken away meanwhile must not go on delaying what it held.
+                await self.connection.link.changed(due - loop.time())
+                if self._now_in_force is not force:
+                    continue
+            self._held.popleft()
+            self._held_bytes -= len(data or b"")
+            if force.rate_bytes_s and data:
+                await asyncio.sleep(len(data) / force.rate_bytes_s)
+            self._deliver(data)
+            if self._held_bytes < _HIGH_WATER // 2:
+                self.resume_reading()
+        self._task = None
+
+    def pause_reading(self) -> None:
+        if self.source is not None and not self._read_paused:
+            self._read_paused = True
+            with contextlib.suppress(RuntimeError):
+                self.source.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.source is not None and self._read_paused:
+            self._read_paused = False
+            with contextlib.suppress(RuntimeError):
+                self.source.resume_reading()
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        self._held.clear()
+
+
+class End(asyncio.Protocol):
+    """One end of a connection: what it receives goes into `out`; its own writing is throttled through `back`."""
+
+    def __init__(self, out: Pipe, back: Pipe) -> None:
+        self.out = out
+        self.back = back
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.out.source = self.back.sink = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.out.feed(data)
+
+    def eof_received(self) -> bool:
+        self.out.feed(None)
+        # Half-open is for plain TCP alone: asyncio's TLS closes in any case, and complains when asked to stay.
+        return self.out.source is not None and self.out.source.get_extra_info("ssl_object") is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.out.connection.end_lost(self.out, exc)
+
+    def pause_writing(self) -> None:
+        self.back.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.back.resume_reading()
+
+
+class Connection:
+    """A client's connection and its counterpart at the server."""
+
+    def __init__(self, link: "Link") -> None:
+        self.link = link
+        self.up = Pipe(self, Stream.UPSTREAM)
+        self.down = Pipe(self, Stream.DOWNSTREAM)
+
+    def end_lost(self, pipe: Pipe, exc: Exception | None) -> None:
+        """One side is gone: tell the other, but not before what is held has been delivered."""
+        stopped = self.link.in_force(pipe.direction).stopped
+        if exc is not None and not stopped:
+            self.reset()
+        else:
+            pipe.feed(None)
+            if not stopped and not pipe.holds and pipe.sink is not None:
+                pipe.sink.close()
+        if (self.up.source is None or self.up.source.is_closing()) and (
+            self.down.source is None or self.down.source.is_closing()
+        ):
+            self.forget()
+
+    def close(self) -> None:
+        for transport in (self.up.source, self.down.source):
+            if transport is not None:
+                transport.abort()
+        self.forget()
+
+    def reset(self) -> None:
+        _abort(self.up.source)
+        _abort(self.down.source)
+        self.forget()
+
+    def forget(self) -> None:
+        self.up.stop()
+        self.down.stop()
+        self.link.connections.discard(self)
+
+
+class Link:
+    """A listening port, the server behind it, and the faults in force between the two."""
+
+    def __init__(
+        self,
+        name: str,
+        listen: int,
+        upstream: int,
+        contexts: Mapping[Certificate, ssl.SSLContext] | None,
+        labels: Mapping[str, Any],
+    ) -> None:
+        self.name = name
+        self.listen = listen
+        self.upstream = upstream
+        self.contexts = contexts
+        self.labels = dict(labels)
+        self.enabled = False
+        self.certificate = Certificate.VALID
+        self.toxics: dict[str, Toxic] = {}
+        self.connections: set[Connection] = set()
+        self._force = {Stream.UPSTREAM: Conditions(), Stream.DOWNSTREAM: Conditions()}
+        self._waiting: set[socket.socket] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "listen": f"{HOST}:{self.listen}",
+            "upstream": f"{HOST}:{self.upstream}",
+            "enabled": self.enabled,
+            "toxics": [toxic.as_json() for toxic in self.toxics.values()],
+            "tls": self.contexts is not None,
+            "certificate": str(self.certificate) if self.contexts is not None else None,
+            "connections": len(self.connections),
+            "faulty": bool(self.toxics) or not self.enabled or self.certificate is not Certificate.VALID,
+            **self.labels,
+        }
+
+    def in_force(self, direction: Stream) -> Conditions:
+        return self._force[direction]
+
+    async def changed(self, within_s: float | None = None) -> None:
+        """Wait for the next change of the faults, at most `within_s` seconds."""
+        event = self._changed
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await event.wait()
+
+    def _apply(self) -> None:
+        for direction in (Stream.UPSTREAM, Stream.DOWNSTREAM):
+            self._force[direction] = conditions(self.toxics, direction)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for force in self._force.values():
+            if force.reset_after_s is not None:
+                self._later(force.reset_after_s, Connection.reset)
+            if force.close_after_s is not None:
+                self._later(force.close_after_s, Connection.close)
+
+    def _later(self, delay_s: float, action: Any) -> None:
+        for connection in tuple(self.connections):
+            asyncio.get_running_loop().call_later(delay_s, action, connection)
+
+    # -- changes: each says whether it changed anything -----------------------------------------------------------
+
+    def put(self, toxic: Toxic) -> bool:
+        if self.toxics.get(toxic.name) == toxic:
+            return False
+        self.toxics[toxic.name] = toxic
+        self._apply()
+        return True
+
+    def remove(self, name: str) -> bool:
+        if self.toxics.pop(name, None) is None:
+            return False
+        self._apply()
+        return True
+
+    def use_certificate(self, certificate: Certificate) -> bool:
+        """Present another certificate; established connections end, as when a TLS server is reloaded."""
+        if self.contexts is None:
+            raise Refused(f"link {self.name} has no TLS, so it has no certificate")
+        if certificate is self.certificate:
+            return False
+        self.certificate = certificate
+        self._drop_all()
+        return True
+
+    async def enable(self, enabled: bool) -> bool:
+        if enabled is self.enabled:
+            return False
+        if enabled:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((HOST, self.listen))
+            except OSError:
+                listener.close()
+                raise
+            listener.listen(512)
+            listener.setblocking(False)
+            self.enabled = True
+            self._accepting = asyncio.create_task(self._accept(listener))
+        else:
+            self.enabled = False
+            accepting, self._accepting = self._accepting, None
+            if accepting is not None:
+                accepting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await accepting
+            self._drop_all()
+        return True
+
+    async def heal(self) -> bool:
+        """Take every fault away."""
+        changed = bool(self.toxics)
+        self.toxics.clear()
+        if changed:
+            self._apply()
+        if self.contexts is not None:
+            changed = self.use_certificate(Certificate.VALID) or changed
+        return await self.enable(True) or changed
+
+    def _drop_all(self) -> None:
+        for connection in tuple(self.connections):
+            connection.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        with listener:
+            while True:
+                try:
+                    client, _ = await loop.sock_accept(listener)
+                except OSError:
+                    # Out of file descriptors: leave the rest in the backlog for a moment instead of spinning.
+                    await asyncio.sleep(0.1)
+                    continue
+                client.setblocking(False)
+                task = asyncio.create_task(self._serve(client))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, client: socket.socket) -> None:
+        """Take a new client as far as two connected ends; never raises, for there is nobody to catch it."""
+        connection = Connection(self)
+        try:
+            reset_after = max((f.reset_after_s for f in self._force.values() if f.reset_after_s is not None), default=-1)
+            if reset_after >= 0:
+                await asyncio.sleep(reset_after)
+                raise ConnectionResetError
+            if not await self._passable(client):
+                return
+            loop = asyncio.get_running_loop()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(_HANDSHAKE_S):
+                await loop.create_connection(lambda: End(connection.down, connection.up), HOST, self.upstream)
+                self.connections.add(connection)
+                await loop.connect_accepted_socket(
+                    lambda: End(connection.up, connection.down),
+                    client,
+                    ssl=self.contexts[self.certificate] if self.contexts is not None else None,
+                )
+        except (OSError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
+            # The client sees a reset: the server is not there, the handshake failed, or the link was cut.
+            with contextlib.suppress(OSError):
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+            client.close()
+            connection.close()
+
+    async def _passable(self, client: socket.socket) -> bool:
+        """Wait while the link is a blackhole; False when the client has gone away meanwhile (and is closed).
+
+        Looks for the client's FIN with POLLRDHUP and reads nothing: what it sent must still be there for the
+        handshake. Without this look, monitors that knock twice a second for ten minutes would use up the descriptors.
+        """
+        began = asyncio.get_running_loop().time()
+        poller = select.poll()
+        poller.register(client, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+        while True:
+            stopped = [force for force in self._force.values() if force.stopped]
+            if not stopped:
+                return True
+            patience = [force.close_after_s for force in stopped if force.close_after_s is not None]
+            if patience and asyncio.get_running_loop().time() - began >= min(patience):
+                raise ConnectionResetError
+            if poller.poll(0):
+                client.close()
+                return False
+            await self.changed(0.5)

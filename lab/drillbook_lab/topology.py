@@ -1,0 +1,91 @@
+"""What the lab consists of, as plain data: its programs, its links and the ports that they need.
+
+A link is a path "<client>-<server>" through the fault proxy. Nobody uses another's link, so that cutting
+"the network between api and redis" touches neither the workers nor the drill that looks on.
+"""
+
+import random
+import socket
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillbook_lab.errors import LabError
+
+MASTER_NAME = "lab"
+QUEUE_NAME = "webhooks"
+HOST = "127.0.0.1"
+
+REDIS_NODES = ("redis-1", "redis-2")
+SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")
+WORKERS = ("worker-1", "worker-2", "worker-3")
+SENTINEL_QUORUM = 2
+# Measured: with 1000 ms Valkey 9.1.2 flaps (a just promoted, healthy node is marked down about 1 s after the switch).
+SENTINEL_DOWN_AFTER_MS = 2000
+
+# What listens by itself, not through the proxy.
+SERVERS = (*REDIS_NODES, *SENTINELS, "postgres", "api", "sink", "proxy")
+PROGRAMS = (*REDIS_NODES, *SENTINELS, "postgres", "proxy", "sink", "api", *WORKERS, "alerting")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpec:
+    """A path from a client to a server; `tls` says whether the proxy terminates TLS on it."""
+
+    client: str
+    server: str
+    tls: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.client}-{self.server}"
+
+
+def _data_links(client: str) -> Iterable[LinkSpec]:
+    for server in (*REDIS_NODES, *SENTINELS):
+        yield LinkSpec(client, server, tls=True)
+    yield LinkSpec(client, "postgres", tls=False)
+
+
+LINKS: tuple[LinkSpec, ...] = (
+    *_data_links("api"),
+    *_data_links("worker"),
+    *_data_links("drill"),
+    LinkSpec("alerting", "api", tls=False),
+    LinkSpec("alerting", "sink", tls=False),
+    LinkSpec("users", "api", tls=False),
+)
+
+NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor")
+_BLOCK = 64
+
+
+def _ephemeral_low() -> int:
+    """The first port that the kernel gives to outgoing connections (32768 where it does not say)."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32768
+
+
+def free_ports(tries: int = 200) -> Mapping[str, int]:
+    """A free port for every name in NEEDED, out of one block below the ephemeral range.
+
+    Below it, because a listener that a fault closes must get its port back afterwards: an ephemeral port may by
+    then be the source of somebody's outgoing connection. In blocks, so that two labs that come up at the same
+    moment collide only if they draw the same block; `up` then draws again.
+    """
+    low, high = 10240, max(10240 + 4 * _BLOCK, _ephemeral_low())
+    for _ in range(tries):
+        base = random.randrange(low, high - _BLOCK, _BLOCK)
+        with ExitStack() as held:
+            try:
+                for offset in range(len(NEEDED)):
+                    listener = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+                    listener.bind((HOST, base + offset))
+                    listener.listen(1)
+            except OSError:
+                continue
+        return {name: base + offset for offset, name in enumerate(NEEDED)}
+    raise LabError(f"found no {_BLOCK} free ports on {HOST} between {low} and {high}; end other labs and try again")
