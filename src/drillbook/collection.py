@@ -1,5 +1,4 @@
-"""Collect `.feature` files as pytest collects Python files: pytest's hooks, its nodes, and the loading of
-`steps/`.
+"""Collect `.feature` files as pytest collects Python files: pytest's hooks, and its nodes.
 
 The rule: a file with anything wrong in it is refused when it is collected, with everything that is wrong, so
 that nothing of it runs. Register this module as a plugin, and call `add_options` from `pytest_addoption`.
@@ -12,10 +11,7 @@ rto_10m`, and `@runbook:redis.md#restore` is `-m runbook_redis_md_restore`. The 
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-import traceback
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -30,10 +26,10 @@ from drillbook.featuretext import Problem, node_name, read_feature, tag_values
 from drillbook.phases import Phase, PlannedStep
 from drillbook.preflight import Plan, plan_feature
 from drillbook.stepdefs import Definitions, visible_definitions
-
-_DEFAULT_STEPS = ["steps"]
+from drillbook.stepmodules import DEFAULT_FOLDERS, load_steps
 
 _definitions_key = pytest.StashKey[dict[pytest.Collector | None, Definitions]]()
+_unloaded_key = pytest.StashKey[list[str]]()
 _markers_key = pytest.StashKey[set[str]]()
 
 
@@ -46,13 +42,13 @@ def add_options(parser: pytest.Parser) -> None:
         "drillbook_steps",
         "folders with step modules, relative to the rootdir (default: steps)",
         type="args",
-        default=_DEFAULT_STEPS,
+        default=DEFAULT_FOLDERS,
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not (config.option.help or config.option.version):
-        load_steps(config)
+        config.stash[_unloaded_key] = load_steps(config, config.getini("drillbook_steps"))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -69,78 +65,6 @@ def datatable() -> None:
 @pytest.fixture
 def docstring() -> None:
     """None for a step that takes a `docstring` and has none in the feature."""
-
-
-# ---- steps/ -----------------------------------------------------------------------------------------------
-
-
-def load_steps(config: pytest.Config) -> None:
-    """Import each module below the folders of `drillbook_steps` as a plugin, so that its steps are known
-    everywhere.
-
-    Files and folders that begin with `_` or `.` are helpers, and left alone. Raises pytest.UsageError.
-    """
-    folders: list[str] = config.getini("drillbook_steps")
-    for name in folders:
-        folder = (config.rootpath / name).resolve()
-        if folder.is_dir():
-            _load_folder(config, folder)
-        elif folders != _DEFAULT_STEPS:
-            raise pytest.UsageError(f"drillbook_steps: there is no folder {folder}")
-
-
-def _load_folder(config: pytest.Config, folder: Path) -> None:
-    root = config.rootpath.resolve()
-    base = root if folder.is_relative_to(root) and folder != root else folder.parent
-    if str(base) not in sys.path:
-        sys.path.insert(0, str(base))
-    paths = {_module_name(path, base): path for path in sorted(folder.rglob("*.py")) if _is_step_module(path, folder)}
-    # All at once and before the first import: a module that imports its neighbour would make pytest warn
-    # otherwise.
-    pytest.register_assert_rewrite(*paths)
-    for name, path in paths.items():
-        _load_module(config, name, path)
-
-
-def _is_step_module(path: Path, folder: Path) -> bool:
-    return not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
-
-
-def _module_name(path: Path, base: Path) -> str:
-    return ".".join(path.relative_to(base).with_suffix("").parts)
-
-
-def _load_module(config: pytest.Config, name: str, path: Path) -> None:
-    shown = _shown(path, config.rootpath)
-    if config.pluginmanager.is_blocked(name):
-        return
-    try:
-        module = importlib.import_module(name)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # pytest.skip() at module level is one
-        line, reason = _import_failure(error, path)
-        raise pytest.UsageError(f"{shown}:{line}: this step module cannot be imported: {reason}") from error
-    if Path(module.__file__ or "").resolve() != path:
-        raise pytest.UsageError(
-            f"{shown}:1: this step module cannot be imported: the name {name} belongs to {module.__file__}; "
-            "rename the folder"
-        )
-    if not config.pluginmanager.is_registered(module):
-        config.pluginmanager.register(module, name)
-
-
-def _import_failure(error: BaseException, path: Path) -> tuple[int, str]:
-    """The line of the module that failed, and why in one line, with the place if that is in another file."""
-    reason = traceback.format_exception_only(error)[-1].strip()
-    if isinstance(error, SyntaxError) and error.filename:
-        frames = [(Path(error.filename), error.lineno or 1)]
-    else:
-        frames = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [line for file, line in frames if file == path]
-    file, line = frames[-1]
-    elsewhere = file != path and "importlib" not in file.parts and file.exists()
-    return (own[-1] if own else 1), f"{reason} ({file}:{line})" if elsewhere else reason
 
 
 # ---- nodes ------------------------------------------------------------------------------------------------
@@ -160,6 +84,8 @@ class FeatureFile(pytest.Module):
         return _shown(self.path, self.config.rootpath)
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        if self.config.stash.get(_unloaded_key, None):
+            raise self.CollectError(self._unloaded())
         text = read_feature(self.path)
         if text.feature is None:
             raise self._refusal(text.problems)
@@ -178,6 +104,13 @@ class FeatureFile(pytest.Module):
             else:
                 rules[id(rule)] = RuleNode.from_plan(self, plan)
         yield from rules.values()
+
+    def _unloaded(self) -> str:
+        """What is wrong with the step modules, for the first feature; the others refer to it."""
+        unloaded = self.config.stash[_unloaded_key]
+        text = "\n".join(unloaded)
+        unloaded[:] = [f"not read, as step modules cannot be imported: see {self.feature_path}"]
+        return text
 
     def _refusal(self, problems: Iterable[Problem]) -> pytest.Collector.CollectError:
         lines = []
@@ -222,7 +155,7 @@ class ScenarioItem(pytest.Function):
     description: str
     steps: tuple[PlannedStep, ...]
     phases: tuple[Phase, ...]
-    marks: list[StepMark]
+    step_marks: list[StepMark]
     failed_with: BaseException | None
 
     @classmethod
@@ -250,7 +183,7 @@ class ScenarioItem(pytest.Function):
         self.description = scenario.description.strip()
         self.steps = plan.steps
         self.phases = plan.phases
-        self.marks = [StepMark.NOT_RUN] * len(plan.steps)
+        self.step_marks = [StepMark.NOT_RUN] * len(plan.steps)
         self.failed_with = None
         # `-k` takes the words of the name, and the name as an identifier.
         self.extra_keyword_matches.update((scenario.name, _slug(scenario.name).lower()))
@@ -269,13 +202,13 @@ class ScenarioItem(pytest.Function):
         __tracebackhide__ = True
         scenario = self.plan.scenario
         about = {"request": request, "feature": scenario.feature, "scenario": scenario}
-        self.marks = [StepMark.NOT_RUN] * len(self.steps)
+        self.step_marks = [StepMark.NOT_RUN] * len(self.steps)
         self.config.hook.pytest_bdd_before_scenario(**about)
         try:
             for index, (step, definition) in enumerate(zip(scenario.steps, self.plan.definitions, strict=True)):
-                self.marks[index] = StepMark.FAILED
+                self.step_marks[index] = StepMark.FAILED
                 _execute_step_function(request, scenario, step, definition.context)
-                self.marks[index] = StepMark.PASSED
+                self.step_marks[index] = StepMark.PASSED
         except BaseException as error:
             self.failed_with = error
             raise
@@ -283,9 +216,7 @@ class ScenarioItem(pytest.Function):
             self.config.hook.pytest_bdd_after_scenario(**about)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the terminal and JUnit say that the test is: the scenario's or the row's line of the
-        feature.
-        """
+        """Where the terminal and JUnit say that the test is: the scenario's or the row's line of the feature."""
         return self.path, self.line - 1, f"{self.feature_name}: {self.scenario_name}"
 
     def _traceback_filter(self, excinfo: ExceptionInfo[BaseException]) -> Traceback:
@@ -301,7 +232,7 @@ class ScenarioItem(pytest.Function):
         # Not repr_failure: pytest asks that for the call only, and a guard's refusal comes from the set-up.
         steps = ""
         if self.failed_with is not None and excinfo.value is self.failed_with:
-            steps = trail(self.feature_path, self.steps, self.marks)
+            steps = trail(self.feature_path, self.steps, self.step_marks)
         sentence = sentence_of(excinfo.value)
         if sentence is not None and not self.config.getoption("fulltrace", False):
             return sentence_repr(sentence, steps, self.feature_path, self._failed_line())
@@ -309,7 +240,7 @@ class ScenarioItem(pytest.Function):
         return with_trail(shown, steps) if steps else shown
 
     def _failed_line(self) -> int:
-        failed = [step.line for step, mark in zip(self.steps, self.marks, strict=True) if mark is StepMark.FAILED]
+        failed = [step.line for step, mark in zip(self.steps, self.step_marks, strict=True) if mark is StepMark.FAILED]
         return failed[0] if failed else self.line
 
 

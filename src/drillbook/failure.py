@@ -41,8 +41,7 @@ class StepMark(StrEnum):
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """The text of an error that needs no traceback: a DrillbookError, or one that has
-    `__drillbook_sentence__`.
+    """The text of an error that needs no traceback: a DrillbookError, or one that has `__drillbook_sentence__`.
 
     The attribute may hold the sentence itself; any other value (True) means the text of the error.
     """
@@ -65,9 +64,7 @@ def trail(path: str, steps: Sequence[PlannedStep], marks: Sequence[StepMark]) ->
 
 
 def sentence_repr(sentence: str, steps: str, path: str, line: int) -> TerminalRepr:
-    """A failure that is a sentence, with the steps below it. `path` and `line` are where it happened in
-    the feature.
-    """
+    """A failure that is a sentence, with the steps below it. `path` and `line` are where it happened in the feature."""
     text = f"{sentence}\n\n{steps}" if steps else f"{sentence}\n"
     return ExceptionChainRepr([(_native(text), ReprFileLocation(path, line, sentence), None)])
 
@@ -83,18 +80,8 @@ def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
 
 
 def own_frames(traceback: Traceback) -> Traceback:
-    """The frames from the user's step, or from the fixture that it asked for, inwards; all, if none is the
-    user's.
-    """
-    kept = Traceback(list(traceback))
-    while kept and _is_machinery(kept[0]):
-        kept = Traceback(list(kept)[1:])
-    last_call = max((i for i, entry in enumerate(kept) if _is_machinery(entry)), default=-1)
-    # A step may itself call into the machinery (pytest.fail), so only what is *followed* by a user's frame is
-    # cut.
-    if any(not _is_machinery(entry) for entry in list(kept)[last_call + 1 :]):
-        kept = Traceback(list(kept)[last_call + 1 :])
-    return kept or traceback
+    """The frames of the user's step, and of the fixture that it asked for; all, if none is the user's."""
+    return Traceback(entry for entry in traceback if not _is_machinery(entry)) or traceback
 
 
 def _is_machinery(entry: TracebackEntry) -> bool:

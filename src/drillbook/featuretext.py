@@ -37,9 +37,7 @@ RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_START
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something for which the whole file is refused. `line` is 1-based; `details` are further lines,
-    indented below.
-    """
+    """Something for which the whole file is refused. `line` is 1-based; `details` are further lines, indented below."""
 
     line: int
     message: str
@@ -57,9 +55,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioText:
-    """A scenario as the file has it, not yet rendered. `tags` of a row are its effective ones, all levels
-    merged.
-    """
+    """A scenario as the file has it, not yet rendered. `tags` of a row are its effective ones, all levels merged."""
 
     template: ScenarioTemplate
     is_outline: bool
@@ -140,9 +136,7 @@ def _syntax_problem(error: ParserException) -> Problem:
 
 
 def effective_tags(*levels: Iterable[str]) -> frozenset[str]:
-    """The tags of a scenario from those of its levels, outermost first: all of them, but one `rto` and
-    `severity`.
-    """
+    """The tags of a scenario from those of its levels, outermost first: all of them, but one `rto` and `severity`."""
     tags: set[str] = set()
     for level in map(set, levels):
         for key in _SINGLE:
@@ -227,9 +221,7 @@ class _Reader(FeatureParser):
         super()._parse_and_add_rule(rule_data, feature)
 
     def parse_steps(self, steps_data: list[GherkinStep]) -> list[Step]:
-        """As pytest-bdd, but the keyword as the file writes it (`title()` breaks French), and no
-        exception.
-        """
+        """As pytest-bdd, but the keyword as the file writes it (`title()` breaks French), and no exception."""
         current: str | None = None
         steps = []
         for source in steps_data:
@@ -274,9 +266,7 @@ class _Reader(FeatureParser):
         return template
 
     def _claim_name(self, what: str, name: str, line: int) -> None:
-        """Names are node ids, and pytest-bdd's key of a scenario in its file: each once, also across
-        rules.
-        """
+        """Names are node ids, and pytest-bdd's key of a scenario in its file: each once, also across rules."""
         if not name:
             self.problems.append(Problem(line, f"the {what} has no name: its name is how it is run and reported"))
             return

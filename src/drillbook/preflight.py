@@ -18,9 +18,7 @@ from drillbook.stepdefs import Definition, Definitions
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One scenario run: rendered, each step with the definition that will run it. `row_id` is None without
-    Examples.
-    """
+    """One scenario run: rendered, each step with the definition that will run it. `row_id` is None without Examples."""
 
     text: ScenarioText
     row: Row
@@ -116,6 +114,12 @@ def _meet(step: Step, definitions: Definitions) -> Definition | _Unmet:
             f"{sentence} is a {step.type.capitalize()}, but runs a {definition.drill_kind} "
             f"({definition.location}): say it with When"
         )
+    for argument, what in (("datatable", step.datatable), ("docstring", step.docstring)):
+        if what is not None and not definition.takes(argument):
+            return _Unmet(
+                f"{sentence} has a {argument} below it, which the step at {definition.location} would ignore: "
+                f"it has no parameter '{argument}'"
+            )
     missing = definitions.unmet_fixtures(definition, step.name)
     if missing:
         return _Unmet(
@@ -141,9 +145,7 @@ def _undefined(step: Step, definitions: Definitions) -> _Unmet:
 
 
 def _unmet_problems(line: int, failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText) -> Iterator[Problem]:
-    """One problem where every row fails for the same step, else one for each failing row, named by its
-    line.
-    """
+    """One problem where every row fails for the same step, else one for each failing row, named by its line."""
     if not text.is_outline:
         yield from (Problem(line, unmet.message, unmet.details) for _, unmet in failing)
         return

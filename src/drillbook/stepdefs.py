@@ -33,9 +33,7 @@ _VARIABLE = re.compile(r'"[^"]*"|\{[^}]*\}|\d[\d.,]*')
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
-    """One decorated sentence. `location` is `path:line` of its function; `depth` grows with nearness to
-    the feature.
-    """
+    """One decorated sentence. `location` is `path:line` of its function; `depth` grows with nearness to the feature."""
 
     context: StepFunctionContext
     depth: int
@@ -60,6 +58,10 @@ class Definition:
         func = self.context.step_func
         return inspect.iscoroutinefunction(func) or inspect.isasyncgenfunction(func)
 
+    def takes(self, argument: str) -> bool:
+        """Whether the function has a parameter of that name."""
+        return argument in inspect.signature(self.context.step_func).parameters
+
     def matches(self, sentence: str) -> bool:
         return self.context.parser.is_matching(sentence)
 
@@ -79,9 +81,7 @@ class Definition:
 
 @dataclass(slots=True)
 class _Index:
-    """Definitions by the first word of their sentence, so that a sentence is tried on a few and not on
-    all.
-    """
+    """Definitions by the first word of their sentence, so that a sentence is tried on a few and not on all."""
 
     exact: dict[str, list[Definition]] = field(default_factory=lambda: defaultdict(list))
     by_word: dict[str, list[Definition]] = field(default_factory=lambda: defaultdict(list))
@@ -113,6 +113,7 @@ class Definitions:
         self._is_fixture = is_fixture
         self._index = _Index()
         self._matching: dict[str, tuple[Definition, ...]] = {}
+        self._close: dict[str, list[str]] = {}
         for definition in self.all:
             self._index.add(definition)
 
@@ -137,7 +138,11 @@ class Definitions:
 
     def nearest(self, sentence: str, count: int = 3) -> list[Definition]:
         """The definitions whose pattern reads most like the sentence, best first."""
-        close = difflib.get_close_matches(_blanked(sentence), list(self._by_blanked), n=count, cutoff=0.55)
+        blanked = _blanked(sentence)
+        close = self._close.get(blanked)
+        if close is None:
+            close = difflib.get_close_matches(blanked, list(self._by_blanked), n=count, cutoff=0.55)
+            self._close[blanked] = close
         return [definition for text in close for definition in self._by_blanked[text]][:count]
 
     def unmet_fixtures(self, definition: Definition, sentence: str) -> list[str]:

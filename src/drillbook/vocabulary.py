@@ -180,6 +180,8 @@ TYPES: Mapping[str, Converter] = {
     "State": _typed("|".join(State), lambda text: State(text.lower())),
     # '"a"', '"a" and "b"', '"a", "b" and "c"' -> ("a", "b", "c")
     "Names": _typed(r'"[^"]+"(?:, "[^"]+")*(?:,? and "[^"]+")?', lambda text: tuple(re.findall(r'"([^"]+)"', text))),
+    # 'open', 'read-only' -> str
+    "Word": _typed(r"[\w-]+", str),
     # any text without a double quote -> str; what an untyped field between double quotes is
     "Text": _typed(r'[^"]+', str),
 }

@@ -1,0 +1,86 @@
+"""Import the step modules of `steps/` as plugins, so that every feature sees their steps.
+
+The rule: a module that cannot be imported refuses the features, in one line with its place, and nothing else: the
+Python tests of the same repository do not need it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+DEFAULT_FOLDERS = ["steps"]
+
+
+def load_steps(config: pytest.Config, folders: Sequence[str]) -> list[str]:
+    """Import each module below the folders, which are relative to the rootdir. Returns what could not be imported.
+
+    Files and folders that begin with `_` or `.` are helpers, and left alone. Raises pytest.UsageError for a folder that
+    was asked for and is not there.
+    """
+    failures: list[str] = []
+    for name in folders:
+        folder = (config.rootpath / name).resolve()
+        if folder.is_dir():
+            failures += _load_folder(config, folder)
+        elif list(folders) != DEFAULT_FOLDERS:
+            raise pytest.UsageError(f"drillbook_steps: there is no folder {folder}")
+    return failures
+
+
+def _load_folder(config: pytest.Config, folder: Path) -> list[str]:
+    root = config.rootpath.resolve()
+    base = root if folder.is_relative_to(root) and folder != root else folder.parent
+    if str(base) not in sys.path:
+        sys.path.insert(0, str(base))
+    paths = {_module_name(path, base): path for path in sorted(folder.rglob("*.py")) if _is_step_module(path, folder)}
+    # All at once and before the first import: a module that imports its neighbour would make pytest warn otherwise.
+    pytest.register_assert_rewrite(*paths)
+    return [problem for name, path in paths.items() if (problem := _load_module(config, name, path)) is not None]
+
+
+def _is_step_module(path: Path, folder: Path) -> bool:
+    return not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
+
+
+def _module_name(path: Path, base: Path) -> str:
+    return ".".join(path.relative_to(base).with_suffix("").parts)
+
+
+def _load_module(config: pytest.Config, name: str, path: Path) -> str | None:
+    """Import and register one module; `path:line: sentence` if that fails."""
+    if config.pluginmanager.is_blocked(name):
+        return None
+    shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+    try:
+        module = importlib.import_module(name)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - pytest.skip() at module level is one; all are reported
+        line, reason = _why(error, path)
+        return f"{shown.as_posix()}:{line}: this step module cannot be imported: {reason}"
+    if Path(module.__file__ or "").resolve() != path:
+        return (
+            f"{shown.as_posix()}:1: this step module cannot be imported: the name {name} belongs to {module.__file__}; "
+            "rename one of the two"
+        )
+    if not config.pluginmanager.is_registered(module):
+        config.pluginmanager.register(module, name)
+    return None
+
+
+def _why(error: BaseException, path: Path) -> tuple[int, str]:
+    """The line of the module that failed, and why in one line, with the place if that is in another file."""
+    reason = traceback.format_exception_only(error)[-1].strip()
+    places = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((Path(error.filename), error.lineno or 1))
+    own = [line for file, line in places if file == path]
+    file, line = places[-1]
+    elsewhere = own and file != path and file.exists()
+    return (own[-1] if own else 1), f"{reason} ({file}:{line})" if elsewhere else reason

@@ -1,0 +1,102 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+PYTEST_INI = """\
+[pytest]
+addopts = -p no:drillbook -p collection_only -p no:cacheprovider --strict-markers
+filterwarnings = error
+pythonpath = .
+"""
+
+# The collection alone, without the drill engine around it.
+COLLECTION_ONLY = """\
+pytest_plugins = ["drillbook.collection"]
+
+def pytest_addoption(parser):
+    from drillbook.collection import add_options
+    add_options(parser)
+"""
+
+STEPS = """\
+from pathlib import Path
+from drillbook import fault, given, parse, recovery, then, when
+
+def ran(what):
+    with Path("ran").open("a") as file:
+        print(what, file=file)
+
+@given("the system is healthy")
+def healthy():
+    ran("healthy")
+
+@when(parse('somebody calls "{name}"'))
+def call(name):
+    ran(f"call {name}")
+
+@fault(parse('the network between "{client}" and "{server}" is cut'))
+def cut(client, server):
+    ran(f"cut {client} {server}")
+
+@then(parse('within {deadline:Duration} the API reports "{component}" as {state:State}'))
+def reports(deadline, component, state):
+    ran(f"{component} {state} {deadline:g}")
+
+@recovery(parse('the recovery playbook "{name}" is run'))
+def recover(name):
+    ran(f"recover {name}")
+"""
+
+
+class Project:
+    """A drill repository in a temporary folder, with the steps above in `steps/system.py`."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.write("pytest.ini", PYTEST_INI)
+        self.write("collection_only.py", COLLECTION_ONLY)
+        self.write("steps/system.py", STEPS)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, dedented."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def steps(self, text: str, name: str = "steps/more.py") -> None:
+        """Write a further step module."""
+        imports = (
+            "from drillbook import fault, given, parse, recovery, then, when\nfrom pathlib import Path\nimport pytest\n"
+        )
+        self.write(name, imports + textwrap.dedent(text))
+
+    def feature(self, text: str, name: str = "features/x.feature") -> None:
+        """Write a feature."""
+        self.write(name, text)
+
+    def run(self, *args: str) -> pytest.RunResult:
+        """Run pytest in this process."""
+        return self.pytester.runpytest_inprocess(*args)
+
+    def ids(self, *args: str) -> list[str]:
+        """The node ids that pytest would run."""
+        return [line for line in self.run("--collect-only", "-q", *args).outlines if "::" in line]
+
+    @property
+    def ran(self) -> list[str]:
+        """What the steps said while they ran."""
+        path = self.path / "ran"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    """A drill repository in a temporary folder."""
+    return Project(pytester)
