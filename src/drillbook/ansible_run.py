@@ -157,15 +157,14 @@ def run_ansible(
     cancel: threading.Event | None = None,
     on_event: Callable[[Event], None],
 ) -> Ended:
-    """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in a thread of its
-    own.
+    """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in another thread.
 
     Whatever this raises, no process of the run is left: KeyboardInterrupt and pytest's own exits go on after that,
     whatever `on_event` raises comes out at the end. Errors: PlaybookError when Ansible cannot be started.
     """
     program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
     if not program.is_file():
-        msg = f"There is no ansible-playbook next to this Python ({program}): install Drillbook and ansible-core into one environment."
+        msg = f"There is no {program}: install Drillbook and ansible-core into one Python environment."
         raise PlaybookError(msg)
     with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
         private = Path(directory)  # 0700

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import subprocess
 import tempfile
+import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -21,7 +24,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
-from drillbook.resolved import ResolvedInventory, origin_of, shown_origin
+from drillbook.resolved import ResolvedInventory, origin_of
 from drillbook.settings import Node
 
 if TYPE_CHECKING:
@@ -110,9 +113,12 @@ class Inventory:
         groups: Mapping[str, tuple[str, ...]] = _EMPTY,
         hostvars: Mapping[str, Mapping[str, object]] = _EMPTY,
         secrets: Mapping[str, str] = _EMPTY,
+        connections: Mapping[str, Mapping[str, Any]] = _EMPTY,
         problems: Mapping[tuple[str, str], str] = _EMPTY,
     ) -> None:
-        """`problems` holds, for (host, name), why that variable has no value."""
+        """`connections` holds how Ansible connects to each host, `problems`, for (host, name), why that variable has no
+        value.
+        """
         self.path = path
         self.environment = environment
         self.endpoints = endpoints
@@ -120,7 +126,9 @@ class Inventory:
         self.groups = groups
         self.hostvars = hostvars
         self.secrets = secrets
+        self._connections = connections
         self._problems = problems
+        self._looking: dict[tuple[str, float], testinfra.host.Host] = {}
 
     @classmethod
     def resolve(
@@ -132,41 +140,44 @@ class Inventory:
         """
         found = _existing(path, root)
         resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env))
-        redactor = redactor or Redactor()
+        return cls.of(resolved, root.absolute(), Redactor() if redactor is None else redactor)
+
+    @classmethod
+    def of(cls, resolved: ResolvedInventory, root: Path, redactor: Redactor) -> Inventory:
+        """What Drillbook needs of an inventory that Ansible has resolved; `root` (absolute) is where relative paths
+        begin.
+        """
         secrets = resolved.secrets()
-        for label, (value, declared) in secrets.items():
-            redactor.add(label, value, declared=declared)
-        reader = _Reader(resolved, root.absolute())
+        for secret in secrets:
+            redactor.add(secret.label, secret.value, declared=secret.declared)
+        reader = _Reader(resolved, root)
         endpoints = reader.endpoints()
-        for endpoint in endpoints.values():
-            if endpoint.password and endpoint.password not in {value for value, _ in secrets.values()}:
-                label = f"drillbook_endpoints.{endpoint.name}.password"  # it stood in the URL
-                redactor.add(label, endpoint.password)
-                secrets[label] = endpoint.password, True
         return cls(
-            found,
+            resolved.path,
             reader.environment(),
             endpoints=MappingProxyType(endpoints),
             work=reader.work(endpoints),
             groups=MappingProxyType({name: tuple(hosts) for name, hosts in resolved.groups.items()}),
             hostvars=MappingProxyType({host: MappingProxyType(values) for host, values in resolved.values.items()}),
-            secrets=MappingProxyType({label: value for label, (value, _) in secrets.items()}),
+            secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
+            connections=MappingProxyType(resolved.connections),
             problems=resolved.problems(),
         )
 
     @cached_property
     def private_dir(self) -> Path:
-        """A directory (0700) for as long as this object lives."""
+        """A directory (0700) for as long as this object lives; the ssh connections whose sockets are in it end with
+        it.
+        """
         long = len(tempfile.gettempdir()) > 30  # a socket's path has at most 107 bytes, and ssh adds 60 to this one
-        self._directory = tempfile.TemporaryDirectory(
-            prefix="drillbook-", dir="/tmp" if long else None, ignore_cleanup_errors=True
-        )
-        return Path(self._directory.name)
+        directory = tempfile.TemporaryDirectory(prefix="drillbook-", dir="/tmp" if long else None)
+        weakref.finalize(self, _leave, directory)
+        return Path(directory.name)
 
     @property
     def connection_env(self) -> dict[str, str]:
-        """Settings of Ansible by which plays and checks share one ssh connection per host."""
-        return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private_dir)}
+        """Settings of Ansible by which its ssh connections outlive a play, and end with this object."""
+        return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private_dir / "cp")}
 
     def variable(self, host: str, name: str) -> object:
         """The value of a variable for a host, templated. InventoryError if it has none."""
@@ -208,14 +219,28 @@ class Inventory:
         """
         from drillbook.targets import look_at
 
-        return [
-            look_at(name, self.hostvars[name], self.private_dir, deadline_s=deadline_s) for name in self.names(pattern)
-        ]
+        found = []
+        for name in self.names(pattern):
+            if (name, deadline_s) not in self._looking:
+                connection = self._connections.get(name, _EMPTY)
+                self._looking[name, deadline_s] = look_at(name, connection, self.private_dir, deadline_s=deadline_s)
+            found.append(self._looking[name, deadline_s])
+        return found
 
     def _unknown(self, name: str) -> str:
         groups = ", ".join(sorted(group for group in self.groups if group not in {"all", "ungrouped"})) or "none"
         hosts = ", ".join(self.hostvars)
-        return f'No host or group of the inventory {self.path} is called "{name}". Its hosts: {hosts}. Its groups: {groups}.'
+        return f'{self.path} has no host or group "{name}". Its hosts: {hosts}. Its groups: {groups}.'
+
+
+def _leave(directory: tempfile.TemporaryDirectory[str]) -> None:
+    """End ssh's masters (they would stay for a minute after their last session) and remove their sockets."""
+    for socket in (Path(directory.name) / "cp").glob("*"):
+        with suppress(OSError, subprocess.SubprocessError):
+            leave = ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "-"]
+            subprocess.run(leave, capture_output=True, timeout=5, check=False)
+    with suppress(OSError):
+        directory.cleanup()
 
 
 def _existing(path: Path, root: Path) -> Path:
@@ -234,6 +259,7 @@ _KIND = {
     EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
     EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
 }
+_FOR_ALL = ("drillbook_environment", "drillbook_endpoints", "drillbook_work")
 _ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
 
 
@@ -243,19 +269,22 @@ class _Reader:
     def __init__(self, resolved: ResolvedInventory, root: Path) -> None:
         self._resolved = resolved
         self._root = root
-        self._host, self._entries = next(iter(resolved.entries.items()))
+        first, self._entries = next(iter(resolved.entries.items()))
         for host, entries in resolved.entries.items():
-            for name in ("drillbook_environment", "drillbook_endpoints", "drillbook_work"):
+            self._refuse_errors(entries)
+            for name in _FOR_ALL:
                 here, there = self._entries.get(name, {}), entries.get(name, {})
-                if {**here, "origins": 0} != {**there, "origins": 0}:
-                    msg = (
-                        f"{name} is one thing for the host {self._host} and another for {host} "
-                        f"({self._where(name) if here else shown_origin(origin_of(there, name), resolved.path)}): set it once, for the group all."
-                    )
+                if here.get("value") != there.get("value"):
+                    where = origin_of(here or there, name) or resolved.path
+                    msg = f"{name} ({where}) differs between {first} and {host}: set it once, for the group all."
                     raise InventoryError(msg)
-        for name, entry in self._entries.items():
-            if name.startswith("drillbook_") and "error" in entry:
-                msg = f"{entry['error']['where']} ({shown_origin(origin_of(entry, entry['error']['where']), resolved.path)}): {entry['error']['message']}"
+
+    def _refuse_errors(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill."""
+        for name, entry in entries.items():
+            if "error" in entry and name.startswith(("drillbook_", "ansible_")):
+                path, message = entry["error"]["where"], entry["error"]["message"]
+                msg = f"{path} ({origin_of(entry, path) or self._resolved.path}): {message}"
                 raise InventoryError(msg)
 
     def environment(self) -> Environment:
@@ -348,7 +377,7 @@ class _Reader:
 
     def _where(self, path: str) -> str:
         entry = self._entries.get(path.split(".", 1)[0], {})
-        return shown_origin(origin_of(entry, path), self._resolved.path)
+        return origin_of(entry, path) or str(self._resolved.path)
 
 
 _ENDPOINT_KEYS = {

@@ -204,7 +204,7 @@ class Playbooks:
             tasks=tasks,
             stdout=log.stdout(),
             check_mode=any(task.check_mode for task in tasks),
-            warnings=tuple([*log.warnings, *ended.notes]),
+            warnings=(*log.warnings, *ended.notes),
             errors=tuple(log.errors),
             plays_without_hosts=tuple(log.plays_without_hosts),
         )

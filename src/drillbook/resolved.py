@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,13 +28,23 @@ RESOLVE_TIMEOUT_S = 120.0
 _PART_OF_A_HEADER = 12
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that may not be shown; `declared` when somebody called it a secret, else only its name looks like one."""
+
+    label: str
+    value: str = field(repr=False)
+    declared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedInventory:
     """What the action plugin `drillbook_variables` has written."""
 
     path: Path
     groups: dict[str, list[str]]
     entries: dict[str, dict[str, dict[str, Any]]]  # host -> variable -> {value, vaulted, origins} or {error, origins}
+    connections: dict[str, dict[str, Any]]  # host -> how Ansible would connect to it
 
     @classmethod
     def by_ansible(cls, path: Path, root: Path, pass_env: tuple[str, ...]) -> ResolvedInventory:
@@ -62,13 +73,13 @@ class ResolvedInventory:
                 raise InventoryError(msg)
             if ended.rc != 0:
                 failed = " ".join(result.message for result in log.results() if result.message)
-                msg = f"Ansible cannot read the inventory {path}: {log.reason() if not failed else failed}"
+                msg = f"Ansible cannot read the inventory {path}: {failed or log.reason()}"
                 raise InventoryError(msg)
             if not written.exists():
                 msg = f"The inventory {path} names no host."
                 raise InventoryError(msg)
             known = json.loads(written.read_text(encoding="utf-8"))
-        return cls(path, known["groups"], known["hosts"])
+        return cls(path, known["groups"], known["hosts"], known["connections"])
 
     @property
     def values(self) -> dict[str, dict[str, object]]:
@@ -79,28 +90,27 @@ class ResolvedInventory:
 
     def problems(self) -> dict[tuple[str, str], str]:
         return {
-            (host, name): _reason(entry, self.path)
+            (host, name): f"{origin_of(entry, entry['error']['where']) or self.path}: {entry['error']['message']}"
             for host, entries in self.entries.items()
             for name, entry in entries.items()
             if "error" in entry
         }
 
-    def secrets(self) -> dict[str, tuple[str, bool]]:
-        """Label -> (value, whether it was declared a secret): by vault or by a key of `drillbook_*`, or only by its
-        name.
-        """
-        found: dict[str, tuple[str, bool]] = {}
-        seen: dict[str, bool] = {}
+    def secrets(self) -> list[Secret]:
+        """All that may not be shown, each value once."""
+        found: dict[str, Secret] = {}
         vaults: dict[str, bool] = {}
-        for host, entries in self.entries.items():
+        labels: Counter[str] = Counter()
+        for entries in self.entries.values():
             for name, entry in entries.items():
-                for path, text, declared in _secrets_in(entry, name, vaults):
-                    if seen.get(text, False) or (text in seen and not declared):
-                        continue
-                    seen[text] = declared
-                    label = path if path not in found or found[path][0] == text else f"{path}@{host}"
-                    found[label] = text, declared
-        return found
+                for path, value, declared in _secrets_in(entry, name, vaults):
+                    if value not in found:
+                        labels[path] += 1
+                        label = path if labels[path] == 1 else f"{path}#{labels[path]}"
+                        found[value] = Secret(label, value, declared)
+                    elif declared and not found[value].declared:
+                        found[value] = replace(found[value], declared=True)
+        return list(found.values())
 
 
 def _secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> Iterable[tuple[str, str, bool]]:
@@ -113,15 +123,12 @@ def _secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) ->
         keys = path.split(".")
         is_header = ours and "headers" in keys[:-1] and is_secret_header(keys[-1])
         named = is_header or any(is_secret_name(key) for key in keys)
-        in_vault = any(path == each or path.startswith(f"{each}.") for each in vaulted) or _in_a_vault(
-            entry, path, vaults
-        )
+        in_vault = _in_a_vault(entry, path, vaults) or any(f"{path}.".startswith(f"{each}.") for each in vaulted)
         if (in_vault or named) and (isinstance(value, str) or len(str(value)) >= MIN_LENGTH):
             yield path, str(value), named and (in_vault or ours)
         if is_header:  # "Bearer TOKEN", "session=ID; theme=dark": the parts are printed without the rest
-            yield from (
-                (path, part, False) for part in re.split(r"[ ;,=]+", str(value)) if len(part) >= _PART_OF_A_HEADER
-            )
+            parts = re.split(r"[ ;,=]+", str(value))
+            yield from ((path, part, False) for part in parts if len(part) >= _PART_OF_A_HEADER)
         if isinstance(value, str) and (password := _password_of(value)):
             yield path, password, ours
 
@@ -154,15 +161,6 @@ def origin_of(entry: Mapping[str, Any], path: str) -> str:
     origins: Mapping[str, str] = entry.get("origins", {})
     keys = path.split(".")
     return next((origins[each] for n in range(len(keys), 0, -1) if (each := ".".join(keys[:n])) in origins), "")
-
-
-def _reason(entry: Mapping[str, Any], path: Path) -> str:
-    where, message = entry["error"]["where"], entry["error"]["message"]
-    return f"{shown_origin(origin_of(entry, where), path)}: {message.rstrip('.')}"
-
-
-def shown_origin(origin: str, path: Path) -> str:
-    return origin or str(path)
 
 
 def _password_of(url: str) -> str | None:

@@ -79,8 +79,8 @@ class Redactor:
                 self._too_short.add(label)
             if declared:
                 msg = (
-                    f"The secret {label} has only {min(map(len, values))} characters: it cannot be kept out of the evidence "
-                    f"without destroying it. Give it {MIN_LENGTH} or more."
+                    f"The secret {label} has only {min(map(len, values))} characters: it cannot be kept out of the "
+                    f"evidence without destroying it. Give it {MIN_LENGTH} or more."
                 )
                 raise DrillbookError(msg)
             return

@@ -14,13 +14,27 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible.plugins.action import ActionBase
+from ansible import constants as C  # type: ignore[import-untyped]
+from ansible.plugins.action import ActionBase  # type: ignore[import-untyped]
+from ansible.plugins.loader import connection_loader  # type: ignore[import-untyped]
 
 try:
-    from ansible.module_utils._internal._datatag import AnsibleTagHelper
+    from ansible.module_utils._internal._datatag import AnsibleTagHelper  # type: ignore[import-untyped]
 except ImportError:
     AnsibleTagHelper = None
 
+_CONNECTION_OPTIONS = {
+    "host",
+    "host_key_checking",
+    "password",
+    "port",
+    "private_key_file",
+    "remote_addr",
+    "remote_user",
+    "ssh_args",
+    "ssh_common_args",
+    "ssh_extra_args",
+}
 _MAGIC = frozenset(
     {
         "ansible_check_mode",
@@ -55,7 +69,7 @@ _MAGIC = frozenset(
 )
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """`drillbook_variables: {dest: FILE}`; run it once, it looks at every host."""
 
     _requires_connection = False
@@ -66,14 +80,37 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
         hosts = {}
+        connections = {}
         for host in task_vars["groups"]["all"]:
             raw = task_vars["hostvars"].raw_get(host)
             templar = self._templar.copy_with_new_env(available_variables={**raw, **shared})
             hosts[host] = {name: _entry(value, name, templar) for name, value in raw.items() if name not in _MAGIC}
-        known = {"groups": task_vars["groups"], "hosts": hosts}
-        with open(os.open(self._task.args["dest"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            values = {variable: entry["value"] for variable, entry in hosts[host].items() if "value" in entry}
+            connections[host] = _connection(values | {"inventory_hostname": host})
+        known = {"groups": task_vars["groups"], "hosts": hosts, "connections": connections}
+        written = os.open(self._task.args["dest"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(written, "w", encoding="utf-8") as file:
             json.dump(_plain(known), file)
         return result | {"changed": False}
+
+
+def _connection(variables: dict[str, Any]) -> dict[str, Any]:
+    """How Ansible connects to the host: its variables, then ansible.cfg, then the defaults, by Ansible's own rules."""
+    plugin = str(variables.get("ansible_connection") or C.DEFAULT_TRANSPORT)
+    found = {
+        "connection": plugin,
+        "become": variables.get("ansible_become", C.DEFAULT_BECOME),
+        "become_user": variables.get("ansible_become_user", C.DEFAULT_BECOME_USER),
+    }
+    plugin = {"smart": "ssh", "paramiko": "ssh", "paramiko_ssh": "ssh"}.get(plugin, plugin)
+    if connection_loader.get(plugin, class_only=True) is None:
+        return found
+    options = C.config.get_configuration_definitions("connection", plugin)
+    for option in _CONNECTION_OPTIONS & options.keys():
+        found[option] = C.config.get_config_value(
+            option, plugin_type="connection", plugin_name=plugin, variables=variables
+        )
+    return found
 
 
 def _entry(raw: Any, name: str, templar: Any) -> dict[str, Any]:
@@ -83,7 +120,7 @@ def _entry(raw: Any, name: str, templar: Any) -> dict[str, Any]:
         value = templar.template(raw)
         entry["vaulted"] = [path for path, each in _nested(value, name) if _is_vaulted(each)]
         entry["value"] = _plain(value)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a filter or lookup raises is the answer
         where, reason = _culprit(raw, name, templar) or (name, error)
         entry["error"] = {"where": where, "message": _innermost(reason)}
     return entry
@@ -95,7 +132,7 @@ def _culprit(raw: Any, name: str, templar: Any) -> tuple[str, BaseException] | N
         if isinstance(each, str) or not isinstance(each, (Mapping, Sequence)):
             try:
                 templar.template(each)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a filter or lookup raises is the answer
                 return path, error
     return None
 
