@@ -10,7 +10,7 @@ pytest_plugins = ["pytester"]
 
 PYTEST_INI = """\
 [pytest]
-addopts = -p no:drillbook -p collection_only -p no:cacheprovider --strict-markers
+addopts = -p no:drillbook -p no:hypothesispytest -p collection_only -p no:cacheprovider --strict-markers
 filterwarnings = error
 pythonpath = .
 """

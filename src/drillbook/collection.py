@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr, Traceback
+from _pytest.python import CallSpec
 from pytest_bdd.scenario import _execute_step_function
 
 from drillbook.failure import StepMark, own_frames, sentence_of, sentence_repr, trail, with_trail
@@ -167,7 +168,11 @@ class ScenarioItem(pytest.Function):
         scenario.__doc__ = plan.scenario.description.strip() or None
         for tag in sorted(plan.row.tags):
             _apply_tag(parent.config, tag, scenario)
-        item: ScenarioItem = cls.from_parent(parent, name=plan.name, callobj=scenario)
+        # A row is to pytest what a set of parameters is: `--lf` and JUnit take ids apart at the bracket.
+        row = None if plan.row_id is None else CallSpec(_idlist=(plan.row_id,))
+        item: ScenarioItem = cls.from_parent(
+            parent, name=plan.name, originalname=node_name(plan.text.name), callspec=row, callobj=scenario
+        )
         item._describe(plan)
         return item
 

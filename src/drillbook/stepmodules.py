@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,9 +39,18 @@ def _load_folder(config: pytest.Config, folder: Path) -> list[str]:
     if str(base) not in sys.path:
         sys.path.insert(0, str(base))
     paths = {_module_name(path, base): path for path in sorted(folder.rglob("*.py")) if _is_step_module(path, folder)}
+    _forget_others({name.partition(".")[0] for name in paths}, base)
     # All at once and before the first import: a module that imports its neighbour would make pytest warn otherwise.
     pytest.register_assert_rewrite(*paths)
     return [problem for name, path in paths.items() if (problem := _load_module(config, name, path)) is not None]
+
+
+def _forget_others(packages: Collection[str], base: Path) -> None:
+    """Drop modules of the same name that an earlier pytest session of this process loaded from another repository."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.partition(".")[0] in packages and file and not Path(file).resolve().is_relative_to(base):
+            del sys.modules[name]
 
 
 def _is_step_module(path: Path, folder: Path) -> bool:
