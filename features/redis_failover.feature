@@ -26,4 +26,85 @@ Feature: Redis fails over
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
-    And the API's memory is back to its baseline within 10 %
+    And the API's memory is back to its baseline within 20 %
+
+  @row:R2 @row:R7 @runbook:redis.md#give-access-back
+  Scenario: Redis refuses the application
+    When Redis refuses the application
+    Then within 30 seconds the API reports "redis" as down
+    And the API names "auth" as the reason why "redis" is down
+    And within 30 seconds the circuit breaker is open
+    And within 60 seconds an alert about "redis" reaches the "#alerts" channel
+    And within 60 seconds new jobs are kept in memory
+    And within 60 seconds new jobs are refused with 503 and a time to retry
+    When the recovery playbook "redis/give_access_back" is run
+    Then within 10 minutes the API reports "redis" as up
+    And within 60 seconds the circuit breaker is closed
+    And within 60 seconds the memory buffer is empty
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
+    And within 60 seconds jobs are processed at the rate of before, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 5 seconds
+    And no job is refused or left unanswered for 5 seconds
+    And the API's memory is back to its baseline within 20 %
+
+  @row:R3 @row:R7 @self-healing @runbook:redis.md#forced-failover
+  Scenario: The Redis primary is killed and a replica takes over
+    When the Redis primary is killed
+    Then within 10 seconds Redis takes no writes
+    And within 30 seconds the API reports "redis" as down
+    When the system is left to itself
+    Then within 60 seconds another node is the primary
+    And within 60 seconds Redis takes writes
+    And within 60 seconds the API reports "redis" as up
+    And within 60 seconds the memory buffer is empty
+    And within 2 minutes every acknowledged job is completed exactly once
+    When the recovery playbook "redis/start" is run
+    Then within 60 seconds 1 replica follows the primary
+    And within 60 seconds jobs are processed at the rate of before, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 5 seconds
+    And no job is refused or left unanswered for 5 seconds
+    And within 2 minutes every acknowledged job is completed exactly once
+    And the API's memory is back to its baseline within 20 %
+
+  @row:R4 @row:R7 @runbook:redis.md#the-memory-buffer-overflows
+  Scenario: The memory buffer overflows during the outage
+    When the network between "api" and "redis" is cut
+    Then within 30 seconds the API reports "redis" as down
+    And within 60 seconds the memory buffer holds 1000 jobs
+    And within 60 seconds new jobs are refused with 503 and a time to retry
+    And the memory buffer never holds more than 1000 jobs
+    And the API's memory stays below 300 MB
+    And the API is still alive
+    When the recovery playbook "redis/restore_network" is run
+    Then within 10 minutes the API reports "redis" as up
+    And within 60 seconds the memory buffer is empty
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed at the rate of before, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 5 seconds
+    And no job is refused or left unanswered for 5 seconds
+    And the API's memory is back to its baseline within 20 %
+
+  @row:R5 @row:R7 @runbook:redis.md#start-redis-by-hand
+  Scenario: Redis does not come back by itself
+    When every Redis node is killed
+    Then within 30 seconds the API reports "redis" as down
+    And within 30 seconds the circuit breaker is open
+    And within 60 seconds an alert about "redis" reaches the "#alerts" channel
+    And Redis takes no writes for 10 seconds
+    When the recovery playbook "redis/start" is run
+    Then within 10 minutes the API reports "redis" as up
+    And within 60 seconds the circuit breaker is closed
+    And within 60 seconds Redis takes writes
+    And within 60 seconds 1 replica follows the primary
+    And within 60 seconds the memory buffer is empty
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
+    And within 60 seconds jobs are processed at the rate of before, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 5 seconds
+    And no job is refused or left unanswered for 5 seconds
+    And the API's memory is back to its baseline within 20 %

@@ -30,10 +30,10 @@ def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
     def judge(sample: Sample) -> Observation:
         if not sample.ok or not isinstance(sample.value, (list, dict)):
             return Observation(met=False, observed=sample.error or "the channel cannot be read", required=wanted)
-        arrived = [row for row in rows(sample.value) if row["received_mono_s"] >= since_s and fits(row["body"])]
+        arrived = [row for row in rows(sample.value) if row["monotonic_s"] >= since_s and fits(row["payload"])]
         if not arrived:
             return Observation(met=False, observed="no such message", required=wanted)
-        return Observation(True, arrived[0]["body"]["attachments"][0]["title"], wanted, at_s=arrived[0]["received_mono_s"])
+        return Observation(True, arrived[0]["payload"]["attachments"][0]["title"], wanted, at_s=arrived[0]["monotonic_s"])
 
     def fits(body: Any) -> bool:
         return body.get("channel") == channel and any(

@@ -32,6 +32,11 @@ def buffer_holds(drill: Drill, deadline: float, count: int) -> None:
     drill.eventually(BUFFER.at_least(count), within=deadline)
 
 
+@then(parse("the memory buffer never holds more than {count:Integer} jobs"))
+def buffer_is_bounded(drill: Drill, count: int) -> None:
+    drill.always(BUFFER.at_most(count))
+
+
 @then(parse("within {deadline:Duration} the memory buffer is empty"))
 def buffer_is_empty(drill: Drill, deadline: float) -> None:
     drill.eventually(BUFFER.is_(0), within=deadline)

@@ -31,6 +31,11 @@ def redis_takes_no_writes(drill: Drill, deadline: float) -> None:
     drill.eventually(REDIS.silent(), within=deadline)
 
 
+@then(parse("Redis takes no writes for {length:Duration}"))
+def redis_stays_down(drill: Drill, length: float) -> None:
+    drill.throughout(REDIS.silent(), for_=length)
+
+
 @then(parse("within {deadline:Duration} another node is the primary"))
 def another_node_leads(drill: Drill, deadline: float) -> None:
     node = REDIS.json("node", "the primary")

@@ -7,6 +7,7 @@ from drillbook.checks import At
 from drillbook.drill import Drill
 
 API = At("api", "the API")
+MEMORY = API.json("memory.rss_bytes", "the API's memory", "MB", factor=1e-6)
 
 
 @given("the system is healthy")
@@ -18,10 +19,9 @@ def system_is_healthy(drill: Drill) -> None:
 
 @then(parse("the API's memory is back to its baseline within {tolerance:Percent}"))
 def memory_is_at_baseline(drill: Drill, tolerance: float) -> None:
-    memory = API.json("memory.rss_bytes", "the API's memory", "bytes")
-    drill.eventually(memory.at_most(drill.before(memory) * (1 + tolerance)), within=60)
+    drill.eventually(MEMORY.at_most(drill.before(MEMORY) * (1 + tolerance)), within=60)
 
 
 @then(parse("the API's memory stays below {limit:Integer} MB"))
 def memory_is_bounded(drill: Drill, limit: int) -> None:
-    drill.expect(API.json("memory.rss_bytes", "the API's memory", "bytes").at_most(limit * 1_000_000))
+    drill.expect(MEMORY.at_most(limit))

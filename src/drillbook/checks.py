@@ -64,8 +64,6 @@ class Reading:
     source: str | Callable[[], object]
     read: Callable[[Sample], object]
     unit: str = ""
-    even_unwell: bool = False
-    """Read the value also from an answer that is itself an error (an HTTP 503 has a body and a status)."""
 
     def _check(self, required: str, met: Callable[[Any], bool]) -> Check:
         def judge(sample: Sample) -> Observation:
@@ -166,9 +164,17 @@ class At:
             "ms",
         )
 
-    def json(self, path: str, subject: str = "", unit: str = "") -> Reading:
-        """A member of the JSON answer, by its dotted path (`components.redis.status`, `items.0.id`)."""
-        return Reading(subject or f"{self._who} {path}", self.endpoint, lambda sample: dig(sample.value, path), unit)
+    def json(self, path: str, subject: str = "", unit: str = "", factor: float = 1) -> Reading:
+        """A member of the JSON answer, by its dotted path (`components.redis.status`, `items.0.id`).
+
+        `factor` turns a number into the unit that people read (1e-6 for bytes to MB).
+        """
+
+        def read(sample: Sample) -> object:
+            value = dig(sample.value, path)
+            return value * factor if factor != 1 and isinstance(value, (int, float)) else value
+
+        return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit)
 
 
 def dig(value: object, path: str) -> object:

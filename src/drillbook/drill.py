@@ -219,6 +219,26 @@ class Drill:
         allowed = within if within is not None else (self._objectives.rto_s or DEFAULT_DEADLINE_S)
         self._await(check, since_s=self._opened(), within_s=allowed, length_s=for_)
 
+    def always(self, check: Check) -> None:
+        """The check was met by every sample since the event that opened the phase, and by one more from now.
+
+        Raises DrillFailure with the first sample that did not; CouldNotLookError when there is none.
+        """
+        if not isinstance(check.source, str):
+            raise DrillbookError(f"{check.name}: only what the prober samples can be asked about the past")
+        series = self._prober.of(check.source)
+        since_s, now = self._opened(), time.monotonic()
+        self._await(check, since_s=now, within_s=0.0, length_s=0.0, first=True)
+        past = [sample for sample in series.all() if sample.sent_s >= since_s and sample.error is None]
+        record = self._record.checks[-1]
+        record.samples += len(past)
+        for sample in past:
+            seen = check.judge(sample)
+            if not seen.met:
+                record.met, record.observed, record.found_s = False, seen.observed, self._at(sample.done_s)
+                sentence = f"{check.name}: observed {seen.observed}, required {seen.required} all the time"
+                raise self._fail(self._phase, FindingKind.FAILED, sentence)
+
     def before(self, reading: Reading) -> float:
         """The median of a sampled number before the first fault: what "back to baseline" is compared with.
 
@@ -700,7 +720,10 @@ class Drill:
             steps_planned=len(self._record.steps),
             steps_passed=sum(step.status == "passed" for step in self._record.steps),
             baseline_checks=len(self._state.baseline),
-            faults_planned=sum(step.kind is StepKind.FAULT for step in steps),
+            faults_begun=sum(
+                step.kind is StepKind.FAULT and record.status != "planned"
+                for step, record in zip(steps, self._record.steps, strict=True)
+            ),
             faults_injected=self._state.faults_injected,
             symptom_checks=self._state.symptom_checks,
             recoveries_planned=sum(step.kind is StepKind.RECOVERY for step in steps),

@@ -260,9 +260,12 @@ class Prober:
             return
 
         async def end() -> None:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            pending = set(self._tasks)
+            while pending:
+                # again and again: a client library that catches a cancellation in its own time-out swallows it
+                for task in pending:
+                    task.cancel()
+                _, pending = await asyncio.wait(pending, timeout=0.5)
 
         asyncio.run_coroutine_threadsafe(end(), loop).result(timeout=10)
         self._stopped_s = time.monotonic()

@@ -71,7 +71,7 @@ class Progress:
     steps_planned: int
     steps_passed: int
     baseline_checks: int
-    faults_planned: int
+    faults_begun: int
     faults_injected: int
     symptom_checks: int
     recoveries_planned: int
@@ -115,7 +115,11 @@ def judge(progress: Progress, findings: Sequence[Finding], *, time_to_recover_s:
         for f in findings
         if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.UNKNOWN
     ]
-    against_valid += _silence(progress) if not findings else []
+    acted = progress.recoveries_done > 0 or any(f.phase in (Phase.RECOVERY, Phase.CRITERIA) for f in findings)
+    if acted or not findings:
+        against_valid += _nothing_proven(progress)
+    if not findings:
+        against_valid += _nothing_recovered(progress)
     against_recovered = [
         f.sentence
         for f in findings
@@ -157,17 +161,23 @@ def judge(progress: Progress, findings: Sequence[Finding], *, time_to_recover_s:
     )
 
 
-def _silence(progress: Progress) -> list[str]:
-    """Ways in which a drill could come to its end without having proved anything."""
+def _nothing_proven(progress: Progress) -> list[str]:
+    """Ways in which a drill could come to its recovery without an incident having been there."""
+    silent = []
+    if not progress.baseline_checks:
+        silent.append("the baseline was not looked at: no Given step handed a check to the drill")
+    if progress.faults_injected < max(1, progress.faults_begun):
+        silent.append(f"{progress.faults_injected} of {max(1, progress.faults_begun)} faults took effect")
+    if not progress.symptom_checks:
+        silent.append("no symptom was looked at: no Then step before the recovery handed a check to the drill")
+    return silent
+
+
+def _nothing_recovered(progress: Progress) -> list[str]:
+    """Ways in which a drill could come to its end without anything having been recovered."""
     silent = []
     if progress.steps_passed < progress.steps_planned:
         silent.append(f"only {progress.steps_passed} of {progress.steps_planned} steps were done")
-    if not progress.baseline_checks:
-        silent.append("the baseline was not looked at: no Given step handed a check to the drill")
-    if progress.faults_injected < max(1, progress.faults_planned):
-        silent.append(f"{progress.faults_injected} of {progress.faults_planned} faults took effect")
-    if not progress.symptom_checks:
-        silent.append("no symptom was looked at: no Then step before the recovery handed a check to the drill")
     if progress.recoveries_done < max(1, progress.recoveries_planned):
         silent.append(f"{progress.recoveries_done} of {progress.recoveries_planned} recoveries were done")
     if not progress.criterion_checks:

@@ -1,0 +1,76 @@
+"""The `drillbook` command. Each subcommand is a few lines over the engine; further ones come from entry points.
+
+Exit statuses are those of the outcomes (docs/guide.md); 64 for a wrong call.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drillbook.errors import DrillbookError
+
+app = typer.Typer(
+    help="Recovery drills: executable runbooks, proven on real systems.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+InventoryOption = Annotated[
+    Path, typer.Option("--inventory", help="Ansible inventory", envvar="DRILLBOOK_INVENTORY", metavar="PATH")
+]
+DEFAULT_INVENTORY = Path("inventories/lab")
+
+
+@app.command()
+def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
+    """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
+    from drillbook.drill import close_dead_runs
+    from drillbook.session import DrillSession
+    from drillbook.verdict import Outcome
+
+    root = Path.cwd()
+    try:
+        session = DrillSession(root, (root / inventory).absolute(), root / "evidence")
+        lock = session.lock()
+        lock.acquire("drillbook restore")
+        try:
+            undone = session.restore_leftovers()
+            close_dead_runs(session, undone)
+        finally:
+            lock.release()
+    except DrillbookError as error:
+        typer.echo(f"drillbook: {error}", err=True)
+        raise typer.Exit(Outcome.ABORTED.exit_status) from None
+    for one in undone:
+        typer.echo(f"{'NOT undone' if one.problem else 'undone'}: {one.entry.fault}" + (f": {one.problem}" if one.problem else ""))
+    if not undone:
+        typer.echo("nothing to undo: no fault is open")
+    if any(one.problem for one in undone):
+        raise typer.Exit(Outcome.NOT_RESTORED.exit_status)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exists=True, file_okay=False)]) -> None:
+    """Write report.html of an evidence folder again, from its record."""
+    from drillbook.render import html
+
+    typer.echo(html.report(folder))
+
+
+for _command in entry_points(group="drillbook.commands"):
+    try:
+        app.add_typer(_command.load(), name=_command.name)
+    except ImportError as error:
+        # the lab's parts are an extra: without them the other commands still work
+        _missing = str(error)
+
+        def _absent(reason: str = _missing) -> None:
+            typer.echo(f"drillbook: this command needs the extra 'lab': pip install 'drillbook[lab]' ({reason})", err=True)
+            raise typer.Exit(64)
+
+        app.command(_command.name, help="needs the extra 'lab'")(lambda: _absent())

@@ -1,0 +1,140 @@
+"""A small drill repository with a real service, real playbooks and a real pytest in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+MINI = Path(__file__).parent / "mini"
+DEADLINE_S = 120
+
+
+@dataclass
+class Ran:
+    """A pytest that ended."""
+
+    status: int
+    output: str
+    root: Path
+
+    def drills(self) -> list[dict[str, Any]]:
+        """The records of all drills of the repository, oldest first."""
+        paths = sorted(self.root.glob("evidence/*/content/drill.json"), key=lambda path: path.stat().st_mtime_ns)
+        return [json.loads(path.read_text()) for path in paths]
+
+    @property
+    def drill(self) -> dict[str, Any]:
+        """The record of the only drill."""
+        (record,) = self.drills()
+        return record
+
+
+@dataclass
+class Mini:
+    """The repository; edit its files, then run pytest in it."""
+
+    root: Path
+
+    @property
+    def broken(self) -> bool:
+        return (self.root / "flag").exists()
+
+    def feature(self, *steps: str, tags: str = "@rto:1m", name: str = "It breaks") -> None:
+        """Write the one feature: one scenario with these steps."""
+        lines = "\n".join(f"    {step}" for step in steps)
+        (self.root / "features/web.feature").write_text(f"{tags}\nFeature: Web\n\n  Scenario: {name}\n{lines}\n")
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        """Edit a file; the old text must be there."""
+        file = self.root / path
+        text = file.read_text()
+        assert old in text, f"{old!r} is not in {path}"
+        file.write_text(text.replace(old, new))
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *(args or ("features",))]
+
+    def pytest(self, *args: str) -> Ran:
+        done = subprocess.run(
+            self.command(*args),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, self.root)
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """pytest, under way; read its output with `read_until`."""
+        return subprocess.Popen(
+            self.command(*args),
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+        )
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The journal's lines."""
+        lines = (self.root / ".drillbook/journal-mini.ndjson").read_text().splitlines()
+        return [json.loads(line.split(" ", 1)[1]) for line in lines]
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read lines until one matches; fails when the process ends first."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if re.search(pattern, line):
+            return "".join(seen)
+    pytest.fail(f"ended without {pattern!r}:\n{''.join(seen)}")
+
+
+def wait_for(condition: Any, what: str, deadline_s: float = 30) -> None:
+    """Poll a condition to a deadline."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"not so within {deadline_s} s: {what}")
+        time.sleep(0.02)  # a poll with a deadline, not a guess at how long something takes
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Iterator[Mini]:
+    """The repository with its service running; nothing of it is left afterwards."""
+    root = tmp_path / "mini"
+    shutil.copytree(MINI, root)
+    service = subprocess.Popen([sys.executable, str(root / "service.py"), str(root)])
+    try:
+        wait_for((root / "port").exists, "the service listens")
+        yield Mini(root)
+    finally:
+        service.kill()
+        service.wait()
+        assert not left_over(root), "a process of the drill is left"
+
+
+def left_over(root: Path) -> list[str]:
+    """Command lines of processes that work in, or name, the repository."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if str(root) in line and process.pid != os.getpid():
+            found.append(line)
+    return found
