@@ -75,7 +75,7 @@ class Project:
         imports = (
             "from drillbook import fault, given, parse, recovery, then, when\nfrom pathlib import Path\nimport pytest\n"
         )
-        self.write(name, imports + textwrap.dedent(text))
+        self.write(name, imports + textwrap.dedent(text).lstrip("\n"))
 
     def feature(self, text: str, name: str = "features/x.feature") -> None:
         """Write a feature."""

@@ -37,10 +37,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Unmet:
-    """Why no definition, or no single good one, runs a step."""
+    """Why no definition, or no single good one, runs a step: a sentence that begins with the step's own."""
 
-    message: str
+    step: Step
+    reason: str
     details: tuple[str, ...] = ()
+
+    def problem(self, row: Row | None = None) -> Problem:
+        where = "" if row is None else f" (row on line {row.line})"
+        message = f"'{self.step.keyword} {self.step.name}'{where} {self.reason}"
+        return Problem(self.step.line_number, message, self.details)
 
 
 def plan_feature(text: FeatureText, definitions: Definitions) -> tuple[list[Plan], list[Problem]]:
@@ -79,8 +85,8 @@ def _plan_scenario(text: ScenarioText, definitions: Definitions) -> tuple[list[P
             phases, misplaced = assign(steps)
             problems += [Problem(each.line, each.message) for each in misplaced]
         plans.append(Plan(text, row, row_id, scenario, tuple(found), steps, tuple(phases)))
-    for line, failing in unmet.items():
-        problems += _unmet_problems(line, failing, text)
+    for failing in unmet.values():
+        problems += _unmet_problems(failing, text)
     return plans, problems
 
 
@@ -97,65 +103,61 @@ def _row_ids(rows: Sequence[Row]) -> list[str | None]:
 
 def _meet(step: Step, definitions: Definitions) -> Definition | _Unmet:
     """The one definition for a step, or why there is none."""
-    sentence = f"'{step.keyword} {step.name}'"
     found = definitions.find(step.type, step.name)
     if not found:
         return _undefined(step, definitions)
     if len(found) > 1:
-        return _Unmet(f"{sentence} meets {len(found)} step definitions:", tuple(map(str, found)))
-    definition = found[0]
+        return _Unmet(step, f"meets {len(found)} step definitions:", tuple(map(str, found)))
+    reason = _unfit(step, found[0], definitions)
+    return found[0] if reason is None else _Unmet(step, reason)
+
+
+def _unfit(step: Step, definition: Definition, definitions: Definitions) -> str | None:
+    """Why the only definition cannot run the step; None if it can."""
     if definition.is_async:
-        return _Unmet(
-            f"{sentence} meets an async step at {definition.location}, which would never be awaited: "
-            "write it as a plain function"
+        return (
+            f"meets an async step at {definition.location}, which would never be awaited: write it as a plain function"
         )
     if definition.drill_kind and step.type != "when":
-        return _Unmet(
-            f"{sentence} is a {step.type.capitalize()}, but runs a {definition.drill_kind} "
-            f"({definition.location}): say it with When"
+        return (
+            f"is a {step.type.capitalize()}, but runs a {definition.drill_kind} ({definition.location}): "
+            "say it with When"
         )
-    for argument, what in (("datatable", step.datatable), ("docstring", step.docstring)):
-        if what is not None and not definition.takes(argument):
-            return _Unmet(
-                f"{sentence} has a {argument} below it, which the step at {definition.location} would ignore: "
+    for argument, content in (("datatable", step.datatable), ("docstring", step.docstring)):
+        if content is not None and not definition.takes(argument):
+            return (
+                f"has a {argument} below it, which the step at {definition.location} would ignore: "
                 f"it has no parameter '{argument}'"
             )
     missing = definitions.unmet_fixtures(definition, step.name)
     if missing:
-        return _Unmet(
-            f"{sentence} asks for {', '.join(map(repr, missing))} at {definition.location}: "
+        return (
+            f"asks for {', '.join(map(repr, missing))} at {definition.location}: "
             "neither a field of the sentence nor a fixture has that name"
         )
-    return definition
+    return None
 
 
 def _undefined(step: Step, definitions: Definitions) -> _Unmet:
-    sentence = f"'{step.keyword} {step.name}'"
     otherwise = definitions.matching(step.name)
     if otherwise:
         known = " and ".join(sorted({str(each.step_type).capitalize() for each in otherwise}))
-        return _Unmet(
-            f"{sentence} is a {step.type.capitalize()} here, but is defined as a {known}:",
-            tuple(map(str, otherwise)),
-        )
+        reason = f"is a {step.type.capitalize()} here, but is defined as a {known}:"
+        return _Unmet(step, reason, tuple(map(str, otherwise)))
     nearest = definitions.nearest(step.name)
     if nearest:
-        return _Unmet(f"{sentence} is not defined; the nearest are:", tuple(map(str, nearest)))
-    return _Unmet(f"{sentence} is not defined, and nothing like it is")
+        return _Unmet(step, "is not defined; the nearest are:", tuple(map(str, nearest)))
+    return _Unmet(step, "is not defined, and nothing like it is")
 
 
-def _unmet_problems(line: int, failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText) -> Iterator[Problem]:
-    """One problem where every row fails for the same step, else one for each failing row, named by its line."""
-    if not text.is_outline:
-        yield from (Problem(line, unmet.message, unmet.details) for _, unmet in failing)
-        return
-    messages = {unmet.message for _, unmet in failing}
-    shown = failing[:1] if len(failing) == len(text.rows) or len(messages) == 1 else failing
-    for row, unmet in shown:
-        where = "" if len(messages) == 1 else f" (row on line {row.line})"
-        message = unmet.message
-        colon = message.endswith(":")
-        yield Problem(line, f"{message.removesuffix(':')}{where}{':' if colon else ''}", unmet.details)
+def _unmet_problems(failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText) -> Iterator[Problem]:
+    """The problems of one step: one where every row fails, else one for each failing row, named by its line."""
+    row, first = failing[0]
+    if len(failing) == len(text.rows):
+        same = all(unmet.problem() == first.problem() for _, unmet in failing)
+        yield first.problem(None if same else row)
+    else:
+        yield from (unmet.problem(row) for row, unmet in failing)
 
 
 def _planned(step: Step, definition: Definition) -> PlannedStep:

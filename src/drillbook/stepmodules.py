@@ -48,9 +48,11 @@ def _load_folder(config: pytest.Config, folder: Path) -> list[str]:
 def _forget_others(packages: Collection[str], base: Path) -> None:
     """Drop modules of the same name that an earlier pytest session of this process loaded from another repository."""
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if name.partition(".")[0] in packages and file and not Path(file).resolve().is_relative_to(base):
-            del sys.modules[name]
+        if name.partition(".")[0] in packages:
+            # A package without __init__.py has no file, and stays with the folders that it was first found in.
+            places = [file] if (file := getattr(module, "__file__", None)) else [*getattr(module, "__path__", ())]
+            if not any(Path(place).resolve().is_relative_to(base) for place in places):
+                del sys.modules[name]
 
 
 def _is_step_module(path: Path, folder: Path) -> bool:
@@ -71,7 +73,7 @@ def _load_module(config: pytest.Config, name: str, path: Path) -> str | None:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - pytest.skip() at module level is one; all are reported
-        line, reason = _why(error, path)
+        line, reason = _why(error, path, config.rootpath)
         return f"{shown.as_posix()}:{line}: this step module cannot be imported: {reason}"
     if Path(module.__file__ or "").resolve() != path:
         return (
@@ -83,13 +85,14 @@ def _load_module(config: pytest.Config, name: str, path: Path) -> str | None:
     return None
 
 
-def _why(error: BaseException, path: Path) -> tuple[int, str]:
-    """The line of the module that failed, and why in one line, with the place if that is in another file."""
+def _why(error: BaseException, path: Path, root: Path) -> tuple[int, str]:
+    """The line of the module that failed, and why in one line, with the place if that is another file of the user's."""
     reason = traceback.format_exception_only(error)[-1].strip()
     places = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((Path(error.filename), error.lineno or 1))
     own = [line for file, line in places if file == path]
     file, line = places[-1]
-    elsewhere = own and file != path and file.exists()
-    return (own[-1] if own else 1), f"{reason} ({file}:{line})" if elsewhere else reason
+    if own and file != path and file.is_relative_to(root):
+        reason = f"{reason} ({file.relative_to(root).as_posix()}:{line})"
+    return (own[-1] if own else 1), reason
