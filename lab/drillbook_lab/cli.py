@@ -1,4 +1,4 @@
-"""`drillbook lab up|down|status|logs|reset`: the lab from the command line. Errors are one sentence and exit status 1."""
+"""`drillbook lab up|down|status|logs|reset`. An error is one sentence and exit status 1."""
 
 import os
 from collections.abc import Iterator

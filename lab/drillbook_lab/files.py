@@ -1,4 +1,4 @@
-"""Writing the lab's files: 0600 from the first byte, whole or not at all; and the texts of the servers' configurations."""
+"""Writing the lab's files: 0600 from the first byte, whole or not at all; and the servers' configurations."""
 
 import json
 import os
@@ -20,6 +20,8 @@ from drillbook_lab.topology import (
 )
 
 APP_USER = "app"
+# What an application needs and no more: it cannot KEYS, FLUSHALL, CONFIG or SHUTDOWN.
+_APP_MAY = "+@all -@dangerous +info +client|setname +client|setinfo +client|list +client|id +client|getname"
 
 
 def _secret() -> str:
@@ -40,7 +42,7 @@ class Secrets:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file that is 0600 from the start, durably and in one step: readers see the old one or the whole new one."""
+    """Write a file that is 0600 from the start, durably and in one step: readers see the old or the whole new one."""
     beside = path.with_name(f".{path.name}.new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as out:
@@ -69,9 +71,7 @@ def redis_conf(name: str, folder: Path, ports: Mapping[str, int], keys: Secrets)
         "maxmemory-policy noeviction",
         f"requirepass {keys.redis_admin}",
         f"masterauth {keys.redis_admin}",
-        # What an application needs and no more: it cannot KEYS, FLUSHALL, CONFIG or SHUTDOWN.
-        f"user {APP_USER} on >{keys.redis_app} ~* &* +@all -@dangerous +info"
-        " +client|setname +client|setinfo +client|list +client|id +client|getname",
+        f"user {APP_USER} on >{keys.redis_app} ~* &* {_APP_MAY}",
         # By default a primary waits 5 s for more replicas before it sends its data to the first.
         "repl-diskless-sync-delay 0",
         f"replica-announce-ip {HOST}",
@@ -84,7 +84,7 @@ def redis_conf(name: str, folder: Path, ports: Mapping[str, int], keys: Secrets)
 def sentinel_conf(name: str, folder: Path, ports: Mapping[str, int], ids: Mapping[str, str], keys: Secrets) -> str:
     """A sentinel that knows the replica and its peers from the start, as its own CONFIG REWRITE would say it.
 
-    Left to discovery, they learn of a replica from an INFO that comes every 10 s, and of each other from a hello every 2 s.
+    Left to discovery, they learn of a replica from an INFO every 10 s, and of each other from a hello every 2 s.
     """
     lines = [
         f"bind {HOST}",
@@ -133,7 +133,9 @@ def links(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     }
 
 
-def settings(client: str, ports: Mapping[str, int], keys: Secrets, tls: TlsFiles, version: str, database_url: str) -> str:
+def settings(
+    client: str, *, ports: Mapping[str, int], keys: Secrets, tls: TlsFiles, version: str, database_url: str
+) -> str:
     """The settings file of the API or the workers; every address in it is the client's own link."""
     values = {
         "REDIS_MASTER": MASTER_NAME,

@@ -4,9 +4,12 @@ What it promises: `up` returns only when a webhook went all the way through, or 
 leaves no process, even when supervisord was killed. `lab.json` is written last and removed first, so whoever finds it
 may believe it, unless all its processes died with the machine: then `up` and `status` notice.
 """
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
 
 import fcntl
 import json
+import os
 import shutil
 import sys
 import threading
@@ -23,7 +26,7 @@ import psutil
 from drillbook_lab import files, postgres, processes, ready, supervision, tls
 from drillbook_lab.errors import LabError
 from drillbook_lab.files import Secrets
-from drillbook_lab.poll import NotYet, until
+from drillbook_lab.poll import until
 from drillbook_lab.supervision import Endpoint, Program, Supervisor
 from drillbook_lab.topology import HOST, MASTER_NAME, PROGRAMS, REDIS_NODES, SENTINELS, WORKERS, free_ports
 
@@ -187,11 +190,12 @@ class Lab:
         self._wait("the API", lambda: ready.health(base))
         progress("the API is up")
         webhook_id = self._wait("the first webhook", lambda: ready.submit_first_job(base, keys.api_key))
-        self._wait("the first job", lambda: ready.job_done(webhook_id, ports, keys.postgres_admin))
-        ready.forget_job(webhook_id, ports, keys.postgres_admin, keys.redis_admin)
+        done = (webhook_id, ports, keys.postgres_admin, keys.redis_admin)
+        self._wait("the first job", lambda: ready.job_done(*done))
+        ready.forget_job(*done)
         # Last, so that it does not report the start as an outage.
         supervisor.start("alerting")
-        contract = self._contract(lab_id, ports, keys, authority, version, cluster)
+        contract = self._contract(lab_id, ports=ports, keys=keys, authority=authority, version=version, cluster=cluster)
         files.write_json(self.state / "lab.json", contract)
         progress(f"up: {base}")
         return contract
@@ -207,7 +211,7 @@ class Lab:
         def look_alive() -> T:
             try:
                 return look()
-            except (NotYet, *ready.TRANSIENT):
+            except ready.TRANSIENT:
                 for each in supervisor.processes():
                     if each["statename"] in _DEAD:
                         raise self._died(each["name"], each["statename"]) from None
@@ -237,7 +241,7 @@ class Lab:
         files.write_json(self.state / "proxy" / "proxy.json", files.proxy_config(ports, authority))
         for client in ("api", "worker"):
             database = postgres.url(ports[f"{client}-postgres"], postgres.APP_USER, keys.postgres_app)
-            text = files.settings(client, ports, keys, authority, version, database)
+            text = files.settings(client, ports=ports, keys=keys, tls=authority, version=version, database_url=database)
             files.write(self.state / "env" / f"{client}.env", text)
 
     def _programs(self, ports: Mapping[str, int], cluster: postgres.Cluster) -> list[Program]:
@@ -288,6 +292,7 @@ class Lab:
     def _contract(
         self,
         lab_id: str,
+        *,
         ports: Mapping[str, int],
         keys: Secrets,
         authority: tls.TlsFiles,
@@ -391,7 +396,7 @@ class Lab:
         """One `up`, `down` or `reset` at a time in a state folder; the lock goes with the process that holds it."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.state.chmod(0o700)
-        with (self.state / ".lock").open("w") as lock:
+        with os.fdopen(os.open(self.state / ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

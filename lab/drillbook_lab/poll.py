@@ -34,8 +34,10 @@ def until(
             if answer is not None and answer is not False:
                 return answer
             seen = repr(answer)
-        except (NotYet, *transient) as error:
-            seen = f"{type(error).__name__}: {error}" if not isinstance(error, NotYet) else str(error)
+        except NotYet as error:
+            seen = str(error)
+        except transient as error:
+            seen = f"{type(error).__name__}: {error}"
         if time.monotonic() >= deadline:
             raise LabError(f"waited {within_s:g} s for {what}; seen last: {seen}")
         time.sleep(every_s)

@@ -3,7 +3,8 @@
 PostgreSQL refuses to run as root. As root it therefore runs as `nobody`, by way of util-linux's setpriv. A checkout or
 a state folder below /root (0700) is closed to nobody, so setpriv leaves it one capability: to pass through folders
 (CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE where a container has only that). Measured: without the securebit
-no_setuid_fixup the server still complains "invalid binary: Permission denied", since access(2) ignores capabilities then.
+no_setuid_fixup the server still complains "invalid binary: Permission denied", for access(2) then ignores
+capabilities.
 """
 
 import importlib.util
@@ -90,7 +91,9 @@ def _as_nobody(folder: Path) -> list[str]:
     """The command prefix under which nobody can run the server and write `folder`; LabError when there is none."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise LabError("PostgreSQL refuses to run as root, and there is no setpriv (util-linux): run the lab as another user")
+        raise LabError(
+            "PostgreSQL refuses to run as root, and there is no setpriv (util-linux): run the lab as another user"
+        )
     user = pwd.getpwnam(UNPRIVILEGED)
     identity = [setpriv, "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
     said = ""
@@ -111,7 +114,7 @@ def _as_nobody(folder: Path) -> list[str]:
         if probe.returncode == 0 and not said:
             return prefix
     raise LabError(
-        f"PostgreSQL refuses to run as root and cannot be run as {UNPRIVILEGED} here ({said}): run the lab as another user"
+        f"PostgreSQL refuses to run as root, and as {UNPRIVILEGED} it cannot run here ({said}): be another user"
     )
 
 
@@ -151,7 +154,7 @@ def create(cluster: Cluster, port: int, admin_password: str) -> None:
     with (cluster.data / "postgresql.conf").open("a") as conf:
         conf.write(
             f"listen_addresses = '{HOST}'\nport = {port}\nunix_socket_directories = ''\n"
-            # 3 of the 30 are kept for superusers, so that the drill still gets in when the application has used up the rest.
+            # 3 of the 30 are kept for superusers: the drill still gets in when the application has used up the rest.
             "max_connections = 30\nshared_buffers = 32MB\njit = off\nwal_level = replica\n"
             "log_line_prefix = '%m [%p] %u@%d '\nlog_checkpoints = off\n"
         )

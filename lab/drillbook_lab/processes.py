@@ -1,9 +1,11 @@
 """Which processes are the lab's, and how they end. Never by name.
 
-A process belongs to a lab if its environment says so (DRILLBOOK_LAB=<id>, which every child of supervisord inherits), or
-if it is the recorded supervisord itself (pid and creation time, for a pid alone may have been given to a stranger), or
-a child of one of these. PostgreSQL's backends overwrite their environment with their title, so for them the parent counts.
+A process belongs to a lab if its environment says so (DRILLBOOK_LAB=<id>, which every child of supervisord inherits),
+or if it is the recorded supervisord itself (pid and creation time, for a pid alone may have been given to a stranger),
+or a child of one of these: PostgreSQL's backends overwrite their environment with their title.
 """
+# mypy: disable-error-code="no-untyped-call, no-any-return"
+# (psutil is not typed)
 
 import contextlib
 import signal

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import psycopg
-from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import Redis
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -17,7 +17,14 @@ from drillbook_lab.poll import NotYet
 from drillbook_lab.postgres import ADMIN, url
 from drillbook_lab.topology import HOST, MASTER_NAME, QUEUE_NAME, REDIS_NODES, SENTINELS
 
-TRANSIENT: tuple[type[Exception], ...] = (RedisError, OSError, psycopg.OperationalError, httpx.HTTPError, ssl.SSLError)
+TRANSIENT: tuple[type[Exception], ...] = (
+    NotYet,
+    RedisError,
+    OSError,
+    psycopg.OperationalError,
+    httpx.HTTPError,
+    ssl.SSLError,
+)
 
 
 def client(port: int, password: str, ca: str | None = None) -> Redis:
@@ -68,16 +75,20 @@ def health(base_url: str) -> bool:
 
 def submit_first_job(base_url: str, key: str) -> str:
     """Send a webhook as a sender would; returns its id."""
-    webhook = {"id": f"up-{uuid.uuid4()}", "kind": "first", "payload": {}}
+    webhook_id = f"up-{uuid.uuid4()}"
+    webhook = {"id": webhook_id, "kind": "first", "payload": {}}
     answer = httpx.post(f"{base_url}/webhooks", json=webhook, headers={"X-API-Key": key}, timeout=5)
     if answer.status_code != 202 or answer.json()["queued"] != "redis":
         raise NotYet(f"the first webhook was answered {answer.status_code} {answer.text[:200]}")
-    return webhook["id"] if isinstance(webhook["id"], str) else ""
+    return webhook_id
 
 
-def job_done(webhook_id: str, ports: Mapping[str, int], postgres_password: str) -> bool:
+def job_done(webhook_id: str, ports: Mapping[str, int], postgres_password: str, redis_password: str) -> bool:
+    """Its work is in the database, and Redis has heard so: what is forgotten before that is delivered again."""
     with psycopg.connect(url(ports["postgres"], ADMIN, postgres_password), connect_timeout=2) as database:
-        return database.execute("SELECT FROM job_runs WHERE job_id = %s", (webhook_id,)).rowcount == 1
+        worked = database.execute("SELECT FROM job_runs WHERE job_id = %s", (webhook_id,)).rowcount == 1
+    with client(ports[REDIS_NODES[0]], redis_password) as redis:
+        return worked and redis.zscore(f"bull:{QUEUE_NAME}:completed", job_id(webhook_id)) is not None
 
 
 def forget_job(webhook_id: str, ports: Mapping[str, int], postgres_password: str, redis_password: str) -> None:

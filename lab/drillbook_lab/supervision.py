@@ -1,4 +1,6 @@
 """The process manager: supervisord's configuration, how it is started, and how it is asked."""
+# mypy: disable-error-code="no-untyped-call"
+# (supervisor is not typed)
 
 import configparser
 import os
@@ -110,7 +112,7 @@ def render(state: Path, endpoint: Endpoint, programs: Sequence[Program], user: s
 
 
 def launch(conf: Path, state: Path, environment: Mapping[str, str]) -> None:
-    """Start supervisord, which leaves our session by itself; its complaints about its configuration come back as ours."""
+    """Start supervisord, which leaves our session by itself; its complaints at the start become ours."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)],
         cwd=state,

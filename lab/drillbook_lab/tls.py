@@ -1,4 +1,4 @@
-"""Certificates of the lab: one authority that clients trust, and for the proxy one valid, one expired, one untrusted."""
+"""Certificates: one authority that clients trust, and for the proxy a valid, an expired, an untrusted one."""
 
 import datetime
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """`python -m drillbook_lab.alerting API_URL SINK_URL`: looks once a second, tells Slack what has changed.
 
-It survives whatever it watches. A message that could not be sent stays in line, in order, and is tried again each second.
+It survives whatever it watches. A message that could not be sent stays in line, in order, and is tried again each
+second.
 """
 
 import asyncio
@@ -31,19 +32,19 @@ async def see(client: httpx.AsyncClient, api: str) -> dict[str, Any]:
         return {"reachable": False}
 
 
-async def send(client: httpx.AsyncClient, sink: str, waiting: deque[dict[str, Any]], log: Log) -> None:
+async def send(client: httpx.AsyncClient, sink: str, waiting: deque[dict[str, Any]], journal: Log) -> None:
     """Send what waits, in order, until one fails."""
     while waiting:
         try:
             (await client.post(f"{sink}/slack", json=waiting[0])).raise_for_status()
         except httpx.HTTPError as error:
-            log.error("alerting", "Slack does not take the message", error=repr(error))
+            journal.error("alerting", "Slack does not take the message", error=repr(error))
             return
         waiting.popleft()
 
 
 async def main(api: str, sink: str) -> None:
-    log = Log()
+    journal = Log()
     waiting: deque[dict[str, Any]] = deque(maxlen=1000)
     watches = rules.load()
     loop = asyncio.get_running_loop()
@@ -53,9 +54,9 @@ async def main(api: str, sink: str) -> None:
             seen = await see(client, api)
             watches, changes = rules.judge(watches, seen, loop.time())
             for change in changes:
-                log.info("alerting", "alert", alert=change.rule.name, firing=change.firing)
+                journal.info("alerting", "alert", alert=change.rule.name, firing=change.firing)
                 waiting.append(rules.message(change, CHANNEL))
-            await send(client, sink, waiting, log)
+            await send(client, sink, waiting, journal)
             due = max(due + EVERY_S, loop.time())
             await asyncio.sleep(due - loop.time())
 

@@ -90,7 +90,9 @@ def dig(seen: Mapping[str, Any], path: str) -> Any:
     return seen[head] if not rest else dig(seen[head], rest) if isinstance(seen[head], Mapping) else UNKNOWN
 
 
-def judge(watches: Sequence[Watch], seen: Mapping[str, Any], now: float) -> tuple[tuple[Watch, ...], tuple[Change, ...]]:
+def judge(
+    watches: Sequence[Watch], seen: Mapping[str, Any], now: float
+) -> tuple[tuple[Watch, ...], tuple[Change, ...]]:
     """The watches after this look, and what has changed."""
     after, changes = [], []
     for watch in watches:

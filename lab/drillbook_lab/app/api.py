@@ -4,6 +4,8 @@ POST /webhooks, POST /queue/pause|resume, GET /queue/metrics|dlq need the header
 and version do not. Where Redis is away the answer is 503 with Retry-After and {"error": ...}, at once while the breaker
 is open; health answers from what the monitors know, in about a millisecond, whatever is broken.
 """
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
 
 import asyncio
 import sys
@@ -46,9 +48,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         self.webhooks = Counter("webhooks", "Webhooks by result", ["result"], registry=self.registry)
         self.cache = Counter("cache_requests", "Item look-ups by result", ["result"], registry=self.registry)
-        self.breaker = Gauge(
-            "circuit_breaker_state", "1 for the present state", ["state"], registry=self.registry
-        )
+        self.breaker = Gauge("circuit_breaker_state", "1 for the present state", ["state"], registry=self.registry)
         self.buffer = Gauge("buffer_size", "Acknowledged webhooks in memory alone", registry=self.registry)
         self.buffer_limit = Gauge("buffer_limit", "Room for them", registry=self.registry)
         self.up = Gauge("component_up", "1 when the monitor reached it", ["component"], registry=self.registry)
@@ -69,17 +69,17 @@ class Api:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.log = Log()
+        self.journal = Log()
         self.metrics = Metrics()
         self.redis = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
         self.watched = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
         self.queue = JobQueue(self.redis)
         self.pool = database.pool(settings.database_url, "api", 4)
-        self.intake = Intake(self.queue.add, self.queue.ping, settings.buffer_limit, self.log)
+        self.intake = Intake(self.queue.add, self.queue.ping, settings.buffer_limit, self.journal)
         self.counted: QueueMetrics | None = None
         self.monitors = {
-            "redis": Monitor("redis", self._look_at_redis, self.log),
-            "database": Monitor("database", lambda: database.look(settings.database_url), self.log),
+            "redis": Monitor("redis", self._look_at_redis, self.journal),
+            "database": Monitor("database", lambda: database.look(settings.database_url), self.journal),
         }
         self._process = psutil.Process()
 
@@ -104,7 +104,7 @@ class Api:
             asyncio.create_task(work)
             for work in (self.intake.run(), self._count(), *(monitor.run() for monitor in self.monitors.values()))
         ]
-        self.log.info("api", "started", version=self.settings.version, commit=self.settings.commit)
+        self.journal.info("api", "started", version=self.settings.version, commit=self.settings.commit)
         yield
         for task in tasks:
             task.cancel()
@@ -128,7 +128,7 @@ class Api:
             place = await self.intake.submit(webhook)
         except Full:
             count.labels("refused").inc()
-            self.log.error("queue", "the memory buffer is full", limit=self.intake.limit)
+            self.journal.error("queue", "the memory buffer is full", limit=self.intake.limit)
             return _unavailable(f"Redis is away and the buffer of {self.intake.limit} jobs is full")
         count.labels(place).inc()
         return JSONResponse({"id": webhook.id, "queued": str(place)}, 202)
@@ -217,7 +217,7 @@ class Api:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
                     return JSONResponse(await call())
         except (RedisError, OSError, TimeoutError) as error:
-            self.log.error("queue", "the queue cannot be read", error=in_short(error), kind=str(cause_of(error)))
+            self.journal.error("queue", "the queue cannot be read", error=in_short(error), kind=str(cause_of(error)))
             return _unavailable(f"Redis is away: {in_short(error)}")
 
     # -- the rest ------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ class Api:
         try:
             found = await cache.look_up(self.redis if usable else None, request.path_params["id"], load)
         except (psycopg.Error, PoolTimeout, OSError) as error:
-            self.log.error("database", "an item cannot be read", error=in_short(error))
+            self.journal.error("database", "an item cannot be read", error=in_short(error))
             return _unavailable(f"the database does not answer: {in_short(error)}")
         self.metrics.cache.labels(found.source).inc()
         headers = {"X-Cache": str(found.source)}
@@ -243,7 +243,7 @@ class Api:
         level, service = request.query_params.get("level"), request.query_params.get("service")
         if level is not None and level not in LEVELS:
             return JSONResponse({"error": f"level must be one of {', '.join(LEVELS)}"}, 400)
-        return JSONResponse({"logs": self.log.last(level, service)})
+        return JSONResponse({"logs": self.journal.last(level, service)})
 
     async def version(self, _: Request) -> Response:
         return JSONResponse({"version": self.settings.version, "commit": self.settings.commit})

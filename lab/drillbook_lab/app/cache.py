@@ -27,9 +27,7 @@ class Found:
     source: Source
 
 
-async def look_up(
-    redis: Redis | None, item_id: str, load: Callable[[str], Awaitable[dict[str, Any] | None]]
-) -> Found:
+async def look_up(redis: Redis | None, item_id: str, load: Callable[[str], Awaitable[dict[str, Any] | None]]) -> Found:
     """Read through the cache. `redis` is None when it is known to be down: nobody waits for a time-out then."""
     if redis is None:
         return Found(await load(item_id), Source.BYPASS)

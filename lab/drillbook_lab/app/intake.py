@@ -1,13 +1,17 @@
 """How a webhook is acknowledged: it is in Redis and on a replica, or it is in this process's memory, or it is refused.
 
-There is one line of entries, in order of arrival, and one task that takes from its head: up to 50 jobs and a WAIT in one
-pipeline, so that the WAIT is on the connection that wrote. An entry leaves the line only when Redis has confirmed it.
-What fails stays at the head and its sender is told "memory"; while such entries stand in line, newcomers queue up
-behind them and hear "memory" at once. A full line refuses. So nothing that was acknowledged is lost while this process
-lives, and what was written but not confirmed (a time-out) is written again under the same job id, which adds nothing.
+There is one line of entries, in order of arrival, and one task that takes from its head: up to 50 jobs and a WAIT in
+one pipeline, so that the WAIT is on the connection that wrote. An entry leaves the line only when Redis has confirmed
+it. What fails stays at the head and its sender is told "memory"; while Redis does not take what stands in line,
+newcomers queue up behind it and hear "memory" at once. A full line refuses. So nothing that was acknowledged is lost
+while this process lives, and what was written but not confirmed (a time-out) is written again under the same job id,
+which adds nothing.
 """
+# mypy: disable-error-code="no-untyped-call"
+# (circuitbreaker is not typed)
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +58,7 @@ class Intake:
         commit: Callable[[Sequence[Webhook]], Awaitable[None]],
         ping: Callable[[], Awaitable[object]],
         limit: int,
-        log: Log,
+        journal: Log,
     ) -> None:
         self.limit = limit
         self.breaker = CircuitBreaker(
@@ -62,9 +66,10 @@ class Intake:
         )
         self._commit = commit
         self._ping = ping
-        self._log = log
+        self._journal = journal
         self._line: deque[_Entry] = deque()
         self._in_memory = 0
+        self._moving = True
         self._arrived = asyncio.Event()
 
     @property
@@ -87,7 +92,9 @@ class Intake:
         entry = _Entry(webhook)
         self._line.append(entry)
         self._arrived.set()
-        if self._in_memory or self.breaker.state != STATE_CLOSED:
+        # Behind a long line one does not wait either; behind a short one that moves, one does. Without this difference
+        # a slow Redis (no replica: each WAIT takes its full time) would keep every newcomer "in memory" for ever.
+        if not self._moving or self._in_memory >= BATCH or self.breaker.state != STATE_CLOSED:
             self._keep(entry)
         return await asyncio.shield(entry.answer)
 
@@ -107,18 +114,17 @@ class Intake:
             elif self._line:
                 await self._move()
             elif state == STATE_HALF_OPEN:
-                await self._try(self._ping)
+                self._moving = await self._try(self._ping)
             else:
                 self._arrived.clear()
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(RETRY_S):
                         await self._arrived.wait()
-                except TimeoutError:
-                    pass
 
     async def _move(self) -> None:
         batch = [entry for entry, _ in zip(self._line, range(BATCH), strict=False)]
-        if await self._try(lambda: self._commit([entry.webhook for entry in batch])):
+        self._moving = await self._try(lambda: self._commit([entry.webhook for entry in batch]))
+        if self._moving:
             for entry in batch:
                 self._line.popleft()
                 if entry.in_memory:
@@ -137,6 +143,8 @@ class Intake:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
                     await call()
         except Exception as error:  # noqa: BLE001 - whatever fails here, the entries stay in line and are tried again
-            self._log.error("queue", "the queue cannot be written", error=in_short(error), kind=str(cause_of(error)))
+            self._journal.error(
+                "queue", "the queue cannot be written", error=in_short(error), kind=str(cause_of(error))
+            )
             return False
         return True

@@ -47,7 +47,5 @@ class Log:
         self.write("info", service, message, **more)
 
     def last(self, level: str | None = None, service: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        found = [
-            line for line in self._lines if level in (None, line["level"]) and service in (None, line["service"])
-        ]
+        found = [line for line in self._lines if level in (None, line["level"]) and service in (None, line["service"])]
         return found[-limit:]

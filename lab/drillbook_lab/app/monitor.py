@@ -44,11 +44,13 @@ class Component:
 class Monitor:
     """Looks at one component for ever and keeps the last finding in `state`."""
 
-    def __init__(self, name: str, probe: Callable[[], Awaitable[object]], log: Log, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self, name: str, probe: Callable[[], Awaitable[object]], journal: Log, interval_s: float = INTERVAL_S
+    ) -> None:
         self.name = name
         self.state = Component(up=False, since=_now(), error="not looked at yet", error_kind="other")
         self._probe = probe
-        self._log = log
+        self._journal = journal
         self._interval_s = interval_s
         self._abandoned: set[asyncio.Task[object]] = set()
 
@@ -88,9 +90,9 @@ class Monitor:
         if error is not None:
             kind = str(cause_of(error))
             if up is not self.state.up or kind != self.state.error_kind:
-                self._log.error(self.name, f"{self.name} does not answer", error=in_short(error), kind=kind)
+                self._journal.error(self.name, f"{self.name} does not answer", error=in_short(error), kind=kind)
             self.state = Component(False, since, None, in_short(error), kind)
         else:
             if not self.state.up:
-                self._log.info(self.name, f"{self.name} answers")
+                self._journal.info(self.name, f"{self.name} answers")
             self.state = Component(True, since, latency_ms)

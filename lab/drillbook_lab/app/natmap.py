@@ -8,6 +8,8 @@ Two more things differ from `redis.asyncio.sentinel.Sentinel`: why no sentinel a
 original reduces it to text, and health could not tell a time-out from a refused password), and one attempt is one
 attempt: with redis-py's default retries (3, with backoff up to 1 s each) a 1 s monitor never learns the reason.
 """
+# mypy: disable-error-code="no-untyped-call"
+# (redis-py in part is not typed)
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -37,7 +39,7 @@ class LinkedSentinel(Sentinel):
         failure: Exception | None = None
         for number, sentinel in enumerate(self.sentinels):
             try:
-                masters = await sentinel.sentinel_masters()
+                masters: Any = await sentinel.sentinel_masters()
             except (RedisError, OSError, TimeoutError) as error:
                 failure = failure or error
                 continue
@@ -54,7 +56,9 @@ class LinkedSentinel(Sentinel):
 
     def _translate(self, port: int) -> int:
         if port not in self._nat:
-            raise MasterNotFoundError(f"no link leads to the Redis node on port {port}; REDIS_NAT has {sorted(self._nat)}")
+            raise MasterNotFoundError(
+                f"no link leads to the Redis node on port {port}; REDIS_NAT has {sorted(self._nat)}"
+            )
         return self._nat[port]
 
 

@@ -1,4 +1,4 @@
-"""The queue seen from the API: adding with confirmation, counting, pausing, and the dead letters (BullMQ's failed jobs).
+"""The queue seen from the API: adding with confirmation, counting, pausing, and the dead letters (failed jobs).
 
 Keys are BullMQ's own (`bull:webhooks:*`): waiting jobs are the list `:wait`; completed and failed are sorted sets whose
 scores are the milliseconds of the finish, so a rate over the last seconds is an exact count and not a sample.
@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import bullmq
+from bullmq.job import Job
+from bullmq.queue import Queue
 from redis.asyncio import Redis
 
 from drillbook_lab.app.jobs import JOB_OPTIONS, Webhook, job_id
@@ -45,7 +46,7 @@ class JobQueue:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        make: Any = bullmq.Queue
+        make: Any = Queue
         self._queue: Any = make(QUEUE_NAME, {"connection": redis})
         self.unreplicated = 0
 
@@ -56,7 +57,7 @@ class JobQueue:
         WAIT does not wait. With no replica (the old primary is still dead) it answers 0 and the jobs are as safe as
         the primary's append-only file makes them, which survives a SIGKILL of the process.
         """
-        make_job: Any = bullmq.Job
+        make_job: Any = Job
         async with self._redis.pipeline(transaction=False) as pipe:
             for webhook in webhooks:
                 options = {**JOB_OPTIONS, "jobId": job_id(webhook.id)}
@@ -88,7 +89,19 @@ class JobQueue:
             pipe.zcount(_PREFIX + "failed", since, "+inf")
             # Workers push to the left, so the oldest are at the right end.
             pipe.lrange(_PREFIX + "active", -20, -1)
-            wait, held, prioritized, active, completed, failed, delayed, paused, done, bad, oldest = await pipe.execute()
+            (
+                wait,
+                held,
+                prioritized,
+                active,
+                completed,
+                failed,
+                delayed,
+                paused,
+                done,
+                bad,
+                oldest,
+            ) = await pipe.execute()
         started = []
         if oldest:
             async with self._redis.pipeline(transaction=False) as pipe:
@@ -108,7 +121,7 @@ class JobQueue:
         )
 
     async def dead_letters(self, limit: int = 100) -> dict[str, Any]:
-        """The failed jobs, latest first: {"count", "jobs": [{"id", "job_id", "kind", "reason", "attempts", "failed_at_ms"}]}."""
+        """The failed jobs, latest first: {"count", "jobs": [{"id", "job_id", "kind", "reason", "attempts", ...}]}."""
         ids: list[Any] = await self._redis.zrevrange(_PREFIX + "failed", 0, limit - 1)
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.zcard(_PREFIX + "failed")

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import bullmq
+from bullmq.worker import Worker
 from psycopg.types.json import Jsonb
 
 from drillbook_lab.app import database
@@ -46,7 +46,7 @@ class PoisonError(Exception):
 
 async def run(settings: Settings, name: str) -> None:
     """Work until SIGTERM, then finish what is begun."""
-    log = Log()
+    journal = Log()
     pool = database.pool(settings.database_url, name, 4)
     await pool.open(wait=False)
     statement = database.DO_JOB if settings.deduplicate else database.DO_JOB_CARELESSLY
@@ -65,7 +65,7 @@ async def run(settings: Settings, name: str) -> None:
         )
         return {"worker": name}
 
-    make: Any = bullmq.Worker
+    make: Any = Worker
     options = {
         **OPTIONS,
         "connection": primary(settings, timeout_s=ANSWER_S),
@@ -76,35 +76,35 @@ async def run(settings: Settings, name: str) -> None:
     worker: Any = make(QUEUE_NAME, process, options)
 
     def on_error(error: BaseException, *_: object) -> None:
-        log.error("worker", "the queue does not answer", worker=name, error=in_short(error))
+        journal.error("worker", "the queue does not answer", worker=name, error=in_short(error))
 
     def on_failed(job: Any, error: BaseException, *_: object) -> None:
-        log.error("worker", "a job failed", worker=name, job=job.id, error=in_short(error))
+        journal.error("worker", "a job failed", worker=name, job=job.id, error=in_short(error))
 
     worker.on("error", on_error)
     worker.on("failed", on_failed)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    log.info("worker", "started", worker=name)
-    working = asyncio.create_task(_keep_running(worker, log, name))
+    journal.info("worker", "started", worker=name)
+    working = asyncio.create_task(_keep_running(worker, journal, name))
     await stop.wait()
     try:
         async with asyncio.timeout(CLOSE_S):
             await worker.close()
     except TimeoutError:
-        log.error("worker", "did not finish in time", worker=name)
+        journal.error("worker", "did not finish in time", worker=name)
     working.cancel()
     await pool.close(timeout=0.5)
 
 
-async def _keep_running(worker: Any, log: Log, name: str) -> None:
+async def _keep_running(worker: Any, journal: Log, name: str) -> None:
     """BullMQ's `run` sets the client's name first and gives up when Redis is away just then; we do not."""
     while not worker.closing:
         try:
             await worker.run()
         except Exception as error:  # noqa: BLE001 - a worker that cannot start yet must try again, whatever the reason
-            log.error("worker", "cannot start yet", worker=name, error=in_short(error))
+            journal.error("worker", "cannot start yet", worker=name, error=in_short(error))
         await asyncio.sleep(OPTIONS["runRetryDelay"] / 1000)
 
 

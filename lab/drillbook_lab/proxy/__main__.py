@@ -1,6 +1,7 @@
 """`python -m drillbook_lab.proxy CONFIG`: the proxy as a process.
 
-CONFIG is JSON: {"port", "tls": {"valid": file, ...}, "links": {name: {"client", "server", "listen", "upstream", "tls"}}}.
+CONFIG is JSON: {"port", "tls": {"valid": file, ...}, "links": {name: {"client", "server", "listen", "upstream",
+"tls"}}}.
 """
 
 import json

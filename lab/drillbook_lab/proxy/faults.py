@@ -55,7 +55,7 @@ class Toxic:
         unknown = set(body) - {"name", "type", "stream", "toxicity", "attributes"}
         if unknown:
             raise Refused(f"unknown field {sorted(unknown)[0]!r} of a toxic")
-        kind = body.get("type")
+        kind = str(body.get("type"))
         if kind not in _ATTRIBUTES:
             raise Refused(f"unknown toxic type {kind!r}; known: {', '.join(_ATTRIBUTES)}")
         if body.get("toxicity", 1) != 1:

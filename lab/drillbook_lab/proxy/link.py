@@ -348,7 +348,9 @@ class Link:
         """Take a new client as far as two connected ends; never raises, for there is nobody to catch it."""
         connection = Connection(self)
         try:
-            reset_after = max((f.reset_after_s for f in self._force.values() if f.reset_after_s is not None), default=-1)
+            reset_after = max(
+                (f.reset_after_s for f in self._force.values() if f.reset_after_s is not None), default=-1
+            )
             if reset_after >= 0:
                 await asyncio.sleep(reset_after)
                 raise ConnectionResetError
