@@ -168,6 +168,7 @@ def run_ansible(
         raise PlaybookError(msg)
     with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
         private = Path(directory)  # 0700
+        # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
         write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
         if variables:
             write_private(private / "env" / "extravars", _as_json(variables))
@@ -348,7 +349,7 @@ class ProcessTree:
         return sorted(f"{process.pid}" for process in self._alive())
 
     def _alive(self) -> list[psutil.Process]:
-        return [process for process in self._known if _is_alive(process)]
+        return [process for process in self._known if is_alive(process)]
 
     def _look(self) -> None:
         """Add what has appeared since the last look."""
@@ -381,7 +382,8 @@ class ProcessTree:
         return bool(process.environ().get(_RUN_MARK) == self._mark)
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Whether the process runs: not ended, and no zombie that its parent has not yet buried."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -157,7 +157,12 @@ class Inventory:
             reader.environment(),
             endpoints=MappingProxyType(endpoints),
             work=reader.work(endpoints),
-            groups=MappingProxyType({name: tuple(hosts) for name, hosts in resolved.groups.items()}),
+            groups=MappingProxyType(
+                {
+                    name: tuple(host for host in resolved.entries if host in hosts)
+                    for name, hosts in resolved.groups.items()
+                }
+            ),
             hostvars=MappingProxyType({host: MappingProxyType(values) for host, values in resolved.values.items()}),
             secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
             connections=MappingProxyType(resolved.connections),

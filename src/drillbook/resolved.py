@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import yaml  # type: ignore[import-untyped]
+
 import drillbook
 from drillbook.ansible_run import run_ansible
 from drillbook.errors import InventoryError, PlaybookError
@@ -25,6 +27,7 @@ from drillbook.playlog import PlayLog
 from drillbook.secretnames import is_secret_header, is_secret_name
 
 RESOLVE_TIMEOUT_S = 120.0
+_VAULT = b"$ANSIBLE_VAULT"
 _PART_OF_A_HEADER = 12
 
 
@@ -73,7 +76,7 @@ class ResolvedInventory:
                 raise InventoryError(msg)
             if ended.rc != 0:
                 failed = " ".join(result.message for result in log.results() if result.message)
-                msg = f"Ansible cannot read the inventory {path}: {failed or log.reason()}"
+                msg = f"Ansible cannot read the inventory {path}: {_with_place(failed or log.reason(), path)}"
                 raise InventoryError(msg)
             if not written.exists():
                 msg = f"The inventory {path} names no host."
@@ -113,6 +116,28 @@ class ResolvedInventory:
         return list(found.values())
 
 
+def _with_place(message: str, path: Path) -> str:
+    """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
+    if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
+        return message
+    folder = path if path.is_dir() else path.parent
+    files = [
+        each for name in ("group_vars", "host_vars") for each in sorted(folder.glob(f"{name}/**/*")) if each.is_file()
+    ]
+    if "vault" in message.lower():
+        vaulted = ", ".join(str(each) for each in files if each.read_bytes().startswith(_VAULT))
+        return f"{message} Encrypted: {vaulted or 'single values'}. Set ANSIBLE_VAULT_PASSWORD_FILE."
+    for each in files:
+        try:
+            list(yaml.parse(each.read_bytes()))
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            return f"{message.rstrip('.')} ({each}:{line})"
+        except yaml.YAMLError:
+            continue  # a vault, or something that Ansible does not read either
+    return message
+
+
 def _secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> Iterable[tuple[str, str, bool]]:
     """(label, value, declared) of what is vaulted, of what a name says to be secret, and of passwords in URLs."""
     if "value" not in entry:
@@ -150,7 +175,7 @@ def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) ->
     if origin and origin not in vaults:
         try:
             with Path(origin).open("rb") as file:
-                vaults[origin] = file.read(14) == b"$ANSIBLE_VAULT"
+                vaults[origin] = file.read(len(_VAULT)) == _VAULT
         except OSError:
             vaults[origin] = False
     return vaults.get(origin, False)

@@ -79,8 +79,8 @@ class Redactor:
                 self._too_short.add(label)
             if declared:
                 msg = (
-                    f"The secret {label} has only {min(map(len, values))} characters: it cannot be kept out of the "
-                    f"evidence without destroying it. Give it {MIN_LENGTH} or more."
+                    f"The secret {label} cannot be kept out of the evidence without destroying it: it has to have "
+                    f"{MIN_LENGTH} or more characters, and to be no part of {MARKER_START!r}."
                 )
                 raise DrillbookError(msg)
             return

@@ -81,7 +81,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
         hosts = {}
         connections = {}
-        for host in task_vars["groups"]["all"]:
+        everyone = set(task_vars["groups"]["all"])
+        for host in filter(everyone.__contains__, task_vars["hostvars"]):  # in the order of the inventory
             raw = task_vars["hostvars"].raw_get(host)
             templar = self._templar.copy_with_new_env(available_variables={**raw, **shared})
             hosts[host] = {name: _entry(value, name, templar) for name, value in raw.items() if name not in _MAGIC}

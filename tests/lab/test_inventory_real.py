@@ -1,0 +1,220 @@
+"""Inventories of every kind, resolved by the real Ansible."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from drillbook.errors import InventoryError
+from drillbook.evidence.redaction import Redactor
+from drillbook.inventory import Environment, EnvironmentKind, Inventory
+from drillbook.playbook import Playbooks
+
+pytestmark = pytest.mark.lab
+
+ALL = """\
+drillbook_environment: {name: test, kind: lab}
+base: 10.0.0
+"""
+PASSWORD = "the password of the vault"
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def vault(root: Path, *arguments: str) -> str:
+    program = Path(sysconfig.get_path("scripts")) / "ansible-vault"
+    command = [str(program), *arguments, "--vault-password-file", str(root / "password")]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose inventory is a directory with Jinja and both kinds of vault, of two hosts in nested groups."""
+    root = tmp_path_factory.mktemp("repository")
+    write(root / "password", PASSWORD)
+    write(root / "ansible.cfg", "[defaults]\nvault_password_file = password\nremote_user = ops\n")
+    here = root / "inventories/staging"
+    write(
+        here / "10-hosts.ini",
+        """\
+        [redis]
+        redis-1 number=1 ansible_port=2201
+        redis-2 number=2
+        [data:children]
+        redis
+        """,
+    )
+    write(here / "20-more.yml", "all: {children: {api: {hosts: {api-1: {ansible_connection: local}}}}}\n")
+    write(
+        here / "group_vars/all.yml",
+        ALL
+        + textwrap.dedent("""\
+        drillbook_endpoints:
+          redis:
+            kind: redis
+            url: "redis://{{ hostvars['redis-1'].ansible_host }}:6379"
+            password: "{{ vaulted_password }}"
+        inline: "{{ lookup('ansible.builtin.env', 'DRILLBOOK_GIVEN') }}"
+        leaked: "{{ lookup('ansible.builtin.env', 'NOT_GIVEN') }}"
+        fine_unless_asked: "{{ not_defined_anywhere }}"
+        members: "{{ groups['redis'] | join(',') }}"
+        """)
+        + vault(root, "encrypt_string", "of-the-inline-vault", "--name", "inline_vaulted"),
+    )
+    write(
+        here / "group_vars/redis/vars.yml",
+        """\
+        ansible_host: "{{ base }}.{{ number }}"
+        ansible_ssh_common_args: "-J {{ base }}.99"
+        """,
+    )
+    secret = write(here / "group_vars/all/vault.yml", "vaulted_password: of-the-vaulted-file\n")
+    (here / "group_vars/all.yml").rename(here / "group_vars/all/vars.yml")
+    vault(root, "encrypt", str(secret))
+    return root
+
+
+@pytest.fixture(scope="module")
+def redactor() -> Redactor:
+    return Redactor()
+
+
+@pytest.fixture(scope="module")
+def inventory(root: Path, redactor: Redactor) -> Inventory:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRILLBOOK_GIVEN", "given")
+        patch.setenv("NOT_GIVEN", "leaked")
+        return Inventory.resolve(Path("inventories/staging"), root, redactor)
+
+
+def test_variables_are_templated_per_host(inventory: Inventory) -> None:
+    assert inventory.path.is_absolute()
+    assert [inventory.variable(host, "ansible_host") for host in inventory.names("redis")] == ["10.0.0.1", "10.0.0.2"]
+    assert inventory.variable("api-1", "members") == "redis-1,redis-2"
+    assert inventory.endpoints["redis"].url == "redis://10.0.0.1:6379"
+    assert inventory.environment == Environment("test", EnvironmentKind.LAB)
+
+
+def test_groups_and_their_children(inventory: Inventory) -> None:
+    assert inventory.groups["data"] == ("redis-1", "redis-2")
+    assert inventory.names("all") == ("redis-1", "redis-2", "api-1")
+
+
+def test_vaulted_values_are_decrypted_and_are_secrets(inventory: Inventory, redactor: Redactor) -> None:
+    assert inventory.endpoints["redis"].password == "of-the-vaulted-file"
+    assert inventory.variable("api-1", "inline_vaulted") == "of-the-inline-vault"
+    assert redactor.text("of-the-vaulted-file") != "of-the-vaulted-file"
+    assert redactor.text("of-the-inline-vault") == "[REDACTED:inline_vaulted]"
+
+
+def test_the_environment_that_lookups_see_is_the_white_list(inventory: Inventory) -> None:
+    assert inventory.variable("api-1", "inline") == "given"
+    assert inventory.variable("api-1", "leaked") == ""
+
+
+def test_what_cannot_be_templated_fails_when_it_is_asked_for(inventory: Inventory, root: Path) -> None:
+    with pytest.raises(InventoryError, match=r"group_vars/all/vars\.yml:\d+: 'not_defined_anywhere' is undefined"):
+        inventory.variable("api-1", "fine_unless_asked")
+
+
+def test_checks_connect_as_ansible_would(inventory: Inventory) -> None:
+    """By the variables, templated, and by ansible.cfg."""
+    first, second = inventory.hosts("redis")
+    words, values = first.backend._build_ssh_command("true")  # type: ignore[attr-defined]
+    assert values[:2] == ["ops", "2201"]
+    assert "10.0.0.1" in values
+    assert "-J 10.0.0.99" in " ".join(words)
+    assert "10.0.0.2" in second.backend._build_ssh_command("true")[1]  # type: ignore[attr-defined]
+    (local,) = inventory.hosts("api")
+    assert local.run("echo here").stdout == "here\n"
+
+
+def test_plays_see_what_was_resolved(inventory: Inventory, root: Path, redactor: Redactor) -> None:
+    play = write(
+        root / "playbooks/play.yml",
+        """\
+        - hosts: api
+          gather_facts: false
+          tasks:
+            - ansible.builtin.debug:
+                msg: "{{ hostvars['redis-2'].ansible_host }} {{ vaulted_password }}"
+        """,
+    )
+    result = Playbooks(root, inventory, redactor).run(play)
+    (task,) = result.tasks
+    assert task.message.startswith("10.0.0.2 [REDACTED:")
+
+
+def test_an_inventory_that_is_a_script(tmp_path: Path) -> None:
+    write(
+        tmp_path / "hosts.py",
+        f"""\
+        #!{sysconfig.get_path("scripts")}/python
+        import json
+        hosts = {{"web": {{"ansible_connection": "local"}}}}
+        settings = {{"drillbook_environment": {{"name": "s", "kind": "lab"}}, "api_token": "of-the-script"}}
+        print(json.dumps({{"all": {{"hosts": list(hosts), "vars": settings}}, "_meta": {{"hostvars": hosts}}}}))
+        """,
+        0o755,
+    )
+    redactor = Redactor()
+    inventory = Inventory.resolve(Path("hosts.py"), tmp_path, redactor)
+    assert inventory.names("all") == ("web",)
+    assert redactor.text("of-the-script") == "[REDACTED:api_token]"
+
+
+def test_a_vault_without_its_password_is_named(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root / "inventories/staging", tmp_path / "staging")
+    with pytest.raises(InventoryError, match=r"group_vars/all/vault\.yml\. Set ANSIBLE_VAULT_PASSWORD_FILE"):
+        Inventory.resolve(tmp_path / "staging", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "variables", "sentence"),
+    [
+        pytest.param(
+            "web\n",
+            ALL + "drillbook_token: \"{{ missing | mandatory('Set missing, see the guide') }}\"\n",
+            r"drillbook_token \(.*/group_vars/all\.yml:3\): Set missing, see the guide",
+            id="mandatory",
+        ),
+        pytest.param(
+            "web\n",
+            ALL + 'drillbook_endpoints:\n  api:\n    kind: http\n    url: "http://{{ missing }}"\n',
+            r"drillbook_endpoints\.api\.url \(.*/group_vars/all\.yml:6\): 'missing' is undefined",
+            id="undefined",
+        ),
+        pytest.param(
+            "web\n",
+            "drillbook_environment: {name: test, kind: lab}\nbroken: [\n",
+            r"cannot read the inventory .*\(/.*/group_vars/all\.yml:3\)",
+            id="no YAML",
+        ),
+        pytest.param("", ALL, "names no host", id="empty"),
+        pytest.param("[web\nweb-1\n", ALL, r"cannot read the inventory .*hosts\.ini", id="no INI"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(tmp_path: Path, hosts: str, variables: str, sentence: str) -> None:
+    write(tmp_path / "hosts.ini", hosts)
+    write(tmp_path / "group_vars/all.yml", variables)
+    with pytest.raises(InventoryError, match=sentence) as raised:
+        Inventory.resolve(tmp_path / "hosts.ini", tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_single_vaulted_value_that_nobody_needs_fails_when_it_is_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "hosts.ini", "web\n")
+    write(tmp_path / "group_vars/all.yml", ALL + "secret: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n")
+    inventory = Inventory.resolve(tmp_path / "hosts.ini", tmp_path)
+    with pytest.raises(InventoryError, match=r"web has no variable secret: .*no vault secrets"):
+        inventory.variable("web", "secret")

@@ -1,0 +1,585 @@
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
+"""Playbooks run by the real Ansible: each pitfall of ansible-runner, with a play that would fall into it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pexpect  # type: ignore[import-untyped]
+import psutil
+import pytest
+
+from drillbook import ansible_run
+from drillbook.errors import PlaybookError
+from drillbook.evidence.redaction import Redactor
+from drillbook.inventory import Environment, EnvironmentKind, Inventory
+from drillbook.playbook import Playbooks, PlayResult, TaskStatus
+
+pytestmark = pytest.mark.lab
+
+HOSTS = """\
+[web]
+web-1
+web-2
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+"""
+SECRET = "correct-horse-battery"
+SHELL_SECRET = "only-of-the-callers-shell"
+
+
+class Repository:
+    """A drill repository in a temporary folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.redactor = Redactor()
+        self.write("inventory/hosts.ini", HOSTS)
+        self.inventory = Inventory(root / "inventory", Environment("test", EnvironmentKind.LAB))
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def playbooks(self, **options: object) -> Playbooks:
+        return Playbooks(self.root, self.inventory, self.redactor, **options)  # type: ignore[arg-type]
+
+    def run(self, text: str, variables: dict[str, object] | None = None, **options: object) -> PlayResult:
+        self.write("playbooks/play.yml", text)
+        return self.playbooks().run(Path("playbooks/play.yml"), variables or {}, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
+
+
+ALL_KINDS = """\
+- name: Everything that may happen
+  hosts: web
+  gather_facts: false
+  tasks:
+    - name: Nothing changes
+      ansible.builtin.command: echo {{ greeting }} {{ api_token }}
+      changed_when: false
+    - name: Something changes
+      ansible.builtin.command: "true"
+      when: inventory_hostname == "web-1"
+    - name: A block
+      block:
+        - name: It fails and is rescued
+          ansible.builtin.command: ls /nonexistent-for-the-rescue
+      rescue:
+        - name: The rescue
+          ansible.builtin.debug:
+            msg: saved
+    - name: It fails and is ignored
+      ansible.builtin.fail:
+        msg: "ignored because of {{ api_token }}"
+      ignore_errors: true
+    - name: It is hidden
+      ansible.builtin.fail:
+        msg: the-hidden-message
+      no_log: true
+      ignore_errors: true
+    - name: Only pretended
+      ansible.builtin.file:
+        path: "{{ playbook_dir }}/pretended"
+        state: touch
+        mode: "0600"
+      check_mode: true
+    - name: The environment
+      ansible.builtin.command: env
+      changed_when: false
+      register: env
+    - name: It fails
+      ansible.builtin.fail:
+        msg: on purpose
+      when: inventory_hostname == "web-2"
+- name: Nobody is there
+  hosts: nobody
+  tasks: []
+"""
+
+
+@pytest.fixture(scope="module")
+def everything(repository: Repository) -> Iterator[SimpleNamespace]:
+    """One run with one result of each kind, and what was seen of it from outside."""
+    told: list[str] = []
+    command_lines: list[str] = []
+    private: dict[str, object] = {}
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+
+    def on_task(name: str) -> None:
+        told.append(name)
+        if name != "Something changes":
+            return
+        for process in psutil.process_iter():
+            try:
+                words = process.cmdline()
+            except psutil.Error:
+                continue
+            command_lines.append(" ".join(words))
+            for word in words:
+                if word.startswith("@") and word.endswith("extravars"):
+                    folder = Path(word[1:]).parents[1]
+                    private["modes"] = {
+                        str(path.relative_to(folder)): path.stat().st_mode & 0o777
+                        for path in (folder, Path(word[1:]), folder / "env")
+                    }
+                    private["command"] = next(folder.glob("artifacts/*/command")).read_text()
+                    private["events"] = len(list(folder.glob("artifacts/*/job_events/*.json")))
+                    private["folder"] = folder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SHELL_SECRET)
+        patch.setenv("ANSIBLE_FORCE_COLOR", "1")
+        patch.setenv("DRILLBOOK_OF_OURS", "reaches the play")
+        patch.setenv("PATH", "/usr/bin:/bin")  # the environment of Python is not activated
+        repository.write("playbooks/everything.yml", ALL_KINDS)
+        repository.redactor.add("api_token", SECRET)
+        result = repository.playbooks(on_task=on_task).run(
+            Path("playbooks/everything.yml"), {"greeting": "hello", "api_token": SECRET}
+        )
+    after = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    yield SimpleNamespace(
+        result=result, told=told, command_lines=command_lines, private=private, handlers=(before, after)
+    )
+
+
+def of(result: PlayResult, task: str, host: str = "web-1") -> TaskStatus:
+    (status,) = [each.status for each in result.tasks if (each.task, each.host) == (task, host)]
+    return status
+
+
+def test_each_kind_of_result_is_told_from_the_others(everything: SimpleNamespace) -> None:
+    result = everything.result
+    assert of(result, "Nothing changes") is TaskStatus.OK
+    assert of(result, "Something changes") is TaskStatus.CHANGED
+    assert of(result, "Something changes", "web-2") is TaskStatus.SKIPPED
+    assert of(result, "It fails and is rescued") is TaskStatus.RESCUED
+    assert of(result, "It fails and is ignored") is TaskStatus.IGNORED
+    assert of(result, "It fails", "web-1") is TaskStatus.SKIPPED
+    assert of(result, "It fails", "web-2") is TaskStatus.FAILED
+    assert (result.status, result.rc, result.successful) == ("failed", 2, False)
+    assert result.hosts["web-1"].rescued == 1
+    assert result.hosts["web-2"].failed == 1
+    assert result.last_tasks["web-2"].task == "It fails"
+    assert result.first_change.task == "Something changes"
+
+
+def test_everything_that_is_no_clean_success_is_said(everything: SimpleNamespace) -> None:
+    said = everything.result.unsaid()
+    line = ALL_KINDS[: ALL_KINDS.index("- name: It fails\n")].count("\n") + 1
+    assert f'Failed: "It fails" on web-2 (playbooks/everything.yml:{line}): on purpose' in said
+    assert any(each.startswith('Failed, and rescued: "It fails and is rescued" on web-1') for each in said)
+    assert any(each.startswith('Failed, and ignored: "It fails and is ignored" on web-2') for each in said)
+    assert 'The task "Only pretended" ran in check mode: it changed nothing.' in said
+
+
+def test_what_a_failed_command_printed_is_in_its_message(everything: SimpleNamespace) -> None:
+    (task,) = [each for each in everything.result.tasks if each.task.endswith("rescued") and each.host == "web-1"]
+    assert "/nonexistent-for-the-rescue" in task.message
+
+
+def test_times_are_those_of_the_monotonic_clock_in_order(everything: SimpleNamespace) -> None:
+    result = everything.result
+    assert all(result.started_s <= task.started_s <= task.ended_s <= result.ended_s for task in result.tasks)
+    starts = [task.started_s for task in result.tasks if task.host == "web-1"]
+    assert starts == sorted(starts)
+
+
+def test_every_task_is_told_as_it_starts(everything: SimpleNamespace) -> None:
+    assert everything.told[:2] == ["Nothing changes", "Something changes"]
+
+
+def test_events_are_written_because_the_handler_says_so(everything: SimpleNamespace) -> None:
+    assert everything.private["events"] > 3
+
+
+def test_a_secret_is_on_no_command_line_and_in_no_result(everything: SimpleNamespace) -> None:
+    assert any("extravars" in line for line in everything.command_lines)  # the play was seen
+    assert not [line for line in everything.command_lines if SECRET in line]
+    assert SECRET not in everything.private["command"]
+    assert SECRET not in repr(everything.result)
+    assert "[REDACTED:api_token]" in everything.result.stdout
+
+
+def test_what_no_log_hides_stays_hidden(everything: SimpleNamespace) -> None:
+    """Core 2.19 prints the message of a failed task that says no_log."""
+    assert "the-hidden-message" not in repr(everything.result)
+    assert "the-hidden-message" not in repr(everything.result.unsaid())
+
+
+def test_the_shell_of_the_caller_does_not_leak(everything: SimpleNamespace) -> None:
+    assert SHELL_SECRET not in everything.private["command"]
+    assert "AWS_SECRET_ACCESS_KEY" not in everything.private["command"]
+    assert "DRILLBOOK_OF_OURS" in everything.private["command"]
+    assert "\x1b" not in everything.result.stdout
+
+
+def test_the_private_directory_is_private_and_gone(everything: SimpleNamespace) -> None:
+    assert everything.private["modes"] == {".": 0o700, "env/extravars": 0o600, "env": 0o700}
+    assert not everything.private["folder"].exists()
+
+
+def test_signal_handlers_are_left_as_they_were(everything: SimpleNamespace) -> None:
+    before, after = everything.handlers
+    assert before == after
+
+
+def test_a_record_is_json(everything: SimpleNamespace) -> None:
+    import json
+
+    record = json.loads(json.dumps(everything.result.as_record()))
+    assert record["hosts"]["web-1"]["ignored"] == 2
+    assert {task["status"] for task in record["tasks"]} >= {"ok", "changed", "failed", "ignored", "rescued", "skipped"}
+
+
+def test_the_environment_of_a_play_is_the_white_list(fresh: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", SHELL_SECRET)
+    monkeypatch.setenv("KUBECONFIG", "/named/by/pass_env")
+    fresh.write(
+        "playbooks/play.yml",
+        """\
+        - hosts: web-1
+          gather_facts: true
+          tasks:
+            - ansible.builtin.command: env
+              changed_when: false
+              register: env
+            - ansible.builtin.copy:
+                content: "{{ env.stdout }}\\n{{ ansible_env }}"
+                dest: "{{ playbook_dir }}/env"
+                mode: "0600"
+        """,
+    )
+    fresh.playbooks(pass_env=["KUBECONFIG"]).run(Path("playbooks/play.yml"))
+    seen = (fresh.root / "playbooks/env").read_text()
+    assert SHELL_SECRET not in seen
+    assert "KUBECONFIG=/named/by/pass_env" in seen
+    assert "HOME=" in seen
+
+
+def test_nothing_of_one_run_is_in_the_next(repository: Repository) -> None:
+    """ansible-runner writes env/ once, and prefers the file: the second run would print the variable of the first."""
+    text = """\
+        - hosts: web-1
+          gather_facts: false
+          tasks:
+            - name: Which
+              ansible.builtin.debug:
+                msg: "{{ which }} {{ only_of_the_first | default('gone') }}"
+        """
+    first = repository.run(text, {"which": "one", "only_of_the_first": "here"})
+    second = repository.run(text, {"which": "two"})
+    assert [first.tasks[0].message, second.tasks[0].message] == ["one here", "two gone"]
+
+
+def test_a_run_that_matches_no_host_says_so(repository: Repository) -> None:
+    result = repository.run("- hosts: nobody\n  tasks: []\n")
+    assert (result.rc, result.matched, result.changed) == (0, False, False)
+    assert result.unsaid() == ("No host matched: playbooks/play.yml did nothing.",)
+    assert any("nobody" in warning for warning in result.warnings)
+
+
+def test_variables_of_any_json_kind_and_paths_arrive(repository: Repository) -> None:
+    result = repository.run(
+        """\
+        - hosts: web-1
+          gather_facts: false
+          tasks:
+            - ansible.builtin.assert:
+                that:
+                  - number == 3
+                  - flag is true
+                  - words == ["a", "b"]
+                  - path == "/srv/x"
+                  - quoted == wanted
+              vars:
+                wanted: >-
+                  it's "q"
+        """,
+        {"number": 3, "flag": True, "words": ["a", "b"], "path": Path("/srv/x"), "quoted": 'it\'s "q"'},
+    )
+    assert result.unsaid() == ()
+
+
+def test_the_ansible_cfg_of_the_repository_is_honoured(fresh: Repository) -> None:
+    fresh.write("elsewhere/said/tasks/main.yml", "- ansible.builtin.debug:\n    msg: from the role elsewhere\n")
+    fresh.write("ansible.cfg", "[defaults]\nroles_path = elsewhere\n")
+    result = fresh.run("- hosts: web-1\n  gather_facts: false\n  roles: [said]\n")
+    assert [task.message for task in result.tasks] == ["from the role elsewhere"]
+
+
+def test_roles_and_modules_of_the_repository_are_found(fresh: Repository) -> None:
+    fresh.write("playbooks/roles/said/tasks/main.yml", "- our_module:\n")
+    fresh.write(
+        "playbooks/library/our_module.py",
+        """\
+        from ansible.module_utils.basic import AnsibleModule
+        AnsibleModule({}).exit_json(changed=True, msg="from our module")
+        """,
+    )
+    result = fresh.run("- hosts: web-1\n  gather_facts: false\n  roles: [said]\n")
+    assert [task.message for task in result.tasks] == ["from our module"]
+    assert result.changed
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("- hosts: [\n", r"play\.yml cannot be run: YAML parsing failed.*\(playbooks/play\.yml:\d+:\d+\)"),
+        ("- hosts: web\n  roles: [nowhere]\n", r"the role 'nowhere' was not found.*\(playbooks/play\.yml:2:\d+\)"),
+    ],
+)
+def test_a_playbook_that_is_none_is_one_sentence_with_file_and_line(
+    repository: Repository, text: str, why: str
+) -> None:
+    with pytest.raises(PlaybookError, match=why) as raised:
+        repository.run(text)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_fails_in_the_middle_is_a_failed_play_that_says_so(fresh: Repository) -> None:
+    fresh.write("playbooks/bad.yml", "- foo: [\n")
+    result = fresh.run(
+        "- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_tasks: bad.yml\n"
+    )
+    assert not result.successful
+    assert any("YAML parsing failed" in said and "playbooks/bad.yml" in said for said in result.unsaid())
+
+
+# Ending a play early: nothing of it may go on.
+
+SLEEPS = """\
+- hosts: web
+  gather_facts: false
+  tasks:
+    - name: A service is started
+      ansible.builtin.shell: |
+        setsid sleep {service} < /dev/null > /dev/null 2>&1 & echo $!
+      when: inventory_hostname == "web-1"
+    - name: It hangs
+      ansible.builtin.shell: |
+        trap '' TERM INT HUP
+        sleep {hang} & sleep {hang}; sleep {hang}
+"""
+
+
+class Watched:
+    """A play that hangs, and the processes that were part of it when it did."""
+
+    def __init__(self, number: int) -> None:
+        self.hang, self.service = f"32{number}.5", f"42{number}.5"  # seconds that no other process sleeps
+        self.seen: list[psutil.Process] = []
+        self.hanging = threading.Event()
+
+    @property
+    def text(self) -> str:
+        return SLEEPS.format(hang=self.hang, service=self.service)
+
+    def _sleeping(self, duration: str) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.cmdline() == ["sleep", duration]:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def watch(self) -> None:
+        """Wait until both hosts hang, and remember every process of the play."""
+        while len(self._sleeping(self.hang)) < 4:
+            threading.Event().wait(0.05)
+        self.seen = psutil.Process().children(recursive=True) + self._sleeping(self.hang)
+        self.hanging.set()
+
+    def assert_that_only_the_service_is_left(self) -> None:
+        assert len(self.seen) > 6
+        services = self._sleeping(self.service)
+        for service in services:
+            service.kill()
+        left = [each for each in self.seen if each not in services and ansible_run.is_alive(each)]
+        assert left == []
+        assert self._sleeping(self.hang) == []
+        assert len(services) == 1
+
+
+def test_a_cancelled_play_ends_with_all_its_processes(fresh: Repository) -> None:
+    watched = Watched(1)
+    cancel = threading.Event()
+
+    def watch() -> None:
+        watched.watch()
+        cancel.set()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    result = fresh.run(watched.text, cancel=cancel)
+    watched.assert_that_only_the_service_is_left()
+    assert (result.status, result.rc) == ("canceled", 254)
+    assert result.unsaid()[0] == "The playbook playbooks/play.yml was cancelled."
+    assert result.last_tasks["web-1"].task == "A service is started"
+
+
+def test_a_play_that_takes_too_long_ends_with_all_its_processes(
+    fresh: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(2)
+    monkeypatch.setattr("drillbook.ansible_run.time.monotonic", _jump_after(watched.hanging))
+    watcher = threading.Thread(target=watched.watch, daemon=True)
+    watcher.start()
+    result = fresh.run(watched.text, timeout_s=3_600)
+    monkeypatch.undo()
+    watched.assert_that_only_the_service_is_left()
+    assert (result.status, result.rc) == ("timeout", 254)
+    assert result.unsaid()[0] == "The playbook playbooks/play.yml was ended because it took too long."
+
+
+def _jump_after(event: threading.Event):  # type: ignore[no-untyped-def]
+    """A clock that is an hour ahead once `event` is set: the time-out comes when the play hangs, not after so many
+    seconds.
+    """
+    from time import monotonic
+
+    return lambda: monotonic() + (3_601 if event.is_set() else 0)
+
+
+INTERRUPTED = """\
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_playbook_real import Repository, Watched
+import os, signal, threading
+watched = Watched({number})
+def watch():
+    watched.watch()
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=watch, daemon=True).start()
+try:
+    Repository(Path({root!r})).run(watched.text)
+except KeyboardInterrupt:
+    watched.assert_that_only_the_service_is_left()
+    print("interrupted, and nothing is left")
+"""
+
+
+def test_ctrl_c_twice_ends_all_processes_and_then_goes_on(tmp_path: Path) -> None:
+    program = INTERRUPTED.format(tests=str(Path(__file__).parent), root=str(tmp_path), number=3)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "interrupted, and nothing is left", done.stderr
+
+
+def test_pytest_exit_in_the_main_thread_ends_all_processes(tmp_path: Path) -> None:
+    program = INTERRUPTED.format(tests=str(Path(__file__).parent), root=str(tmp_path), number=4)
+    program = program.replace("SIGINT", "SIGTERM").replace(
+        "import os, signal, threading",
+        "import os, signal, threading, pytest\n"
+        "def leave(*_): pytest.exit('terminated')\n"
+        "signal.signal(signal.SIGTERM, leave)",
+    )
+    program = program.replace("except KeyboardInterrupt", "except pytest.exit.Exception")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "interrupted, and nothing is left", done.stderr
+
+
+def test_a_background_job_of_ansible_ends_with_its_play(fresh: Repository) -> None:
+    text = """\
+        - hosts: web-1
+          gather_facts: false
+          tasks:
+            - name: It is waited for in the background
+              ansible.builtin.command: sleep 325.5
+              async: 600
+              poll: 1
+        """
+    cancel = threading.Event()
+    watched = Watched(5)
+
+    def watch() -> None:
+        while not watched._sleeping("325.5"):
+            threading.Event().wait(0.05)
+        cancel.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    fresh.run(text, cancel=cancel)
+    assert watched._sleeping("325.5") == []
+
+
+def test_a_caller_that_fails_in_on_task_leaves_nothing_and_is_heard(fresh: Repository) -> None:
+    def on_task(name: str) -> None:
+        raise LookupError(name)
+
+    fresh.write("playbooks/play.yml", "- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    with pytest.raises(LookupError):
+        fresh.playbooks(on_task=on_task).run(Path("playbooks/play.yml"))
+    assert psutil.Process().children() == []
+
+
+def test_a_terminal_that_is_kept_open_does_not_hide_the_result(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ansible-runner waits 5 seconds for the end of the output, and then raises pexpect.TIMEOUT (its issue 1343)."""
+    expect = pexpect.spawn.expect
+    timeouts: set[object] = set()
+
+    def expect_until_the_end(child: pexpect.spawn, pattern: object, *args: object, **options: object) -> object:
+        timeouts.add(options.get("timeout"))
+        found = expect(child, pattern, *args, **options)
+        if pattern is pexpect.EOF:
+            raise pexpect.TIMEOUT("as if something held the terminal")
+        return found
+
+    monkeypatch.setattr(pexpect.spawn, "expect", expect_until_the_end)
+    play = """\
+        - hosts: web-1
+          gather_facts: false
+          tasks:
+            - ansible.builtin.assert: {{that: {works}}}
+        """
+    for works, status, rc in [(True, "successful", 0), (False, "failed", 2)]:
+        result = repository.run(play.format(works=works))
+        assert (result.status, result.rc, len(result.tasks)) == (status, rc, 1)
+        assert any("keeps its terminal open" in warning for warning in result.warnings)
+    assert (
+        0.25 in timeouts
+    )  # the settings have reached ansible-runner: it ignores those that it is given as an argument
+
+
+def test_a_missing_ansible_is_one_sentence(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drillbook.ansible_run.sysconfig.get_path", lambda name: "/nonexistent")
+    with pytest.raises(PlaybookError, match="There is no /nonexistent/ansible-playbook: install"):
+        repository.run("- hosts: web\n")
+
+
+def test_the_working_directory_of_the_caller_does_not_matter(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nroles_path = nowhere\nno_such = 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", os.environ["HOME"])
+    result = repository.run(
+        "- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {var: ansible_config_file}\n"
+    )
+    assert result.successful
+    assert str(tmp_path) not in result.stdout
