@@ -351,6 +351,7 @@ def test_a_drill_that_was_killed_renders_and_says_so(
     assert "Unfinished" in text
     assert "was killed" in text
     assert "pending" in text
+    assert "RTO 600.000 s 10 min" in text
 
 
 def test_a_record_of_which_nothing_but_the_schema_is_left_renders() -> None:
@@ -503,3 +504,22 @@ def test_without_a_readable_record_there_is_no_report(folder: Path, text: str | 
     with pytest.raises(DrillbookError, match=why):
         report(folder)
     assert not (folder / "content" / "report.html").exists()
+
+
+# ---- the manual -------------------------------------------------------------------------------------------------
+
+
+def test_the_manual_names_every_field(example: tuple[dict[str, Any], dict[str, Any], list[Any]]) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    record, samples, attempts = example
+    rows: list[Mapping[str, Any]] = [record, record["times"], record["work"], samples["redis"][0], attempts[0]]
+    rows += [record[name][0] for name in ("timeline", "phases", "steps", "checks", "faults", "plays", "probes")]
+    rows += [
+        record["plays"][0]["tasks"][0],
+        record["work"]["rates"][0],
+        record["feature"],
+        record["scenario"],
+        record["objectives"],
+    ]
+    missing = {name for row in rows for name in row if f"`{name}`" not in manual}
+    assert missing == set()

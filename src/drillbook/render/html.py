@@ -266,7 +266,11 @@ def _whole(record: Row) -> dict[str, Any]:
         for row in phases
         if isinstance(row, Mapping)
     ]
-    whole["times"] = _filled(whole["times"] if isinstance(whole["times"], Mapping) else {}, TimesRecord)
+    times = _filled(whole["times"] if isinstance(whole["times"], Mapping) else {}, TimesRecord)
+    # written at the drill's end; what the feature promised stands in the objectives from the begin
+    if times["rto_s"] is None:
+        times |= {name: whole["objectives"].get(name, times[name]) for name in ("rto_s", "rto_clock")}
+    whole["times"] = times
     work = _filled(whole["work"], WorkRecord) if isinstance(whole["work"], Mapping) else None
     if work is not None:
         for name in ("lost", "duplicated", "unexpected"):
