@@ -15,6 +15,7 @@ import pluggy
 import pytest_bdd
 from _pytest._code.code import (
     ExceptionChainRepr,
+    ExceptionRepr,
     ReprEntryNative,
     ReprFileLocation,
     ReprTraceback,
@@ -71,10 +72,10 @@ def sentence_repr(sentence: str, steps: str, path: str, line: int) -> TerminalRe
 
 def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
     """The same failure with the steps above its traceback; what has no traceback stays as it is."""
-    if isinstance(shown, ExceptionChainRepr):
+    if isinstance(shown, ExceptionRepr):
         # An entry of the traceback itself, as a section of its own would come last, and a class of our own
         # would be turned to plain text by pytest-xdist.
-        first = shown.chain[0][0]
+        first = shown.chain[0][0] if isinstance(shown, ExceptionChainRepr) else shown.reprtraceback
         first.reprentries = [ReprEntryNative([steps]), *first.reprentries]
     return shown
 
