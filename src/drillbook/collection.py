@@ -1,17 +1,17 @@
 """Collect `.feature` files as pytest collects Python files: pytest's hooks, and its nodes.
 
-The rule: a file with anything wrong in it is refused when it is collected, with everything that is wrong, so
-that nothing of it runs. Register this module as a plugin, and call `add_options` from `pytest_addoption`.
+The rule: a file with anything wrong in it is refused when it is collected, with everything that is wrong, so that
+nothing of it runs. Register this module as a plugin, and call `add_options` from `pytest_addoption`.
 
-`-m` and tags. A tag without punctuation is a marker of its own name (`-m smoke`, `-m production-safe`). Any
-other tag is a marker with `_` for what is not a letter or digit: `@row:R1` is `-m row_R1`, `@rto:10m` is `-m
-rto_10m`, and `@runbook:redis.md#restore` is `-m runbook_redis_md_restore`. The tags as written are
-`ScenarioItem.tags`.
+Tags and `-m`. Each tag is a marker in which `_` stands for what is neither letter nor digit: `@row:R1` is `-m row_R1`,
+`@rto:10m` is `-m rto_10m`, `@runbook:redis.md#restore` is `-m runbook_redis_md_restore`. A tag of letters, digits, `-`
+and `.` is also a marker as it stands: `-m production-safe`. The tags as written are `ScenarioItem.tags`.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -141,9 +141,9 @@ class RuleNode(pytest.Collector):
 class ScenarioItem(pytest.Function):
     """A scenario, or one row of an outline.
 
-    `tags` are as written, without `@`, of all levels (`rto` and `severity` of the nearest level only); `line`
-    is the row's in an outline; `scenario_name` and `steps` are rendered; `phases` has one entry for each step
-    of a drill, and is empty for an ordinary test.
+    `tags` are as written, without `@`, of all levels (`rto`, `rto-from` and `severity` of the nearest level only);
+    `feature_path` is relative to the rootdir; `line` is the row's in an outline; `scenario_name` and `steps` are
+    rendered; `phases` has one entry for each step of a drill, and is empty for an ordinary test.
     """
 
     plan: Plan
@@ -225,8 +225,6 @@ class ScenarioItem(pytest.Function):
         return self.path, self.line - 1, f"{self.feature_name}: {self.scenario_name}"
 
     def _traceback_filter(self, excinfo: ExceptionInfo[BaseException]) -> Traceback:
-        if self.config.getoption("fulltrace", False):
-            return excinfo.traceback
         kept = own_frames(excinfo.traceback.filter(excinfo) or excinfo.traceback)
         if self.config.getoption("tbstyle", "auto") == "auto" and len(kept) > 2:
             # As pytest does for a Python test: whole source for the first and the last frame only.
@@ -259,9 +257,9 @@ def _definitions(node: FeatureFile) -> Definitions:
 
 def _apply_tag(config: pytest.Config, tag: str, function: Callable[..., object]) -> None:
     """Mark the function with the tag, unless a `pytest_bdd_apply_tag` of the user's does."""
-    plugins = config.pluginmanager
-    own = plugins.subset_hook_caller("pytest_bdd_apply_tag", [plugins.get_plugin("pytest-bdd")])
-    if own(tag=tag, function=function):
+    # pytest-bdd's own takes the tag for a name of a marker, which cannot hold a colon.
+    others = config.pluginmanager.subset_hook_caller("pytest_bdd_apply_tag", [sys.modules.get("pytest_bdd.plugin")])
+    if others(tag=tag, function=function):
         return
     for name in {tag, _slug(tag)} if re.fullmatch(r"[\w.-]+", tag) else {_slug(tag)}:
         known = config.stash.setdefault(_markers_key, set())

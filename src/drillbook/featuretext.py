@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gherkin.dialect import Dialect
-from gherkin.errors import CompositeParserException, ParserError, ParserException
+from gherkin.errors import CompositeParserException, ParserException
 from gherkin.parser import Parser
 from pytest_bdd.gherkin_parser import (
     ExamplesTable,
@@ -30,6 +30,9 @@ from drillbook.timeline import Event
 from drillbook.vocabulary import parse_duration
 
 SEVERITIES = ("P0", "P1", "P2", "P3", "P4")
+
+# Tags are markers, and these make pytest fail without arguments.
+_NEED_ARGUMENTS = ("@parametrize", "@usefixtures", "@filterwarnings", "@skipif")
 
 # The events from which a recovery time objective may run.
 RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_STARTED)
@@ -88,10 +91,6 @@ def read_feature(path: Path) -> FeatureText:
         return FeatureText(None, (), (Problem(line, "the file is not UTF-8 text"),))
     except CompositeParserException as error:
         return FeatureText(None, (), tuple(sorted({_syntax_problem(each) for each in error.errors})))
-    except ParserException as error:
-        return FeatureText(None, (), (_syntax_problem(error),))
-    except ParserError as error:
-        return FeatureText(None, (), (Problem(1, f"syntax error: {error}"),))
     if document is None:
         return FeatureText(None, (), (Problem(1, "there is no Feature in this file"),))
     return _Reader(path, document).read()
@@ -156,6 +155,8 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for tag in tags:
         key, _, value = tag.name.removeprefix("@").partition(":")
+        if tag.name in _NEED_ARGUMENTS:
+            yield Problem(tag.location.line, f"{tag.name} is a marker of pytest's that needs arguments: rename the tag")
         if key not in _SINGLE:
             continue
         if key in seen and seen[key] != value:

@@ -494,6 +494,24 @@ def test_the_hooks_of_pytest_bdd_are_called(project: Project) -> None:
     ]  # fmt: skip
 
 
+def test_a_sentence_is_looked_up_once(project: Project) -> None:
+    project.steps("""
+        from pytest_bdd import parsers
+        class Counting(parsers.parse):
+            def is_matching(self, name):
+                with Path("looked_up").open("a") as file:
+                    print(name, file=file)
+                return super().is_matching(name)
+        @given(Counting("thing {n} is there"))
+        def there(n): ...
+        """)
+    for name in ("a", "b"):
+        scenarios = "".join(f"  Scenario: S{n}\n    Given thing {n % 2} is there\n" for n in range(10))
+        project.write(f"features/{name}.feature", f"Feature: F\n{scenarios}")
+    project.run("--collect-only")
+    assert sorted((project.path / "looked_up").read_text().splitlines()) == ["thing 0 is there", "thing 1 is there"]
+
+
 # ---- other parts of pytest
 
 

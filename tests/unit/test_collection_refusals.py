@@ -305,6 +305,11 @@ CASES = {
         [f"{X}:2: @severity:high: 'high' is no severity: write one of P0, P1, P2, P3, P4"],
         "Feature: F\n  @severity:P0\n  Scenario: S\n    Given the system is healthy\n",
     ),
+    "a marker that needs arguments": Case(
+        "@usefixtures\n" + HEALTHY,
+        [f"{X}:1: @usefixtures is a marker of pytest's that needs arguments: rename the tag"],
+        "@fixtures\n" + HEALTHY,
+    ),
     "two rto": Case(
         "@rto:5m @rto:10m\n" + HEALTHY,
         [f"{X}:1: @rto is given twice here, as 5m and as 10m"],
