@@ -21,17 +21,17 @@ def until(
     every_s: float = 0.05,
     transient: tuple[type[Exception], ...] = (),
 ) -> T:
-    """Return the first answer of `look` that is neither an exception nor None or False.
+    """Return the first answer of `look` that is true.
 
-    `look` says "not yet" by None, False, NotYet or one of the `transient` errors; any other error is a defect and
-    passes through at once. After `within_s` seconds a LabError names what was waited for and what was seen last.
+    `look` says "not yet" by anything false (None, 0, an empty list), by NotYet or by one of the `transient` errors;
+    any other error is a defect and passes through at once. After `within_s` seconds a LabError names what was waited for and what was seen last.
     """
     deadline = time.monotonic() + within_s
     while True:
         seen = "nothing"
         try:
             answer = look()
-            if answer is not None and answer is not False:
+            if answer:
                 return answer
             seen = repr(answer)
         except NotYet as error:

@@ -1,0 +1,176 @@
+"""A running lab for tests, here and elsewhere: `with running_lab() as lab: ...`.
+
+Its folder is short-lived and its path short (a unix socket's path holds 108 bytes). `RunningLab.heal` undoes whatever a
+test did, so that tests may run in any order over one lab; `down` follows in any case.
+"""
+
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, LiteralString, TypeVar
+
+import httpx
+import psycopg
+from redis.backoff import NoBackoff
+from redis.client import Redis
+from redis.retry import Retry
+
+from drillbook_lab import ready
+from drillbook_lab.lab import Lab
+from drillbook_lab.poll import until
+from drillbook_lab.supervision import Supervisor
+from drillbook_lab.topology import HOST, MASTER_NAME, REDIS_NODES, SENTINELS
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLab:
+    """A lab that is up, with what a test needs to look at it and to break it."""
+
+    lab: Lab
+    contract: Mapping[str, Any]
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def api(self, method: str, path: str, json: Any = None, key: str | None = None) -> httpx.Response:
+        """A request as a user sends it, with the right key unless another is given."""
+        api = self.contract["api"]
+        headers = {"X-API-Key": api["key"] if key is None else key}
+        return httpx.request(method, api["url"] + path, json=json, headers=headers, timeout=10)
+
+    def health(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.api("GET", "/health/details").json()
+        return answer
+
+    def eventually(self, what: str, look: Callable[[], T], within_s: float = 20) -> T:
+        """`look` until it is true; errors of a system that is just being broken count as "not yet"."""
+        return until(look, what=what, within_s=within_s, every_s=0.05, transient=ready.TRANSIENT)
+
+    def sql(self, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
+        postgres = self.contract["postgres"]
+        with psycopg.connect(
+            host=HOST,
+            port=postgres["port"],
+            user=postgres["user"],
+            password=postgres["password"],
+            dbname=postgres["database"],
+            autocommit=True,
+            connect_timeout=2,
+        ) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def runs(self, prefix: str) -> dict[str, int]:
+        """How often each job whose id begins with `prefix` was done."""
+        rows = self.sql("SELECT job_id, count(*) FROM job_runs WHERE starts_with(job_id, %s) GROUP BY job_id", prefix)
+        return {str(job): int(count) for job, count in rows}
+
+    def redis(self, name: str) -> Redis:
+        """A node itself, not by way of the proxy, as its administrator."""
+        redis = self.contract["redis"]
+        return ready.client(redis["nodes"][name]["port"], redis["admin_password"])
+
+    def linked(self, link: str, timeout_s: float = 1.0) -> Redis:
+        """A client through a link, over TLS with the lab's authority, as the application."""
+        redis = self.contract["redis"]
+        return Redis(
+            host=HOST,
+            port=self.contract["links"][link]["listen"],
+            username=redis["app_user"],
+            password=redis["app_password"],
+            ssl=True,
+            ssl_ca_certs=self.contract["ca"],
+            ssl_check_hostname=True,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+
+    def primary(self) -> str:
+        """Which node Sentinel takes for the primary."""
+        redis = self.contract["redis"]
+        with ready.client(redis["sentinels"][SENTINELS[0]]["port"], redis["sentinel_password"]) as sentinel:
+            port = int(sentinel.sentinel_get_master_addr_by_name(MASTER_NAME)[1])
+        return next(str(name) for name, node in redis["nodes"].items() if node["port"] == port)
+
+    # -- breaking ----------------------------------------------------------------------------------------------------
+
+    def proxy(self, method: str, path: str, json: Any = None) -> Any:
+        answer = httpx.request(method, self.contract["proxy"]["url"] + path, json=json, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def cut(self, client: str, *servers: str) -> Any:
+        """A blackhole on all links between a client and these servers."""
+        fault = {"toxics": [{"name": "cut", "type": "timeout", "attributes": {"timeout": 0}}]}
+        return self.proxy("POST", f"/proxies?client={client}&server={','.join(servers)}", fault)
+
+    @property
+    def supervisor(self) -> Supervisor:
+        return Supervisor.from_conf(Path(self.contract["supervisor"]["conf"]))
+
+    def pid(self, program: str) -> int:
+        return next(int(each["pid"]) for each in self.supervisor.processes() if each["name"] == program)
+
+    def kill(self, program: str) -> None:
+        os.kill(self.pid(program), signal.SIGKILL)
+
+    # -- putting back --------------------------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """No fault, every program running, one primary with its replica, the API well, nothing queued or paused."""
+        self.proxy("POST", "/reset")
+
+        def running() -> bool:
+            stopped = [
+                each["name"] for each in self.supervisor.processes() if each["statename"] not in ("RUNNING", "STARTING")
+            ]
+            for name in stopped:
+                self.supervisor.start(name)
+            return not stopped
+
+        self.eventually("all programs", running, within_s=30)
+        for name in REDIS_NODES:
+            self.eventually(f"{name} with its users", partial(self._restore_users, name))
+        self.eventually("one primary with its replica", self._replicated, within_s=60)
+        self.eventually("a healthy API", lambda: self.health()["status"] == "ok", within_s=30)
+        self.api("POST", "/queue/resume")
+
+    def _restore_users(self, name: str) -> bool:
+        redis = self.contract["redis"]
+        with self.redis(name) as node:
+            node.execute_command("ACL", "SETUSER", redis["app_user"], "on", f">{redis['app_password']}")
+            node.config_set("maxclients", 10_000)
+        return True
+
+    def _replicated(self) -> bool:
+        primary = self.primary()
+        with self.redis(primary) as node:
+            if node.info("replication").get("slave0", {}).get("state") != "online":
+                return False
+        sentinel_password = self.contract["redis"]["sentinel_password"]
+        for sentinel in self.contract["redis"]["sentinels"].values():
+            with ready.client(sentinel["port"], sentinel_password) as each:
+                masters: Any = each.sentinel_masters()
+                replicas: Any = each.sentinel_slaves(MASTER_NAME)
+            if masters[MASTER_NAME]["flags"] != "master" or [r["flags"] for r in replicas] != ["slave"]:
+                return False
+        return True
+
+
+@contextmanager
+def running_lab() -> Iterator[RunningLab]:
+    """A lab of one's own in a new folder below the system's folder for temporary files; down and gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
+        lab = Lab(Path(folder))
+        try:
+            yield RunningLab(lab, lab.up())
+        finally:
+            lab.down()

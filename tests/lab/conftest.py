@@ -1,0 +1,23 @@
+"""One lab for all tests of this folder; whatever a test broke is put back before the next one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from drillbook_lab.testing import RunningLab, running_lab
+
+
+@pytest.fixture(scope="session")
+def whole_lab() -> Iterator[RunningLab]:
+    """The lab itself, as its tests have left it."""
+    with running_lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(whole_lab: RunningLab) -> Iterator[RunningLab]:
+    """A healthy lab."""
+    yield whole_lab
+    whole_lab.heal()

@@ -1,0 +1,217 @@
+"""Up, down and what may go wrong between: nothing of the lab is left, and no secret is seen where it should not be."""
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from drillbook_lab import postgres, processes
+from drillbook_lab.cli import app
+from drillbook_lab.errors import LabError
+from drillbook_lab.lab import Lab
+from drillbook_lab.poll import until
+from drillbook_lab.testing import RunningLab, running_lab
+from drillbook_lab.topology import HOST, PROGRAMS
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def own() -> Iterator[RunningLab]:
+    """A lab for this test alone, which it may ruin."""
+    with running_lab() as lab:
+        yield lab
+
+
+def marked(lab: RunningLab) -> list[psutil.Process]:
+    return processes.of_lab(lab.contract["id"])
+
+
+def secrets_of(contract: Any) -> set[str]:
+    redis, database = contract["redis"], contract["postgres"]
+    return {
+        contract["api"]["key"],
+        redis["admin_password"],
+        redis["app_password"],
+        redis["sentinel_password"],
+        database["password"],
+        database["app_password"],
+    }
+
+
+def test_up_twice_is_up_once(lab: RunningLab) -> None:
+    said: list[str] = []
+    assert lab.lab.up(said.append) == lab.contract
+    assert said == ["already up"]
+
+
+def test_status_shows_every_program_running(lab: RunningLab) -> None:
+    def states() -> set[str]:
+        return {program.state for program in lab.lab.status().programs}
+
+    lab.eventually("all running", lambda: states() == {"RUNNING"})
+    assert {program.name for program in lab.lab.status().programs} == set(PROGRAMS)
+    shown = CliRunner().invoke(app, ["status", "--state", str(lab.lab.state)])
+    assert shown.exit_code == 0
+    assert f"{HOST}:{lab.contract['postgres']['port']}" in shown.output
+
+
+def test_the_command_says_what_is_up_and_what_is_wrong(lab: RunningLab, tmp_path: Path) -> None:
+    run = CliRunner()
+    assert "already up" in run.invoke(app, ["up", "--state", str(lab.lab.state)]).output
+    assert "started" in run.invoke(app, ["logs", "api", "--state", str(lab.lab.state)]).output
+    wrong = run.invoke(app, ["logs", "nobody", "--state", str(lab.lab.state)])
+    assert wrong.exit_code == 1
+    assert wrong.output.startswith("error: no log of 'nobody'")
+    assert run.invoke(app, ["status", "--state", str(tmp_path)]).exit_code == 3
+    assert run.invoke(app, ["down", "--state", str(tmp_path)]).exit_code == 0
+
+
+def test_no_secret_is_on_a_command_line_or_in_a_log(lab: RunningLab) -> None:
+    secrets = secrets_of(lab.contract)
+    lab.eventually("all processes", lambda: len(marked(lab)) >= len(PROGRAMS))
+    for process in marked(lab):
+        try:
+            told = " ".join([*process.cmdline(), *process.environ().values()])
+        except (psutil.Error, OSError):
+            continue
+        assert not [secret for secret in secrets if secret in told], process.cmdline()
+    for path in (lab.lab.state / "logs").iterdir():
+        text = path.read_text(errors="replace")
+        assert not [secret for secret in secrets if secret in text], path
+
+
+def test_everything_with_a_secret_is_private(lab: RunningLab) -> None:
+    state = lab.lab.state
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    secrets = secrets_of(lab.contract)
+    for path in state.rglob("*"):
+        if path.is_file() and path.stat().st_mode & 0o077:
+            text = path.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in text], path
+    assert stat.S_IMODE((state / "lab.json").stat().st_mode) == 0o600
+
+
+def test_everything_listens_on_loopback_alone(lab: RunningLab) -> None:
+    addresses = set()
+    for process in marked(lab):
+        try:
+            addresses |= {each.laddr.ip for each in process.net_connections("inet") if each.status == "LISTEN"}
+        except psutil.Error:
+            continue
+    assert addresses == {HOST}
+
+
+def test_passwords_are_asked_for(lab: RunningLab) -> None:
+    import psycopg
+    import redis.exceptions
+
+    from drillbook_lab import ready
+
+    ports = [*lab.contract["redis"]["nodes"].values(), *lab.contract["redis"]["sentinels"].values()]
+    for node in ports:
+        with (
+            ready.client(node["port"], "wrong") as client,
+            pytest.raises((redis.exceptions.AuthenticationError, redis.exceptions.ResponseError)),
+        ):
+            client.ping()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(postgres.url(lab.contract["postgres"]["port"], "app", "wrong"))
+
+
+def test_two_labs_side_by_side_do_not_meet(lab: RunningLab, own: RunningLab) -> None:
+    def ports(each: RunningLab) -> set[int]:
+        links = each.contract["links"].values()
+        return {link["listen"] for link in links} | {link["upstream"] for link in links}
+
+    assert not ports(lab) & ports(own)
+    answer = own.api("POST", "/webhooks", {"id": "mine", "kind": "test"})
+    assert answer.status_code == 202
+    own.eventually("the job", lambda: own.runs("mine"))
+    assert lab.runs("mine") == {}
+    own.lab.down()
+    assert marked(own) == []
+    assert lab.health()["status"] == "ok"
+
+
+def test_down_leaves_nothing_although_supervisord_was_killed(own: RunningLab) -> None:
+    before = marked(own)
+    assert len(before) >= len(PROGRAMS)
+    os.kill(own.supervisor.pid(), signal.SIGKILL)
+    until(lambda: not own.lab.status().up, what="the end of supervisord", within_s=5)
+    assert [process for process in before if process.is_running()]
+    own.lab.down()
+    assert marked(own) == []
+    assert not [p for p in before if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert own.lab.contract() is None
+    own.lab.down()
+
+
+def test_up_over_the_remains_of_a_crash_starts_afresh(own: RunningLab) -> None:
+    old = own.contract["id"]
+    for process in [psutil.Process(own.supervisor.pid()), *marked(own)]:
+        if process.is_running():
+            process.kill()
+    until(lambda: not own.lab.status().up, what="the end of everything", within_s=10)
+    assert own.lab.contract() is not None
+    fresh = own.lab.up()
+    assert fresh["id"] != old
+    assert RunningLab(own.lab, fresh).health()["status"] == "ok"
+
+
+def test_reset_is_empty_and_healthy(own: RunningLab) -> None:
+    own.api("POST", "/webhooks", {"id": "old", "kind": "test"})
+    own.eventually("the job", lambda: own.runs("old"))
+    own.kill("redis-1")
+    again = RunningLab(own.lab, own.lab.reset())
+    assert again.health()["status"] == "ok"
+    assert again.sql("SELECT count(*) FROM job_runs") == [(0,)]
+    assert again.api("GET", "/queue/metrics").json()["completed"] == 0
+    assert again.api("GET", "/queue/dlq").json()["count"] == 0
+
+
+def test_a_part_that_cannot_start_is_named_and_nothing_is_left(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path_factory.mktemp("s")
+    lab = Lab(state)
+    ids: list[str] = []
+
+    def broken(cluster: postgres.Cluster, port: int, password: str) -> None:
+        del port, password
+        ids.append(lab._run_file()["id"])  # type: ignore[index]
+        cluster.data.mkdir()
+
+    monkeypatch.setattr(postgres, "create", broken)
+    with pytest.raises(LabError, match=r"postgres did not start(.|\n)*postgres"):
+        lab.up()
+    assert processes.of_lab(ids[0]) == []
+    assert lab.contract() is None
+
+
+def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
+    state = tmp_path / ("long " * 20) / "state"
+    lab = Lab(state)
+    try:
+        contract = lab.up()
+        assert RunningLab(lab, contract).health()["status"] == "ok"
+        assert lab.status().up
+        assert not (state / "supervisor.sock").exists()
+    finally:
+        lab.down()
+
+
+def test_an_own_folder_is_worked_on_by_one_at_a_time(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    with lab._alone(), pytest.raises(LabError, match="another"):
+        lab.up()
