@@ -24,7 +24,8 @@ def until(
     """Return the first answer of `look` that is true.
 
     `look` says "not yet" by anything false (None, 0, an empty list), by NotYet or by one of the `transient` errors;
-    any other error is a defect and passes through at once. After `within_s` seconds a LabError names what was waited for and what was seen last.
+    any other error is a defect and passes through at once. After `within_s` seconds a LabError names what was waited
+    for and what was seen last.
     """
     deadline = time.monotonic() + within_s
     while True:

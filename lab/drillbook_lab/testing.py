@@ -42,7 +42,7 @@ class RunningLab:
         """A request as a user sends it, with the right key unless another is given."""
         api = self.contract["api"]
         headers = {"X-API-Key": api["key"] if key is None else key}
-        return httpx.request(method, api["url"] + path, json=json, headers=headers, timeout=10)
+        return httpx.request(method, api["url"] + path, json=json, headers=headers, timeout=10, trust_env=False)
 
     def health(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.api("GET", "/health/details").json()
@@ -103,7 +103,7 @@ class RunningLab:
     # -- breaking ----------------------------------------------------------------------------------------------------
 
     def proxy(self, method: str, path: str, json: Any = None) -> Any:
-        answer = httpx.request(method, self.contract["proxy"]["url"] + path, json=json, timeout=10)
+        answer = httpx.request(method, self.contract["proxy"]["url"] + path, json=json, timeout=10, trust_env=False)
         answer.raise_for_status()
         return answer.json()
 

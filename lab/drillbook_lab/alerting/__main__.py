@@ -48,7 +48,8 @@ async def main(api: str, sink: str) -> None:
     waiting: deque[dict[str, Any]] = deque(maxlen=1000)
     watches = rules.load()
     loop = asyncio.get_running_loop()
-    async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+    # A company's HTTP_PROXY has no business on loopback.
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         due = loop.time()
         while True:
             seen = await see(client, api)
