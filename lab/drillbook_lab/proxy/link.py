@@ -215,7 +215,6 @@ class Link:
         self.toxics: dict[str, Toxic] = {}
         self.connections: set[Connection] = set()
         self._force = {Stream.UPSTREAM: Conditions(), Stream.DOWNSTREAM: Conditions()}
-        self._waiting: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
