@@ -391,10 +391,16 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def _exit_status(error: BaseException) -> int | None:
-    """The exit status of the child that pexpect was reading: known only to the frame of ansible-runner that raised."""
+    """The exit status of the child that pexpect was reading, known only to the frame of ansible-runner that raised.
+
+    Closes what that frame has left open; the last events are read as its output is closed.
+    """
     trace = error.__traceback__
     while trace is not None:
-        if isinstance(child := trace.tb_frame.f_locals.get("child"), pexpect.spawn):
+        left = trace.tb_frame.f_locals
+        if isinstance(child := left.get("child"), pexpect.spawn):
+            for name in ("child", "stdout_handle", "stderr_handle"):
+                left[name].close()
             return child.exitstatus if child.exitstatus is None else int(child.exitstatus)
         trace = trace.tb_next
     return None

@@ -388,7 +388,8 @@ class Watched:
     """A play that hangs, and the processes that were part of it when it did."""
 
     def __init__(self, number: int) -> None:
-        self.hang, self.service = f"32{number}.5", f"42{number}.5"  # seconds that no other process sleeps
+        own = f"{number}.{os.getpid()}"  # seconds that no other process sleeps
+        self.hang, self.service = f"32{own}", f"42{own}"
         self.seen: list[psutil.Process] = []
         self.hanging = threading.Event()
 
@@ -509,7 +510,7 @@ def test_a_background_job_of_ansible_ends_with_its_play(fresh: Repository) -> No
           gather_facts: false
           tasks:
             - name: It is waited for in the background
-              ansible.builtin.command: sleep 325.5
+              ansible.builtin.command: sleep {hang}
               async: 600
               poll: 1
         """
@@ -517,13 +518,13 @@ def test_a_background_job_of_ansible_ends_with_its_play(fresh: Repository) -> No
     watched = Watched(5)
 
     def watch() -> None:
-        while not watched._sleeping("325.5"):
+        while not watched._sleeping(watched.hang):
             threading.Event().wait(0.05)
         cancel.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    fresh.run(text, cancel=cancel)
-    assert watched._sleeping("325.5") == []
+    fresh.run(text.format(hang=watched.hang), cancel=cancel)
+    assert watched._sleeping(watched.hang) == []
 
 
 def test_a_caller_that_fails_in_on_task_leaves_nothing_and_is_heard(fresh: Repository) -> None:
