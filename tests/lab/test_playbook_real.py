@@ -475,7 +475,9 @@ watched = Watched({number})
 def watch():
     watched.watch()
     os.kill(os.getpid(), signal.SIGINT)
-    os.kill(os.getpid(), signal.SIGINT)
+    while not any(thread.name == "ansible-stop" for thread in threading.enumerate()):
+        threading.Event().wait(0.01)
+    os.kill(os.getpid(), signal.SIGINT)  # while the play is being ended
 threading.Thread(target=watch, daemon=True).start()
 try:
     Repository(Path({root!r})).run(watched.text)
