@@ -94,17 +94,17 @@ class Reading:
 
     def at_most(self, limit: float) -> Check:
         """A number not above `limit`."""
-        return self._check(f"is at most {self._show(limit)}", lambda value: value <= limit)
+        return self._check(f"is at most {self._show(limit)}", lambda value: _number(value) <= limit)
 
     def at_least(self, limit: float) -> Check:
         """A number not below `limit`."""
-        return self._check(f"is at least {self._show(limit)}", lambda value: value >= limit)
+        return self._check(f"is at least {self._show(limit)}", lambda value: _number(value) >= limit)
 
     def within(self, tolerance: float, of: float) -> Check:
         """A number within a ratio `tolerance` (0.1 is 10 %) of `of`."""
         low, high = sorted((of * (1 - tolerance), of * (1 + tolerance)))
         return self._check(
-            f"is {self._show(of)} ± {tolerance:.0%}".replace("%", " %"), lambda value: low <= value <= high
+            f"is {self._show(of)} ± {tolerance:.0%}".replace("%", " %"), lambda value: low <= _number(value) <= high
         )
 
     def contains(self, part: str) -> Check:
@@ -153,7 +153,9 @@ class At:
 
     def status(self) -> Reading:
         """The HTTP status code."""
-        return Reading(f"{self._who} status", self.endpoint, lambda sample: MISSING if sample.status is None else sample.status)
+        return Reading(
+            f"{self._who} status", self.endpoint, lambda sample: MISSING if sample.status is None else sample.status
+        )
 
     def latency(self) -> Reading:
         """The time to answer, in milliseconds, of samples that were answered well."""
@@ -172,9 +174,18 @@ class At:
 
         def read(sample: Sample) -> object:
             value = dig(sample.value, path)
-            return value * factor if factor != 1 and isinstance(value, (int, float)) else value
+            if factor == 1 or isinstance(value, bool) or not isinstance(value, (int, float)):
+                return value
+            return value * factor
 
         return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit)
+
+
+def _number(value: Any) -> Any:
+    """The value, unless it is a truth value: Python orders these like 0 and 1."""
+    if isinstance(value, bool):
+        raise TypeError
+    return value
 
 
 def dig(value: object, path: str) -> object:
@@ -182,7 +193,7 @@ def dig(value: object, path: str) -> object:
     for part in path.split("."):
         if isinstance(value, Mapping) and part in value:
             value = value[part]
-        elif isinstance(value, Sequence) and not isinstance(value, str) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, Sequence) and not isinstance(value, str) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
             return MISSING

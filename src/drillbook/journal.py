@@ -26,9 +26,8 @@ from typing import Any
 from drillbook.clock import rfc3339, wall_now
 from drillbook.errors import JournalError
 
-
-TORN = b"\x18"
-"""The CAN character: closes a torn line and marks it as one."""
+TORN = b"\x18\x18"
+"""Two CAN characters: close a torn line and mark it as one. One alone could be a damaged byte of a whole line."""
 
 
 class EntryState(StrEnum):
@@ -129,24 +128,32 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{self.path}: the undo journal cannot be read: {error.strerror}") from error
         lines = []
-        # what follows the last line feed is torn: it never took effect
-        for number, line in enumerate(raw.split(b"\n")[:-1], start=1):
+        *whole, torn = raw.split(b"\n")
+        for number, line in enumerate(whole, start=1):
             if line.endswith(TORN):
                 continue
             decoded = _decode(line)
             if decoded is None:
                 raise self._damaged(number)
             lines.append(decoded)
+        # what follows the last line feed is torn and never took effect; but it is never longer than a whole line
+        if _decode(torn[:-1]) is not None:
+            raise self._damaged(len(whole) + 1)
         return lines
 
     def _damaged(self, number: int) -> JournalError:
         return JournalError(
-            f"{self.path}:{number}: the undo journal is damaged. Look by hand whether the faults that it names are gone, "
-            "then move the file away"
+            f"{self.path}:{number}: the undo journal is damaged. Look by hand whether the faults that it names "
+            "are gone, then move the file away"
         )
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
+        try:
+            text = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
+        except (TypeError, ValueError) as error:
+            raise JournalError(
+                f"the undo of {line.get('fault')!r} cannot be kept: its variables are no data: {error}"
+            ) from error
         data = b"%08x %s\n" % (zlib.crc32(text), text)
         try:
             new = not self.path.exists()
@@ -163,6 +170,7 @@ class Journal:
                 os.close(descriptor)
             if new:
                 _sync_folder(self.path.parent)
+                _sync_folder(self.path.parent.parent)
         except OSError as error:
             raise JournalError(f"{self.path}: the undo journal cannot be written: {error.strerror}") from error
 
@@ -170,7 +178,7 @@ class Journal:
 def _decode(line: bytes) -> dict[str, Any] | None:
     crc, _, text = line.partition(b" ")
     try:
-        if int(crc, 16) != zlib.crc32(text):
+        if crc != b"%08x" % zlib.crc32(text):
             return None
         value = json.loads(text)
     except ValueError:

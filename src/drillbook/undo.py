@@ -7,10 +7,11 @@ undo reached. An undo that reached no host, or whose assertion is missing or ski
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from drillbook.errors import DrillbookError
+from drillbook.errors import DrillbookError, JournalError
 from drillbook.journal import Entry, EntryState, Journal
 from drillbook.playbook import PlayResult, TaskStatus
 
@@ -32,24 +33,43 @@ def undo_all(
     run: Callable[[Entry], PlayResult],
     tell: Callable[[Undone], None] = lambda _undone: None,
 ) -> list[Undone]:
-    """Undo the entries in the order given (newest first) and close those that are proven gone."""
+    """Undo the entries in the order given (newest first) and close those that are proven gone.
+
+    What `tell` raises is raised when all of them were undone.
+    """
     done = []
+    untold: Exception | None = None
     for entry in entries:
-        journal.mark(entry.id, EntryState.UNDOING)
-        result: PlayResult | None = None
+        done.append(_undo(journal, entry, run))
         try:
-            result = run(entry)
-            problem = why_not_gone(result)
-        except DrillbookError as error:
-            problem = str(error)
+            tell(done[-1])
+        except Exception as error:  # noqa: BLE001 - what cannot be told (a full disk) must not keep a fault alive
+            untold = untold or error
+    if untold is not None:
+        raise untold
+    return done
+
+
+def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) -> Undone:
+    result: PlayResult | None = None
+    # an undo that cannot be noted (a full disk) is made all the same: the entry is open, and stays so
+    with suppress(JournalError):
+        journal.mark(entry.id, EntryState.UNDOING)
+    try:
+        result = run(entry)
+        problem = why_not_gone(result)
+    except DrillbookError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the other faults are undone too
+        problem = f"the undo {entry.undo_playbook} crashed ({type(error).__name__}: {error})"
+    try:
         if problem is None:
             journal.mark(entry.id, EntryState.CLOSED)
         else:
             journal.mark(entry.id, EntryState.UNDO_FAILED, problem)
-        undone = Undone(entry, result, problem)
-        tell(undone)
-        done.append(undone)
-    return done
+    except JournalError as error:
+        problem = problem or str(error)
+    return Undone(entry, result, problem)
 
 
 def why_not_gone(result: PlayResult) -> str | None:
@@ -59,9 +79,10 @@ def why_not_gone(result: PlayResult) -> str | None:
     unsaid = result.unsaid()
     if unsaid:
         return f"the undo {result.playbook}: {unsaid[0]}"
-    if not result.matched:
-        return f"the undo {result.playbook} matched no host"
-    for host, task in result.last_tasks.items():
+    for host in result.hosts:
+        task = result.last_tasks.get(host)
+        if task is None:
+            return f"the undo {result.playbook} ran no task on {host}: nothing shows that the fault is gone there"
         if task.action not in ASSERTIONS or task.status is not TaskStatus.OK:
             return (
                 f"the undo {result.playbook} does not end with an assertion that held on {host} "

@@ -103,27 +103,31 @@ class Verdict:
 _VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)
 
 
-def judge(progress: Progress, findings: Sequence[Finding], *, time_to_recover_s: float | None, rto_s: float | None) -> Verdict:
+def judge(
+    progress: Progress, findings: Sequence[Finding], *, time_to_recover_s: float | None, rto_s: float | None
+) -> Verdict:
     """Judge a drill that has been put back.
 
     `time_to_recover_s` runs from the RTO clock's start to the begin of the hold window; None when not recovered.
     """
-    against_valid = [f.sentence for f in findings if f.phase in _VALIDITY]
+    # whether the system was put back says nothing about the drill before it
+    before = [f for f in findings if f.phase is not Phase.RESTORE]
+    against_valid = [f.sentence for f in before if f.phase in _VALIDITY]
     # a criterion that could not be looked at proves nothing either way
     against_valid += [
-        f.sentence
-        for f in findings
-        if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.UNKNOWN
+        f.sentence for f in findings if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.UNKNOWN
     ]
-    acted = progress.recoveries_done > 0 or any(f.phase in (Phase.RECOVERY, Phase.CRITERIA) for f in findings)
-    if acted or not findings:
+    acted = progress.recoveries_done > 0 or any(f.phase in (Phase.RECOVERY, Phase.CRITERIA) for f in before)
+    if acted or not before:
         against_valid += _nothing_proven(progress)
-    if not findings:
+    if not before:
         against_valid += _nothing_recovered(progress)
+        if rto_s is not None and time_to_recover_s is None:
+            against_valid.append(
+                f"the time to recover was not measured: nothing shows that the RTO of {rto_s:g} s was kept"
+            )
     against_recovered = [
-        f.sentence
-        for f in findings
-        if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.FAILED
+        f.sentence for f in findings if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.FAILED
     ]
     late = _late(time_to_recover_s, rto_s)
     if late:
@@ -133,10 +137,9 @@ def judge(progress: Progress, findings: Sequence[Finding], *, time_to_recover_s:
         against_restored.append(f"{progress.undo_open} fault(s) are not proven gone")
     if progress.faults_injected and not progress.baseline_again and not against_restored:
         against_restored.append("no baseline check was repeated after the drill: nothing shows that it holds again")
-    aborted = [f.sentence for f in findings if f.kind is FindingKind.ABORTED]
+    aborted = [f.sentence for f in before if f.kind is FindingKind.ABORTED]
 
-    reached = progress.recoveries_done > 0 or bool(against_recovered)
-    valid = Axis(not against_valid and (reached or not aborted), tuple(against_valid))
+    valid = Axis(not against_valid, tuple(against_valid))
     finished = progress.criterion_checks > 0 and progress.steps_passed == progress.steps_planned
     recovered = Axis(
         False if against_recovered else (True if finished and not against_valid and not aborted else None),
@@ -153,12 +156,8 @@ def judge(progress: Progress, findings: Sequence[Finding], *, time_to_recover_s:
     if against_recovered:
         return Verdict(Outcome.NOT_RECOVERED, against_recovered[0], valid, recovered, restored)
     if not recovered.holds:
-        return Verdict(
-            Outcome.INVALID, "the drill ended before all of its steps were done", valid, recovered, restored
-        )
-    return Verdict(
-        Outcome.PASSED, _passed(time_to_recover_s, rto_s), valid, recovered, restored
-    )
+        return Verdict(Outcome.INVALID, "the drill ended before all of its steps were done", valid, recovered, restored)
+    return Verdict(Outcome.PASSED, _passed(time_to_recover_s, rto_s), valid, recovered, restored)
 
 
 def _nothing_proven(progress: Progress) -> list[str]:

@@ -7,6 +7,7 @@ The shape is described field by field in docs/evidence.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
@@ -132,7 +133,7 @@ class ProbeRecord:
 
 @dataclass(slots=True)
 class WorkRecord:
-    """The balance of the work that was submitted all through the drill; id lists are cut at 100 (`*_count` are whole)."""
+    """The balance of the work submitted all through the drill; id lists are cut at 100, `*_count` are whole."""
 
     attempted: int
     acknowledged: int
@@ -204,17 +205,22 @@ class Record:
 
 
 def to_plain(value: object) -> Any:
-    """Dataclasses, enums, paths and tuples to plain JSON values; floats to the millisecond."""
+    """Dataclasses, enums, paths and tuples to plain JSON values; floats to the millisecond.
+
+    Sets are sorted, and floats that JSON does not have (nan, inf) become text.
+    """
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
         return {str(name): to_plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((to_plain(item) for item in value), key=str)
     if isinstance(value, Enum):
-        return value.value
+        return to_plain(value.value)
     if isinstance(value, float):
-        return round(value, 3)
+        return round(value, 3) if math.isfinite(value) else str(value)
     if isinstance(value, PurePath):
         return value.as_posix()
     if value is None or isinstance(value, (str, int, bool)):

@@ -52,9 +52,7 @@ class Recorder:
 
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to an NDJSON file below content/."""
-        lines = "".join(
-            json.dumps(self._redactor.data(to_plain(row)), sort_keys=True) + "\n" for row in rows
-        )
+        lines = "".join(json.dumps(self._redactor.data(to_plain(row)), sort_keys=True) + "\n" for row in rows)
         if not lines:
             return
         try:
@@ -77,7 +75,8 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError."""
     beside = path.with_name(f".{path.name}.new")
     try:
-        with beside.open("w", encoding="utf-8", newline="\n") as handle:
+        # half a surrogate pair (JSON allows it in an answer) is no UTF-8; as an escape it is JSON again
+        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as handle:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())

@@ -33,7 +33,7 @@ def status(event: Mapping[str, Any]) -> str | None:
     """The text of the status line after this event: "" clears it, None leaves it as it is."""
     match event["event"]:
         case "step" | "detail":
-            return str(event["text"])
+            return " ".join(str(event["text"]).split())
         case "done" | "verdict" | "drill":
             return ""
     return None
@@ -70,7 +70,9 @@ def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
     shown = [f"  {paint(outcome, _OUTCOME_STYLE.get(outcome, 'yellow'))}: {event['reason']}"]
     axes = event["axes"]
     words = {True: "yes", False: "NO", None: "not reached"}
-    shown.append("    " + ", ".join(f"{name} {words[axes[name]['holds']]}" for name in ("valid", "recovered", "restored")))
+    shown.append(
+        "    " + ", ".join(f"{name} {words[axes[name]['holds']]}" for name in ("valid", "recovered", "restored"))
+    )
     times = times_line(event["times"])
     if times:
         shown.append(f"    {times}")
