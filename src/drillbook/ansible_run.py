@@ -231,6 +231,7 @@ class _Run:
         self._runner = runner
         self._tree = ProcessTree(runner.config.artifact_dir)
         self._done = threading.Event()
+        self._ended = threading.Event()
         self._error: BaseException | None = None
         self._notes: list[str] = []
         self._rc: int | None = None
@@ -282,25 +283,28 @@ class _Run:
         interrupt: BaseException | None = None
         stopper = threading.Thread(target=self._end, name="ansible-stop", daemon=True)
         give_up = time.monotonic() + _GIVE_UP_S
+        waiting_for = [self._ended, self._done] if self._worker.ident is not None else [self._ended]
         started = False
-        while time.monotonic() < give_up:
-            try:
-                if not started:
-                    started = True
-                    stopper.start()
-                stopper.join(_TICK_S)
-                if not stopper.is_alive() and (self._done.is_set() or self._worker.ident is None):
-                    break
-                self._done.wait(0 if stopper.is_alive() else _TICK_S)
-            except BaseException as error:  # noqa: BLE001 - raised below
-                interrupt = error
+        # Events, no join(): in Python 3.11 a join that is interrupted takes a thread that runs for one that has ended.
+        for event in waiting_for:
+            while not event.is_set() and time.monotonic() < give_up:
+                try:
+                    if not started:
+                        started = True
+                        stopper.start()
+                    event.wait(_TICK_S)
+                except BaseException as error:  # noqa: BLE001 - raised below
+                    interrupt = error
         if interrupt is not None:
             raise interrupt
 
     def _end(self) -> None:
-        left = self._tree.end(self._done, GRACE_S)
-        if left:
-            self._notes.append(f"These processes of the play could not be ended: {', '.join(left)}.")
+        try:
+            left = self._tree.end(self._done, GRACE_S)
+            if left:
+                self._notes.append(f"These processes of the play could not be ended: {', '.join(left)}.")
+        finally:
+            self._ended.set()
 
 
 class ProcessTree:
