@@ -24,7 +24,7 @@ def all_clear_arrives(drill: Drill, deadline: float, subject: str, channel: str)
 
 
 def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
-    """A Slack-compatible message in this channel, of this colour, that arrived since an instant and names the subject."""
+    """A Slack-compatible message in this channel, of this colour, about the subject, that arrived since an instant."""
     wanted = f"a message about {subject} in {channel}, coloured {colour}"
 
     def judge(sample: Sample) -> Observation:
@@ -33,7 +33,9 @@ def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
         arrived = [row for row in rows(sample.value) if row["monotonic_s"] >= since_s and fits(row["payload"])]
         if not arrived:
             return Observation(met=False, observed="no such message", required=wanted)
-        return Observation(True, arrived[0]["payload"]["attachments"][0]["title"], wanted, at_s=arrived[0]["monotonic_s"])
+        return Observation(
+            True, arrived[0]["payload"]["attachments"][0]["title"], wanted, at_s=arrived[0]["monotonic_s"]
+        )
 
     def fits(body: Any) -> bool:
         return body.get("channel") == channel and any(

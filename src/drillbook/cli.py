@@ -29,7 +29,6 @@ DEFAULT_INVENTORY = Path("inventories/lab")
 @app.command()
 def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
-    from drillbook.drill import close_dead_runs
     from drillbook.session import DrillSession
     from drillbook.verdict import Outcome
 
@@ -37,17 +36,19 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     try:
         session = DrillSession(root, (root / inventory).absolute(), root / "evidence")
         lock = session.lock()
-        lock.acquire("drillbook restore")
+        dead = lock.acquire("drillbook restore")
         try:
-            undone = session.restore_leftovers()
-            close_dead_runs(session, undone)
+            undone = session.restore_leftovers(dead.evidence if dead else None)
         finally:
             lock.release()
     except DrillbookError as error:
         typer.echo(f"drillbook: {error}", err=True)
         raise typer.Exit(Outcome.ABORTED.exit_status) from None
     for one in undone:
-        typer.echo(f"{'NOT undone' if one.problem else 'undone'}: {one.entry.fault}" + (f": {one.problem}" if one.problem else ""))
+        typer.echo(
+            f"{'NOT undone' if one.problem else 'undone'}: {one.entry.fault}"
+            + (f": {one.problem}" if one.problem else "")
+        )
     if not undone:
         typer.echo("nothing to undo: no fault is open")
     if any(one.problem for one in undone):
@@ -62,15 +63,20 @@ def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exi
     typer.echo(html.report(folder))
 
 
+def _needs_extra(name: str, reason: str) -> None:
+    @app.command(name, help="(needs the extra 'lab')")
+    def missing() -> None:
+        typer.echo(f"drillbook: this command needs the extra 'lab': pip install 'drillbook[lab]' ({reason})", err=True)
+        raise typer.Exit(64)
+
+
 for _command in entry_points(group="drillbook.commands"):
     try:
         app.add_typer(_command.load(), name=_command.name)
     except ImportError as error:
         # the lab's parts are an extra: without them the other commands still work
-        _missing = str(error)
+        _needs_extra(_command.name, str(error))
 
-        def _absent(reason: str = _missing) -> None:
-            typer.echo(f"drillbook: this command needs the extra 'lab': pip install 'drillbook[lab]' ({reason})", err=True)
-            raise typer.Exit(64)
 
-        app.command(_command.name, help="needs the extra 'lab'")(lambda: _absent())
+if __name__ == "__main__":
+    app()

@@ -12,7 +12,7 @@ class InventoryError(DrillbookError):
 
 
 class PlaybookError(DrillbookError):
-    """A playbook could not be run at all (missing file, Ansible does not start); a *failed* play is a result, not an error."""
+    """A playbook could not be run at all (missing file, no Ansible); a *failed* play is a result, not an error."""
 
 
 class JournalError(DrillbookError):

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,6 +46,8 @@ class Holder:
     session: str
     since: str
     drill: str
+    evidence: str | None = None
+    """The evidence folder of the drill, relative to the root, once there is one."""
 
 
 class Lock:
@@ -58,8 +60,11 @@ class Lock:
         self._path, self._session = path, session
         self._file: IO[str] | None = None
 
-    def acquire(self, drill: str, waiting: Callable[[str], None] = lambda _text: None) -> None:
-        """Take the lock. Raises GuardError that names the holder when another session has it."""
+    def acquire(self, drill: str, waiting: Callable[[str], None] = lambda _text: None) -> Holder | None:
+        """Take the lock; gives the holder before, when it died without giving the lock back.
+
+        Raises GuardError that names the holder when another session has it.
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = self._path.open("a+", encoding="utf-8")
         try:
@@ -83,24 +88,36 @@ class Lock:
         except BaseException:
             handle.close()
             raise
-        handle.seek(0)
-        handle.truncate()
-        json.dump(
-            {"pid": os.getpid(), "session": self._session, "since": rfc3339(wall_now()), "drill": drill}, handle
-        )
-        handle.flush()
         self._file = handle
+        dead = self.holder()
+        self._write(Holder(os.getpid(), self._session, rfc3339(wall_now()), drill))
+        return dead
+
+    def name_evidence(self, folder: str) -> None:
+        """Say where the evidence of the drill under way is, for whoever finds the lock of a dead one."""
+        holder = self.holder()
+        assert holder is not None
+        self._write(replace(holder, evidence=folder))
+
+    def _write(self, holder: Holder | None) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.truncate()
+        if holder is not None:
+            json.dump(asdict(holder), self._file)
+        self._file.flush()
 
     def holder(self) -> Holder | None:
         """Who wrote itself into the lock last; None when nobody could be read."""
         try:
             data: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))
-            return Holder(int(data["pid"]), str(data["session"]), str(data["since"]), str(data["drill"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            return Holder(**data)
+        except (OSError, ValueError, TypeError):
             return None
 
     def release(self) -> None:
         """Give the lock back; idempotent."""
-        handle, self._file = self._file, None
-        if handle is not None:
-            handle.close()
+        if self._file is not None:
+            self._write(None)
+            self._file.close()
+            self._file = None

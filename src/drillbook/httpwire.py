@@ -33,10 +33,11 @@ class _Exchange(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.waiter: asyncio.Future[Answer] | None = None
         self.reusable = False
-        self._reset()
-
-    def _reset(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        self._to_the_end = False
+        self._clear()
+
+    def _clear(self) -> None:
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
 
@@ -47,6 +48,10 @@ class _Exchange(asyncio.Protocol):
         self.reusable = True
 
     def data_received(self, data: bytes) -> None:
+        if self.waiter is None or self.waiter.done():
+            # nobody asked: it must not be taken for the answer to the next question
+            self.close()
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -54,22 +59,32 @@ class _Exchange(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.reusable = False
+        if exc is None and self._to_the_end:
+            self.on_message_complete()
         self._fail(exc or ConnectionResetError("the server closed the connection"))
 
     # httptools
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
+    def on_headers_complete(self) -> None:
+        # the parser does not say that a body without a length has ended with its connection
+        self._to_the_end = not self._headers.keys() & {"content-length", "transfer-encoding"}
+
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
+        self._to_the_end = False
+        answer = Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
+        self._clear()
+        if answer.status < 200:
+            return  # an interim response (103 Early Hints): the answer follows
         if not self._parser.should_keep_alive():
             self.reusable = False
-        answer = Answer(status, self._headers, b"".join(self._body))
-        self._reset()
-        if self.waiter is not None and not self.waiter.done():
+        if self.waiter is None or self.waiter.done():
+            self.close()
+        else:
             self.waiter.set_result(answer)
 
     def _fail(self, error: Exception) -> None:
@@ -92,11 +107,14 @@ class HttpLine:
             raise ValueError(f"not an http(s) URL: {url}")
         self._host = parts.hostname
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._ssl = (
-            ssl.create_default_context(cafile=str(ca) if ca else None) if parts.scheme == "https" else None
-        )
+        self._ssl = ssl.create_default_context(cafile=str(ca) if ca else None) if parts.scheme == "https" else None
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        fields = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "drillbook", "Accept": "*/*", **(headers or {})}
+        fields = {
+            "Host": parts.netloc.rpartition("@")[2],
+            "User-Agent": "drillbook",
+            "Accept": "*/*",
+            **(headers or {}),
+        }
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._exchange: _Exchange | None = None
 

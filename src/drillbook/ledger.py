@@ -22,7 +22,7 @@ class Answered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One submission. Times are monotonic seconds; `status` is the HTTP status or None; `detail` why there was no answer."""
+    """One submission. Times are monotonic seconds; `status` is the HTTP status; `detail` says why there is no answer."""
 
     id: str
     sent_s: float
@@ -55,7 +55,7 @@ class Account:
         """
         return self.acknowledged > 0 and not (self.lost or self.duplicated or self.unexpected)
 
-    def sentence(self) -> str:
+    def __str__(self) -> str:
         """The balance in one line."""
         return (
             f"{self.acknowledged} acknowledged, {self.completed} completed, {len(self.lost)} lost, "

@@ -1,8 +1,8 @@
 """Shows a drill as it happens: on a terminal, in a CI log, and from xdist's workers.
 
-The rule: what is shown goes to a private copy of the real standard output, taken while pytest's capture is suspended, so
-that it appears at once with and without -s. A terminal gets a status line; anything else gets whole lines, and a sign of life
-while a step takes long (CI systems end silent jobs).
+The rule: what is shown goes to a private copy of the real standard output, taken while pytest's capture is suspended,
+so that it appears at once with and without -s. A terminal gets a status line; anything else gets whole lines, and a
+sign of life while a step takes long (CI systems end silent jobs). What cannot be shown never stops a drill.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,7 +65,13 @@ class Screen:
             self._draw()
 
     def _write(self, text: str) -> None:
-        self._out.write(("\r\x1b[K" if self._tty else "") + text)
+        self._put(("\r\x1b[K" if self._tty else "") + text)
+
+    def _put(self, text: str) -> None:
+        # nobody reads any more (`| head`), or it is closed: no reason to stop a drill. The evidence has it all
+        with suppress(OSError, ValueError):
+            self._out.write(text)
+            self._out.flush()
 
     def _draw(self) -> None:
         if not self._tty or not self._status:
@@ -72,8 +79,7 @@ class Screen:
         width = shutil.get_terminal_size((100, 24)).columns - 1
         now = time.monotonic()
         shown = " | ".join(f"… {text} ({now - began:.0f} s)" for text, began in self._status.values())
-        self._out.write(f"\r\x1b[K    {shown}"[: width + 4])
-        self._out.flush()
+        self._put(f"\r\x1b[K    {shown}"[: width + 4])
 
     def _tick(self) -> None:
         while not self._ended.wait(REDRAW_S):
@@ -92,8 +98,9 @@ class Screen:
         self._thread.join(timeout=1)
         with self._lock:
             if self._tty:
-                self._out.write("\r\x1b[K")
-            self._out.close()
+                self._put("\r\x1b[K")
+            with suppress(OSError):
+                self._out.close()
 
 
 class Mailbox:
@@ -111,17 +118,18 @@ class Mailbox:
         self._thread.start()
 
     def _pump(self) -> None:
-        while not self._ended:
+        while True:
             try:
                 self._screen(json.loads(self._socket.recv(65536)))
             except TimeoutError:
-                continue
-            except (OSError, ValueError):
                 if self._ended:
+                    return
+            except Exception:  # noqa: BLE001 - one event that cannot be shown must not hide those after it
+                if self._socket.fileno() < 0:
                     return
 
     def close(self) -> None:
-        """Stop and remove the socket."""
+        """Show what has come, stop, and remove the socket."""
         self._ended = True
         self._thread.join(timeout=2)
         self._socket.close()
@@ -134,13 +142,21 @@ class Post:
     def __init__(self, address: str, worker: str) -> None:
         self._address, self._worker = address, worker
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # a controller that shows nothing (its terminal is held) must not hold the drill
+        self._socket.settimeout(1)
 
     def __call__(self, event: Mapping[str, Any]) -> None:
-        data = json.dumps({**event, "worker": self._worker}).encode()[:MAX_DATAGRAM]
+        data = self._packed(event)
+        if len(data) > MAX_DATAGRAM:
+            text = f"too large to be shown here ({len(data)} bytes, see the evidence): {event['event']}"
+            data = self._packed({"event": "note", "text": text})
         try:
             self._socket.sendto(data, self._address)
         except OSError:
             return
+
+    def _packed(self, event: Mapping[str, Any]) -> bytes:
+        return json.dumps({**event, "worker": self._worker}).encode()
 
     def close(self) -> None:
         """Close the socket."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import math
 import threading
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from drillbook.ledger import Account, Answered, Attempt, account
 from drillbook.probe import Prober, why
 
 ANSWER_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = ANSWER_TIMEOUT_S + 5
 MAX_UNDER_WAY = 64
 
 
@@ -46,11 +46,9 @@ class Load:
         self._number = 0
         self._rate = 0.0
         self._lines: list[HttpLine] = []
-        self._under_way = 0
         self._body = json.dumps(work.submit_body)
         self._lock = threading.Lock()
         self._running: Any = None
-        self._wake = asyncio.Event()
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -62,37 +60,51 @@ class Load:
         """Attempts that were due but not sent, since too many were still unanswered. Never counted as attempted."""
         return self._skipped
 
+    @property
+    def rate(self) -> float:
+        """Submissions per second at present."""
+        return max(0.0, self._rate)
+
     def submit(self, per_second: float) -> None:
         """Begin, or go on, at this rate."""
         self._rate = per_second
-        self.rates.append(Rate(time.monotonic(), per_second))
+        self.rates.append(Rate(time.monotonic(), per_second))  # after the rate itself: this is what the loop looks at
         if self._running is None:
             self._running = self._prober.run(self._run())
 
     def stop(self) -> None:
-        """No further attempts; those under way are waited for."""
+        """No further attempts; those under way are waited for. Raises CouldNotLookError when they do not end."""
         running, self._running = self._running, None
         if running is None:
             return
-        self.rates.append(Rate(time.monotonic(), 0.0))
         self._rate = -1.0
-        running.result(timeout=ANSWER_TIMEOUT_S + 5)
+        self.rates.append(Rate(time.monotonic(), 0.0))
+        try:
+            running.result(timeout=STOP_TIMEOUT_S)
+        except TimeoutError:
+            raise CouldNotLookError("the work did not stop in time: what was under way is not accounted for") from None
 
     async def _run(self) -> None:
         pending: set[asyncio.Task[None]] = set()
-        due = time.monotonic()
+        due = rate = 0.0
+        changes = 0
         while self._rate >= 0:
             now = time.monotonic()
-            if self._rate == 0 or due > now:
+            if len(self.rates) != changes:
+                # neither does a pause count as work overdue, nor a slow rate delay the first attempt of a fast one
+                due, rate, changes = now, self._rate, len(self.rates)
+            if rate <= 0 or due > now:
                 # at least ten times a second, so that a new rate or a stop is seen soon
-                await asyncio.sleep(min(0.1, due - now) if self._rate else 0.1)
+                await asyncio.sleep(min(0.1, due - now) if rate > 0 else 0.1)
                 continue
-            due = max(due + 1 / self._rate, now - 1)
-            if self._under_way >= MAX_UNDER_WAY:
+            due = max(due + 1 / rate, now - 1)
+            # the prober's samples have their turn, however much is overdue
+            await asyncio.sleep(0)
+            if len(pending) >= MAX_UNDER_WAY:
                 self._skipped += 1
                 continue
             self._number += 1
-            task = asyncio.get_running_loop().create_task(self._attempt(f"{self.prefix}{self._number:06d}"))
+            task = asyncio.get_running_loop().create_task(self._attempt(self._name(self._number)))
             pending.add(task)
             task.add_done_callback(pending.discard)
         if pending:
@@ -105,7 +117,6 @@ class Load:
         line = self._lines.pop() if self._lines else HttpLine(work.submit_url, work.submit_headers)
         body = self._body.replace("{id}", job).encode()
         sent = time.monotonic()
-        self._under_way += 1
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 answer = await line.ask(work.submit_method, body)
@@ -122,7 +133,6 @@ class Load:
             retry_after = "retry-after" in answer.headers
             self._note(Attempt(job, sent, time.monotonic(), answered, answer.status, None, retry_after))
         finally:
-            self._under_way -= 1
             self._lines.append(line)
 
     def _note(self, attempt: Attempt) -> None:
@@ -154,8 +164,9 @@ class Load:
 
         Work that was sent, but is not answered or was answered later, is left out on both sides.
         """
+        # what is acknowledged after the look at the database cannot be expected in it
+        limit = time.monotonic() if until_s is None else until_s
         done = self.completed()
-        limit = math.inf if until_s is None else until_s
         attempts = self.attempts
         counted = [attempt for attempt in attempts if attempt.answered_s <= limit]
         ids = {attempt.id for attempt in counted}
@@ -181,4 +192,7 @@ class Load:
 
     def _was_sent(self, job: str) -> bool:
         number = job.removeprefix(self.prefix)
-        return number.isdigit() and int(number) <= self._number
+        return number.isdecimal() and job == self._name(int(number)) and int(number) <= self._number
+
+    def _name(self, number: int) -> str:
+        return f"{self.prefix}{number:06d}"

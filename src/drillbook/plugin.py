@@ -40,7 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options; pytest-ansible owns --inventory where it is installed, and its value is used then."""
     group = parser.getgroup("drillbook", "recovery drills")
     if importlib.util.find_spec("pytest_ansible") is None:
-        group.addoption("--inventory", metavar="PATH", default=None, help="Ansible inventory to drill (default: inventories/lab)")
+        group.addoption(
+            "--inventory", metavar="PATH", default=None, help="Ansible inventory to drill (default: inventories/lab)"
+        )
     group.addoption("--evidence", metavar="DIR", default=None, help="where evidence is kept (default: evidence)")
     group.addoption(
         "--allow-production",
@@ -137,12 +139,26 @@ def _end(item: ScenarioItem, drill: Drill) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
     try:
         drill.end()
+    except NotRestored:
+        if not isinstance(item.failed_with, KeyboardInterrupt):
+            raise
+        # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
     finally:
         if drill.verdict is not None and drill.evidence is not None:
             _conclude(item, drill.verdict.outcome, drill.verdict.reason, drill.evidence)
-            from drillbook.render import html
+            _report(item.config, drill.evidence)
 
-            html.report(drill.evidence)
+
+def _report(config: pytest.Config, folder: Path) -> None:
+    """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
+    from drillbook.render import html
+
+    try:
+        html.report(folder)
+    except Exception as error:  # noqa: BLE001 - any error of a rendering is told, and is not the drill's
+        told = config.stash.get(out_key, None)
+        if told is not None:
+            told({"event": "note", "text": f"no report.html: {type(error).__name__}: {error}"})
 
 
 def _conclude(item: ScenarioItem, outcome: Outcome, reason: str, evidence: Path | None) -> None:
@@ -263,7 +279,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         ended.append(
             {
                 "nodeid": report.nodeid,
-                "outcome": Outcome(properties[OUTCOME]),
+                "outcome": Outcome(str(properties[OUTCOME])),
                 "reason": properties.get(REASON, ""),
                 "evidence": properties.get(EVIDENCE),
             }
@@ -296,8 +312,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("drills")
     for row in ended:
         good = row["outcome"] is Outcome.PASSED
-        terminalreporter.write(f"{row['outcome']:<14}", green=good, red=not good)
-        terminalreporter.write_line(row["nodeid"])
+        terminalreporter.write_line(f"{row['outcome']:<14}{row['nodeid']}", green=good, red=not good)
         terminalreporter.write_line(f"{'':14}{row['reason']}")
         if row["evidence"]:
             terminalreporter.write_line(f"{'':14}{row['evidence']}")

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -24,6 +25,8 @@ from drillbook.inventory import Endpoint, EndpointKind
 from drillbook.series import Sample, Series
 
 T = TypeVar("T")
+
+STOP_TIMEOUT_S = 5.0
 
 
 class Probe(Protocol):
@@ -148,6 +151,13 @@ _PROBES: Mapping[EndpointKind, Callable[[Endpoint], Probe]] = {
 }
 
 
+def _probe(endpoint: Endpoint) -> Probe:
+    try:
+        return _PROBES[endpoint.kind](endpoint)
+    except (OSError, ValueError) as error:
+        raise DrillbookError(f"endpoint {endpoint.name!r} cannot be asked: {why(error)}") from error
+
+
 def why(error: BaseException) -> str:
     """The reason of a failed look in a few plain words, without addresses of objects or stack traces."""
     if isinstance(error, TimeoutError):
@@ -155,7 +165,7 @@ def why(error: BaseException) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
+        return f"TLS: {getattr(error, 'reason', None) or error}"
     if isinstance(error, ConnectionResetError):
         return "connection reset"
     text = str(error).strip().splitlines()
@@ -188,13 +198,14 @@ class Prober:
         self._stopped_s: float | None = None
 
     def start(self) -> None:
-        """Begin to sample; returns when the loop runs."""
+        """Begin to sample; returns when the loop runs. Raises DrillbookError for an endpoint that nobody can ask."""
+        probes = {name: _probe(endpoint) for name, endpoint in self._endpoints.items()}
         ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready,), name="drillbook-prober", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(ready, probes), name="drillbook-prober", daemon=True)
         self._thread.start()
         ready.wait()
 
-    def _run(self, ready: threading.Event) -> None:
+    def _run(self, ready: threading.Event, probes: Mapping[str, Probe]) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._started_s = time.monotonic()
@@ -202,7 +213,7 @@ class Prober:
         for n, (name, endpoint) in enumerate(self._endpoints.items()):
             # spread over the interval: all at once would make each measure the others' work
             shift = n / count / endpoint.samples_per_s
-            self._tasks.append(self._loop.create_task(self._sample(name, endpoint, shift)))
+            self._tasks.append(self._loop.create_task(self._sample(probes[name], name, endpoint, shift)))
         self._loop.call_soon(ready.set)
         try:
             self._loop.run_forever()
@@ -211,8 +222,8 @@ class Prober:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
-    async def _sample(self, name: str, endpoint: Endpoint, shift_s: float) -> None:
-        probe, series = _PROBES[endpoint.kind](endpoint), self.series[name]
+    async def _sample(self, probe: Probe, name: str, endpoint: Endpoint, shift_s: float) -> None:
+        series = self.series[name]
         interval = 1 / endpoint.samples_per_s
         due = time.monotonic() + shift_s
         try:
@@ -226,15 +237,14 @@ class Prober:
     def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the prober's loop (the load generator does)."""
         if self._loop is None or not self.alive:
+            work.close()
             raise CouldNotLookError("the prober is not running: nothing can be looked at")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     @property
     def alive(self) -> bool:
         """Whether the sampling goes on; a dead prober must never look like a quiet system."""
-        return (
-            self._thread is not None and self._thread.is_alive() and not any(task.done() for task in self._tasks)
-        )
+        return self._thread is not None and self._thread.is_alive() and not any(task.done() for task in self._tasks)
 
     def endpoint(self, name: str) -> Endpoint:
         """The sampled endpoint of this name. Raises DrillbookError as `of` does."""
@@ -249,28 +259,29 @@ class Prober:
             raise DrillbookError(
                 f"endpoint {name!r} is not sampled: remove 'probe: false' from it in drillbook_endpoints"
             )
-        raise DrillbookError(
-            f"no endpoint {name!r} in the inventory's drillbook_endpoints; there are: {', '.join(sorted(self._known)) or 'none'}"
-        )
+        known = ", ".join(sorted(self._known)) or "none"
+        raise DrillbookError(f"no endpoint {name!r} in the inventory's drillbook_endpoints; there are: {known}")
 
     def stop(self) -> None:
-        """End the sampling; idempotent."""
+        """End the sampling, and whatever `run` still has under way; idempotent. Never raises, and never hangs."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
 
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+
         async def end() -> None:
-            pending = set(self._tasks)
-            while pending:
+            while (pending := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < deadline:
                 # again and again: a client library that catches a cancellation in its own time-out swallows it
                 for task in pending:
                     task.cancel()
-                _, pending = await asyncio.wait(pending, timeout=0.5)
+                await asyncio.wait(pending, timeout=STOP_TIMEOUT_S / 10)
 
-        asyncio.run_coroutine_threadsafe(end(), loop).result(timeout=10)
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(end(), loop).result(timeout=STOP_TIMEOUT_S * 1.2)
         self._stopped_s = time.monotonic()
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
+        thread.join(timeout=STOP_TIMEOUT_S)
 
     @property
     def cpu_ratio(self) -> float | None:
@@ -309,4 +320,3 @@ async def take(probe: Probe, timeout_s: float) -> Sample:
         return Sample(sent, time.monotonic(), ok, status, value)
     except Exception as error:  # noqa: BLE001 - a probe may fail in any way; the sample carries the reason
         return Sample(sent, time.monotonic(), ok=False, error=why(error))
-

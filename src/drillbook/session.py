@@ -14,6 +14,7 @@ from pathlib import Path
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
 from drillbook.evidence.recorder import Listener
+from drillbook.evidence.recovered import close_dead_run
 from drillbook.evidence.redaction import Redactor
 from drillbook.guard import Lock
 from drillbook.inventory import Inventory
@@ -44,7 +45,7 @@ class DrillSession:
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, resolved by Ansible itself. Raises InventoryError."""
-        return Inventory.resolve(self.inventory_path, self.root, self.redactor)
+        return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env)
 
     @cached_property
     def playbooks(self) -> Playbooks:
@@ -78,14 +79,21 @@ class DrillSession:
             )
         return self.playbooks.run(self.root / entry.undo_playbook, entry.variables, timeout_s=UNDO_TIMEOUT_S)
 
-    def restore_leftovers(self) -> list[Undone]:
-        """Undo what an earlier drill left open. The caller holds the lock."""
+    def restore_leftovers(self, dead_evidence: str | None = None) -> list[Undone]:
+        """Undo what earlier drills left open and finish the records of those that died. The caller holds the lock.
+
+        `dead_evidence` is the evidence folder of a drill that died with the lock in its hand.
+        """
         entries = self.journal.open_entries()
         for entry in entries:
             self.listener(
                 {"event": "note", "text": f"an earlier drill left {entry.fault!r} ({entry.state}): undoing it first"}
             )
-        return undo_all(self.journal, entries, self.run_undo)
+        undone = undo_all(self.journal, entries, self.run_undo)
+        folders = {one.entry.evidence for one in undone} | ({dead_evidence} if dead_evidence else set())
+        for folder in sorted(folders):
+            close_dead_run(self.root / folder, [one for one in undone if one.entry.evidence == folder])
+        return undone
 
 
 def relative(path: Path, root: Path) -> str:

@@ -7,20 +7,23 @@ SIGINT, SIGTERM and SIGHUP stop the steps; from then on, and all through the res
 from __future__ import annotations
 
 import signal
-import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-import pytest
-
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(KeyboardInterrupt):
+    """The drill is to stop; the text is the name of the signal. pytest ends the session as for Ctrl-C."""
 
 
 class Shield:
     """The signal handlers of one drill; no effect outside the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self._before: dict[signal.Signals, Any] = {}
         self._stopped = False
 
@@ -36,19 +39,17 @@ class Shield:
             self._note(number, _frame)
             return
         self._stopped = True
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        pytest.exit(f"stopped by {signal.Signals(number).name}")
+        raise Stopped(signal.Signals(number).name)
 
     def hold(self) -> None:
         """From here on signals are noted only."""
         for number in self._before:
             signal.signal(number, self._note)
 
-    @staticmethod
-    def _note(number: int, _frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        sys.stderr.write(f"\ndrillbook: {name} received; the system is being put back first\n")
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        # in a thread of its own: the signal may have come in the middle of a write to the same screen
+        text = f"{signal.Signals(number).name} received; the system is being put back first"
+        threading.Thread(target=self._tell, args=(text,), daemon=True).start()
 
     def release(self) -> None:
         """Give the handlers back as they were."""

@@ -38,11 +38,13 @@ def watch(
     since_s: float,
     until_s: float,
     length_s: float = 0.0,
+    first_only: bool = False,
     tell: Callable[[Observation], None] = lambda _observation: None,
 ) -> Watched:
-    """Wait until `check` was met for `length_s` in samples asked for since `since_s`, beginning no later than `until_s`.
+    """Wait until `check` was met for `length_s` in samples asked for since `since_s`, beginning by `until_s`.
 
-    Instants are monotonic seconds. Raises CouldNotLookError when the judgement crashes or nothing was sampled at all.
+    Instants are monotonic seconds. With `first_only` the first sample decides. Raises CouldNotLookError when the
+    judgement crashes or nothing was sampled at all.
     """
     samples, max_gap_s = _samples(prober, check, since_s, until_s + length_s)
     window = Window(length_s, max_gap_s)
@@ -56,6 +58,8 @@ def watch(
         last = observation
         found = window.feed(Judged(sample.sent_s, sample.done_s, observation.met))
         if found is None:
+            if first_only:
+                break
             continue
         if observation.at_s is not None and not length_s:
             found = Found(observation.at_s, 0.0, found.end_s, found.breaks)
@@ -133,3 +137,12 @@ def _judge(check: Check, sample: Sample) -> Observation:
         return check.judge(sample)
     except Exception as error:
         raise CouldNotLookError(f"{check.name}: the check itself failed ({why(error)})") from error
+
+
+def not_met(check: Check, watched: Watched, within_s: float | None, length_s: float = 0.0) -> str:
+    """Why a check was not met: observed and required. `within_s` None: it had to be so at once."""
+    assert watched.last is not None
+    allowed = "now" if within_s is None else f"within {within_s:g} s"
+    if length_s:
+        allowed = f"for {length_s:g} s on end, beginning {allowed} ({watched.breaks} interruptions)"
+    return f"{check.name}: observed {watched.last.observed}, required {watched.last.required} {allowed}"

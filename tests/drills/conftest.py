@@ -138,3 +138,6 @@ def left_over(root: Path) -> list[str]:
         if str(root) in line and process.pid != os.getpid():
             found.append(line)
     return found
+
+
+collect_ignore = ["mini"]

@@ -11,13 +11,16 @@ from pathlib import Path
 
 from drillbook.clock import rfc3339, wall_now
 from drillbook.evidence.recorder import dumps, write_atomically
+from drillbook.render import html
 from drillbook.undo import Undone
 from drillbook.verdict import Outcome
 
 
 def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
-    """Close content/drill.json of a drill whose process died. Nothing happens where there is none, or where it is closed
-    and its faults were gone already."""
+    """Close content/drill.json of a drill whose process died.
+
+    Nothing happens where there is none, or where it is closed and its faults were gone already.
+    """
     path = folder / "content" / "drill.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -33,8 +36,8 @@ def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
         died = record["outcome"] is None
         record["outcome"] = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
         if died:
-            record["reason"] = (
-                f"the drill's process died in the phase {_last_phase(record)}; its faults were undone afterwards"
+            record["reason"] = f"the drill's process died in the phase {_last_phase(record)}; " + (
+                "its faults were undone afterwards" if undone else "nothing was broken by then"
             )
         if problems:
             record["reason"] = f"a fault could not be undone: {problems[0]}"
@@ -43,9 +46,11 @@ def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
         for step in record["steps"]:
             if step["status"] == "running":
                 step["status"], step["error"] = "interrupted", "the drill's process died"
-    names = ", ".join(one.entry.fault for one in undone)
-    record["notes"].append(f"{rfc3339(wall_now())}: undone by a later run: {names}")
+    if undone:
+        names = ", ".join(one.entry.fault for one in undone)
+        record["notes"].append(f"{rfc3339(wall_now())}: undone by a later run: {names}")
     write_atomically(path, dumps(record))
+    html.report(folder)
 
 
 def _last_phase(record: dict[str, object]) -> str:

@@ -1,0 +1,47 @@
+# Two commands do all the set-up: `make drill` and `make test`.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FEATURES ?= features/redis_failover.feature
+READY := $(VENV)/.ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help drill test lab-up lab-down bench lint clean
+
+help: ## print what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "drillbook needs Python 3.11 or later; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { echo "$(PYTHON) has no ensurepip (on Debian: the package python3-venv)"; exit 1; }
+	@echo "installing into $(VENV) (about half a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --editable '.[lab,test,lint]' tox
+	@touch $@
+
+drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
+	@$(BIN)/drillbook lab up
+	@$(BIN)/pytest $(FEATURES)
+
+test: $(READY) ## all tests, lint and types, through tox
+	@$(BIN)/tox run $(TOX_ARGS)
+
+lint: $(READY) ## format, lint, types and playbooks
+	@$(BIN)/tox run -e lint,type
+
+lab-up: $(READY) ## bring the embedded lab up
+	@$(BIN)/drillbook lab up
+
+lab-down: $(READY) ## end every process of the lab
+	@$(BIN)/drillbook lab down
+
+bench: $(READY) ## how long a drill takes, beside a shell script that does the same
+	@$(BIN)/python benchmarks/drill_time.py
+
+clean: ## end the lab and remove what was installed and made (not the evidence)
+	@if [ -x $(BIN)/drillbook ]; then $(BIN)/drillbook lab down || exit 1; fi
+	@rm -rf $(VENV) .tox .drillbook .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,279 @@
+"""Keeps the record of a drill as it goes: moments, steps, phases, plays, checks, findings and samples.
+
+The rule: whatever happens is on disk before the drill goes on, so that a killed drill leaves what it knew; and the
+verdict is a function of what stands here, not of flags beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from drillbook.checks import Check
+from drillbook.clock import Anchor, rfc3339
+from drillbook.evidence.record import CheckRecord, EventRecord, FaultRecord, ProbeRecord, Record, StepRecord, WorkRecord
+from drillbook.evidence.recorder import Recorder
+from drillbook.ledger import Account
+from drillbook.load import Load
+from drillbook.objectives import Objectives
+from drillbook.phases import Phase
+from drillbook.playbook import PlayResult
+from drillbook.probe import Prober
+from drillbook.session import play_record
+from drillbook.timeline import Event, Moment, Span, times
+from drillbook.verdict import Finding, FindingKind, Progress, Verdict, judge
+from drillbook.watch import Watched
+
+KEEP_IDS = 100
+
+
+class Chronicle:
+    """The one writer of a drill's record."""
+
+    def __init__(self, anchor: Anchor, record: Record, recorder: Recorder, objectives: Objectives) -> None:
+        self.anchor, self.record, self._recorder, self._objectives = anchor, record, recorder, objectives
+        self.moments: dict[Event, Moment] = {}
+        self.findings: list[Finding] = []
+        self.step: StepRecord | None = None
+        self.step_began_s = anchor.mono_s
+        self._flushed: dict[str, int] = {}
+        self._flushed_attempts = 0
+        self.tell = recorder.tell
+
+    @property
+    def folder(self) -> Path:
+        """The evidence folder."""
+        return self._recorder.folder
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the step under way; RESTORE when there is none."""
+        return self.step.phase if self.step is not None else Phase.RESTORE
+
+    def at(self, mono_s: float) -> float:
+        """Drill time of a monotonic instant."""
+        return self.anchor.since(mono_s)
+
+    # ------------------------------------------------------------------ steps and phases
+
+    def step_started(self, number: int) -> None:
+        """A step begins (numbers count from 1), and with it perhaps a phase."""
+        step = self.record.steps[number - 1]
+        self.step, self.step_began_s = step, time.monotonic()
+        step.status, step.started_s = "running", self.at(self.step_began_s)
+        phases = self.record.phases
+        if not phases or phases[-1]["phase"] != step.phase:
+            self.phase_started(step.phase, self.step_began_s)
+        else:
+            self._recorder.save()
+        self.tell("step", number=number, text=f"{step.keyword} {step.text}")
+
+    def phase_started(self, phase: Phase, mono_s: float) -> None:
+        """A phase begins; the one before it ends. It is on disk before anybody is told."""
+        if self.record.phases:
+            self.record.phases[-1]["ended_s"] = self.at(mono_s)
+        self.record.phases.append({"phase": phase, "started_s": self.at(mono_s), "ended_s": None})
+        self._recorder.save()
+        self.tell("phase", phase=phase)
+
+    def step_closed(self, status: str, error: str | None, prober: Prober, load: Load | None) -> None:
+        """The step under way has ended."""
+        step, self.step = self.step, None
+        if step is None:
+            return
+        step.status, step.error = status, error
+        step.duration_s = time.monotonic() - self.step_began_s
+        self.flush(prober, load)
+        self._recorder.save()
+        self.tell("done", status=status, duration_s=step.duration_s, text=f"{step.keyword} {step.text}")
+
+    # ------------------------------------------------------------------ what happens in them
+
+    def mark(self, event: Event, moment: Moment, *, again: bool = False) -> None:
+        """A named moment; a second one of the same name counts only with `again`."""
+        if event in self.moments and not again:
+            return
+        self.moments[event] = moment
+        at_s, at = self.at(moment.at_s), rfc3339(self.anchor.at(moment.at_s))
+        self.record.timeline.append(EventRecord(event.value, at, at_s, moment.uncertainty_s, moment.source))
+        self._recorder.save()
+        self.tell("event", name=event, at_s=at_s)
+
+    def play(self, result: PlayResult, purpose: str, variables: Mapping[str, object]) -> None:
+        """A playbook ran."""
+        step = self.step.number if self.step is not None else None
+        zero_s = self.anchor.mono_s
+        self.record.plays.append(play_record(result, step=step, purpose=purpose, zero_s=zero_s, variables=variables))
+        self._recorder.save()
+
+    def fault(self, name: str, variables: Mapping[str, object], entry: str) -> FaultRecord:
+        """A fault is about to happen."""
+        record = FaultRecord(name, variables, entry)
+        self.record.faults.append(record)
+        self._recorder.save()
+        return record
+
+    def check(
+        self, check: Check, *, step: int, since_s: float, deadline_s: float | None, window_s: float | None
+    ) -> CheckRecord:
+        """A check is about to be waited for."""
+        record = CheckRecord(
+            step=step,
+            phase=self.phase,
+            name=check.name,
+            source=check.source if isinstance(check.source, str) else "asked by the step",
+            required="",
+            observed="",
+            met=False,
+            since_s=self.at(since_s),
+            deadline_s=None if deadline_s is None else self.at(deadline_s),
+            window_s=window_s,
+        )
+        self.record.checks.append(record)
+        return record
+
+    def watched(self, record: CheckRecord, watched: Watched) -> None:
+        """What the waiting came to."""
+        record.samples, record.breaks = watched.samples, watched.breaks
+        if watched.last is not None:
+            record.required, record.observed = watched.last.required, watched.last.observed
+        if watched.found is not None:
+            record.met = True
+            record.found_s, record.uncertainty_s = self.at(watched.found.at_s), watched.found.uncertainty_s
+            record.until_s = self.at(watched.found.end_s) if record.window_s else None
+
+    def find(self, phase: Phase, kind: FindingKind, sentence: str) -> None:
+        """A reason why the drill is not PASSED."""
+        self.findings.append(Finding(phase, kind, sentence))
+        self.record.findings.append({"phase": phase, "kind": kind, "sentence": sentence})
+
+    def note(self, text: str) -> None:
+        """Keep an observation."""
+        self.record.notes.append(text)
+        self.tell("note", text=text)
+
+    def save(self) -> None:
+        """Write the record as it is."""
+        self._recorder.save()
+
+    # ------------------------------------------------------------------ samples and the end
+
+    def flush(self, prober: Prober, load: Load | None) -> None:
+        """Add the samples and attempts that are new since the last time."""
+        rows = []
+        for name, series in prober.series.items():
+            done = self._flushed.get(name, 0)
+            new = series.all()[done:]
+            self._flushed[name] = done + len(new)
+            rows += [
+                {
+                    "endpoint": name,
+                    "sent_s": self.at(sample.sent_s),
+                    "done_s": self.at(sample.done_s),
+                    "ok": sample.ok,
+                    "status": sample.status,
+                    "error": sample.error,
+                    "latency_ms": sample.latency_ms,
+                }
+                for sample in new
+            ]
+        self._recorder.append("samples.ndjson", rows)
+        if load is None:
+            return
+        attempts = load.attempts
+        fresh, self._flushed_attempts = attempts[self._flushed_attempts :], len(attempts)
+        self._recorder.append(
+            "work.ndjson",
+            [
+                {
+                    "id": attempt.id,
+                    "sent_s": self.at(attempt.sent_s),
+                    "answered_s": self.at(attempt.answered_s),
+                    "answered": attempt.answered,
+                    "status": attempt.status,
+                }
+                for attempt in fresh
+            ],
+        )
+
+    def balance(self, load: Load, account: Account) -> None:
+        """The final balance of the work."""
+        self.record.work = WorkRecord(
+            attempted=account.attempted,
+            acknowledged=account.acknowledged,
+            refused=account.refused,
+            unknown=account.unknown,
+            completed=account.completed,
+            lost_count=len(account.lost),
+            duplicated_count=len(account.duplicated),
+            unexpected_count=len(account.unexpected),
+            recovered_count=len(account.recovered),
+            skipped=load.skipped,
+            lost=list(account.lost[:KEEP_IDS]),
+            duplicated=list(account.duplicated)[:KEEP_IDS],
+            unexpected=list(account.unexpected[:KEEP_IDS]),
+            rates=[{"since_s": self.at(rate.since_s), "per_second": rate.per_second} for rate in load.rates],
+        )
+
+    def judge(self, *, restored: bool) -> Verdict:
+        """The verdict on what stands here; `restored` once the restore has run (before it, it is taken as done)."""
+        recover = times(self.moments, self._objectives.rto_clock).recover
+        return judge(
+            self._progress(restored=restored),
+            self.findings,
+            time_to_recover_s=recover.seconds if recover else None,
+            rto_s=self._objectives.rto_s,
+        )
+
+    def _progress(self, *, restored: bool) -> Progress:
+        record = self.record
+
+        def met(phase: Phase) -> int:
+            return sum(check.met and check.phase is phase for check in record.checks)
+
+        def steps(phase: Phase) -> list[StepRecord]:
+            return [step for step in record.steps if step.phase is phase]
+
+        return Progress(
+            steps_planned=len(record.steps),
+            steps_passed=sum(step.status == "passed" for step in record.steps),
+            baseline_checks=met(Phase.BASELINE),
+            faults_begun=sum(step.status != "planned" for step in steps(Phase.FAULT)),
+            faults_injected=sum(fault.took_effect for fault in record.faults),
+            symptom_checks=met(Phase.SYMPTOMS),
+            recoveries_planned=len(steps(Phase.RECOVERY)),
+            recoveries_done=sum(each.event == Event.RECOVERY_FINISHED for each in record.timeline),
+            criterion_checks=met(Phase.CRITERIA),
+            undo_open=sum(fault.undo != "gone" for fault in record.faults) if restored else 0,
+            baseline_again=met(Phase.RESTORE) if restored else 1,
+        )
+
+    def close(self, verdict: Verdict, prober: Prober, load: Load | None, kinds: Mapping[str, str]) -> None:
+        """Write the end: times, samples, what the sampling cost, and the verdict."""
+        record, objectives = self.record, self._objectives
+        spans = times(self.moments, objectives.rto_clock)
+        _set_span(record.times, "detect", spans.detect)
+        _set_span(record.times, "alert", spans.alert)
+        _set_span(record.times, "act", spans.act)
+        _set_span(record.times, "recover", spans.recover)
+        record.times.rto_s, record.times.rto_clock = objectives.rto_s, objectives.rto_clock.value
+        if spans.recover is not None and objectives.rto_s is not None:
+            record.times.rto_met = spans.recover.seconds <= objectives.rto_s
+        self.flush(prober, load)
+        record.probes = [
+            ProbeRecord(
+                each.endpoint, kinds[each.endpoint], each.samples, each.failures, each.interval_s, each.timeout_s
+            )
+            for each in prober.stats()
+        ]
+        record.probe_cpu_ratio = prober.cpu_ratio
+        now = time.monotonic()
+        record.close(verdict, rfc3339(self.anchor.at(now)), self.at(now))
+        self._recorder.save()
+
+
+def _set_span(record: object, name: str, span: Span | None) -> None:
+    if span is not None:
+        setattr(record, f"{name}_s", span.seconds)
+        setattr(record, f"{name}_uncertainty_s", span.uncertainty_s)

@@ -1,0 +1,124 @@
+"""Putting everything back: undo, look whether the baseline holds again, balance the work.
+
+The rule: each of the three is tried whatever became of the others, and whatever goes wrong becomes a finding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from drillbook.checks import Check, Observation
+from drillbook.chronicle import Chronicle
+from drillbook.errors import CouldNotLookError
+from drillbook.ledger import Account
+from drillbook.load import Load
+from drillbook.phases import Phase
+from drillbook.probe import Prober
+from drillbook.series import Sample
+from drillbook.session import DrillSession
+from drillbook.timeline import Event, Moment
+from drillbook.undo import Undone, undo_all
+from drillbook.verdict import FindingKind
+from drillbook.watch import not_met, watch
+
+BASELINE_DEADLINE_S = 60.0
+WORK_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The restore of one drill."""
+
+    session: DrillSession
+    chronicle: Chronicle
+    prober: Prober
+    load: Load | None
+
+    def run(self, run_id: str, baseline: Iterable[tuple[int, Check]]) -> None:
+        """Put everything back; `baseline` are the checks of the Given steps, each with its step's number."""
+        chronicle = self.chronicle
+        chronicle.step = None
+        chronicle.phase_started(Phase.RESTORE, time.monotonic())
+        self._each("the undo", lambda: self._undo(run_id))
+        if chronicle.record.faults:
+            self._each("the look at the baseline", lambda: self._baseline_again(baseline))
+        self._each("the balance of the work", self._balance)
+        chronicle.mark(Event.RESTORED, Moment(time.monotonic(), 0.0, "end of the restore"))
+        chronicle.record.phases[-1]["ended_s"] = chronicle.at(time.monotonic())
+
+    def _each(self, what: str, work: object) -> None:
+        assert callable(work)
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here must end as NOT_RESTORED, with its reason
+            self.chronicle.find(Phase.RESTORE, FindingKind.UNKNOWN, f"{what} failed: {type(error).__name__}: {error}")
+
+    def _undo(self, run_id: str) -> None:
+        journal, chronicle = self.session.journal, self.chronicle
+        by_entry = {fault.entry: fault for fault in chronicle.record.faults}
+
+        def tell(undone: Undone) -> None:
+            fault = by_entry[undone.entry.id]
+            fault.undo = "failed" if undone.problem else "gone"
+            fault.undo_problem = undone.problem
+            if undone.result is not None:
+                chronicle.play(undone.result, "undo", undone.entry.variables)
+            if undone.problem:
+                chronicle.find(
+                    Phase.RESTORE, FindingKind.FAILED, f"the fault {fault.name!r} was not undone: {undone.problem}"
+                )
+            chronicle.tell("undo", fault=fault.name, problem=undone.problem)
+            chronicle.save()
+
+        entries = [entry for entry in journal.open_entries() if entry.run_id == run_id]
+        undo_all(journal, entries, self.session.run_undo, tell)
+
+    def _baseline_again(self, baseline: Iterable[tuple[int, Check]]) -> None:
+        chronicle, since_s = self.chronicle, time.monotonic()
+        until_s = since_s + BASELINE_DEADLINE_S
+        for step, check in baseline:
+            record = chronicle.check(check, step=step, since_s=since_s, deadline_s=until_s, window_s=None)
+            try:
+                watched = watch(self.prober, check, since_s=since_s, until_s=until_s)
+            except CouldNotLookError as error:
+                record.unknown, record.observed = True, str(error)
+                chronicle.find(
+                    Phase.RESTORE, FindingKind.UNKNOWN, f"the baseline could not be looked at again: {error}"
+                )
+                continue
+            chronicle.watched(record, watched)
+            if watched.found is None:
+                sentence = f"the baseline does not hold again: {not_met(check, watched, BASELINE_DEADLINE_S)}"
+                chronicle.find(Phase.RESTORE, FindingKind.FAILED, sentence)
+
+    def _balance(self) -> None:
+        """Stop the work and account for all of it, whatever the steps asked."""
+        load = self.load
+        if load is None:
+            return
+        load.stop()
+        required = "all acknowledged work is completed exactly once"
+        accounts: list[Account] = []
+
+        def look() -> Account:
+            accounts.append(load.balance())
+            return accounts[-1]
+
+        def sound(sample: Sample) -> Observation:
+            account = sample.value
+            if not isinstance(account, Account):
+                return Observation(met=False, observed=str(sample.error), required=required)
+            return Observation(account.sound, str(account), required)
+
+        now = time.monotonic()
+        check = Check("the final balance of the work", look, sound)
+        watched = watch(self.prober, check, since_s=now, until_s=now + WORK_DEADLINE_S)
+        if accounts:
+            self.chronicle.balance(load, accounts[-1])
+        if watched.found is None:
+            assert watched.last is not None
+            self.chronicle.find(
+                Phase.CRITERIA, FindingKind.FAILED, f"{check.name}: {watched.last.observed}; required: {required}"
+            )

@@ -1,0 +1,113 @@
+"""A drill that is stopped or killed in any phase: the system is healthy again, and the record says what happened."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from .conftest import DEADLINE_S, Mini, Ran, left_over, read_until, wait_for
+
+pytestmark = pytest.mark.lab
+
+STEPS = (
+    "Given the service is healthy for 2 seconds",
+    'When the service breaks by "breakage"',
+    "Then the service is down for 2 seconds",
+    'When the recovery playbook "fix" is run',
+    "Then the service is up for 2 seconds",
+)
+PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria")
+
+
+def stopped_in(mini: Mini, phase: str, number: signal.Signals) -> Ran:
+    """Start the drill, send the signal when the phase has begun, and let it end."""
+    mini.feature(*STEPS)
+    process = mini.start()
+    seen = read_until(process, rf"^  {phase}$")
+    process.send_signal(number)
+    assert process.stdout is not None
+    rest = process.stdout.read()
+    process.wait(timeout=DEADLINE_S)
+    return Ran(process.returncode, seen + rest, mini.root)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_stopped_drill_puts_everything_back(mini: Mini, phase: str, number: signal.Signals) -> None:
+    ran = stopped_in(mini, phase, number)
+    assert ran.status == 13, ran.output
+    assert ran.drill["outcome"] == "ABORTED"
+    assert number.name in ran.drill["reason"]
+    assert ran.drill["axes"]["restored"]["holds"] is True
+    assert not mini.broken
+    assert all(fault["undo"] == "gone" for fault in ran.drill["faults"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_the_restore_is_not_stopped(mini: Mini, number: signal.Signals) -> None:
+    ran = stopped_in(mini, "restore", number)
+    assert "the system is being put back first" in ran.output
+    assert ran.drill["outcome"] == "PASSED"
+    assert not mini.broken
+
+
+@pytest.mark.parametrize("phase", [*PHASES, "restore"])
+def test_a_killed_drill_is_put_back_by_the_next_run(mini: Mini, phase: str) -> None:
+    mini.feature(*STEPS)
+    process = mini.start()
+    read_until(process, rf"^  {phase}$")
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait(timeout=DEADLINE_S)
+    for child in children:
+        # Ansible's own processes notice that nobody listens; what they began to change is what the journal is for
+        try:
+            child.wait(timeout=DEADLINE_S)
+        except psutil.NoSuchProcess:
+            continue
+    assert process.stdout is not None
+    process.stdout.close()
+    again = mini.pytest()
+    assert again.status == 0, again.output
+    killed, passed = again.drills()
+    assert passed["outcome"] == "PASSED"
+    assert not mini.broken
+    assert killed["outcome"] == "ABORTED", killed["reason"]
+    assert f"died in the phase {phase}" in killed["reason"]
+    assert all(fault["undo"] == "gone" for fault in killed["faults"])
+    assert bool(killed["faults"]) or phase in {"baseline", "fault"}
+
+
+def test_restore_by_hand(mini: Mini) -> None:
+    mini.feature(*STEPS)
+    process = mini.start()
+    read_until(process, r"^  symptoms$")
+    process.kill()
+    process.wait(timeout=DEADLINE_S)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert mini.broken
+    wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left")
+    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    done = subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "undone: breakage" in done.stdout
+    assert not mini.broken
+    again = subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert "nothing to undo" in again.stdout
+
+
+def test_two_sessions_do_not_drill_one_environment(mini: Mini) -> None:
+    mini.feature(*STEPS)
+    process = mini.start()
+    read_until(process, r"^  symptoms$")
+    second = mini.pytest()
+    assert second.status == 13, second.output
+    assert "another drill is running in this environment: 'It breaks'" in second.output
+    assert process.stdout is not None
+    process.stdout.read()
+    assert process.wait(timeout=DEADLINE_S) == 0
