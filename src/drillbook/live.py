@@ -24,6 +24,7 @@ from drillbook.render import terminal
 
 HEARTBEAT_S = 15.0
 REDRAW_S = 0.2
+POLL_S = 0.2
 MAX_DATAGRAM = 60_000
 
 
@@ -111,7 +112,7 @@ class Mailbox:
         self.address = str(self._folder / "events")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(self.address)
-        self._socket.settimeout(0.5)
+        self._socket.settimeout(POLL_S)
         self._screen = screen
         self._ended = False
         self._thread = threading.Thread(target=self._pump, name="drillbook-mailbox", daemon=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-import redis
 from drillbook.errors import CouldNotLookError
 from drillbook.inventory import Endpoint
 
@@ -57,15 +57,23 @@ async def async_connection(endpoint: Endpoint) -> tuple[Any, str]:
     never = AsyncRetry(NoBackoff(), 0)
 
     async def connect(host: str, port: int, user: str | None, password: str | None) -> Any:
-        connection = kind(host=host, port=port, retry=never, **_options(endpoint, password=password, user=user))
+        options = _options(endpoint, password=password, user=user)
+        connection: Any = kind(host=host, port=port, retry=never, **options)
         if tls:
             # reading the CA for each of 20 connections a second (Redis is down) took a fifth of a core
             connection.ssl_context = _trust(connection.ssl_context, endpoint.ca)
         await connection.connect()
         return connection
 
+    parts = urlsplit(endpoint.url)
+    if parts.scheme == "unix":
+        from redis.asyncio.connection import UnixDomainSocketConnection
+
+        options = _options(endpoint, password=endpoint.password, user=endpoint.user)
+        connection: Any = UnixDomainSocketConnection(path=parts.path, retry=never, **options)
+        await connection.connect()
+        return connection, parts.path
     if not endpoint.sentinels:
-        parts = urlsplit(endpoint.url)
         host, port = parts.hostname or "127.0.0.1", parts.port or 6379
         return await connect(host, port, endpoint.user, endpoint.password), f"{host}:{port}"
     refused: Exception | None = None
@@ -100,8 +108,11 @@ def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
         options = _options(endpoint, password=password, user=user)
         return redis.Redis(host=host, port=port, db=database, ssl=tls, retry=never, decode_responses=True, **options)
 
+    parts = urlsplit(endpoint.url)
+    if parts.scheme == "unix":
+        options = _options(endpoint, password=endpoint.password, user=endpoint.user)
+        return redis.Redis(unix_socket_path=parts.path, db=database, retry=never, decode_responses=True, **options)
     if not endpoint.sentinels:
-        parts = urlsplit(endpoint.url)
         return connect(parts.hostname or "127.0.0.1", parts.port or 6379, endpoint.user, endpoint.password)
     refused: Exception | None = None
     for host, port in endpoint.sentinels:

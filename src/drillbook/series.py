@@ -15,7 +15,7 @@ from dataclasses import dataclass
 class Sample:
     """One look at an endpoint. Times are monotonic seconds.
 
-    `ok` says that the endpoint answered as a healthy one does (HTTP below 500, PONG, a row); `value` is what it said;
+    `ok` says that the endpoint answered as a healthy one does (HTTP below 400, PONG, a row); `value` is what it said;
     `error` is why there is no value.
     """
 

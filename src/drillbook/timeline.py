@@ -105,6 +105,11 @@ class Window:
     _before: Judged | None = None
     _begin_uncertainty_s: float = 0.0
 
+    @property
+    def begin_s(self) -> float | None:
+        """When the window under way began; None when the last sample did not meet the check."""
+        return None if self._begin is None else self._begin.done_s
+
     def feed(self, sample: Judged) -> Found | None:
         """The window, when this sample completes it."""
         before, self._before = self._before, sample

@@ -29,6 +29,8 @@ class Watched:
     last: Observation | None
     samples: int
     breaks: int
+    at_once: bool = False
+    """The very first sample met it: it was so by then, and perhaps long before."""
 
 
 def watch(
@@ -46,35 +48,42 @@ def watch(
     Instants are monotonic seconds. With `first_only` the first sample decides. Raises CouldNotLookError when the
     judgement crashes or nothing was sampled at all.
     """
-    samples, max_gap_s = _samples(prober, check, since_s, until_s + length_s)
+    samples, max_gap_s = _samples(prober, check, since_s, until_s, length_s)
     window = Window(length_s, max_gap_s)
     last: Observation | None = None
-    count = 0
+    count, at_once = 0, False
     for sample in samples:
         count += 1
         observation = _judge(check, sample)
         if last is None or observation.observed != last.observed:
             tell(observation)
         last = observation
+        at_once = observation.met if count == 1 else at_once and observation.met
         found = window.feed(Judged(sample.sent_s, sample.done_s, observation.met))
         if found is None:
-            if first_only:
+            begun = window.begin_s is not None and window.begin_s <= until_s
+            if first_only or (sample.sent_s > until_s and not begun):
                 break
             continue
         if observation.at_s is not None and not length_s:
             found = Found(observation.at_s, 0.0, found.end_s, found.breaks)
         in_time = found.at_s <= until_s
-        return Watched(found if in_time else None, observation, count, window.breaks)
+        return Watched(found if in_time else None, observation, count, window.breaks, at_once)
     if not count:
         raise CouldNotLookError(f"{check.name}: nothing was observed in the time allowed")
     return Watched(None, last, count, window.breaks)
 
 
-def _samples(prober: Prober, check: Check, since_s: float, until_s: float) -> tuple[Iterator[Sample], float]:
+def _samples(
+    prober: Prober, check: Check, since_s: float, until_s: float, length_s: float
+) -> tuple[Iterator[Sample], float]:
     if isinstance(check.source, str):
         endpoint = prober.endpoint(check.source)
-        return _of_endpoint(prober, check.source, since_s, until_s), 1 / endpoint.samples_per_s + endpoint.timeout_s
-    return _of_look(check.name, check.source, until_s), LOOK_INTERVAL_S + LOOK_TIMEOUT_S
+        max_gap_s = 1 / endpoint.samples_per_s + endpoint.timeout_s
+        # a window that begins at the last moment is completed by the first sample beyond its end
+        end_s = until_s + length_s + max_gap_s if length_s else until_s
+        return _of_endpoint(prober, check.source, since_s, end_s), max_gap_s
+    return _of_look(check.name, check.source, until_s + length_s), LOOK_INTERVAL_S + LOOK_TIMEOUT_S
 
 
 def _of_endpoint(prober: Prober, name: str, since_s: float, until_s: float) -> Iterator[Sample]:
@@ -119,7 +128,7 @@ def look_once(name: str, look: Callable[[], object]) -> Sample:
         try:
             value = look()
             box.append(Sample(sent, time.monotonic(), ok=True, value=value))
-        except Exception as error:  # noqa: BLE001 - a look may fail in any way; the sample carries the reason
+        except BaseException as error:  # noqa: BLE001 - a look may fail in any way (pytest.fail); the sample says how
             box.append(Sample(sent, time.monotonic(), ok=False, error=why(error)))
 
     thread = threading.Thread(target=run, name=f"drillbook-look {name}", daemon=True)

@@ -11,12 +11,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from drillbook.inventory import Endpoint, EndpointKind
 from drillbook.playbook import HostStats, PlayResult, TaskResult, TaskStatus
 from drillbook.series import Sample
 
 DEADLINE_S = 10.0
 """Seconds. Long enough for a loaded machine: no test waits this long unless it fails."""
+
+quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For property tests: no verdict on their speed, since the machine may be busy."""
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

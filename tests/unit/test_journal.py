@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from drillbook.errors import JournalError
 from drillbook.journal import Entry, EntryState, Journal
 
+from .support import quickly
+
 pytestmark = pytest.mark.unit
 
 PLANNED, INJECTED, UNDOING = EntryState.PLANNED, EntryState.INJECTED, EntryState.UNDOING
@@ -182,7 +184,7 @@ def test_torn_anywhere_every_line_before_it_holds_and_the_next_is_appended(tmp_p
         assert journal.open_entries()[0].id == "e9", length
 
 
-@settings(max_examples=50, deadline=None)
+@quickly
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=5))
 def test_torn_again_and_again(cuts: list[int]) -> None:
     """Each append may be torn anew, also inside of what closes the torn line before it."""
@@ -201,7 +203,7 @@ def test_torn_again_and_again(cuts: list[int]) -> None:
             assert states(journal) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(quickly, max_examples=200)
 @given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
 def test_a_damaged_byte_is_refused_with_its_line(position: int, byte: int) -> None:
     damaged = WHOLE[:position] + bytes([byte]) + WHOLE[position + 1 :]

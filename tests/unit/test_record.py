@@ -19,6 +19,8 @@ from drillbook.evidence.record import SCHEMA, Record, StepRecord, to_plain
 from drillbook.phases import Phase
 from drillbook.verdict import Axis, Outcome, Verdict
 
+from .support import quickly
+
 pytestmark = pytest.mark.unit
 
 
@@ -106,6 +108,7 @@ values = st.recursive(
 )
 
 
+@quickly
 @given(values)
 def test_whatever_it_is_json_can_hold_it_and_twice_is_once(value: object) -> None:
     plain = to_plain(value)

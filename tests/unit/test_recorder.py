@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.recorder import Recorder, dumps, folder_name, write_atomically
 from drillbook.evidence.redaction import Redactor
 
+from .support import quickly
 from .test_record import record
 
 pytestmark = pytest.mark.unit
@@ -102,7 +103,7 @@ def test_an_answer_with_half_a_surrogate_pair_stops_no_drill(kept: Kept) -> None
     assert kept.drill()["notes"] == ["half \ud800"]
 
 
-@settings(max_examples=40, deadline=None)
+@quickly
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=4))
 def test_what_is_written_is_read(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -113,6 +114,7 @@ def test_what_is_written_is_read(texts: list[str]) -> None:
         assert [each.name for each in Path(folder).iterdir()] == ["drill.json"]
 
 
+@quickly
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
 def test_any_json_survives_the_disk(value: object) -> None:
     with tempfile.TemporaryDirectory() as folder:

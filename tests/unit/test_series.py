@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drillbook.series import Series
 
-from .support import DEADLINE_S, sample
+from .support import DEADLINE_S, quickly, sample
 
 pytestmark = pytest.mark.unit
 
@@ -36,6 +36,7 @@ def test_what_was_appended_is_there_in_its_order() -> None:
     assert [each.sent_s for each in before] == [1, 2, 3]
 
 
+@quickly
 @given(st.lists(st.integers(0, 20)), st.integers(-1, 21))
 def test_the_first_since(sent: list[int], since: int) -> None:
     sent.sort()

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from drillbook.timeline import Event, Found, Judged, Moment, Span, Times, Window, last_recovery, times
 
+from .support import quickly
+
 pytestmark = pytest.mark.unit
 
 TOOK_S = 0.25
@@ -138,6 +140,7 @@ def series(parts: Sequence[tuple[int, int, bool]]) -> list[Judged]:
     return samples
 
 
+@quickly
 @given(st.lists(steps, max_size=14), st.integers(0, 20), st.integers(0, 8))
 def test_windows_are_those_that_a_naive_search_finds(parts: list[tuple[int, int, bool]], length: int, gap: int) -> None:
     samples = series(parts)
@@ -168,6 +171,7 @@ def test_last_recovery(marks: str, begin: int | None, breaks: int, met: bool) ->
     assert last_recovery(samples) == (None if begin is None else samples[begin], breaks, met)
 
 
+@quickly
 @given(st.text("+-", max_size=30))
 def test_last_recovery_agrees_with_the_text(marks: str) -> None:
     samples = history(marks)

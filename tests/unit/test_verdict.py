@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from drillbook.phases import Phase
 from drillbook.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict, judge, worst
 
+from .support import quickly
+
 pytestmark = pytest.mark.unit
 
 FAILED, UNKNOWN, ABORTED = FindingKind.FAILED, FindingKind.UNKNOWN, FindingKind.ABORTED
@@ -80,6 +82,7 @@ def test_an_rto_against_which_nothing_was_measured_is_not_kept() -> None:
 
 
 MISSING = {
+    "a count that adds up": (after(steps_passed=6), Outcome.INVALID, "the drill ended before all of its steps"),
     "a step": (after(steps_passed=4), Outcome.INVALID, "only 4 of 5 steps"),
     "the baseline": (after(baseline_checks=0), Outcome.INVALID, "the baseline was not looked at"),
     "any fault": (after(faults_begun=0, faults_injected=0), Outcome.INVALID, "0 of 1 faults"),
@@ -171,6 +174,7 @@ drills: Any = st.fixed_dictionaries(
 )
 
 
+@quickly
 @given(st.lists(findings, min_size=1, max_size=4), drills)
 def test_a_finding_is_never_passed(found: list[Finding], drill: dict[str, Any]) -> None:
     it = verdict(*found, **drill)
@@ -179,6 +183,7 @@ def test_a_finding_is_never_passed(found: list[Finding], drill: dict[str, Any]) 
     assert it.outcome.exit_status != 0
 
 
+@quickly
 @given(st.lists(findings, max_size=3), drills)
 def test_passed_needs_every_proof(found: list[Finding], drill: dict[str, Any]) -> None:
     it = verdict(*found, **drill)
@@ -200,12 +205,14 @@ def test_passed_needs_every_proof(found: list[Finding], drill: dict[str, Any]) -
         assert (it.valid.holds, it.recovered.holds, it.restored.holds) == (True, True, True)
 
 
+@quickly
 @given(st.lists(findings, max_size=3), drills, restore_findings)
 def test_not_restored_wins(found: list[Finding], drill: dict[str, Any], left: Finding) -> None:
     assert verdict(*found, left, **drill).outcome is Outcome.NOT_RESTORED
     assert verdict(left, *found, **drill).outcome is Outcome.NOT_RESTORED
 
 
+@quickly
 @given(st.lists(findings, max_size=3), drills, restore_findings)
 def test_the_restore_says_nothing_about_the_drill_before_it(
     found: list[Finding], drill: dict[str, Any], left: Finding
@@ -215,11 +222,13 @@ def test_the_restore_says_nothing_about_the_drill_before_it(
     assert with_it.recovered == without.recovered
 
 
+@quickly
 @given(st.lists(findings.filter(lambda each: each.phase is not Phase.RESTORE), max_size=3), drills)
 def test_the_drill_says_nothing_about_the_restore_after_it(found: list[Finding], drill: dict[str, Any]) -> None:
     assert verdict(*found, **drill).restored == verdict(**drill).restored
 
 
+@quickly
 @given(drills, st.sampled_from([Phase.RECOVERY, Phase.CRITERIA]))
 def test_a_failed_recovery_does_not_speak_against_the_incident(drill: dict[str, Any], phase: Phase) -> None:
     """Not more than no finding does: a drill that did everything stays valid."""
@@ -228,6 +237,7 @@ def test_a_failed_recovery_does_not_speak_against_the_incident(drill: dict[str, 
     assert len(it.valid.reasons) <= len(verdict(**drill).valid.reasons)
 
 
+@quickly
 @given(st.lists(findings, max_size=3), drills)
 def test_what_does_not_hold_has_a_reason_and_what_holds_has_none(found: list[Finding], drill: dict[str, Any]) -> None:
     it = verdict(*found, **drill)

@@ -1,0 +1,104 @@
+"""The record of a drill that died says so, and what was undone after it; what it had written stays."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.evidence.record import FaultRecord, StepRecord
+from drillbook.evidence.recorder import dumps
+from drillbook.evidence.recovered import close_dead_run
+from drillbook.journal import Entry, EntryState
+from drillbook.phases import Phase
+from drillbook.undo import Undone
+from drillbook.verdict import Axis, Outcome, Verdict
+
+from .test_record import record
+
+pytestmark = pytest.mark.unit
+
+
+def undone(entry: str, problem: str | None = None) -> Undone:
+    it = Entry(entry, "run", "network_cut", {}, "lab", "undo.yml", "evidence/run", EntryState.CLOSED, "")
+    return Undone(it, None, problem)
+
+
+@pytest.fixture
+def died(tmp_path: Path) -> Path:
+    """The evidence of a drill that was killed in its second step, after its fault."""
+    it = record(
+        steps=[
+            StepRecord(1, "Given", "it is healthy", 3, Phase.BASELINE, "passed", 0.0, 0.1),
+            StepRecord(2, "When", "it breaks", 4, Phase.FAULT, "running", 0.1),
+            StepRecord(3, "Then", "it is down", 5, Phase.SYMPTOMS),
+        ],
+        faults=[FaultRecord("network_cut", {}, "e1", took_effect=True)],
+        phases=[{"phase": "baseline", "started_s": 0.0}, {"phase": "fault", "started_s": 0.1}],
+    )
+    return kept(tmp_path, it.as_json())
+
+
+def kept(folder: Path, data: object) -> Path:
+    (folder / "content").mkdir(exist_ok=True)
+    (folder / "content" / "drill.json").write_text(dumps(data))
+    return folder
+
+
+def read(folder: Path) -> Any:
+    return json.loads((folder / "content" / "drill.json").read_text())
+
+
+def test_a_drill_that_died_is_aborted_and_its_fault_gone(died: Path) -> None:
+    before = read(died)
+    close_dead_run(died, [undone("e1"), undone("of another drill")])
+    after = read(died)
+    assert after["outcome"] == "ABORTED"
+    assert "process died in the phase fault" in after["reason"]
+    assert after["axes"]["restored"] == {"holds": True, "reasons": []}
+    assert after["faults"][0]["undo"] == "gone"
+    assert [step["status"] for step in after["steps"]] == ["passed", "interrupted", "planned"]
+    assert "undone by a later run: network_cut" in after["notes"][0]
+    assert datetime.fromisoformat(after["ended_at"]).tzinfo is not None
+    for name in ("run_id", "title", "phases", "timeline", "checks", "plays", "started_at", "objectives"):
+        assert after[name] == before[name]
+
+
+def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> None:
+    close_dead_run(died, [undone("e1", "no host matched")])
+    after = read(died)
+    assert (after["outcome"], after["reason"]) == (
+        "NOT_RESTORED",
+        "a fault could not be undone: no host matched",
+    )
+    assert after["axes"]["restored"] == {"holds": False, "reasons": ["no host matched"]}
+    assert (after["faults"][0]["undo"], after["faults"][0]["undo_problem"]) == ("failed", "no host matched")
+
+    close_dead_run(died, [undone("e1")])
+    again = read(died)
+    assert again["faults"][0]["undo"] == "gone"
+    assert again["axes"]["restored"]["holds"] is True
+    assert len(again["notes"]) == 2
+
+
+def test_a_drill_that_had_ended_keeps_its_outcome(tmp_path: Path) -> None:
+    it = record(faults=[FaultRecord("network_cut", {}, "e1", undo="gone", took_effect=True)])
+    it.close(Verdict(Outcome.NOT_RECOVERED, "late", Axis(True), Axis(False, ("late",)), Axis(True)), "now", 1.0)
+    folder = kept(tmp_path, it.as_json())
+    close_dead_run(folder, [undone("e1")])
+    after = read(folder)
+    assert (after["outcome"], after["reason"], after["ended_at"]) == ("NOT_RECOVERED", "late", "now")
+
+
+@pytest.mark.parametrize("text", [None, "", '{"run_id": "torn'])
+def test_evidence_that_cannot_be_read_is_left_as_it_is(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "content" / "drill.json"
+    if text is not None:
+        path.parent.mkdir()
+        path.write_text(text)
+    close_dead_run(tmp_path, [undone("e1")])
+    assert path.exists() == (text is not None)
+    assert text is None or path.read_text() == text
