@@ -48,4 +48,5 @@ def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
 
 def rows(value: Any) -> Sequence[Any]:
     """The messages of the sink's answer."""
-    return value["messages"] if isinstance(value, dict) else value
+    messages: Sequence[Any] = value["messages"] if isinstance(value, dict) else value
+    return messages

@@ -6,7 +6,8 @@ import textwrap
 
 import pytest
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.tiers"]
+
 
 PYTEST_INI = """\
 [pytest]

@@ -64,7 +64,11 @@ def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exi
 
 
 def _needs_extra(name: str, reason: str) -> None:
-    @app.command(name, help="(needs the extra 'lab')")
+    @app.command(
+        name,
+        help="(needs the extra 'lab')",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
     def missing() -> None:
         typer.echo(f"drillbook: this command needs the extra 'lab': pip install 'drillbook[lab]' ({reason})", err=True)
         raise typer.Exit(64)

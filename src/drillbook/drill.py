@@ -67,6 +67,8 @@ class _Kept:
     check: Check
     record: CheckRecord
     found: Found
+    asked_too_late: bool
+    """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
 
 
 class Drill:
@@ -306,7 +308,9 @@ class Drill:
         chronicle.watched(record, watched)
         if watched.found is None:
             raise self._fail(chronicle.phase, FindingKind.FAILED, not_met(check, watched, within_s, length_s))
-        self._met(_Kept(check, record, watched.found))
+        late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
+        dated = watched.last is not None and watched.last.at_s is not None
+        self._met(_Kept(check, record, watched.found, late and not dated))
 
     def _met(self, kept: _Kept) -> None:
         chronicle = self._chronicle
@@ -344,6 +348,11 @@ class Drill:
         return self._verdict
 
     @property
+    def reason(self) -> str:
+        """The first reason against the drill as it stands."""
+        return self._chronicle.judge(restored=False).reason
+
+    @property
     def evidence(self) -> Path | None:
         """The evidence folder, once it exists."""
         return self._chronicle.folder if self._begun else None
@@ -366,7 +375,7 @@ class Drill:
             self._settled_s = anchor.mono_s
             record = self._new_record(anchor)
             folder = session.evidence_root / folder_name(anchor.wall, self._item.scenario_name, self.run_id)
-            recorder = Recorder(folder, record, session.redactor, session.listener)
+            recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
             self._lock.name_evidence(relative(folder, session.root))
             self._chronicle = Chronicle(anchor, record, recorder, self._objectives)
             self._prober = Prober(inventory.endpoints)
@@ -490,8 +499,9 @@ class Drill:
                 self._fail(Phase.CRITERIA, FindingKind.FAILED, sentence)
                 return
             moments.append(moment)
+        dated = [moment for moment, kept in zip(moments, self._criteria, strict=True) if not kept.asked_too_late]
         if moments:
-            self._chronicle.mark(Event.RECOVERED, max(moments, key=lambda moment: moment.at_s))
+            self._chronicle.mark(Event.RECOVERED, max(dated or moments, key=lambda moment: moment.at_s))
             self._chronicle.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
 
     def _still(self, kept: _Kept) -> Moment | None:

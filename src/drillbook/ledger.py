@@ -22,7 +22,7 @@ class Answered(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One submission. Times are monotonic seconds; `status` is the HTTP status; `detail` says why there is no answer."""
+    """One submission. Times are monotonic seconds; `status` is HTTP's; `detail` says why there is no answer."""
 
     id: str
     sent_s: float

@@ -92,14 +92,23 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
-        named = config.getoption("--inventory", None) or os.environ.get("DRILLBOOK_INVENTORY")
+        named = config.getoption("--inventory", None)
+        if not isinstance(named, str):
+            # pytest-ansible's own option is a list, with a default that nobody asked for
+            named = next((each for each in named or () if each != "/etc/ansible/hosts"), None)
+        named = named or os.environ.get("DRILLBOOK_INVENTORY")
         path = Path(str(named)) if named else config.rootpath / str(config.getini("drillbook_inventory"))
         base = config.invocation_params.dir if named else config.rootpath
-        evidence = config.getoption("--evidence") or config.getini("drillbook_evidence")
+        asked = config.getoption("--evidence")
+        evidence = (
+            config.invocation_params.dir / asked
+            if asked
+            else config.rootpath / str(config.getini("drillbook_evidence"))
+        )
         made = DrillSession(
             root=config.rootpath,
             inventory_path=(base / path).absolute(),
-            evidence_root=config.rootpath / str(evidence),
+            evidence_root=evidence.absolute(),
             allow_production=config.getoption("--allow-production"),
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
@@ -215,8 +224,25 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseExcepti
 @pytest.hookimpl(trylast=True)
 def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
-    if drill is not None:
-        drill.steps_ended(request.node.failed_with)
+    if drill is None:
+        return
+    drill.steps_ended(request.node.failed_with)
+    if isinstance(request.node.failed_with, KeyboardInterrupt):
+        _say_stopped(request.node, drill)
+
+
+def _say_stopped(item: ScenarioItem, drill: Drill) -> None:
+    """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
+    report = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords=dict.fromkeys(item.keywords, 1),
+        outcome="failed",
+        longrepr=f"{Outcome.ABORTED}: {drill.reason}",
+        when="call",
+        user_properties=list(item.user_properties),
+    )
+    item.ihook.pytest_runtest_logreport(report=report)
 
 
 # ------------------------------------------------------------------ what pytest says

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
@@ -107,7 +109,7 @@ def relative(path: Path, root: Path) -> str:
 def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: float, variables: object) -> PlayRecord:
     """A play's result in drill time."""
     plain = result.as_record()
-    tasks = [
+    tasks: list[Mapping[str, Any]] = [
         {**task, "started_s": round(task["started_s"] - zero_s, 3), "ended_s": round(task["ended_s"] - zero_s, 3)}
         for task in plain["tasks"]
     ]

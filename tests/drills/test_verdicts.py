@@ -95,21 +95,26 @@ def test_a_recovery_that_does_the_wrong_thing(mini: Mini) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("spoiled", "word"),
-    [
-        ('ansible.builtin.command: "false"\n      ignore_errors: true', "ignored"),
-        (
-            'ansible.builtin.command: "true"\n    - name: Rescued\n      block:\n        - name: Fails\n'
-            '          ansible.builtin.command: "false"\n      rescue:\n        - name: Nothing\n'
-            "          ansible.builtin.debug: {msg: x}",
-            "rescued",
-        ),
-    ],
-)
+IGNORED = """\
+    - name: Fails
+      ansible.builtin.command: "false"
+      ignore_errors: true
+"""
+RESCUED = """\
+    - name: Rescued
+      block:
+        - name: Fails
+          ansible.builtin.command: "false"
+      rescue:
+        - name: Nothing
+          ansible.builtin.debug: {msg: x}
+"""
+
+
+@pytest.mark.parametrize(("spoiled", "word"), [(IGNORED, "ignored"), (RESCUED, "rescued")], ids=["ignored", "rescued"])
 def test_a_recovery_that_hides_a_failure(mini: Mini, spoiled: str, word: str) -> None:
     playbook = mini.root / "playbooks/recovery/fix.yml"
-    playbook.write_text(playbook.read_text() + f"    - name: Spoiled\n      {spoiled}\n")
+    playbook.write_text(playbook.read_text() + spoiled)
     ran = mini.pytest()
     assert ran.status == 1, ran.output
     assert "NOT_RECOVERED" in ran.output

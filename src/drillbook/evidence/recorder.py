@@ -30,8 +30,12 @@ def folder_name(started: datetime, title: str, run_id: str) -> str:
 class Recorder:
     """The one writer of a drill's evidence folder, and the one source of its live events."""
 
-    def __init__(self, folder: Path, record: Record, redactor: Redactor, listener: Listener) -> None:
+    def __init__(
+        self, folder: Path, record: Record, redactor: Redactor, listener: Listener, root: Path | None = None
+    ) -> None:
+        """`root` is the drill repository: its path is left out of what playbooks say."""
         self.folder, self.record = folder, record
+        self._root = str(root) if root is not None else None
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
         try:
@@ -44,7 +48,8 @@ class Recorder:
 
     def save(self) -> None:
         """Write drill.json as it is now."""
-        self.write("drill.json", dumps(self._redactor.data(self.record.as_json())))
+        text = dumps(self._redactor.data(self.record.as_json()))
+        self.write("drill.json", text.replace(self._root, "<root>") if self._root else text)
 
     def write(self, name: str, text: str) -> None:
         """Write one file below content/, whole or not at all. The text must be redacted."""
