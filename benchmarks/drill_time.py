@@ -2,9 +2,9 @@
 
     python benchmarks/drill_time.py [--runs N]
 
-Needs the lab (`drillbook lab up`). Both do, on the same lab and in turns: look at the health, submit jobs, cut the network
-between the API and Redis, wait until the health says so, restore it, wait until it is well again. The script uses
-ansible-playbook and curl, proves nothing, keeps nothing and puts nothing back when it fails. Prints medians over the runs.
+Needs the lab (`drillbook lab up`). Both do, on the same lab and in turns: look at the health, cut the network between the
+API and Redis, wait until the health says so, restore it, wait until it is well again. The script uses ansible-playbook
+and curl, proves nothing, keeps nothing and puts nothing back when it fails. Prints medians over the runs.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ SCRIPT = r"""set -eu
 now() { date +%s.%N; }
 until_redis() { until curl -s "$API/health/details" | grep -q "\"redis\":{\"status\":\"$1\""; do sleep 0.05; done; }
 t0=$(now); until_redis up; t1=$(now)
-ansible-playbook -i inventories/lab playbooks/faults/network_cut/inject.yml -e client=api -e server=redis >/dev/null; t2=$(now)
+play() { ansible-playbook -i inventories/lab "$@" >/dev/null; }
+play playbooks/faults/network_cut/inject.yml -e client=api -e server=redis; t2=$(now)
 until_redis down; t3=$(now)
-ansible-playbook -i inventories/lab playbooks/recovery/redis/restore_network.yml >/dev/null; t4=$(now)
+play playbooks/recovery/redis/restore_network.yml; t4=$(now)
 until_redis up; t5=$(now)
 echo "$t0 $t1 $t2 $t3 $t4 $t5"
 """
@@ -76,9 +77,7 @@ def script() -> Mapping[str, float]:
         "ANSIBLE_LIBRARY": str(ROOT / "playbooks/library"),
         "ANSIBLE_LOCALHOST_WARNING": "False",
     }
-    done = subprocess.run(
-        ["bash", "-c", SCRIPT], cwd=ROOT, env=env, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["bash", "-c", SCRIPT], cwd=ROOT, env=env, check=True, capture_output=True, text=True)
     moments = [float(word) for word in done.stdout.split()]
     parts = {phase: end - begin for phase, begin, end in zip(PHASES, moments, moments[1:], strict=False)}
     return {**parts, "whole": moments[-1] - moments[0]}

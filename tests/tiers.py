@@ -1,7 +1,7 @@
 """Tiers: every test has one, and a tier that was not run is said to be so, with the reason; in CI it fails the run.
 
-`EXPECTED` names the tiers that have tests. A tier from which every test was skipped, or that vanished from the
-collection of a whole run, has silently shrunk.
+`EXPECTED` names the tiers that have tests. A tier from which tests were skipped, or that vanished from the collection
+of a whole run, has silently shrunk.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Count:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if os.environ.get("CI") and self.shrunk() and session.exitstatus == 0:
+        skipped = self.config.stash[reasons_key] and self.config.stash[whole_run_key]
+        if os.environ.get("CI") and (self.shrunk() or skipped) and session.exitstatus == 0:
             session.exitstatus = 1
 
     def shrunk(self) -> list[str]:
@@ -76,5 +77,7 @@ class Count:
         for tier in TIERS:
             ran = self.config.stash[ran_key][tier]
             reasons = self.config.stash[reasons_key].get(tier) or {NOT_YET.get(tier, "no test of it was collected")}
-            said = f"{ran} tests run" if ran else f"NOT RUN: {'; '.join(sorted(reasons))}"
+            said = f"{ran} tests run" if ran else "NOT RUN"
+            if not ran or tier in self.config.stash[reasons_key]:
+                said += f"; not run: {'; '.join(sorted(reasons))}"
             terminalreporter.write_line(f"{tier:<8} {said}", red=tier in self.shrunk())

@@ -23,7 +23,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer((sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", 0), Handler)
 server.daemon_threads = True
 port = folder / "port.new"
 port.write_text(str(server.server_address[1]))
