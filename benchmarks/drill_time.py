@@ -2,9 +2,9 @@
 
     python benchmarks/drill_time.py [--runs N]
 
-Needs the lab (`drillbook lab up`). Both do, on the same lab and in turns: look at the health, cut the network between the
-API and Redis, wait until the health says so, restore it, wait until it is well again. The script uses ansible-playbook
-and curl, proves nothing, keeps nothing and puts nothing back when it fails. Prints medians over the runs.
+Needs the lab (`drillbook lab up`). Both do, on the same lab and in turns: look at the health, cut the network between
+the API and Redis, wait until the health says so, restore it, wait until it is well again. The script uses
+ansible-playbook and curl, proves nothing, keeps nothing and puts nothing back when it fails. Prints medians.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Count:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        skipped = self.config.stash[reasons_key] and self.config.stash[whole_run_key]
+        skipped = self.config.stash[whole_run_key] and bool(self.config.stash[reasons_key])
         if os.environ.get("CI") and (self.shrunk() or skipped) and session.exitstatus == 0:
             session.exitstatus = 1
 
