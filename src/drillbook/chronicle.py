@@ -245,7 +245,7 @@ class Chronicle:
             recoveries_planned=len(steps(Phase.RECOVERY)),
             recoveries_done=sum(each.event == Event.RECOVERY_FINISHED for each in record.timeline),
             criterion_checks=met(Phase.CRITERIA),
-            undo_open=sum(fault.undo != "gone" for fault in record.faults) if restored else 0,
+            undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
             baseline_again=met(Phase.RESTORE) if restored else 1,
         )
 

@@ -72,6 +72,11 @@ class Restore:
             chronicle.tell("undo", fault=fault.name, problem=undone.problem)
             chronicle.save()
 
+        planned = {entry.id for entry in journal.entries()}
+        for fault in chronicle.record.faults:
+            if fault.entry not in planned:
+                # stopped before the undo was on disk, and so before the fault
+                fault.undo = "never happened"
         entries = [entry for entry in journal.open_entries() if entry.run_id == run_id]
         undo_all(journal, entries, self.session.run_undo, tell)
 

@@ -44,7 +44,7 @@ def test_a_stopped_drill_puts_everything_back(mini: Mini, phase: str, number: si
     assert number.name in ran.drill["reason"]
     assert ran.drill["axes"]["restored"]["holds"] is True
     assert not mini.broken
-    assert all(fault["undo"] == "gone" for fault in ran.drill["faults"])
+    assert all(fault["undo"] in {"gone", "never happened"} for fault in ran.drill["faults"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

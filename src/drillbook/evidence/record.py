@@ -81,7 +81,7 @@ class PlayRecord:
 
 @dataclass(slots=True)
 class FaultRecord:
-    """A fault and what became of it. `undo`: pending, gone, failed."""
+    """A fault and what became of it. `undo`: pending, gone, failed, never happened."""
 
     name: str
     variables: Mapping[str, Any]
