@@ -7,8 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.client import Redis
 
 from drillbook_lab.testing import RunningLab
+from drillbook_lab.topology import MASTER_NAME, SENTINEL_DOWN_AFTER_MS
 
 pytestmark = pytest.mark.lab
 
@@ -114,7 +116,16 @@ def test_a_user_taken_away_is_an_authentication_error(lab: RunningLab) -> None:
     assert_each_done_once(lab, "acl", ["acl-1"])
 
 
+def sentinels_are_patient(lab: RunningLab, patience_ms: int) -> None:
+    redis = lab.contract["redis"]
+    for sentinel in redis["sentinels"].values():
+        with Redis(port=sentinel["port"], password=redis["sentinel_password"]) as client:
+            client.execute_command("SENTINEL", "SET", MASTER_NAME, "down-after-milliseconds", patience_ms)
+
+
 def test_too_many_clients_is_a_limit(lab: RunningLab) -> None:
+    # Sentinels that cannot log in would soon call the primary down, and the API would no longer try it
+    sentinels_are_patient(lab, 60_000)
     with lab.redis(lab.primary()) as node:
         limit = node.config_get("maxclients")["maxclients"]
         # one, and this connection has it: with more, whoever comes back first would get the rest
@@ -124,6 +135,7 @@ def test_too_many_clients_is_a_limit(lab: RunningLab) -> None:
             lab.eventually("the limit", lambda: redis_is(lab, "down", "limit"))
         finally:
             node.config_set("maxclients", limit)
+            sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
     lab.eventually("redis up", lambda: redis_is(lab, "up"))
 
 

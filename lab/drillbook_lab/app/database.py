@@ -74,7 +74,25 @@ def _shut(connection: psycopg.AsyncConnection[Any]) -> None:
 async def execute(
     pool: Pool, statement: str, values: Mapping[str, Any], timeout_s: float = STATEMENT_TIMEOUT_S
 ) -> list[DictRow]:
-    """Run one statement in a transaction of its own; raises psycopg.Error or TimeoutError within about `timeout_s`."""
+    """Run one statement in a transaction of its own; raises psycopg.Error or TimeoutError within about `timeout_s`.
+
+    Connections that died while they lay in the pool are used up here, one after the other. Measured without it: after a
+    restart of the database, three workers with four of them each spent all five attempts of a job on dead connections,
+    and the job went to the dead-letter queue of a database that had been up for seconds. Statements here may run twice.
+    """
+    for _ in range(pool.max_size):
+        try:
+            return await _once(pool, statement, values, timeout_s)
+        except _DeadConnection:
+            continue
+    return await _once(pool, statement, values, timeout_s)
+
+
+class _DeadConnection(psycopg.OperationalError):
+    """The connection was lost already; nothing is known against the server."""
+
+
+async def _once(pool: Pool, statement: str, values: Mapping[str, Any], timeout_s: float) -> list[DictRow]:
     loop = asyncio.get_running_loop()
     late = False
     async with pool.connection(timeout=timeout_s) as connection:
@@ -91,6 +109,8 @@ async def execute(
         except psycopg.Error as error:
             if late:
                 raise TimeoutError(f"the database did not answer within {timeout_s:g} s") from error
+            if connection.broken:
+                raise _DeadConnection(str(error)) from error
             raise
         finally:
             alarm.cancel()
