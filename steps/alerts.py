@@ -20,7 +20,7 @@ def alert_arrives(drill: Drill, deadline: float, subject: str, channel: str) -> 
 
 @then(parse('within {deadline:Duration} the all-clear about "{subject}" reaches the "{channel}" channel'))
 def all_clear_arrives(drill: Drill, deadline: float, subject: str, channel: str) -> None:
-    drill.eventually(message(subject, channel, RESOLVED, drill.since_fault_s()), within=deadline)
+    drill.eventually(message(subject, channel, RESOLVED, drill.phase_opened_s()), within=deadline)
 
 
 def message(subject: str, channel: str, colour: str, since_s: float) -> Check:

@@ -203,3 +203,15 @@ def dig(value: object, path: str) -> object:
 def looked(subject: str, look: Callable[[], object], unit: str = "") -> Reading:
     """A reading of whatever a function finds when asked (testinfra, SQL, a message box): not sampled in advance."""
     return Reading(subject, look, lambda sample: sample.value, unit)
+
+
+def happened(subject: str, look: Callable[[], Sequence[float]]) -> Check:
+    """Something happened at least once; `look` gives the instants (monotonic), and the first of them is the moment."""
+
+    def judge(sample: Sample) -> Observation:
+        if not isinstance(sample.value, Sequence):
+            return Observation(met=False, observed=sample.error or "nothing", required="at least once")
+        times = len(sample.value)
+        return Observation(times > 0, f"{times} times", "at least once", min(sample.value, default=None))
+
+    return Check(subject, look, judge)

@@ -34,9 +34,12 @@ class Chronicle:
     def __init__(self, anchor: Anchor, record: Record, recorder: Recorder, objectives: Objectives) -> None:
         self.anchor, self.record, self._recorder, self._objectives = anchor, record, recorder, objectives
         self.moments: dict[Event, Moment] = {}
+        self.recovered_steps: set[int] = set()
         self.findings: list[Finding] = []
         self.step: StepRecord | None = None
         self.step_began_s = anchor.mono_s
+        self.opened_s = anchor.mono_s
+        """The event that opened the phase of looking: this incident's fault, or the latest recovery's start."""
         self._flushed: dict[str, int] = {}
         self._flushed_attempts = 0
         self.tell = recorder.tell
@@ -48,8 +51,10 @@ class Chronicle:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the step under way; RESTORE when there is none."""
-        return self.step.phase if self.step is not None else Phase.RESTORE
+        """The phase of the step under way; between steps that of the one before."""
+        if self.step is not None:
+            return self.step.phase
+        return Phase(self.record.phases[-1]["phase"]) if self.record.phases else Phase.BASELINE
 
     def at(self, mono_s: float) -> float:
         """Drill time of a monotonic instant."""
@@ -91,9 +96,13 @@ class Chronicle:
     # ------------------------------------------------------------------ what happens in them
 
     def mark(self, event: Event, moment: Moment, *, again: bool = False) -> None:
-        """A named moment; a second one of the same name counts only with `again`."""
-        if event in self.moments and not again:
-            return
+        """A named moment. Of several of one name the earliest counts; with `again` the latest, and all are kept."""
+        known = self.moments.get(event)
+        if known is not None and not again:
+            if moment.at_s >= known.at_s:
+                return
+            # seen earlier than by the step that stands first
+            self.record.timeline = [each for each in self.record.timeline if each.event != event]
         self.moments[event] = moment
         at_s, at = self.at(moment.at_s), rfc3339(self.anchor.at(moment.at_s))
         self.record.timeline.append(EventRecord(event.value, at, at_s, moment.uncertainty_s, moment.source))
@@ -109,7 +118,7 @@ class Chronicle:
 
     def fault(self, name: str, variables: Mapping[str, object], entry: str) -> FaultRecord:
         """A fault is about to happen."""
-        record = FaultRecord(name, variables, entry)
+        record = FaultRecord(name, variables, entry, step=self.step.number if self.step is not None else 0)
         self.record.faults.append(record)
         self._recorder.save()
         return record
@@ -143,10 +152,12 @@ class Chronicle:
             record.found_s, record.uncertainty_s = self.at(watched.found.at_s), watched.found.uncertainty_s
             record.until_s = self.at(watched.found.end_s) if record.window_s else None
 
-    def find(self, phase: Phase, kind: FindingKind, sentence: str) -> None:
-        """A reason why the drill is not PASSED."""
+    def find(self, phase: Phase, kind: FindingKind, sentence: str) -> str:
+        """A reason why the drill is not PASSED; redacted here, since the terminal, JUnit and the record all take it."""
+        sentence = self._recorder.redact(sentence)
         self.findings.append(Finding(phase, kind, sentence))
         self.record.findings.append({"phase": phase, "kind": kind, "sentence": sentence})
+        return sentence
 
     def note(self, text: str) -> None:
         """Keep an observation."""
@@ -240,10 +251,10 @@ class Chronicle:
             steps_passed=sum(step.status == "passed" for step in record.steps),
             baseline_checks=met(Phase.BASELINE),
             faults_begun=sum(step.status != "planned" for step in steps(Phase.FAULT)),
-            faults_injected=sum(fault.took_effect for fault in record.faults),
+            faults_injected=len({fault.step for fault in record.faults if fault.took_effect}),
             symptom_checks=met(Phase.SYMPTOMS),
             recoveries_planned=len(steps(Phase.RECOVERY)),
-            recoveries_done=sum(each.event == Event.RECOVERY_FINISHED for each in record.timeline),
+            recoveries_done=len(self.recovered_steps),
             criterion_checks=met(Phase.CRITERIA),
             undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
             baseline_again=met(Phase.RESTORE) if restored else 1,

@@ -32,9 +32,14 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     from drillbook.session import DrillSession
     from drillbook.verdict import Outcome
 
-    root = Path.cwd()
+    root = next((at for at in (Path.cwd(), *Path.cwd().parents) if (at / ".drillbook").is_dir()), None)
+    if root is None:
+        typer.echo("drillbook: no .drillbook/ here or above: no drill was ever run here", err=True)
+        raise typer.Exit(64)
+    if not inventory.is_absolute():
+        inventory = next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
     try:
-        session = DrillSession(root, (root / inventory).absolute(), root / "evidence")
+        session = DrillSession(root, inventory.absolute(), root / "evidence")
         lock = session.lock()
         dead = lock.acquire("drillbook restore")
         try:

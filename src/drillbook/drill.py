@@ -34,7 +34,7 @@ from drillbook.phases import Phase
 from drillbook.playbook import PlayResult
 from drillbook.probe import Prober
 from drillbook.restore import Restore
-from drillbook.session import DrillSession, relative
+from drillbook.session import DrillSession, located, relative
 from drillbook.signals import Shield
 from drillbook.timeline import Event, Found, Judged, Moment, last_recovery
 from drillbook.undo import undo_playbook
@@ -82,8 +82,12 @@ class Drill:
         self._load: Load | None = None
         self._verdict: Verdict | None = None
         self._begun = False
+        self._judged = False
+        self._sound_so_far = False
         self._objectives = Objectives.of(item.tags)
         self._settled_s = 0.0
+        self._incident_s: float | None = None
+        self._incident_open_for = -1
 
     # ------------------------------------------------------------------ for steps: what they may know
 
@@ -104,10 +108,14 @@ class Drill:
         return self._load
 
     def since_fault_s(self) -> float:
-        """The monotonic instant of the fault. Raises DrillbookError before it."""
-        if Event.FAULT_INJECTED not in self._chronicle.moments:
+        """The monotonic instant of this incident's fault. Raises DrillbookError before it."""
+        if self._incident_s is None:
             raise DrillbookError("nothing is broken yet: this step belongs after a fault")
-        return self._chronicle.moments[Event.FAULT_INJECTED].at_s
+        return self._incident_s
+
+    def phase_opened_s(self) -> float:
+        """The monotonic instant of the event that opened the phase: the fault, or the recovery's start."""
+        return self._opened()
 
     def before(self, reading: Reading) -> float:
         """The median of a sampled number before the first fault: what "back to baseline" is compared with.
@@ -182,7 +190,7 @@ class Drill:
             variables=variables,
             inventory=self._session.inventory_name,
             undo_playbook=relative(undo, root),
-            evidence=relative(chronicle.folder, root),
+            evidence=located(chronicle.folder, root),
         )
         result = self._play(folder / "inject.yml", variables, "fault")
         self._session.journal.mark(entry, EntryState.INJECTED)
@@ -195,6 +203,10 @@ class Drill:
         # it happened at some instant of the task that changed something; counted from that task's begin
         spent_s = change.ended_s - change.started_s
         chronicle.mark(Event.FAULT_INJECTED, Moment(change.started_s, spent_s, f"{result.playbook}: {change.task}"))
+        if self._incident_open_for != len(chronicle.record.phases):
+            # the first fault of this incident; further ones of the same phase belong to it
+            self._incident_open_for, chronicle.opened_s = len(chronicle.record.phases), change.started_s
+        self._incident_s = chronicle.opened_s
         return result
 
     def recover(self, name: str, **variables: object) -> PlayResult:
@@ -207,19 +219,27 @@ class Drill:
         path = root / "playbooks" / "recovery" / f"{name}.yml"
         if not path.is_file():
             raise DrillbookError(f"no {relative(path, root)}: the step names a recovery that is not there")
-        chronicle.mark(Event.RECOVERY_STARTED, Moment(time.monotonic(), 0.0, f"recovery/{name}"), again=True)
+        chronicle.opened_s = time.monotonic()
+        chronicle.mark(Event.RECOVERY_STARTED, Moment(chronicle.opened_s, 0.0, f"recovery/{name}"))
         result = self._play(path, variables, "recovery")
         problem = _problem(result)
         if problem is not None:
             raise self._fail(Phase.RECOVERY, FindingKind.FAILED, f"the recovery {name!r} did not run clean: {problem}")
-        chronicle.mark(Event.RECOVERY_FINISHED, Moment(result.ended_s, 0.0, f"recovery/{name}"), again=True)
+        self._recovery_done(Moment(result.ended_s, 0.0, f"recovery/{name}"))
         return result
 
     def leave_alone(self) -> None:
         """The recovery of a system that is expected to heal by itself: nobody does anything."""
         now = Moment(time.monotonic(), 0.0, "nobody acted")
-        self._chronicle.mark(Event.RECOVERY_STARTED, now, again=True)
-        self._chronicle.mark(Event.RECOVERY_FINISHED, now, again=True)
+        self._chronicle.opened_s = now.at_s
+        self._chronicle.mark(Event.RECOVERY_STARTED, now)
+        self._recovery_done(now)
+
+    def _recovery_done(self, moment: Moment) -> None:
+        chronicle = self._chronicle
+        if chronicle.step is not None:
+            chronicle.recovered_steps.add(chronicle.step.number)
+        chronicle.mark(Event.RECOVERY_FINISHED, moment, again=True)
 
     # ------------------------------------------------------------------ for steps: what they look at
 
@@ -253,14 +273,14 @@ class Drill:
     def always(self, check: Check) -> None:
         """The check was met by every sample since the event that opened the phase, and by one more from now.
 
-        Raises DrillFailure with the first sample that did not.
+        A sample without an answer does not meet it. Raises DrillFailure with the first sample that did not.
         """
         if not isinstance(check.source, str):
             raise DrillbookError(f"{check.name}: only what the prober samples can be asked about the past")
         since_s = self._opened()
         self.expect(check)
         record = self._chronicle.record.checks[-1]
-        past = [s for s in self._prober.of(check.source).all() if s.sent_s >= since_s and s.error is None]
+        past = [sample for sample in self._prober.of(check.source).all() if sample.sent_s >= since_s]
         record.samples, record.since_s = len(past), self._chronicle.at(since_s)
         for sample in past:
             seen = check.judge(sample)
@@ -272,8 +292,8 @@ class Drill:
 
     def _opened(self) -> float:
         chronicle = self._chronicle
-        event = {Phase.SYMPTOMS: Event.FAULT_INJECTED, Phase.CRITERIA: Event.RECOVERY_STARTED}.get(chronicle.phase)
-        return chronicle.moments[event].at_s if event in chronicle.moments else chronicle.step_began_s
+        looks = chronicle.phase in (Phase.SYMPTOMS, Phase.CRITERIA)
+        return chronicle.opened_s if looks else chronicle.step_began_s
 
     def _await(
         self, check: Check, *, since_s: float, until_s: float, within_s: float | None, length_s: float = 0.0
@@ -337,8 +357,8 @@ class Drill:
         return result
 
     def _fail(self, phase: Phase, kind: FindingKind, sentence: str) -> DrillFailure:
-        self._chronicle.find(phase, kind, sentence)
-        return DrillFailure(f"{self._chronicle.judge(restored=False).outcome}: {sentence}")
+        said = self._chronicle.find(phase, kind, sentence)
+        return DrillFailure(f"{self._chronicle.judge(restored=False).outcome}: {said}")
 
     # ------------------------------------------------------------------ for the plugin: the life of a drill
 
@@ -376,16 +396,17 @@ class Drill:
             record = self._new_record(anchor)
             folder = session.evidence_root / folder_name(anchor.wall, self._item.scenario_name, self.run_id)
             recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
-            self._lock.name_evidence(relative(folder, session.root))
+            self._lock.name_evidence(located(folder, session.root))
             self._chronicle = Chronicle(anchor, record, recorder, self._objectives)
             self._prober = Prober(inventory.endpoints)
             self._prober.start()
+            self._shield = Shield(lambda text: self._chronicle.tell("note", text=text))
+            self._begun = True
+            self._shield.raise_on_signal()
         except BaseException:
-            self._lock.release()
+            if not self._begun:
+                self._lock.release()
             raise
-        self._shield = Shield(lambda text: self._chronicle.tell("note", text=text))
-        self._shield.raise_on_signal()
-        self._begun = True
         self._chronicle.tell(
             "drill",
             title=f"{self._item.feature_name}: {self._item.scenario_name}",
@@ -458,7 +479,8 @@ class Drill:
         did not prove what it should; not when it was stopped, so that what stopped it goes on.
         """
         self._shield.hold()
-        if isinstance(stopped_by, (KeyboardInterrupt, SystemExit)):
+        self._judged = True
+        if isinstance(stopped_by, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)):
             self._stopped(stopped_by)
             return
         if self._chronicle.step is not None:
@@ -468,6 +490,7 @@ class Drill:
         verdict = self._chronicle.judge(restored=False)
         if verdict.outcome is not Outcome.PASSED:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
+        self._sound_so_far = True
 
     def _stopped(self, by: BaseException) -> None:
         step, reason = self._chronicle.step, str(by) or type(by).__name__
@@ -492,6 +515,9 @@ class Drill:
         """After the last criterion: what was met must still be so; only then is the system recovered."""
         end_s = time.monotonic()
         moments = []
+        if not self._prober.alive:
+            self._fail(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
+            return
         for kept in self._criteria:
             moment = self._still(kept)
             if moment is None:
@@ -507,7 +533,7 @@ class Drill:
     def _still(self, kept: _Kept) -> Moment | None:
         """When the check was met for good; None when it no longer is."""
         found, check = kept.found, kept.check
-        if not isinstance(check.source, str) or kept.record.window_s:
+        if not isinstance(check.source, str):
             return Moment(found.at_s, found.uncertainty_s, check.name)
         samples = [sample for sample in self._prober.of(check.source).all() if sample.done_s >= found.at_s]
         judged = [Judged(sample.sent_s, sample.done_s, check.judge(sample).met) for sample in samples]
@@ -515,7 +541,8 @@ class Drill:
         kept.record.breaks += breaks
         if not breaks:
             return Moment(found.at_s, found.uncertainty_s, check.name)
-        if not met or begin is None:
+        held_s = samples[-1].done_s - begin.done_s if begin is not None else 0.0
+        if not met or begin is None or held_s < (kept.record.window_s or 0.0):
             return None
         kept.record.found_s = self._chronicle.at(begin.done_s)
         return Moment(begin.done_s, found.uncertainty_s, check.name)
@@ -523,11 +550,14 @@ class Drill:
     def end(self) -> None:
         """Put everything back, balance the work, judge, write the evidence. Always runs; shielded from signals.
 
-        Raises NotRestored when the system is not as it was.
+        Raises NotRestored when the system is not as it was, DrillFailure when the end of the drill speaks against it
+        although its steps did not.
         """
         if not self._begun or self._verdict is not None:
             return
         self._shield.hold()
+        if not self._judged:
+            self._fail(self._chronicle.phase, FindingKind.UNKNOWN, "the steps ended without being judged")
         chronicle, inventory = self._chronicle, self._session.inventory
         try:
             baseline = [(kept.record.step, kept.check) for kept in self._baseline]
@@ -543,6 +573,13 @@ class Drill:
         self._tell_verdict(self._verdict)
         if self._verdict.outcome is Outcome.NOT_RESTORED:
             raise NotRestored(f"NOT_RESTORED: {self._verdict.reason}")
+        if self._sound_so_far and self._verdict.outcome is not Outcome.PASSED:
+            raise DrillFailure(f"{self._verdict.outcome}: {self._verdict.reason}")
+
+    @property
+    def held_signals(self) -> tuple[str, ...]:
+        """The signals that came while the system was put back: the session is to end."""
+        return tuple(self._shield.held) if self._begun else ()
 
     def _tell_verdict(self, verdict: Verdict) -> None:
         record = self._chronicle.record

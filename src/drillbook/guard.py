@@ -89,8 +89,13 @@ class Lock:
             handle.close()
             raise
         self._file = handle
-        dead = self.holder()
-        self._write(Holder(os.getpid(), self._session, rfc3339(wall_now()), drill))
+        try:
+            dead = self.holder()
+            self._write(Holder(os.getpid(), self._session, rfc3339(wall_now()), drill))
+        except OSError as error:
+            self._file = None
+            handle.close()
+            raise GuardError(f"{self._path}: the lock cannot be written: {error.strerror}") from error
         return dead
 
     def name_evidence(self, folder: str) -> None:

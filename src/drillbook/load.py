@@ -97,7 +97,12 @@ class Load:
                 # at least ten times a second, so that a new rate or a stop is seen soon
                 await asyncio.sleep(min(0.1, due - now) if rate > 0 else 0.1)
                 continue
-            due = max(due + 1 / rate, now - 1)
+            due += 1 / rate
+            overdue = int((now - 1 - due) * rate)
+            if overdue > 0:
+                # this process had no time to send: what is overdue by more than a second is left out, and counted
+                self._skipped += overdue
+                due += overdue / rate
             # the prober's samples have their turn, however much is overdue
             await asyncio.sleep(0)
             if len(pending) >= MAX_UNDER_WAY:
@@ -173,11 +178,13 @@ class Load:
         left_out = {job for job in done if job not in ids and self._was_sent(job)}
         return account(counted, {job: times for job, times in done.items() if job not in left_out})
 
-    def refused(self, status: int, since_s: float) -> int:
-        """How many attempts sent since an instant were refused with this status and told when to come back."""
-        return sum(
-            attempt.status == status and attempt.retry_after and attempt.sent_s >= since_s for attempt in self.attempts
-        )
+    def refused(self, status: int, since_s: float) -> list[float]:
+        """When attempts sent since an instant were refused with this status and told when to come back (monotonic)."""
+        return [
+            attempt.answered_s
+            for attempt in self.attempts
+            if attempt.status == status and attempt.retry_after and attempt.sent_s >= since_s
+        ]
 
     def failures(self, last_s: float) -> int:
         """How many attempts that ended in the last so many seconds were not acknowledged.

@@ -23,6 +23,7 @@ from drillbook.session import DrillSession
 from drillbook.verdict import Outcome, worst
 
 DEFAULT_INVENTORY = "inventories/lab"
+XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "drill_run_id", "drill_outcome", "drill_reason", "drill_evidence"
 
 session_key = pytest.StashKey[DrillSession]()
@@ -64,6 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(collection, "drillbook-collection")
     if config.option.help or config.option.version or config.option.collectonly:
         return
+    if not config.pluginmanager.hasplugin("terminalreporter") and not hasattr(config, "workerinput"):
+        return
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
         if "drillbook_events" in workerinput:
@@ -77,6 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist: tell each worker where to send what it shows, and which session it belongs to."""
+    # xdist kills a worker 10 s after Ctrl-C: in the middle of an undo
+    node.nodemanager.EXIT_TIMEOUT = max(getattr(node.nodemanager, "EXIT_TIMEOUT", 0), XDIST_EXIT_TIMEOUT_S)
     if mailbox_key in node.config.stash:
         node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
 
@@ -148,14 +153,20 @@ def _end(item: ScenarioItem, drill: Drill) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
     try:
         drill.end()
-    except NotRestored:
+    except DrillFailure:
         if not isinstance(item.failed_with, KeyboardInterrupt):
             raise
         # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
     finally:
-        if drill.verdict is not None and drill.evidence is not None:
-            _conclude(item, drill.verdict.outcome, drill.verdict.reason, drill.evidence)
+        if drill.evidence is not None:
+            outcome, reason = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal"
+            if drill.verdict is not None:
+                outcome, reason = drill.verdict.outcome, drill.verdict.reason
+            _conclude(item, outcome, reason, drill.evidence)
             _report(item.config, drill.evidence)
+        if drill.held_signals:
+            # noted while the system was put back; now they have their turn, before another drill begins
+            item.session.shouldstop = f"stopped by {drill.held_signals[0]}"
 
 
 def _report(config: pytest.Config, folder: Path) -> None:
@@ -221,7 +232,7 @@ def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseExcepti
         drill.step_failed(exception)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is None:
@@ -326,8 +337,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """The exit status names the worst outcome of the session's drills."""
     _controller.clear()
     outcomes: Sequence[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
-    if outcomes and worst(outcomes).exit_status > 1:
-        session.exitstatus = worst(outcomes).exit_status
+    status = worst(outcomes).exit_status if outcomes else 0
+    if status > 1 or (status == 1 and session.exitstatus == pytest.ExitCode.OK):
+        session.exitstatus = status
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

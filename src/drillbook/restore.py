@@ -6,7 +6,7 @@ The rule: each of the three is tried whatever became of the others, and whatever
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from drillbook.checks import Check, Observation
@@ -40,19 +40,19 @@ class Restore:
         """Put everything back; `baseline` are the checks of the Given steps, each with its step's number."""
         chronicle = self.chronicle
         chronicle.step = None
-        chronicle.phase_started(Phase.RESTORE, time.monotonic())
+        self._each("the record", lambda: chronicle.phase_started(Phase.RESTORE, time.monotonic()))
         self._each("the undo", lambda: self._undo(run_id))
         if chronicle.record.faults:
             self._each("the look at the baseline", lambda: self._baseline_again(baseline))
         self._each("the balance of the work", self._balance)
-        chronicle.mark(Event.RESTORED, Moment(time.monotonic(), 0.0, "end of the restore"))
         chronicle.record.phases[-1]["ended_s"] = chronicle.at(time.monotonic())
+        now = Moment(time.monotonic(), 0.0, "end of the restore")
+        self._each("the record", lambda: chronicle.mark(Event.RESTORED, now))
 
-    def _each(self, what: str, work: object) -> None:
-        assert callable(work)
+    def _each(self, what: str, work: Callable[[], object]) -> None:
         try:
             work()
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong here must end as NOT_RESTORED, with its reason
+        except BaseException as error:  # noqa: BLE001 - signals are held; all else must end as NOT_RESTORED, with its reason
             self.chronicle.find(Phase.RESTORE, FindingKind.UNKNOWN, f"{what} failed: {type(error).__name__}: {error}")
 
     def _undo(self, run_id: str) -> None:
@@ -124,6 +124,5 @@ class Restore:
             self.chronicle.balance(load, accounts[-1])
         if watched.found is None:
             assert watched.last is not None
-            self.chronicle.find(
-                Phase.CRITERIA, FindingKind.FAILED, f"{check.name}: {watched.last.observed}; required: {required}"
-            )
+            kind = FindingKind.FAILED if accounts else FindingKind.UNKNOWN
+            self.chronicle.find(Phase.CRITERIA, kind, f"{check.name}: {watched.last.observed}; required: {required}")

@@ -106,6 +106,12 @@ def relative(path: Path, root: Path) -> str:
         return path.name
 
 
+def located(path: Path, root: Path) -> str:
+    """Where to find the path again: relative below root, absolute elsewhere. For .drillbook/, not for evidence."""
+    absolute = path.resolve()
+    return absolute.relative_to(root.resolve()).as_posix() if absolute.is_relative_to(root.resolve()) else str(absolute)
+
+
 def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: float, variables: object) -> PlayRecord:
     """A play's result in drill time."""
     plain = result.as_record()

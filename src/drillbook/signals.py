@@ -26,13 +26,16 @@ class Shield:
         self._tell = tell
         self._before: dict[signal.Signals, Any] = {}
         self._stopped = False
+        self.held: list[str] = []
+        """Names of the signals that came while they were held."""
 
     def raise_on_signal(self) -> None:
         """The first signal stops the steps with an exception; the ones after it are held."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in STOPPING:
-            self._before[number] = signal.signal(number, self._stop)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: the hang-up is to be ignored
+                self._before[number] = signal.signal(number, self._stop)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         if self._stopped:
@@ -47,6 +50,7 @@ class Shield:
             signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.held.append(signal.Signals(number).name)
         # in a thread of its own: the signal may have come in the middle of a write to the same screen
         text = f"{signal.Signals(number).name} received; the system is being put back first"
         threading.Thread(target=self._tell, args=(text,), daemon=True).start()

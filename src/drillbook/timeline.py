@@ -95,7 +95,8 @@ class Judged:
 class Window:
     """Finds the first window of `length_s` in which every sample met the check. Feed it samples in their order.
 
-    A gap between samples longer than `max_gap_s` breaks the window: nobody looked. Length 0 finds the first sample.
+    More than `max_gap_s` from the end of one sample to the end of the next breaks the window: nobody looked. Length 0
+    finds the first sample.
     """
 
     length_s: float
@@ -113,7 +114,7 @@ class Window:
     def feed(self, sample: Judged) -> Found | None:
         """The window, when this sample completes it."""
         before, self._before = self._before, sample
-        gap = before is not None and sample.sent_s - before.done_s > self.max_gap_s
+        gap = before is not None and sample.done_s - before.done_s > self.max_gap_s
         if not sample.met:
             if self._begin is not None:
                 self.breaks += 1

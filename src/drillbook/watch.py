@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drillbook.checks import Check, Observation
 from drillbook.errors import CouldNotLookError
@@ -19,6 +19,8 @@ from drillbook.timeline import Found, Judged, Window
 
 LOOK_INTERVAL_S = 0.2
 LOOK_TIMEOUT_S = 15.0
+LOOK_GAP_S = 1.5
+"""Looks further apart than this do not make one window: nobody looked in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,20 @@ def watch(
     """Wait until `check` was met for `length_s` in samples asked for since `since_s`, beginning by `until_s`.
 
     Instants are monotonic seconds. With `first_only` the first sample decides. Raises CouldNotLookError when the
-    judgement crashes or nothing was sampled at all.
+    judgement crashes, every look failed, nobody looked in time, or nothing was sampled at all.
     """
     samples, max_gap_s = _samples(prober, check, since_s, until_s, length_s)
     window = Window(length_s, max_gap_s)
     last: Observation | None = None
-    count, at_once = 0, False
+    count, answers, at_once = 0, 0, False
     for sample in samples:
         count += 1
+        answers += sample.error is None
         observation = _judge(check, sample)
+        if count == 1 and not first_only and observation.at_s is None and sample.sent_s > until_s:
+            raise CouldNotLookError(f"{check.name}: nobody looked in time; earlier steps took until after the deadline")
+        if observation.at_s is not None and observation.at_s < since_s:
+            observation = replace(observation, met=False, observed=f"{observation.observed}, but before it counted")
         if last is None or observation.observed != last.observed:
             tell(observation)
         last = observation
@@ -71,6 +78,9 @@ def watch(
         return Watched(found if in_time else None, observation, count, window.breaks, at_once)
     if not count:
         raise CouldNotLookError(f"{check.name}: nothing was observed in the time allowed")
+    if not answers and not isinstance(check.source, str):
+        # an endpoint that does not answer is an observation; a look that always fails is none
+        raise CouldNotLookError(f"{check.name}: every look failed, the last with: {last.observed if last else '?'}")
     return Watched(None, last, count, window.breaks)
 
 
@@ -83,7 +93,7 @@ def _samples(
         # a window that begins at the last moment is completed by the first sample beyond its end
         end_s = until_s + length_s + max_gap_s if length_s else until_s
         return _of_endpoint(prober, check.source, since_s, end_s), max_gap_s
-    return _of_look(check.name, check.source, until_s + length_s), LOOK_INTERVAL_S + LOOK_TIMEOUT_S
+    return _of_look(check.name, check.source, until_s + length_s), LOOK_GAP_S
 
 
 def _of_endpoint(prober: Prober, name: str, since_s: float, until_s: float) -> Iterator[Sample]:

@@ -120,7 +120,7 @@ def reference(samples: Sequence[Judged], length_s: float, max_gap_s: float) -> t
         for first in range(last + 1):
             run = samples[first : last + 1]
             unbroken = all(each.met for each in run) and all(
-                after.sent_s - before.done_s <= max_gap_s for before, after in pairwise(run)
+                after.done_s - before.done_s <= max_gap_s for before, after in pairwise(run)
             )
             if unbroken and end.done_s - run[0].done_s >= length_s:
                 return run[0].done_s, end.done_s

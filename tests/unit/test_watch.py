@@ -257,8 +257,9 @@ def test_a_look_that_is_never_met() -> None:
     assert it.samples >= 2
 
 
-def test_a_look_that_is_met_too_late() -> None:
-    assert asked(0, within=-1).found is None
+def test_a_look_that_could_not_begin_in_time_is_unknown() -> None:
+    with pytest.raises(CouldNotLookError, match="nobody looked in time"):
+        asked(0, within=-1)
 
 
 def test_looks_may_fill_a_window() -> None:
@@ -276,7 +277,8 @@ def test_a_look_that_fails_is_a_sample_that_says_so(error: BaseException) -> Non
     assert (taken.ok, taken.value) == (False, None)
     assert taken.error is not None
     assert taken.error.startswith(type(error).__name__)
-    assert asked(error, within=-1).found is None
+    with pytest.raises(CouldNotLookError, match="every look failed"):
+        asked(error, within=0.01)
 
 
 def test_a_look_has_its_times() -> None:

@@ -89,6 +89,7 @@ class FaultRecord:
     undo: str = "pending"
     took_effect: bool = False
     undo_problem: str | None = None
+    step: int = 0
 
 
 @dataclass(slots=True)

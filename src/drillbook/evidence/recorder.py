@@ -35,7 +35,8 @@ class Recorder:
     ) -> None:
         """`root` is the drill repository: its path is left out of what playbooks say."""
         self.folder, self.record = folder, record
-        self._root = str(root) if root is not None else None
+        # where a path begins, and not in the middle of a URL or of a longer name
+        self._paths = re.compile(rf'(^|[\s"\'=(])(?:{re.escape(str(root))})/') if root is not None else None
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
         try:
@@ -49,7 +50,7 @@ class Recorder:
     def save(self) -> None:
         """Write drill.json as it is now."""
         text = dumps(self._redactor.data(self.record.as_json()))
-        self.write("drill.json", text.replace(self._root, "<root>") if self._root else text)
+        self.write("drill.json", self._paths.sub(r"\1", text) if self._paths else text)
 
     def write(self, name: str, text: str) -> None:
         """Write one file below content/, whole or not at all. The text must be redacted."""
@@ -65,6 +66,10 @@ class Recorder:
                 handle.write(lines)
         except OSError as error:
             raise DrillbookError(f"{self._content / name}: evidence cannot be written: {error.strerror}") from error
+
+    def redact(self, text: str) -> str:
+        """The text without any known secret."""
+        return self._redactor.text(text)
 
     def tell(self, event: str, **details: Any) -> None:
         """Show something that happens to who watches (the terminal); not kept."""

@@ -32,15 +32,14 @@ def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
             if one.entry.id == fault["entry"]:
                 fault["undo"] = "failed" if one.problem else "gone"
                 fault["undo_problem"] = one.problem
-    if record["outcome"] in {None, Outcome.NOT_RESTORED, Outcome.ABORTED}:
-        died = record["outcome"] is None
+    if record["outcome"] is None:
         record["outcome"] = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
-        if died:
-            record["reason"] = f"the drill's process died in the phase {_last_phase(record)}; " + (
-                "its faults were undone afterwards" if undone else "nothing was broken by then"
-            )
-        if problems:
-            record["reason"] = f"a fault could not be undone: {problems[0]}"
+        record["reason"] = (
+            f"a fault could not be undone: {problems[0]}"
+            if problems
+            else f"the drill's process died in the phase {_last_phase(record)}; "
+            + ("its faults were undone afterwards" if undone else "nothing was broken by then")
+        )
         record["axes"]["restored"] = {"holds": not problems, "reasons": problems}
         record["ended_at"] = rfc3339(wall_now())
         for step in record["steps"]:
@@ -48,9 +47,12 @@ def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
                 step["status"], step["error"] = "interrupted", "the drill's process died"
     if undone:
         names = ", ".join(one.entry.fault for one in undone)
-        record["notes"].append(f"{rfc3339(wall_now())}: undone by a later run: {names}")
+        record["notes"].append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by a later run: {names}")
     write_atomically(path, dumps(record))
-    html.report(folder)
+    try:
+        html.report(folder)
+    except Exception:  # noqa: BLE001 - the record is what counts; `drillbook report` writes the page again and says why not
+        return
 
 
 def _last_phase(record: dict[str, object]) -> str:
