@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOX_ARGS ?= -e py,lint,type
 FEATURES ?= features/redis_failover.feature
 READY := $(VENV)/.ready
 

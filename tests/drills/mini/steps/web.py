@@ -82,3 +82,23 @@ def up(drill: Drill, deadline: float) -> None:
 @then(parse("the service is up for {length:Duration}"))
 def up_for(drill: Drill, length: float) -> None:
     drill.throughout(WEB.answers(), for_=length)
+
+
+@then("the service never answers")
+def never_answers(drill: Drill) -> None:
+    drill.always(WEB.silent())
+
+
+@then("the service always answers")
+def always_answers(drill: Drill) -> None:
+    drill.always(WEB.answers())
+
+
+@then(parse('the service says "{text}"'))
+def says(drill: Drill, text: str) -> None:
+    drill.expect(At("web", "the web service").json("status").is_(text))
+
+
+@then("the session is ended")
+def session_is_ended() -> None:
+    pytest.exit("enough")

@@ -1,0 +1,123 @@
+"""Histories that once passed, or lost a result, in silence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from .conftest import DEADLINE_S, Mini, read_until
+from .test_verdicts import GOOD
+
+pytestmark = pytest.mark.lab
+
+
+def harmless(mini: Mini) -> None:
+    """A second fault that changes something and breaks nothing."""
+    folder = mini.root / "playbooks/faults/harmless"
+    shutil.copytree(mini.root / "playbooks/faults/breakage", folder)
+    for name in ("inject.yml", "undo.yml"):
+        text = (folder / name).read_text()
+        (folder / name).write_text(text.replace('"{{ flag }}"', '"{{ flag }}.harmless"'))
+
+
+def test_the_symptoms_of_the_first_fault_are_not_those_of_the_second(mini: Mini) -> None:
+    harmless(mini)
+    mini.feature(
+        *GOOD,
+        'When the service breaks by "harmless"',
+        "Then within 2 seconds the service is down",
+        'When the recovery playbook "fix" is run',
+        "Then within 20 seconds the service is up",
+    )
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert "observed status 200, required no healthy answer within 2 s" in ran.drill["reason"]
+
+
+def test_what_was_not_always_so_is_not_always_so(mini: Mini) -> None:
+    mini.feature(*GOOD, "And the service always answers")
+    ran = mini.pytest()
+    assert ran.status == 1, ran.output
+    assert "required a healthy answer all the time" in ran.drill["reason"]
+
+
+def test_a_window_that_broke_afterwards_does_not_count(mini: Mini) -> None:
+    (mini.root / "playbooks/recovery/flap.yml").write_text(
+        (mini.root / "playbooks/recovery/fix.yml").read_text()
+        + "    - name: It is up for a while\n      ansible.builtin.wait_for: {timeout: 2}\n"
+        + '    - name: And down again\n      ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}\n'
+    )
+    mini.feature(*GOOD[:3], 'When the recovery playbook "flap" is run', "Then the service is up for 1 second")
+    ran = mini.pytest()
+    assert ran.status == 1, ran.output
+    assert "did not stay so to the end of the criteria" in ran.drill["reason"]
+
+
+def test_a_secret_in_a_failure_is_redacted_everywhere(mini: Mini) -> None:
+    mini.replace("inventories/hosts.yml", "  hosts:\n", "    app_password: a-very-secret-word\n  hosts:\n")
+    mini.feature(*GOOD, 'And the service says "a-very-secret-word"')
+    ran = mini.pytest("features", "--junitxml=junit.xml")
+    assert ran.status == 1, ran.output
+    assert "[REDACTED:app_password]" in ran.output.split("FAILURES")[1].split("drills")[0]
+    shown = ran.output.split("criteria")[1]
+    assert "required is a-very-secret-word" not in shown
+    assert "required is a-very-secret-word" not in (mini.root / "junit.xml").read_text()
+
+
+def test_the_undo_runs_although_the_evidence_cannot_be_written(mini: Mini) -> None:
+    mini.feature(*GOOD[:2], "Then the service is down for 2 seconds", *GOOD[3:])
+    process = mini.start()
+    read_until(process, r"^  symptoms$")
+    shutil.rmtree(mini.root / "evidence")
+    assert process.stdout is not None
+    output = process.stdout.read()
+    assert process.wait(timeout=DEADLINE_S) != 0, output
+    assert not mini.broken, "the fault is undone all the same"
+    assert mini.journal()[-1]["state"] == "closed"
+
+
+def test_a_signal_in_the_restore_keeps_the_next_drill_from_starting(mini: Mini) -> None:
+    mini.feature(*GOOD)
+    text = (mini.root / "features/web.feature").read_text()
+    (mini.root / "features/x.feature").write_text(text.replace("It breaks", "It breaks again"))
+    process = mini.start()
+    read_until(process, r"^  restore$")
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    assert process.wait(timeout=DEADLINE_S) != 0, output
+    assert "stopped by SIGTERM" in output
+    assert "It breaks again" not in output
+
+
+def test_an_exit_in_a_step_ends_the_session_and_not_only_the_drill(mini: Mini) -> None:
+    mini.feature(*GOOD, "And the session is ended")
+    text = (mini.root / "features/web.feature").read_text()
+    (mini.root / "features/x.feature").write_text(text.replace("It breaks", "It breaks again"))
+    ran = mini.pytest()
+    assert ran.status == 13, ran.output
+    assert ran.drill["outcome"] == "ABORTED"
+    assert not mini.broken
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(mini: Mini) -> None:
+    mini.feature(*GOOD)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; the child inherits it
+    try:
+        process = mini.start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    read_until(process, r"^  symptoms$")
+    os.kill(process.pid, signal.SIGHUP)
+    assert process.stdout is not None
+    output = process.stdout.read()
+    assert process.wait(timeout=DEADLINE_S) == 0, output
+
+
+def test_without_a_terminal_the_drill_is_the_same(mini: Mini) -> None:
+    ran = mini.pytest("features", "-p", "no:terminal")
+    assert ran.status == 0, ran.output
+    assert ran.drill["outcome"] == "PASSED"
