@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.junitxml import xml_key
 
 from drillbook import collection
 from drillbook.collection import ScenarioItem
@@ -24,11 +25,14 @@ from drillbook.verdict import Outcome, worst
 
 DEFAULT_INVENTORY = "inventories/lab"
 XDIST_EXIT_TIMEOUT_S = 600
-RUN_ID, OUTCOME, REASON, EVIDENCE = "drill_run_id", "drill_outcome", "drill_reason", "drill_evidence"
+RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 
 session_key = pytest.StashKey[DrillSession]()
 drill_key = pytest.StashKey[Drill]()
 step_key = pytest.StashKey[int]()
+facts_key = pytest.StashKey[dict[str, str]]()
+"""What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
+schema does not allow."""
 out_key = pytest.StashKey[Out]()
 mailbox_key = pytest.StashKey[Mailbox]()
 ended_key = pytest.StashKey[list[dict[str, Any]]]()
@@ -138,7 +142,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
         )
     made = Drill(drill_session(request.config), item)
     item.stash[drill_key] = made
-    item.user_properties.append((RUN_ID, made.run_id))
+    item.stash[facts_key] = {RUN_ID: made.run_id}
     request.addfinalizer(lambda: _end(item, made))
     try:
         made.begin()
@@ -183,17 +187,25 @@ def _report(config: pytest.Config, folder: Path) -> None:
 
 def _conclude(item: ScenarioItem, outcome: Outcome, reason: str, evidence: Path | None) -> None:
     """Let reports, JUnit and the exit status know how the drill ended."""
-    if any(name == OUTCOME for name, _ in item.user_properties):
+    facts = item.stash.setdefault(facts_key, {})
+    if OUTCOME in facts:
         return
-    item.user_properties.append((OUTCOME, outcome.value))
-    item.user_properties.append((REASON, reason))
-    shown = None
+    facts |= {OUTCOME: outcome.value, REASON: reason}
     if evidence is not None:
-        shown = os.path.relpath(evidence, item.config.rootpath)
-        item.user_properties.append((EVIDENCE, shown))
-    item.config.stash[ended_key].append(
-        {"nodeid": item.nodeid, "outcome": outcome, "reason": reason, "evidence": shown}
-    )
+        facts[EVIDENCE] = os.path.relpath(evidence, item.config.rootpath)
+    _ended(item.config, item.nodeid, facts)
+
+
+def _ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None:
+    """Keep one row for each drill that ended; say it in JUnit where its schema allows: as a property of the suite."""
+    ended = config.stash[ended_key]
+    if any(row["nodeid"] == nodeid and row["outcome"] == facts[OUTCOME] for row in ended):
+        return
+    outcome, evidence = Outcome(facts[OUTCOME]), facts.get(EVIDENCE)
+    ended.append({"nodeid": nodeid, "outcome": outcome, "reason": facts[REASON], "evidence": evidence})
+    junit = config.stash.get(xml_key, None)
+    if junit is not None:
+        junit.add_global_property(nodeid, f"{outcome}: {facts[REASON]}" + (f" ({evidence})" if evidence else ""))
 
 
 def _of(request: pytest.FixtureRequest) -> Drill | None:
@@ -251,8 +263,8 @@ def _say_stopped(item: ScenarioItem, drill: Drill) -> None:
         outcome="failed",
         longrepr=f"{Outcome.ABORTED}: {drill.reason}",
         when="call",
-        user_properties=list(item.user_properties),
     )
+    vars(report)["drill"] = item.stash[facts_key].copy()
     item.ihook.pytest_runtest_logreport(report=report)
 
 
@@ -275,7 +287,7 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{Outcome.INVALID}: {reason}"
         _conclude(item, Outcome.INVALID, reason, None)
-        report.user_properties = list(item.user_properties)
+    vars(report)["drill"] = item.stash.get(facts_key, {}).copy()
     return report
 
 
@@ -290,10 +302,10 @@ def _silence(report: pytest.TestReport) -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Says `passed` of a drill after its restore, and names the outcome in the verbose word."""
-    properties = dict(getattr(report, "user_properties", ()))
-    if RUN_ID not in properties:
+    facts = getattr(report, "drill", {})
+    if RUN_ID not in facts:
         return None
-    outcome = properties.get(OUTCOME)
+    outcome = facts.get(OUTCOME)
     if report.when == "call" and report.passed:
         return "", "", ""
     if report.when == "teardown" and report.passed and outcome == Outcome.PASSED:
@@ -307,20 +319,9 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """On xdist's controller the outcomes come with the workers' reports."""
-    config = _controller.get("config")
-    properties = dict(report.user_properties)
-    if config is None or OUTCOME not in properties:
-        return
-    ended = config.stash[ended_key]
-    if all(row["nodeid"] != report.nodeid or row["outcome"] != properties[OUTCOME] for row in ended):
-        ended.append(
-            {
-                "nodeid": report.nodeid,
-                "outcome": Outcome(str(properties[OUTCOME])),
-                "reason": properties.get(REASON, ""),
-                "evidence": properties.get(EVIDENCE),
-            }
-        )
+    facts = getattr(report, "drill", {})
+    if "config" in _controller and OUTCOME in facts:
+        _ended(_controller["config"], report.nodeid, facts)
 
 
 _controller: dict[str, pytest.Config] = {}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+import xmlschema
 
 from .conftest import Mini
 
 pytestmark = pytest.mark.lab
+
+JUNIT = xmlschema.XMLSchema(str(Path(__file__).parents[1] / "data/junit.xsd"))
 
 GOOD = (
     "Given the service is healthy",
@@ -30,8 +34,9 @@ def test_a_sound_drill_passes(mini: Mini) -> None:
     assert [step["status"] for step in ran.drill["steps"]] == ["passed"] * 6
     assert [line["state"] for line in mini.journal()] == ["planned", "injected", "undoing", "closed"]
     junit = (mini.root / "junit.xml").read_text()
-    assert 'value="PASSED"' in junit
+    assert 'value="PASSED: recovered in' in junit
     assert 'failures="0"' in junit
+    JUNIT.validate(str(mini.root / "junit.xml"))
 
 
 def test_a_feature_is_run_twice_in_a_row(mini: Mini) -> None:
@@ -163,6 +168,17 @@ def test_steps_that_do_nothing_prove_nothing(mini: Mini, steps: tuple[str, ...],
     assert any(reason in text for text in reasons), reasons
 
 
+def test_a_test_case_with_properties_is_no_junit(mini: Mini) -> None:
+    """The twin of the validation: what pytest writes for user_properties is refused."""
+    mini.pytest("features", "--junitxml=junit.xml")
+    path = mini.root / "junit.xml"
+    text = path.read_text()
+    assert " /></testsuite>" in text, "the test case of a passed drill is empty"
+    path.write_text(text.replace(" /></testsuite>", "><properties /></testcase></testsuite>"))
+    with pytest.raises(xmlschema.XMLSchemaException):
+        JUNIT.validate(str(path))
+
+
 def test_a_late_recovery_misses_the_rto(mini: Mini) -> None:
     mini.feature(*GOOD, tags="@rto:100ms")
     ran = mini.pytest()
@@ -173,11 +189,12 @@ def test_a_late_recovery_misses_the_rto(mini: Mini) -> None:
 
 def test_an_undo_that_fails(mini: Mini) -> None:
     mini.replace("playbooks/faults/breakage/undo.yml", "that: not it.stat.exists", "that: false")
-    ran = mini.pytest()
+    ran = mini.pytest("features", "--junitxml=junit.xml")
     assert ran.status == 12, ran.output
     assert "1 error" in ran.output
     assert "passed" not in ran.output.splitlines()[-1]
     assert ran.drill["outcome"] == "NOT_RESTORED"
+    JUNIT.validate(str(mini.root / "junit.xml"))
     assert ran.drill["axes"]["recovered"]["holds"] is True, "the axes are independent"
     again = mini.pytest()
     assert again.status == 12, "no drill starts over an open fault"
