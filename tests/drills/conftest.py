@@ -87,6 +87,8 @@ class Mini:
             stderr=subprocess.STDOUT,
             text=True,
             bufsize=1,
+            # coverage's own lock does not survive an exception from a signal handler: the process would hang
+            env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")},
         )
 
     def journal(self) -> list[dict[str, Any]]:
@@ -104,6 +106,17 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
         if re.search(pattern, line):
             return "".join(seen)
     pytest.fail(f"ended without {pattern!r}:\n{''.join(seen)}")
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """The rest of the output, once the process has ended; one that hangs is ended and fails the test."""
+    try:
+        output, _ = process.communicate(timeout=DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        pytest.fail(f"it hangs:\n{output}")
+    return output
 
 
 def wait_for(condition: Any, what: str, deadline_s: float = 30) -> None:

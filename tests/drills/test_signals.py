@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from .conftest import DEADLINE_S, Mini, Ran, left_over, read_until, wait_for
+from .conftest import DEADLINE_S, Mini, Ran, ended, left_over, read_until, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -29,9 +29,7 @@ def stopped_in(mini: Mini, phase: str, number: signal.Signals) -> Ran:
     process = mini.start()
     seen = read_until(process, rf"^  {phase}$")
     process.send_signal(number)
-    assert process.stdout is not None
-    rest = process.stdout.read()
-    process.wait(timeout=DEADLINE_S)
+    rest = ended(process)
     return Ran(process.returncode, seen + rest, mini.root)
 
 
@@ -108,6 +106,5 @@ def test_two_sessions_do_not_drill_one_environment(mini: Mini) -> None:
     second = mini.pytest()
     assert second.status == 13, second.output
     assert "another drill is running in this environment: 'It breaks'" in second.output
-    assert process.stdout is not None
-    process.stdout.read()
-    assert process.wait(timeout=DEADLINE_S) == 0
+    ended(process)
+    assert process.returncode == 0

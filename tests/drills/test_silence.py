@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from .conftest import DEADLINE_S, Mini, read_until
+from .conftest import Mini, ended, read_until
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
@@ -72,9 +72,8 @@ def test_the_undo_runs_although_the_evidence_cannot_be_written(mini: Mini) -> No
     process = mini.start()
     read_until(process, r"^  symptoms$")
     shutil.rmtree(mini.root / "evidence")
-    assert process.stdout is not None
-    output = process.stdout.read()
-    assert process.wait(timeout=DEADLINE_S) != 0, output
+    output = ended(process)
+    assert process.returncode != 0, output
     assert not mini.broken, "the fault is undone all the same"
     assert mini.journal()[-1]["state"] == "closed"
 
@@ -86,9 +85,8 @@ def test_a_signal_in_the_restore_keeps_the_next_drill_from_starting(mini: Mini) 
     process = mini.start()
     read_until(process, r"^  restore$")
     process.send_signal(signal.SIGTERM)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    assert process.wait(timeout=DEADLINE_S) != 0, output
+    output = ended(process)
+    assert process.returncode != 0, output
     assert "stopped by SIGTERM" in output
     assert "It breaks again" not in output
 
@@ -112,9 +110,8 @@ def test_a_hang_up_that_is_ignored_stays_ignored(mini: Mini) -> None:
         signal.signal(signal.SIGHUP, before)
     read_until(process, r"^  symptoms$")
     os.kill(process.pid, signal.SIGHUP)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    assert process.wait(timeout=DEADLINE_S) == 0, output
+    output = ended(process)
+    assert process.returncode == 0, output
 
 
 def test_without_a_terminal_the_drill_is_the_same(mini: Mini) -> None:
