@@ -358,13 +358,19 @@ class Link:
             loop = asyncio.get_running_loop()
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             async with asyncio.timeout(_HANDSHAKE_S):
-                await loop.create_connection(lambda: End(connection.down, connection.up), HOST, self.upstream)
+                server, _ = await loop.create_connection(
+                    lambda: End(connection.down, connection.up), HOST, self.upstream
+                )
+                # A server may say why it refuses, and close, before the client's handshake is through (Redis: "max
+                # number of clients reached"). Read now, the end would cut the handshake short and the reason be lost.
+                server.pause_reading()
                 self.connections.add(connection)
                 await loop.connect_accepted_socket(
                     lambda: End(connection.up, connection.down),
                     client,
                     ssl=self.contexts[self.certificate] if self.contexts is not None else None,
                 )
+            server.resume_reading()
         except (OSError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
             # The client sees a reset: the server is not there, the handshake failed, or the link was cut.
             with contextlib.suppress(OSError):
