@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 PLAY_TIMEOUT_S = 600.0
 DEFAULT_DEADLINE_S = 600.0
+SETTLING_ROUNDS = 10
 
 
 class DrillFailure(AssertionError):
@@ -67,6 +68,7 @@ class _Kept:
     check: Check
     record: CheckRecord
     found: Found
+    until_s: float
     asked_too_late: bool
     """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
 
@@ -330,7 +332,7 @@ class Drill:
             raise self._fail(chronicle.phase, FindingKind.FAILED, not_met(check, watched, within_s, length_s))
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
         dated = watched.last is not None and watched.last.at_s is not None
-        self._met(_Kept(check, record, watched.found, late and not dated))
+        self._met(_Kept(check, record, watched.found, until_s, late and not dated))
 
     def _met(self, kept: _Kept) -> None:
         chronicle = self._chronicle
@@ -478,6 +480,13 @@ class Drill:
         Judges the criteria as a whole; from here on signals wait for the restore. Raises DrillFailure when the drill
         did not prove what it should; not when it was stopped, so that what stopped it goes on.
         """
+        if stopped_by is None and self._chronicle.step is None and not self._chronicle.findings:
+            try:
+                self._settle()
+            except KeyboardInterrupt as stop:
+                self._judged = True
+                self._stopped(stop)
+                raise
         self._shield.hold()
         self._judged = True
         if isinstance(stopped_by, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)):
@@ -485,8 +494,6 @@ class Drill:
             return
         if self._chronicle.step is not None:
             self._left_open(stopped_by)
-        elif not self._chronicle.findings:
-            self._settle()
         verdict = self._chronicle.judge(restored=False)
         if verdict.outcome is not Outcome.PASSED:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
@@ -512,23 +519,50 @@ class Drill:
         self._chronicle.step_closed(status, error, self._prober, self._load)
 
     def _settle(self) -> None:
-        """After the last criterion: what was met must still be so; only then is the system recovered."""
-        end_s = time.monotonic()
-        moments = []
+        """After the last criterion: what was met must still be so; only when all hold together is the system recovered.
+
+        One that broke again has until its own deadline to come back, and counts from then.
+        """
         if not self._prober.alive:
             self._fail(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
             return
-        for kept in self._criteria:
-            moment = self._still(kept)
-            if moment is None:
-                sentence = f"{kept.check.name}: it was so, but it did not stay so to the end of the criteria"
-                self._fail(Phase.CRITERIA, FindingKind.FAILED, sentence)
+        for _ in range(SETTLING_ROUNDS):
+            end_s = time.monotonic()
+            moments = [(kept, self._still(kept)) for kept in self._criteria]
+            broken = [kept for kept, moment in moments if moment is None]
+            if not broken:
+                self._recovered([(kept, moment) for kept, moment in moments if moment is not None], end_s)
                 return
-            moments.append(moment)
-        dated = [moment for moment, kept in zip(moments, self._criteria, strict=True) if not kept.asked_too_late]
+            again = [self._met_again(kept) for kept in broken]
+            if not all(again):
+                break
+        for kept in broken:
+            sentence = f"{kept.check.name}: it was so, but it did not stay so to the end of the criteria"
+            self._fail(Phase.CRITERIA, FindingKind.FAILED, sentence)
+
+    def _recovered(self, moments: list[tuple[_Kept, Moment]], end_s: float) -> None:
+        dated = [moment for kept, moment in moments if not kept.asked_too_late]
         if moments:
-            self._chronicle.mark(Event.RECOVERED, max(dated or moments, key=lambda moment: moment.at_s))
+            latest = max(dated or [moment for _, moment in moments], key=lambda moment: moment.at_s)
+            self._chronicle.mark(Event.RECOVERED, latest)
             self._chronicle.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
+
+    def _met_again(self, kept: _Kept) -> bool:
+        try:
+            watched = watch(
+                self._prober,
+                kept.check,
+                since_s=time.monotonic(),
+                until_s=kept.until_s,
+                length_s=kept.record.window_s or 0.0,
+            )
+        except CouldNotLookError:
+            return False
+        if watched.found is None:
+            return False
+        kept.found, kept.record.found_s = watched.found, self._chronicle.at(watched.found.at_s)
+        kept.record.breaks += 1
+        return True
 
     def _still(self, kept: _Kept) -> Moment | None:
         """When the check was met for good; None when it no longer is."""

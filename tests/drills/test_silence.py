@@ -50,7 +50,9 @@ def test_a_window_that_broke_afterwards_does_not_count(mini: Mini) -> None:
         + "    - name: It is up for a while\n      ansible.builtin.wait_for: {timeout: 2}\n"
         + '    - name: And down again\n      ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}\n'
     )
-    mini.feature(*GOOD[:3], 'When the recovery playbook "flap" is run', "Then the service is up for 1 second")
+    mini.feature(
+        *GOOD[:3], 'When the recovery playbook "flap" is run', "Then the service is up for 1 second", tags="@rto:10s"
+    )
     ran = mini.pytest()
     assert ran.status == 1, ran.output
     assert "did not stay so to the end of the criteria" in ran.drill["reason"]
