@@ -92,9 +92,10 @@ class DrillSession:
                 {"event": "note", "text": f"an earlier drill left {entry.fault!r} ({entry.state}): undoing it first"}
             )
         undone = undo_all(self.journal, entries, self.run_undo)
+        planned = {entry.id for entry in self.journal.entries()}
         folders = {one.entry.evidence for one in undone} | ({dead_evidence} if dead_evidence else set())
         for folder in sorted(folders):
-            close_dead_run(self.root / folder, [one for one in undone if one.entry.evidence == folder])
+            close_dead_run(self.root / folder, [one for one in undone if one.entry.evidence == folder], planned)
         return undone
 
 

@@ -84,6 +84,11 @@ def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> Non
     assert len(again["notes"]) == 2
 
 
+def test_a_fault_whose_undo_was_never_on_disk_never_happened(died: Path) -> None:
+    close_dead_run(died, [], planned=())
+    assert read(died)["faults"][0]["undo"] == "never happened"
+
+
 def test_a_drill_that_had_ended_keeps_its_outcome(tmp_path: Path) -> None:
     it = record(faults=[FaultRecord("network_cut", {}, "e1", undo="gone", took_effect=True)])
     it.close(Verdict(Outcome.NOT_RECOVERED, "late", Axis(True), Axis(False, ("late",)), Axis(True)), "now", 1.0)

@@ -6,7 +6,7 @@ The rule: what the dead drill had written stays; only what it could not write an
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from drillbook.clock import rfc3339, wall_now
@@ -16,10 +16,11 @@ from drillbook.undo import Undone
 from drillbook.verdict import Outcome
 
 
-def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
+def close_dead_run(folder: Path, undone: Sequence[Undone], planned: Collection[str] | None = None) -> None:
     """Close content/drill.json of a drill whose process died.
 
-    Nothing happens where there is none, or where it is closed and its faults were gone already.
+    Nothing happens where there is none, or where it is closed and its faults were gone already. `planned` are all
+    entries of the journal: a fault without one was never injected, since its undo was not on disk.
     """
     path = folder / "content" / "drill.json"
     try:
@@ -28,6 +29,8 @@ def close_dead_run(folder: Path, undone: Sequence[Undone]) -> None:
         return
     problems = [one.problem for one in undone if one.problem]
     for fault in record["faults"]:
+        if planned is not None and fault["undo"] == "pending" and fault["entry"] not in planned:
+            fault["undo"] = "never happened"
         for one in undone:
             if one.entry.id == fault["entry"]:
                 fault["undo"] = "failed" if one.problem else "gone"
