@@ -27,4 +27,4 @@ def breaker_is(drill: Drill, deadline: float, state: str) -> None:
 
 @then("the API is still alive")
 def api_is_alive(drill: Drill) -> None:
-    drill.expect(API.answers())
+    drill.bound(API.answers())

@@ -24,4 +24,4 @@ def memory_is_at_baseline(drill: Drill, tolerance: float) -> None:
 
 @then(parse("the API's memory stays below {limit:Integer} MB"))
 def memory_is_bounded(drill: Drill, limit: int) -> None:
-    drill.expect(MEMORY.at_most(limit))
+    drill.bound(MEMORY.at_most(limit))

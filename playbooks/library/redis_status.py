@@ -5,14 +5,16 @@ from __future__ import annotations
 
 DOCUMENTATION = """
 module: redis_status
-short_description: Read the role, the replication and the enabled accounts of a Redis node
+short_description: Read the role, the replication and the enabled accounts of a Redis node, or what a Sentinel watches
 description: Looks only. Fails when the node does not answer.
 options:
   host: {description: Address of the node, type: str, default: 127.0.0.1}
   port: {description: Port of the node, type: int, required: true}
   password: {description: Password of the default account, type: str, required: true}
+  sentinel: {description: Whether the node is a Sentinel, type: bool, default: false}
 """
 RETURN = """
+primaries: {description: What a Sentinel watches and does not call down, type: list, returned: for a Sentinel}
 role: {description: master or slave, type: str, returned: success}
 replication_up: {description: Whether a replica's link to its primary is up, type: bool, returned: success}
 replicas: {description: Number of replicas that are online, type: int, returned: success}
@@ -29,6 +31,7 @@ def main() -> None:
             "host": {"type": "str", "default": "127.0.0.1"},
             "port": {"type": "int", "required": True},
             "password": {"type": "str", "required": True, "no_log": True},
+            "sentinel": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -37,6 +40,10 @@ def main() -> None:
         with redis.Redis(
             asked["host"], asked["port"], password=asked["password"], socket_timeout=5, decode_responses=True
         ) as node:
+            if asked["sentinel"]:
+                watched = node.sentinel_masters()
+                up = sorted(name for name, state in watched.items() if not (state["is_sdown"] or state["is_odown"]))
+                module.exit_json(changed=False, primaries=up)
             info = node.info("replication")
             users = [line.split()[1] for line in node.acl_list() if " on " in line]
     except redis.RedisError as error:

@@ -75,6 +75,8 @@ _PLUGIN_FOLDERS = {
     "ANSIBLE_LOOKUP_PLUGINS": ("lookup_plugins", "lookup_plugins"),
 }
 
+_WITHOUT_TASK = Path(__file__).parent / "ansible_plugins" / "callback"
+
 Event = dict[str, Any]
 
 
@@ -156,8 +158,11 @@ def run_ansible(
     timeout_s: float,
     cancel: threading.Event | None = None,
     on_event: Callable[[Event], None],
+    without: str | None = None,
 ) -> Ended:
     """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in another thread.
+
+    `without` is a task that is left out: FILE:LINE, relative to the root.
 
     Whatever this raises, no process of the run is left: KeyboardInterrupt and pytest's own exits go on after that,
     whatever `on_event` raises comes out at the end. Errors: PlaybookError when Ansible cannot be started.
@@ -193,6 +198,9 @@ def run_ansible(
         runner.config.command[0] = str(program)
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
+        if without is not None:
+            kept["ANSIBLE_CALLBACK_PLUGINS"] += f"{os.pathsep}{_WITHOUT_TASK}"
+            kept["DRILLBOOK_WITHOUT_TASK"] = str(root / without)
         runner.config.env = environment(root, private, pass_env) | dict(extra_env or {}) | kept
         ended = _Run(runner).wait(timeout_s, cancel)
         if errors:

@@ -12,7 +12,18 @@ from pathlib import Path
 
 from drillbook.checks import Check
 from drillbook.clock import Anchor, rfc3339
-from drillbook.evidence.record import CheckRecord, EventRecord, FaultRecord, ProbeRecord, Record, StepRecord, WorkRecord
+from drillbook.control import Control
+from drillbook.control import judge as judge_control
+from drillbook.evidence.record import (
+    CheckRecord,
+    EventRecord,
+    FaultRecord,
+    ProbeRecord,
+    Record,
+    Role,
+    StepRecord,
+    WorkRecord,
+)
 from drillbook.evidence.recorder import Recorder
 from drillbook.ledger import Account
 from drillbook.load import Load
@@ -26,13 +37,22 @@ from drillbook.verdict import Finding, FindingKind, Progress, Verdict, judge
 from drillbook.watch import Watched
 
 KEEP_IDS = 100
+SECOND_RECOVERY = "second recovery"
 
 
 class Chronicle:
     """The one writer of a drill's record."""
 
-    def __init__(self, anchor: Anchor, record: Record, recorder: Recorder, objectives: Objectives) -> None:
+    def __init__(
+        self,
+        anchor: Anchor,
+        record: Record,
+        recorder: Recorder,
+        objectives: Objectives,
+        control: Control | None = None,
+    ) -> None:
         self.anchor, self.record, self._recorder, self._objectives = anchor, record, recorder, objectives
+        self._control = control
         self.moments: dict[Event, Moment] = {}
         self.recovered_steps: set[int] = set()
         self.findings: list[Finding] = []
@@ -124,7 +144,14 @@ class Chronicle:
         return record
 
     def check(
-        self, check: Check, *, step: int, since_s: float, deadline_s: float | None, window_s: float | None
+        self,
+        check: Check,
+        *,
+        step: int,
+        since_s: float,
+        deadline_s: float | None,
+        window_s: float | None,
+        role: Role = Role.EVIDENCE,
     ) -> CheckRecord:
         """A check is about to be waited for."""
         record = CheckRecord(
@@ -138,6 +165,7 @@ class Chronicle:
             since_s=self.at(since_s),
             deadline_s=None if deadline_s is None else self.at(deadline_s),
             window_s=window_s,
+            role=role,
         )
         self.record.checks.append(record)
         return record
@@ -229,6 +257,9 @@ class Chronicle:
 
     def judge(self, *, restored: bool) -> Verdict:
         """The verdict on what stands here; `restored` once the restore has run (before it, it is taken as done)."""
+        if self._control is not None:
+            progress = self._progress(restored=restored)
+            return judge_control(self._control, progress, self.findings, self.record.steps, self.record.checks)
         recover = times(self.moments, self._objectives.rto_clock).recover
         return judge(
             self._progress(restored=restored),
@@ -241,7 +272,8 @@ class Chronicle:
         record = self.record
 
         def met(phase: Phase) -> int:
-            return sum(check.met and check.phase is phase for check in record.checks)
+            counts = (Role.EVIDENCE,) if phase is Phase.SYMPTOMS else tuple(Role)
+            return sum(check.met and check.phase is phase and check.role in counts for check in record.checks)
 
         def steps(phase: Phase) -> list[StepRecord]:
             return [step for step in record.steps if step.phase is phase]
@@ -258,6 +290,7 @@ class Chronicle:
             criterion_checks=met(Phase.CRITERIA),
             undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
             baseline_again=met(Phase.RESTORE) if restored else 1,
+            recoveries_repeated=sum(play.purpose == SECOND_RECOVERY for play in record.plays),
         )
 
     def close(self, verdict: Verdict, prober: Prober, load: Load | None, kinds: Mapping[str, str]) -> None:

@@ -60,6 +60,23 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         raise typer.Exit(Outcome.NOT_RESTORED.exit_status)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def prove(
+    context: typer.Context,
+    features: Annotated[list[str], typer.Argument(help="features or node ids; options of pytest may follow")],
+    ablate: Annotated[bool, typer.Option("--ablate", help="also without each task of the recovery in turn")] = False,
+) -> None:
+    """Run each drill and its controls; only when all of them end as they must is a runbook proven."""
+    from drillbook.prove import prove as run
+
+    try:
+        status = run([*features, *context.args], ablate=ablate)
+    except DrillbookError as error:
+        typer.echo(f"drillbook: {error}", err=True)
+        raise typer.Exit(64) from None
+    raise typer.Exit(status)
+
+
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exists=True, file_okay=False)]) -> None:
     """Write report.html of an evidence folder again, from its record."""

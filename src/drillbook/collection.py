@@ -10,18 +10,20 @@ and `.` is also a marker as it stands: `-m production-safe`. The tags as written
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from _pytest._code.code import ExceptionInfo, TerminalRepr, Traceback
 from _pytest.python import CallSpec
 from pytest_bdd.scenario import _execute_step_function
 
+from drillbook.control import STANDARD, Control
 from drillbook.failure import StepMark, own_frames, sentence_of, sentence_repr, trail, with_trail
 from drillbook.featuretext import Problem, node_name, read_feature, tag_values
 from drillbook.phases import Phase, PlannedStep
@@ -45,9 +47,37 @@ def add_options(parser: pytest.Parser) -> None:
         type="args",
         default=DEFAULT_FOLDERS,
     )
+    group = parser.getgroup("drillbook", "recovery drills")
+    group.addoption(
+        "--control",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="run each drill as this control, and not as it is: no-fault (the symptoms must not be observed), "
+        "no-recovery (the criteria must not hold), recovery-twice (the second run must change nothing), "
+        "without:FILE:LINE (the recovery without that task). May be given several times",
+    )
+    group.addoption("--scenario", metavar="NODEID", default=None, help=argparse.SUPPRESS)
+    group.addoption(
+        "--prove",
+        action="store_true",
+        help="run each drill and then its controls (no-fault, no-recovery, recovery-twice)",
+    )
+
+
+def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:
+    """The ways in which each drill is run; None is the drill as it is. Raises UsageError for a name that is none."""
+    try:
+        named = [Control.parse(each) for each in config.getoption("--control", [])]
+    except ValueError as error:
+        raise pytest.UsageError(f"--control: {error}") from None
+    if config.getoption("--prove", False):
+        return (None, *(Control(kind) for kind in STANDARD), *named)
+    return tuple(dict.fromkeys(named)) or (None,)
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    asked_controls(config)
     if not (config.option.help or config.option.version):
         config.stash[_unloaded_key] = load_steps(config, config.getini("drillbook_steps"))
 
@@ -56,6 +86,15 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix == ".feature":
         return FeatureFile.from_parent(parent, path=file_path)
     return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`--scenario` keeps the runs of one scenario only, whatever the rest of the command line selects."""
+    only = config.getoption("--scenario", None)
+    if only is not None:
+        others = [item for item in items if getattr(item, "drill_nodeid", None) != only]
+        items[:] = [item for item in items if getattr(item, "drill_nodeid", None) == only]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture
@@ -99,7 +138,7 @@ class FeatureFile(pytest.Module):
         for plan in plans:
             rule = plan.text.rule
             if rule is None:
-                yield ScenarioItem.from_plan(self, plan)
+                yield from _items(self, plan)
             elif id(rule) in rules:
                 rules[id(rule)].plans.append(plan)
             else:
@@ -135,7 +174,23 @@ class RuleNode(pytest.Collector):
 
     def collect(self) -> Iterator[ScenarioItem]:
         for plan in self.plans:
-            yield ScenarioItem.from_plan(self, plan)
+            yield from _items(self, plan)
+
+
+def _items(parent: FeatureFile | RuleNode, plan: Plan) -> Iterator[ScenarioItem]:
+    """The scenario as it is, or a drill as its controls."""
+    controls = asked_controls(parent.config) if plan.phases else (None,)
+    return (ScenarioItem.from_plan(parent, plan, control) for control in controls)
+
+
+class Conductor(Protocol):
+    """Who decides, while a scenario runs, about its steps."""
+
+    def runs(self, number: int) -> bool:
+        """Whether this step (numbers count from 1) is run."""
+
+    def tolerates(self, error: BaseException) -> bool:
+        """Whether the scenario goes on after this error of a step."""
 
 
 class ScenarioItem(pytest.Function):
@@ -158,9 +213,15 @@ class ScenarioItem(pytest.Function):
     phases: tuple[Phase, ...]
     step_marks: list[StepMark]
     failed_with: BaseException | None
+    control: Control | None
+    """As which control the drill is run; None is the drill as it is."""
+    drill_nodeid: str
+    """The node id of the drill itself, whatever control this is."""
+    conductor: Conductor | None
+    step_number: int
 
     @classmethod
-    def from_plan(cls, parent: FeatureFile | RuleNode, plan: Plan) -> ScenarioItem:
+    def from_plan(cls, parent: FeatureFile | RuleNode, plan: Plan, control: Control | None = None) -> ScenarioItem:
         def scenario(request: pytest.FixtureRequest) -> None:
             __tracebackhide__ = True
             item.run_steps(request)
@@ -169,11 +230,18 @@ class ScenarioItem(pytest.Function):
         for tag in sorted(plan.row.tags):
             _apply_tag(parent.config, tag, scenario)
         # A row is to pytest what a set of parameters is: `--lf` and JUnit take ids apart at the bracket.
-        row = None if plan.row_id is None else CallSpec(_idlist=(plan.row_id,))
+        ids = tuple(filter(None, (plan.row_id, str(control) if control is not None else None)))
+        base = node_name(plan.text.name)
         item: ScenarioItem = cls.from_parent(
-            parent, name=plan.name, originalname=node_name(plan.text.name), callspec=row, callobj=scenario
+            parent,
+            name=f"{base}[{'-'.join(ids)}]" if ids else base,
+            originalname=base,
+            callspec=CallSpec(_idlist=ids) if ids else None,
+            callobj=scenario,
         )
         item._describe(plan)
+        item.control = control
+        item.drill_nodeid = f"{parent.nodeid}::{base}" + (f"[{plan.row_id}]" if plan.row_id is not None else "")
         return item
 
     def _describe(self, plan: Plan) -> None:
@@ -190,6 +258,9 @@ class ScenarioItem(pytest.Function):
         self.phases = plan.phases
         self.step_marks = [StepMark.NOT_RUN] * len(plan.steps)
         self.failed_with = None
+        self.control = None
+        self.conductor = None
+        self.step_number = 0
         # `-k` takes the words of the name, and the name as an identifier.
         self.extra_keyword_matches.update((scenario.name, _slug(scenario.name).lower()))
 
@@ -211,8 +282,15 @@ class ScenarioItem(pytest.Function):
         self.config.hook.pytest_bdd_before_scenario(**about)
         try:
             for index, (step, definition) in enumerate(zip(scenario.steps, self.plan.definitions, strict=True)):
+                self.step_number = index + 1
+                if self.conductor is not None and not self.conductor.runs(self.step_number):
+                    continue
                 self.step_marks[index] = StepMark.FAILED
-                _execute_step_function(request, scenario, step, definition.context)
+                try:
+                    _execute_step_function(request, scenario, step, definition.context)
+                except Exception as error:
+                    if self.conductor is None or not self.conductor.tolerates(error):
+                        raise
                 self.step_marks[index] = StepMark.PASSED
         except BaseException as error:
             self.failed_with = error

@@ -12,18 +12,19 @@ import statistics
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from drillbook.checks import MISSING, Check, Observation, Reading
-from drillbook.chronicle import Chronicle
+from drillbook.chronicle import SECOND_RECOVERY, Chronicle
 from drillbook.clock import Anchor, rfc3339
-from drillbook.errors import CouldNotLookError, DrillbookError
+from drillbook.control import RULE, Control, ControlKind, Measured, Way, allowed_s, way
+from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
+from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
-from drillbook.evidence.record import CheckRecord, Record, StepRecord
+from drillbook.evidence.record import Record, Role, StepRecord
 from drillbook.evidence.recorder import Recorder, folder_name
 from drillbook.guard import permit
 from drillbook.inventory import Inventory
@@ -31,12 +32,13 @@ from drillbook.journal import EntryState
 from drillbook.load import Load
 from drillbook.objectives import Objectives
 from drillbook.phases import Phase
-from drillbook.playbook import PlayResult
+from drillbook.playbook import PlayResult, TaskResult, TaskStatus
 from drillbook.probe import Prober
 from drillbook.restore import Restore
 from drillbook.session import DrillSession, located, relative
+from drillbook.settling import Kept, settle
 from drillbook.signals import Shield
-from drillbook.timeline import Event, Found, Judged, Moment, last_recovery
+from drillbook.timeline import Event, Moment
 from drillbook.undo import undo_playbook
 from drillbook.verdict import FindingKind, Outcome, Verdict
 from drillbook.watch import not_met, watch
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 
 PLAY_TIMEOUT_S = 600.0
 DEFAULT_DEADLINE_S = 600.0
-SETTLING_ROUNDS = 10
+SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
 
 
 class DrillFailure(AssertionError):
@@ -61,26 +63,19 @@ class NotRestored(DrillFailure):
     """The system was not put back."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A check that was met once, and has to be so again (baseline) or to stay so (criteria)."""
-
-    check: Check
-    record: CheckRecord
-    found: Found
-    until_s: float
-    asked_too_late: bool
-    """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
-
-
 class Drill:
     """A drill under way. The first group of methods is for steps, the second for the pytest plugin."""
 
     def __init__(self, session: DrillSession, item: ScenarioItem) -> None:
         self._session, self._item = session, item
         self.run_id = uuid.uuid4().hex
-        self._baseline: list[_Kept] = []
-        self._criteria: list[_Kept] = []
+        self._control: Control | None = item.control
+        self._measured: Measured | None = None
+        self._way = Way.AS_WRITTEN
+        self._tolerated: BaseException | None = None
+        self._left_out_seen = False
+        self._baseline: list[Kept] = []
+        self._criteria: list[Kept] = []
         self._load: Load | None = None
         self._verdict: Verdict | None = None
         self._begun = False
@@ -173,11 +168,37 @@ class Drill:
         self._load.submit(per_second)
         return self._load
 
-    def inject(self, name: str, **variables: object) -> PlayResult:
+    def inject(self, name: str, **variables: object) -> PlayResult | None:
         """Break something: playbooks/faults/NAME/inject.yml, with its undo on disk first.
 
-        Raises DrillFailure when the fault did not demonstrably happen: the drill is then INVALID.
+        None in a control that withholds the fault. Raises DrillFailure when the fault did not demonstrably happen: the
+        drill is then INVALID.
         """
+        chronicle = self._chronicle
+        if self._way is Way.WITHHELD:
+            chronicle.note(f"withheld: the fault {name!r}")
+            self._open_incident(time.monotonic())
+            return None
+        if self._control is not None and self._control.kind is ControlKind.NO_RECOVERY and self._incident_s is None:
+            for healer in self._item.tag_values(SELF_HEALING_OFF):
+                self._break(healer, {})
+                chronicle.note(f"the self-healing is switched off: {healer!r}")
+        result, change = self._break(name, variables)
+        # it happened at some instant of the task that changed something; counted from that task's begin
+        spent_s = change.ended_s - change.started_s
+        chronicle.mark(Event.FAULT_INJECTED, Moment(change.started_s, spent_s, f"{result.playbook}: {change.task}"))
+        self._open_incident(change.started_s)
+        return result
+
+    def _open_incident(self, at_s: float) -> None:
+        chronicle = self._chronicle
+        if self._incident_open_for != len(chronicle.record.phases):
+            # the first fault of this incident; further ones of the same phase belong to it
+            self._incident_open_for, chronicle.opened_s = len(chronicle.record.phases), at_s
+        self._incident_s = chronicle.opened_s
+
+    def _break(self, name: str, variables: Mapping[str, object]) -> tuple[PlayResult, TaskResult]:
+        """Run a fault, its undo on disk first; gives the task that changed something first."""
         root, chronicle = self._session.root, self._chronicle
         folder, undo = root / "playbooks" / "faults" / name, undo_playbook(root, name)
         for path in (folder / "inject.yml", undo):
@@ -200,40 +221,56 @@ class Drill:
         if problem is not None:
             raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {problem}")
         record.took_effect = True
-        change = result.first_change
-        assert change is not None
-        # it happened at some instant of the task that changed something; counted from that task's begin
-        spent_s = change.ended_s - change.started_s
-        chronicle.mark(Event.FAULT_INJECTED, Moment(change.started_s, spent_s, f"{result.playbook}: {change.task}"))
-        if self._incident_open_for != len(chronicle.record.phases):
-            # the first fault of this incident; further ones of the same phase belong to it
-            self._incident_open_for, chronicle.opened_s = len(chronicle.record.phases), change.started_s
-        self._incident_s = chronicle.opened_s
-        return result
+        assert result.first_change is not None
+        return result, result.first_change
 
-    def recover(self, name: str, **variables: object) -> PlayResult:
+    def recover(self, name: str, **variables: object) -> PlayResult | None:
         """Run the team's procedure playbooks/recovery/NAME.yml and measure it.
 
-        Raises DrillFailure (NOT_RECOVERED) when it failed, left something unsaid (ignored, rescued, unreachable),
-        matched no host or changed nothing.
+        None in a control that withholds it. Raises DrillFailure (NOT_RECOVERED) when it failed, left something unsaid
+        (ignored, rescued, unreachable), matched no host or changed nothing.
         """
         root, chronicle = self._session.root, self._chronicle
         path = root / "playbooks" / "recovery" / f"{name}.yml"
         if not path.is_file():
             raise DrillbookError(f"no {relative(path, root)}: the step names a recovery that is not there")
         chronicle.opened_s = time.monotonic()
+        if self._way is Way.WITHHELD:
+            chronicle.note(f"withheld: the recovery {name!r}")
+            return None
         chronicle.mark(Event.RECOVERY_STARTED, Moment(chronicle.opened_s, 0.0, f"recovery/{name}"))
-        result = self._play(path, variables, "recovery")
-        problem = _problem(result)
+        without = self._control.task if self._control is not None else None
+        result = self._play(path, variables, "recovery", without=without)
+        self._left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
+        # without one of its tasks it may change nothing: whether that is missed, the criteria say
+        problem = _problem(result, must_change=without is None)
+        if problem is not None and without is not None:
+            raise self._fail(Phase.RECOVERY, FindingKind.MISSED, f"without {without}: {problem}")
         if problem is not None:
             raise self._fail(Phase.RECOVERY, FindingKind.FAILED, f"the recovery {name!r} did not run clean: {problem}")
         self._recovery_done(Moment(result.ended_s, 0.0, f"recovery/{name}"))
+        if self._control is not None and self._control.kind is ControlKind.RECOVERY_TWICE:
+            self._recover_again(name, path, variables)
         return result
+
+    def _recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
+        result = self._play(path, variables, SECOND_RECOVERY)
+        change, unsaid = result.first_change, result.unsaid()
+        if change is not None:
+            where = f"{change.task!r} on {change.host} ({change.path})"
+            sentence = f"the second run of the recovery {name!r} changed something again: {where}"
+            raise self._fail(Phase.RECOVERY, FindingKind.BETRAYED, sentence)
+        if unsaid or result.status != "successful":
+            said = unsaid[0] if unsaid else f"it ended {result.status}"
+            sentence = f"the second run of the recovery {name!r} did not run clean: {said}"
+            raise self._fail(Phase.RECOVERY, FindingKind.BETRAYED, sentence)
 
     def leave_alone(self) -> None:
         """The recovery of a system that is expected to heal by itself: nobody does anything."""
         now = Moment(time.monotonic(), 0.0, "nobody acted")
         self._chronicle.opened_s = now.at_s
+        if self._way is Way.WITHHELD:
+            return
         self._chronicle.mark(Event.RECOVERY_STARTED, now)
         self._recovery_done(now)
 
@@ -245,7 +282,14 @@ class Drill:
 
     # ------------------------------------------------------------------ for steps: what they look at
 
-    def expect(self, check: Check) -> None:
+    def bound(self, check: Check) -> None:
+        """As `expect`, for what has to hold in the incident and without it ("the API stays alive").
+
+        Never evidence that an incident is there. Raises DrillFailure.
+        """
+        self.expect(check, role=Role.BOUND)
+
+    def expect(self, check: Check, role: Role = Role.EVIDENCE) -> None:
         """The check is met by the first look that begins now. Raises DrillFailure."""
         now = time.monotonic()
         until_s = now
@@ -253,7 +297,7 @@ class Drill:
             # one look that begins after now: the next tick of the endpoint, plus one under way
             endpoint = self._prober.endpoint(check.source)
             until_s += 1 / endpoint.samples_per_s + endpoint.timeout_s
-        self._await(check, since_s=now, until_s=until_s, within_s=None)
+        self._await(check, since_s=now, until_s=until_s, within_s=None, role=role)
 
     def eventually(self, check: Check, within: float) -> None:
         """The check is met within so many seconds of the event that opened the phase.
@@ -273,14 +317,14 @@ class Drill:
         self._await(check, since_s=since_s, until_s=since_s + allowed, within_s=allowed, length_s=for_)
 
     def always(self, check: Check) -> None:
-        """The check was met by every sample since the event that opened the phase, and by one more from now.
+        """The check was met by every sample since the event that opened the phase, and by one more from now: a bound.
 
         A sample without an answer does not meet it. Raises DrillFailure with the first sample that did not.
         """
         if not isinstance(check.source, str):
             raise DrillbookError(f"{check.name}: only what the prober samples can be asked about the past")
         since_s = self._opened()
-        self.expect(check)
+        self.bound(check)
         record = self._chronicle.record.checks[-1]
         past = [sample for sample in self._prober.of(check.source).all() if sample.sent_s >= since_s]
         record.samples, record.since_s = len(past), self._chronicle.at(since_s)
@@ -289,6 +333,8 @@ class Drill:
             if not seen.met:
                 record.met, record.observed = False, seen.observed
                 record.found_s = self._chronicle.at(sample.done_s)
+                if self._way is Way.ABSENT:
+                    return
                 sentence = f"{check.name}: observed {seen.observed}, required {seen.required} all the time"
                 raise self._fail(self._chronicle.phase, FindingKind.FAILED, sentence)
 
@@ -298,11 +344,26 @@ class Drill:
         return chronicle.opened_s if looks else chronicle.step_began_s
 
     def _await(
-        self, check: Check, *, since_s: float, until_s: float, within_s: float | None, length_s: float = 0.0
+        self,
+        check: Check,
+        *,
+        since_s: float,
+        until_s: float,
+        within_s: float | None,
+        length_s: float = 0.0,
+        role: Role = Role.EVIDENCE,
     ) -> None:
         chronicle = self._chronicle
         if chronicle.step is None:
             raise DrillbookError(f"{check.name}: a check can only be looked at in a step of the feature")
+        absent = self._way is Way.ABSENT
+        if absent and within_s is not None:
+            nth = sum(known.step == chronicle.step.number for known in chronicle.record.checks)
+            within_s = allowed_s(self._measured, chronicle.step.number, nth, within_s)
+            until_s = since_s + within_s
+            if not isinstance(check.source, str):
+                # nobody looks in advance: one look at least, however long the checks before it took
+                until_s = max(until_s, time.monotonic())
 
         def tell(seen: Observation) -> None:
             chronicle.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
@@ -313,6 +374,7 @@ class Drill:
             since_s=since_s,
             deadline_s=None if within_s is None else until_s,
             window_s=length_s or None,
+            role=role,
         )
         try:
             watched = watch(
@@ -326,15 +388,20 @@ class Drill:
             )
         except CouldNotLookError as error:
             record.unknown, record.observed = True, str(error)
+            if absent:
+                return
             raise
         chronicle.watched(record, watched)
+        if absent:
+            # whether it was there stands in the record; the control is judged by it
+            return
         if watched.found is None:
             raise self._fail(chronicle.phase, FindingKind.FAILED, not_met(check, watched, within_s, length_s))
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
         dated = watched.last is not None and watched.last.at_s is not None
-        self._met(_Kept(check, record, watched.found, until_s, late and not dated))
+        self._met(Kept(check, record, watched.found, until_s, late and not dated))
 
-    def _met(self, kept: _Kept) -> None:
+    def _met(self, kept: Kept) -> None:
         chronicle = self._chronicle
         moment = Moment(kept.found.at_s, kept.found.uncertainty_s, kept.check.name)
         match kept.record.phase:
@@ -348,11 +415,14 @@ class Drill:
         if kept.check.event is not None:
             chronicle.mark(Event(kept.check.event), moment)
 
-    def _play(self, path: Path, variables: Mapping[str, object], purpose: str) -> PlayResult:
+    def _play(
+        self, path: Path, variables: Mapping[str, object], purpose: str, without: str | None = None
+    ) -> PlayResult:
         result = self._session.playbooks.run(
             path,
             variables,
             timeout_s=PLAY_TIMEOUT_S,
+            without=without,
             on_task=lambda task: self._chronicle.tell("detail", text=task),
         )
         self._chronicle.play(result, purpose, variables)
@@ -387,6 +457,7 @@ class Drill:
         session = self._session
         inventory = session.inventory
         permit(inventory.environment, session.allow_production, self._item.tags)
+        self._prepare_control()
         self._lock = session.lock()
         dead = self._lock.acquire(
             self._item.scenario_name, lambda text: session.listener({"event": "note", "text": text})
@@ -396,10 +467,11 @@ class Drill:
             anchor = Anchor()
             self._settled_s = anchor.mono_s
             record = self._new_record(anchor)
-            folder = session.evidence_root / folder_name(anchor.wall, self._item.scenario_name, self.run_id)
+            title = self._item.scenario_name if self._control is None else f"{self._control} {record.title}"
+            folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
             recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
             self._lock.name_evidence(located(folder, session.root))
-            self._chronicle = Chronicle(anchor, record, recorder, self._objectives)
+            self._chronicle = Chronicle(anchor, record, recorder, self._objectives, self._control)
             self._prober = Prober(inventory.endpoints)
             self._prober.start()
             self._shield = Shield(lambda text: self._chronicle.tell("note", text=text))
@@ -415,7 +487,35 @@ class Drill:
             where=f"{self._item.feature_path}:{self._item.line}",
             environment=inventory.environment.name,
             objectives=record.objectives,
+            control=None if self._control is None else f"{self._control}: {self._control.meaning}",
         )
+
+    def _prepare_control(self) -> None:
+        """Know how long the drill itself needed. Raises GuardError when the control could not show anything."""
+        item = self._item
+        if self._control is None:
+            return
+        healing_off = item.tag_values(SELF_HEALING_OFF)
+        if self._control.kind is ControlKind.NO_RECOVERY and SELF_HEALING in item.tags and not healing_off:
+            raise GuardError(
+                f"{item.feature_path}:{item.line}: the scenario is @{SELF_HEALING}, so that withholding the recovery "
+                f"shows nothing: name the fault that switches the self-healing off with @{SELF_HEALING_OFF}:NAME "
+                "(a folder below playbooks/faults)"
+            )
+        record = next(passed_drills(self._session.evidence_root, str(item.feature_path), item.scenario_name), None)
+        self._measured = Measured.of(record) if record is not None else None
+
+    def _control_record(self) -> Mapping[str, object] | None:
+        if self._control is None:
+            return None
+        measured = self._measured
+        return {
+            "name": str(self._control),
+            "kind": self._control.kind,
+            "task": self._control.task,
+            "waits": RULE if measured is not None else "as the feature states: no drill of it has passed yet",
+            "times_from": measured.run_id if measured is not None else None,
+        }
 
     def _restore_leftovers(self, dead_evidence: str | None) -> None:
         undone = self._session.restore_leftovers(dead_evidence)
@@ -452,11 +552,30 @@ class Drill:
             process=os.getpid(),
             started_at=rfc3339(anchor.wall),
             objectives=self._objectives.as_record(),
+            control=self._control_record(),
             steps=[
                 StepRecord(number, step.keyword, step.text, step.line, phase)
                 for number, (step, phase) in enumerate(zip(item.steps, item.phases, strict=True), start=1)
             ],
         )
+
+    def runs(self, number: int) -> bool:
+        """Whether this step (numbers count from 1) is run at all; in a control some are left out."""
+        phases = self._item.phases
+        incident = sum(
+            phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT)
+            for at, phase in enumerate(phases[:number])
+        )
+        self._way = way(self._control, phases[number - 1], incident)
+        missed = any(finding.kind is FindingKind.MISSED for finding in self._chronicle.findings)
+        if self._way is Way.LEFT_OUT or missed:
+            self._chronicle.record.steps[number - 1].status = "left out"
+            return False
+        return True
+
+    def tolerates(self, error: BaseException) -> bool:
+        """Whether the scenario goes on after this error: in a control, what must not be so may say so."""
+        return error is self._tolerated
 
     def step_started(self, number: int) -> None:
         """A step begins (numbers count from 1)."""
@@ -464,10 +583,25 @@ class Drill:
 
     def step_passed(self) -> None:
         """The step under way ended well."""
-        self._close_step("passed")
+        self._close_step(self._status())
+
+    def _status(self) -> str:
+        if self._way is Way.WITHHELD:
+            return "withheld"
+        if self._way is not Way.ABSENT or self._chronicle.step is None:
+            return "passed"
+        number = self._chronicle.step.number
+        met = [check.met for check in self._chronicle.record.checks if check.step == number]
+        return "present" if met and all(met) else "absent"
 
     def step_failed(self, error: BaseException) -> None:
         """The step under way raised."""
+        missed = isinstance(error, DrillFailure) and self._chronicle.findings[-1].kind is FindingKind.MISSED
+        could_not = self._chronicle.phase is Phase.CRITERIA and isinstance(error, CouldNotLookError)
+        if missed or (self._way is Way.ABSENT and (could_not or isinstance(error, AssertionError))):
+            self._tolerated = error
+            self._close_step("absent", str(error).strip() or type(error).__name__)
+            return
         if not isinstance(error, DrillFailure):
             # an assertion of the user's own step looked and found it not so; anything else could not look
             kind = FindingKind.FAILED if isinstance(error, AssertionError) else FindingKind.UNKNOWN
@@ -480,9 +614,10 @@ class Drill:
         Judges the criteria as a whole; from here on signals wait for the restore. Raises DrillFailure when the drill
         did not prove what it should; not when it was stopped, so that what stopped it goes on.
         """
-        if stopped_by is None and self._chronicle.step is None and not self._chronicle.findings:
+        whole = self._control is None or self._control.kind is ControlKind.RECOVERY_TWICE
+        if whole and stopped_by is None and self._chronicle.step is None and not self._chronicle.findings:
             try:
-                self._settle()
+                settle(self._chronicle, self._prober, self._criteria)
             except KeyboardInterrupt as stop:
                 self._judged = True
                 self._stopped(stop)
@@ -494,8 +629,11 @@ class Drill:
             return
         if self._chronicle.step is not None:
             self._left_open(stopped_by)
+        if self._control is not None and self._control.task is not None and not self._left_out_seen:
+            sentence = f"the task {self._control.task} is not part of what the recovery runs: nothing was left out"
+            self._chronicle.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
         verdict = self._chronicle.judge(restored=False)
-        if verdict.outcome is not Outcome.PASSED:
+        if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
         self._sound_so_far = True
 
@@ -517,69 +655,6 @@ class Drill:
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._chronicle.step_closed(status, error, self._prober, self._load)
-
-    def _settle(self) -> None:
-        """After the last criterion: what was met must still be so; only when all hold together is the system recovered.
-
-        One that broke again has until its own deadline to come back, and counts from then.
-        """
-        if not self._prober.alive:
-            self._fail(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
-            return
-        for _ in range(SETTLING_ROUNDS):
-            end_s = time.monotonic()
-            moments = [(kept, self._still(kept)) for kept in self._criteria]
-            broken = [kept for kept, moment in moments if moment is None]
-            if not broken:
-                self._recovered([(kept, moment) for kept, moment in moments if moment is not None], end_s)
-                return
-            again = [self._met_again(kept) for kept in broken]
-            if not all(again):
-                break
-        for kept in broken:
-            sentence = f"{kept.check.name}: it was so, but it did not stay so to the end of the criteria"
-            self._fail(Phase.CRITERIA, FindingKind.FAILED, sentence)
-
-    def _recovered(self, moments: list[tuple[_Kept, Moment]], end_s: float) -> None:
-        dated = [moment for kept, moment in moments if not kept.asked_too_late]
-        if moments:
-            latest = max(dated or [moment for _, moment in moments], key=lambda moment: moment.at_s)
-            self._chronicle.mark(Event.RECOVERED, latest)
-            self._chronicle.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
-
-    def _met_again(self, kept: _Kept) -> bool:
-        try:
-            watched = watch(
-                self._prober,
-                kept.check,
-                since_s=time.monotonic(),
-                until_s=kept.until_s,
-                length_s=kept.record.window_s or 0.0,
-            )
-        except CouldNotLookError:
-            return False
-        if watched.found is None:
-            return False
-        kept.found, kept.record.found_s = watched.found, self._chronicle.at(watched.found.at_s)
-        kept.record.breaks += 1
-        return True
-
-    def _still(self, kept: _Kept) -> Moment | None:
-        """When the check was met for good; None when it no longer is."""
-        found, check = kept.found, kept.check
-        if not isinstance(check.source, str):
-            return Moment(found.at_s, found.uncertainty_s, check.name)
-        samples = [sample for sample in self._prober.of(check.source).all() if sample.done_s >= found.at_s]
-        judged = [Judged(sample.sent_s, sample.done_s, check.judge(sample).met) for sample in samples]
-        begin, breaks, met = last_recovery(judged)
-        kept.record.breaks += breaks
-        if not breaks:
-            return Moment(found.at_s, found.uncertainty_s, check.name)
-        held_s = samples[-1].done_s - begin.done_s if begin is not None else 0.0
-        if not met or begin is None or held_s < (kept.record.window_s or 0.0):
-            return None
-        kept.record.found_s = self._chronicle.at(begin.done_s)
-        return Moment(begin.done_s, found.uncertainty_s, check.name)
 
     def end(self) -> None:
         """Put everything back, balance the work, judge, write the evidence. Always runs; shielded from signals.
@@ -607,7 +682,7 @@ class Drill:
         self._tell_verdict(self._verdict)
         if self._verdict.outcome is Outcome.NOT_RESTORED:
             raise NotRestored(f"NOT_RESTORED: {self._verdict.reason}")
-        if self._sound_so_far and self._verdict.outcome is not Outcome.PASSED:
+        if self._sound_so_far and not self._verdict.outcome.good:
             raise DrillFailure(f"{self._verdict.outcome}: {self._verdict.reason}")
 
     @property
@@ -628,7 +703,7 @@ class Drill:
         )
 
 
-def _problem(result: PlayResult) -> str | None:
+def _problem(result: PlayResult, *, must_change: bool = True) -> str | None:
     """Why a playbook that was to change something did not do so cleanly; None when it did."""
     if not result.matched:
         return f"{result.playbook} matched no host"
@@ -637,7 +712,7 @@ def _problem(result: PlayResult) -> str | None:
         return unsaid[0]
     if result.status != "successful":
         return f"{result.playbook} ended {result.status} (rc {result.rc})"
-    if not result.changed:
+    if must_change and not result.changed:
         return f"{result.playbook} changed nothing"
     return None
 

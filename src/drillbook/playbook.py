@@ -159,9 +159,11 @@ class Playbooks:
         timeout_s: float = 600,
         cancel: threading.Event | None = None,
         on_task: Callable[[str], None] | None = None,
+        without: str | None = None,
     ) -> PlayResult:
         """Run `playbook` (absolute, or relative to the root) and wait for it, interruptibly.
 
+        `without` (FILE:LINE, relative to the root) is a task that is left out, wherever it is included from.
         A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
         no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
         """
@@ -186,6 +188,7 @@ class Playbooks:
             timeout_s=timeout_s,
             cancel=cancel,
             on_event=log.event,
+            without=without,
         )
         ended_s = time.monotonic()
         if ended.status == "failed" and not log.a_play_started:

@@ -6,9 +6,12 @@ teardown phase, and the word `passed` is only said after both.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
+import json
 import os
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +23,18 @@ from drillbook.collection import ScenarioItem
 from drillbook.drill import Drill, DrillFailure, NotRestored
 from drillbook.errors import DrillbookError
 from drillbook.live import Mailbox, Out, Post, screen
+from drillbook.proof import Run, proofs, unmissed, write_proof
+from drillbook.render import terminal
 from drillbook.session import DrillSession
 from drillbook.verdict import Outcome, worst
 
 DEFAULT_INVENTORY = "inventories/lab"
 XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
+SCENARIO, CONTROL = "scenario", "control"
 
 session_key = pytest.StashKey[DrillSession]()
 drill_key = pytest.StashKey[Drill]()
-step_key = pytest.StashKey[int]()
 facts_key = pytest.StashKey[dict[str, str]]()
 """What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
 schema does not allow."""
@@ -55,6 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="drill the production environment of this name",
     )
+    group.addoption("--runs-to", metavar="FILE", default=None, help=argparse.SUPPRESS)
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
@@ -142,7 +148,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
         )
     made = Drill(drill_session(request.config), item)
     item.stash[drill_key] = made
-    item.stash[facts_key] = {RUN_ID: made.run_id}
+    item.stash[facts_key] = {RUN_ID: made.run_id, **_named(item)}
     request.addfinalizer(lambda: _end(item, made))
     try:
         made.begin()
@@ -185,12 +191,17 @@ def _report(config: pytest.Config, folder: Path) -> None:
             told({"event": "note", "text": f"no report.html: {type(error).__name__}: {error}"})
 
 
+def _named(item: ScenarioItem) -> dict[str, str]:
+    """Which scenario (its node id as a drill) and as which control it is run."""
+    return {SCENARIO: item.drill_nodeid, CONTROL: str(item.control) if item.control is not None else ""}
+
+
 def _conclude(item: ScenarioItem, outcome: Outcome, reason: str, evidence: Path | None) -> None:
     """Let reports, JUnit and the exit status know how the drill ended."""
     facts = item.stash.setdefault(facts_key, {})
     if OUTCOME in facts:
         return
-    facts |= {OUTCOME: outcome.value, REASON: reason}
+    facts |= {OUTCOME: outcome.value, REASON: reason, **_named(item)}
     if evidence is not None:
         facts[EVIDENCE] = os.path.relpath(evidence, item.config.rootpath)
     _ended(item.config, item.nodeid, facts)
@@ -202,7 +213,8 @@ def _ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None
     if any(row["nodeid"] == nodeid and row["outcome"] == facts[OUTCOME] for row in ended):
         return
     outcome, evidence = Outcome(facts[OUTCOME]), facts.get(EVIDENCE)
-    ended.append({"nodeid": nodeid, "outcome": outcome, "reason": facts[REASON], "evidence": evidence})
+    run = Run(facts[SCENARIO], facts[CONTROL], outcome, facts[REASON], evidence)
+    ended.append({"nodeid": nodeid, "outcome": outcome, "reason": facts[REASON], "evidence": evidence, "run": run})
     junit = config.stash.get(xml_key, None)
     if junit is not None:
         junit.add_global_property(nodeid, f"{outcome}: {facts[REASON]}" + (f" ({evidence})" if evidence else ""))
@@ -218,16 +230,14 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
     if isinstance(item, ScenarioItem) and item.is_drill:
-        item.stash[step_key] = 0
-        request.getfixturevalue("drill")
+        item.conductor = request.getfixturevalue("drill")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_step(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is not None:
-        request.node.stash[step_key] += 1
-        drill.step_started(request.node.stash[step_key])
+        drill.step_started(request.node.step_number)
 
 
 @pytest.hookimpl(trylast=True)
@@ -308,8 +318,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     outcome = facts.get(OUTCOME)
     if report.when == "call" and report.passed:
         return "", "", ""
-    if report.when == "teardown" and report.passed and outcome == Outcome.PASSED:
-        return "passed", ".", Outcome.PASSED.value
+    if report.when == "teardown" and report.passed and outcome is not None and Outcome(outcome).good:
+        return "passed", ".", outcome
     if report.when == "call" and report.failed:
         word = str(report.longrepr).strip().splitlines()
         named = next((o.value for o in Outcome if word and o.value in word[0]), "FAILED")
@@ -339,6 +349,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     _controller.clear()
     outcomes: Sequence[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
     status = worst(outcomes).exit_status if outcomes else 0
+    if not hasattr(session.config, "workerinput"):
+        _keep_runs(session.config, [row["run"] for row in session.config.stash[ended_key]])
     if status > 1 or (status == 1 and session.exitstatus == pytest.ExitCode.OK):
         session.exitstatus = status
 
@@ -350,11 +362,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("drills")
     for row in ended:
-        good = row["outcome"] is Outcome.PASSED
+        good = row["outcome"].good
         terminalreporter.write_line(f"{row['outcome']:<14}{row['nodeid']}", green=good, red=not good)
         terminalreporter.write_line(f"{'':14}{row['reason']}")
         if row["evidence"]:
             terminalreporter.write_line(f"{'':14}{row['evidence']}")
+    _show_proofs(terminalreporter, [row["run"] for row in ended])
+
+
+def _show_proofs(terminalreporter: pytest.TerminalReporter, runs: Sequence[Run]) -> None:
+    whole = [proof for proof in proofs(runs) if proof.whole]
+    if whole:
+        terminalreporter.section("proofs")
+    for proof in whole:
+        for line in terminal.proof(proof):
+            terminalreporter.write_line(line, green=proof.proven, red=not proof.proven)
+    for task in unmissed(runs):
+        terminalreporter.write_line(f"{'NOT MISSED':<14}{task}", yellow=True)
+        terminalreporter.write_line(f"{'':14}without this task of the recovery every criterion held all the same")
+
+
+def _keep_runs(config: pytest.Config, runs: Sequence[Run]) -> None:
+    """One folder for each runbook that was put to the proof, whatever it came to; the runs for `drillbook prove`."""
+    for proof in proofs(runs):
+        if proof.whole:
+            write_proof(drill_session(config).evidence_root, proof)
+    if config.getoption("--runs-to"):
+        rows = [asdict(run) | {"folder": str(config.rootpath / run.evidence) if run.evidence else None} for run in runs]
+        Path(config.getoption("--runs-to")).write_text(json.dumps(rows), encoding="utf-8")
 
 
 __all__ = ["Drill", "DrillFailure", "drill", "drill_session"]

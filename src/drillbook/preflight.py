@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pytest_bdd.parser import Scenario, Step
 
-from drillbook.featuretext import FeatureText, Problem, Row, ScenarioText, node_name
+from drillbook.featuretext import FeatureText, Problem, Row, ScenarioText
 from drillbook.phases import Phase, PlannedStep, StepKind, assign, is_drill
 from drillbook.stepdefs import Definition, Definitions
 
@@ -27,12 +27,6 @@ class Plan:
     definitions: tuple[Definition, ...]
     steps: tuple[PlannedStep, ...]
     phases: tuple[Phase, ...]
-
-    @property
-    def name(self) -> str:
-        """The name of its node: the scenario's, with the values of the row in brackets."""
-        base = node_name(self.text.name)
-        return base if self.row_id is None else f"{base}[{self.row_id}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,15 @@ class Outcome(StrEnum):
     INVALID = "INVALID"
     NOT_RESTORED = "NOT_RESTORED"
     ABORTED = "ABORTED"
+    HELD = "HELD"
+    """Of a control: what had to be missing was missing."""
+    BETRAYED = "BETRAYED"
+    """Of a control: what it takes away makes no difference."""
+
+    @property
+    def good(self) -> bool:
+        """Whether this is what the run was to show."""
+        return self in (Outcome.PASSED, Outcome.HELD)
 
     @property
     def exit_status(self) -> int:
@@ -35,8 +44,18 @@ _EXIT = {
     Outcome.INVALID: 11,
     Outcome.NOT_RESTORED: 12,
     Outcome.ABORTED: 13,
+    Outcome.HELD: 0,
+    Outcome.BETRAYED: 14,
 }
-_WORST = (Outcome.NOT_RESTORED, Outcome.ABORTED, Outcome.INVALID, Outcome.NOT_RECOVERED, Outcome.PASSED)
+_WORST = (
+    Outcome.NOT_RESTORED,
+    Outcome.ABORTED,
+    Outcome.INVALID,
+    Outcome.NOT_RECOVERED,
+    Outcome.BETRAYED,
+    Outcome.HELD,
+    Outcome.PASSED,
+)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
@@ -53,6 +72,10 @@ class FindingKind(StrEnum):
     """Could not look, or the step did not do its work: nothing is proven either way."""
     ABORTED = "aborted"
     """Stopped from outside, timed out as a whole, or refused by the guard."""
+    BETRAYED = "betrayed"
+    """In a control: what must not be so was seen to be so."""
+    MISSED = "missed"
+    """In a control: what was left out is missed, as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +102,8 @@ class Progress:
     criterion_checks: int
     undo_open: int
     baseline_again: int
+    recoveries_repeated: int = 0
+    """Playbooks that ran a second time and were clean (control recovery-twice)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +144,7 @@ def judge(
     ]
     acted = progress.recoveries_done > 0 or any(f.phase in (Phase.RECOVERY, Phase.CRITERIA) for f in before)
     if acted or not before:
-        against_valid += _nothing_proven(progress)
+        against_valid += nothing_proven(progress)
     if not before:
         against_valid += _nothing_recovered(progress)
         if rto_s is not None and time_to_recover_s is None:
@@ -127,16 +152,13 @@ def judge(
                 f"the time to recover was not measured: nothing shows that the RTO of {rto_s:g} s was kept"
             )
     against_recovered = [
-        f.sentence for f in findings if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.FAILED
+        f.sentence
+        for f in findings
+        if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind not in (FindingKind.UNKNOWN, FindingKind.ABORTED)
     ]
     late = _late(time_to_recover_s, rto_s)
     if late:
         against_recovered.append(late)
-    against_restored = [f.sentence for f in findings if f.phase is Phase.RESTORE]
-    if progress.undo_open:
-        against_restored.append(f"{progress.undo_open} fault(s) are not proven gone")
-    if progress.faults_injected and not progress.baseline_again and not against_restored:
-        against_restored.append("no baseline check was repeated after the drill: nothing shows that it holds again")
     aborted = [f.sentence for f in before if f.kind is FindingKind.ABORTED]
 
     valid = Axis(not against_valid, tuple(against_valid))
@@ -145,10 +167,10 @@ def judge(
         False if against_recovered else (True if finished and not against_valid and not aborted else None),
         tuple(against_recovered),
     )
-    restored = Axis(not against_restored, tuple(against_restored))
+    restored = restored_axis(progress, findings)
 
-    if against_restored:
-        return Verdict(Outcome.NOT_RESTORED, against_restored[0], valid, recovered, restored)
+    if restored.reasons:
+        return Verdict(Outcome.NOT_RESTORED, restored.reasons[0], valid, recovered, restored)
     if aborted:
         return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
     if against_valid:
@@ -160,7 +182,17 @@ def judge(
     return Verdict(Outcome.PASSED, _passed(time_to_recover_s, rto_s), valid, recovered, restored)
 
 
-def _nothing_proven(progress: Progress) -> list[str]:
+def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
+    """Whether everything was put back: the same question after a drill and after a control."""
+    against = [f.sentence for f in findings if f.phase is Phase.RESTORE]
+    if progress.undo_open:
+        against.append(f"{progress.undo_open} fault(s) are not proven gone")
+    if progress.faults_injected and not progress.baseline_again and not against:
+        against.append("no baseline check was repeated after the drill: nothing shows that it holds again")
+    return Axis(not against, tuple(against))
+
+
+def nothing_proven(progress: Progress) -> list[str]:
     """Ways in which a drill could come to its recovery without an incident having been there."""
     silent = []
     if not progress.baseline_checks:

@@ -161,6 +161,8 @@ def test_exit_statuses_are_those_of_the_manual() -> None:
         "INVALID": 11,
         "NOT_RESTORED": 12,
         "ABORTED": 13,
+        "HELD": 0,
+        "BETRAYED": 14,
     }
 
 

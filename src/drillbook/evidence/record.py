@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any
 
@@ -20,9 +20,20 @@ from drillbook.verdict import Verdict
 SCHEMA = "drillbook/drill/1"
 
 
+class Role(StrEnum):
+    """What a check is for."""
+
+    EVIDENCE = "evidence"
+    """Being met says something: the incident is there, the system is well."""
+    BOUND = "bound"
+    """Holds in the incident and without it (the API stays alive): never a sign of the incident."""
+
+
 @dataclass(slots=True)
 class StepRecord:
-    """A step of the feature. `status`: planned, running, passed, failed, skipped, interrupted."""
+    """A step of the feature. `status`: planned, running, passed, failed, skipped, interrupted; in a control also
+    withheld, absent (what it looks for was not there), present (it was), left out.
+    """
 
     number: int
     keyword: str
@@ -59,11 +70,14 @@ class CheckRecord:
     samples: int = 0
     breaks: int = 0
     unknown: bool = False
+    role: Role = Role.EVIDENCE
 
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook. `purpose`: fault, recovery, undo. `result` is `PlayResult.as_record()` in drill time."""
+    """One run of a playbook. `purpose`: fault, recovery, second recovery, undo.
+
+    `result` is `PlayResult.as_record()` in drill time."""
 
     step: int | None
     purpose: str
@@ -167,6 +181,8 @@ class Record:
     process: int
     started_at: str
     objectives: Mapping[str, Any]
+    control: Mapping[str, Any] | None = None
+    """None for a drill. `name`, `task`; `waits` (how its waiting times come about) and `times_from` (a run_id)."""
     ended_at: str | None = None
     duration_s: float | None = None
     outcome: str | None = None

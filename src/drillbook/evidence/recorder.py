@@ -23,8 +23,12 @@ Listener = Callable[[Mapping[str, Any]], None]
 
 def folder_name(started: datetime, title: str, run_id: str) -> str:
     """`<UTC>-<slug>-<six digits of the run id>`, of characters that every file system takes."""
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48].rstrip("-") or "drill"
-    return f"{started:%Y%m%dT%H%M%SZ}-{slug}-{run_id[:6]}"
+    return f"{started:%Y%m%dT%H%M%SZ}-{slug_of(title)}-{run_id[:6]}"
+
+
+def slug_of(title: str) -> str:
+    """The title in at most 48 small letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48].rstrip("-") or "drill"
 
 
 class Recorder:

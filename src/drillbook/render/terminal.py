@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from drillbook.proof import Proof
+
 Paint = Callable[[str, str], str]
 """(text, style) -> text; styles: bold, green, red, yellow, dim."""
 
 _STYLES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
-_MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("-", "yellow"), "interrupted": ("!", "red")}
-_OUTCOME_STYLE = {"PASSED": "green", "NOT_RECOVERED": "red", "NOT_RESTORED": "red"}
+_MARKS = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("-", "yellow"),
+    "interrupted": ("!", "red"),
+    "withheld": ("○", "yellow"),
+    "absent": ("∅", "green"),
+    "present": ("=", "yellow"),
+}
+_WORDS = {"withheld": "withheld", "absent": "not so", "present": "so all the same"}
+_OUTCOME_STYLE = {
+    "PASSED": "green",
+    "HELD": "green",
+    "BETRAYED": "red",
+    "NOT_RECOVERED": "red",
+    "NOT_RESTORED": "red",
+}
 
 
 def colours(text: str, style: str) -> str:
@@ -43,7 +60,10 @@ def _drill(event: Mapping[str, Any], paint: Paint) -> list[str]:
     objectives = event["objectives"]
     rto = f", RTO {duration(objectives['rto_s'])}" if objectives.get("rto_s") else ""
     severity = f", {objectives['severity']}" if objectives.get("severity") else ""
-    return ["", paint(event["title"], "bold"), f"  {event['where']} on {event['environment']}{severity}{rto}"]
+    shown = ["", paint(event["title"], "bold"), f"  {event['where']} on {event['environment']}{severity}{rto}"]
+    if event.get("control"):
+        shown.append(f"  control {paint(event['control'], 'bold')}")
+    return shown
 
 
 def _phase(event: Mapping[str, Any], paint: Paint) -> list[str]:
@@ -52,7 +72,8 @@ def _phase(event: Mapping[str, Any], paint: Paint) -> list[str]:
 
 def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
     mark, style = _MARKS[event["status"]]
-    return [f"    {paint(mark, style)} {event['text']}  {paint(duration(event['duration_s']), 'dim')}"]
+    word = f"  ({_WORDS[event['status']]})" if event["status"] in _WORDS else ""
+    return [f"    {paint(mark, style)} {event['text']}{word}  {paint(duration(event['duration_s']), 'dim')}"]
 
 
 def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:
@@ -98,6 +119,12 @@ def work_line(work: Mapping[str, Any]) -> str:
         f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
         f"{work['lost_count']} lost, {work['duplicated_count']} duplicated"
     )
+
+
+def proof(proof: Proof) -> list[str]:
+    """Two lines: proven or not, and why."""
+    said = proof.against if proof.against is not None else f"the drill passed, {len(proof.runs) - 1} controls held"
+    return [f"{'proven' if proof.proven else 'NOT PROVEN':<14}{proof.scenario}", f"{'':14}{said}"]
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,34 @@
+"""Leaves one task out of a run: DRILLBOOK_WITHOUT_TASK holds its `FILE:LINE`, with an absolute path.
+
+A callback, since every strategy tells callbacks of a task before it hands it to a worker, and hands over the very task:
+a condition that is false is seen by all hosts, and the result says `skipped`, so that nothing is left out in silence.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
+
+DOCUMENTATION = """
+name: drillbook_without_task
+type: aggregate
+short_description: Leave one task out of a run
+description: The task at the file and line that the environment variable DRILLBOOK_WITHOUT_TASK names is skipped.
+"""
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """Gives the named task a condition that is never met."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "drillbook_without_task"
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        if task.get_path() == os.environ.get("DRILLBOOK_WITHOUT_TASK"):
+            task.when = [False]
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        self.v2_playbook_on_task_start(task, is_conditional=False)

@@ -1,0 +1,66 @@
+"""`drillbook prove`: a drill, its controls, and on request its recovery without each of its tasks.
+
+The rule: pytest does the work, so that a proof runs as its drill does; here it is only called again for the tasks,
+which nobody knows before the drill has run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from drillbook.errors import DrillbookError
+from drillbook.proof import tasks_of
+from drillbook.verdict import Outcome, worst
+
+
+def prove(arguments: Sequence[str], *, ablate: bool) -> int:
+    """Run pytest with `--prove`; `arguments` are its own. Gives the exit status. Raises DrillbookError."""
+    with tempfile.TemporaryDirectory(prefix="drillbook-prove-") as folder:
+        told = Path(folder) / "runs.json"
+        status = _pytest(["--prove", f"--runs-to={told}", *arguments])
+        if not ablate:
+            return status
+        statuses = [status]
+        for scenario, tasks in _recoveries(told):
+            controls = [f"--control=without:{task}" for task in tasks]
+            if controls:
+                statuses.append(_pytest([*controls, f"--scenario={scenario}", *arguments]))
+        return _worst(statuses)
+
+
+def _recoveries(told: Path) -> list[tuple[str, list[str]]]:
+    """The scenarios whose drill passed, with the tasks of their recoveries."""
+    try:
+        runs: list[dict[str, Any]] = json.loads(told.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DrillbookError("no drill was run: there is no recovery whose tasks could be left out") from error
+    passed = [run for run in runs if not run["control"] and run["outcome"] == Outcome.PASSED]
+    return [(run["scenario"], tasks_of(_record(run["folder"]))) for run in passed]
+
+
+def _record(folder: str) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((Path(folder) / "content" / "drill.json").read_text(encoding="utf-8"))
+    return record
+
+
+def _worst(statuses: Sequence[int]) -> int:
+    by_status = {outcome.exit_status: outcome for outcome in Outcome}
+    # what is no outcome's status (a usage error of pytest, nothing collected) comes before all others
+    strange = [status for status in statuses if status not in by_status]
+    return strange[0] if strange else worst([by_status[status] for status in statuses]).exit_status
+
+
+def _pytest(arguments: Sequence[str]) -> int:
+    # its own signals stop it, and it puts the system back: waited for, however often somebody presses Ctrl-C
+    process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments])
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue

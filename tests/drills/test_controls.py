@@ -1,0 +1,132 @@
+"""Controls: each holds on the good repository, and is betrayed by the very thing that it is for."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .conftest import Mini, Ran
+from .test_verdicts import GOOD
+
+pytestmark = pytest.mark.lab
+
+RITUAL = """\
+    - name: A ritual
+      ansible.builtin.command: "true"
+      changed_when: false
+"""
+BLIP = """\
+- name: The service breaks for a moment
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: The flag is set
+      ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}
+    - name: It heals by itself
+      ansible.builtin.command: {argv: [sh, -c, "exec >/dev/null 2>&1; (sleep 2; rm -f '{{ flag }}') &"]}
+      changed_when: false
+"""
+
+
+def control(mini: Mini, name: str, *steps: str, tags: str = "@rto:1m") -> Ran:
+    mini.feature(*(steps or GOOD), tags=tags)
+    return mini.pytest("features", f"--control={name}")
+
+
+def test_a_sound_runbook_is_proven(mini: Mini) -> None:
+    mini.feature(*GOOD)
+    ran = mini.pytest("features", "--prove")
+    assert ran.status == 0, ran.output
+    drill, *controls = ran.drills()
+    assert drill["outcome"] == "PASSED"
+    assert drill["control"] is None
+    assert [(each["control"]["name"], each["outcome"]) for each in controls] == [
+        ("no-fault", "HELD"),
+        ("no-recovery", "HELD"),
+        ("recovery-twice", "HELD"),
+    ]
+    assert {each["control"]["times_from"] for each in controls} == {drill["run_id"]}
+    (path,) = mini.root.glob("evidence/*-proof-*/content/proof.json")
+    assert json.loads(path.read_text())["proven"] is True
+    assert "proven        features/web.feature::It breaks" in ran.output
+
+
+def test_a_symptom_that_is_always_there_betrays_itself(mini: Mini) -> None:
+    ran = control(mini, "no-fault", *GOOD[:3], "Then within 2 seconds the service is up", *GOOD[3:])
+    assert ran.status == 14, ran.output
+    assert ran.drill["outcome"] == "BETRAYED"
+    assert "although nothing was broken" in ran.drill["reason"]
+    assert not mini.broken
+
+
+def test_a_system_that_heals_by_itself_betrays_its_runbook(mini: Mini) -> None:
+    (mini.root / "playbooks/faults/breakage/inject.yml").write_text(BLIP)
+    ran = control(mini, "no-recovery")
+    assert ran.status == 14, ran.output
+    assert "recovered, not by the runbook" in ran.drill["reason"]
+
+
+def test_a_recovery_that_cannot_be_repeated_betrays_itself(mini: Mini) -> None:
+    mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL.replace("false", "true"))
+    ran = control(mini, "recovery-twice")
+    assert ran.status == 14, ran.output
+    assert "changed something again: 'A ritual' on web-1 (playbooks/recovery/fix.yml:7)" in ran.drill["reason"]
+
+
+def test_a_control_whose_drill_fails_shows_nothing(mini: Mini) -> None:
+    mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL.replace("true", "false"))
+    ran = control(mini, "recovery-twice")
+    assert ran.status == 11, ran.output
+    assert "the control shows nothing: the recovery 'fix' did not run clean" in ran.drill["reason"]
+
+
+def test_what_heals_by_itself_names_what_switches_that_off(mini: Mini) -> None:
+    steps = (*GOOD[:3], "When the system is left to itself", "Then within 20 seconds the service is up")
+    (mini.root / "playbooks/faults/breakage/inject.yml").write_text(
+        BLIP.replace("; rm -f", "; test -e '{{ flag }}.off' || rm -f")
+    )
+    ran = control(mini, "no-recovery", *steps, tags="@rto:1m @self-healing")
+    assert ran.status == 13, ran.output
+    assert "name the fault that switches the self-healing off with @self-healing-off:NAME" in ran.output
+
+    folder = mini.root / "playbooks/faults/healing_off"
+    folder.mkdir()
+    for name, was in (("inject", "breakage/undo.yml"), ("undo", "breakage/undo.yml")):
+        text = (mini.root / "playbooks/faults" / was).read_text().replace('"{{ flag }}"', '"{{ flag }}.off"')
+        if name == "inject":
+            text = text.split("    - name: Look")[0].replace("file: {path:", "copy: {content: x, dest:")
+            text = text.replace("state: absent", 'mode: "0644"')
+        (folder / f"{name}.yml").write_text(text)
+    ran = control(mini, "no-recovery", *steps, tags="@rto:1m @self-healing @self-healing-off:healing_off")
+    assert ran.status == 0, ran.output
+    assert ran.drill["outcome"] == "HELD"
+    assert [fault["undo"] for fault in ran.drill["faults"]] == ["gone", "gone"]
+    assert not (mini.root / "flag.off").exists()
+
+    mini.feature(*steps, tags="@rto:1m @self-healing")
+    assert mini.pytest().status == 0
+
+
+def test_a_task_that_nothing_misses_is_told(mini: Mini) -> None:
+    mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL)
+    mini.feature(*GOOD)
+    ran = mini.pytest(
+        "features",
+        "--control=without:playbooks/recovery/fix.yml:5",
+        "--control=without:playbooks/recovery/fix.yml:7",
+        "--control=without:playbooks/recovery/fix.yml:99",
+    )
+    assert ran.status == 11, ran.output
+    missed, unmissed, nowhere = ran.drills()
+    assert "without playbooks/recovery/fix.yml:5: the web service answers: observed status 503" in missed["reason"]
+    assert "nothing misses the task playbooks/recovery/fix.yml:7" in unmissed["reason"]
+    assert "not part of what the recovery runs" in nowhere["reason"]
+    assert [each["outcome"] for each in (missed, unmissed, nowhere)] == ["HELD", "HELD", "INVALID"]
+    assert ran.output.count("NOT MISSED") == 1
+
+
+def test_a_control_that_is_none_is_refused(mini: Mini) -> None:
+    ran = control(mini, "no-mistake")
+    assert ran.status == 4, ran.output
+    assert "'no-mistake' is no control: there are no-fault, no-recovery, recovery-twice" in ran.output
