@@ -567,11 +567,21 @@ class Drill:
             for at, phase in enumerate(phases[:number])
         )
         self._way = way(self._control, phases[number - 1], incident)
-        missed = any(finding.kind is FindingKind.MISSED for finding in self._chronicle.findings)
-        if self._way is Way.LEFT_OUT or missed:
+        if self._way is Way.LEFT_OUT or self._shown(number):
             self._chronicle.record.steps[number - 1].status = "left out"
             return False
         return True
+
+    def _shown(self, number: int) -> bool:
+        """Whether a control has shown already what this step would show: one criterion of its recovery is not met."""
+        if any(finding.kind is FindingKind.MISSED for finding in self._chronicle.findings):
+            return True
+        before = self._item.phases[: number - 1]
+        acted = max((at for at, phase in enumerate(before, start=1) if phase is Phase.RECOVERY), default=0)
+        return self._way is Way.ABSENT and any(
+            check.phase is Phase.CRITERIA and check.step > acted and not check.met and not check.unknown
+            for check in self._chronicle.record.checks
+        )
 
     def tolerates(self, error: BaseException) -> bool:
         """Whether the scenario goes on after this error: in a control, what must not be so may say so."""
