@@ -63,8 +63,8 @@ _RUN_MARK = "AWX_ISOLATED_DATA_DIR"
 starts.
 """
 _PLAYS, _WORDS = "/ansible-playbook", 5
-"""A process with the mark that has this among its first words is a play, whoever its parent is: that of a warm server is
-no child of ours, and an orphan is nobody's.
+"""A process with the mark that has this among its first words is a play, whoever its parent is: that of a warm server
+is no child of ours, and an orphan is nobody's.
 """
 _JOBS = "async_wrapper"
 _NEEDED_BY_RUNNER = (

@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--warm",
         choices=WARM,
         default=None,
-        help="run playbooks on an Ansible that is imported once for the session (auto, the default), or each on its own",
+        help="auto (default): import Ansible once for all playbooks of the session; off: once for each",
     )
     parser.addini("drillbook_warm", "auto or off: import Ansible once for the session", default=WARM[0])
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)

@@ -1,4 +1,4 @@
-"""The warm server as a pytest session sees it: started in the background, used by run after run, ended with the session.
+"""The warm server as a pytest session sees it: started in the background, used by run after run, ended with it.
 
 The rule: no run waits for, or fails by, a server that is not there. Where there is none, runs are cold, and the session
 says so once.
@@ -18,7 +18,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from ansible_runner.utils import get_callback_dir  # type: ignore[import-untyped]
+from ansible_runner.utils import get_callback_dir
 
 from drillbook.ansible_run import environment
 from drillbook.errors import DrillbookError

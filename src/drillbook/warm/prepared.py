@@ -28,7 +28,7 @@ class Prepared:
 
     def __init__(self) -> None:
         self.modules: dict[tuple[str, str], ModuleType] = {}
-        self.definitions: dict[tuple[str, str], Definitions] = {}
+        self.definitions: dict[tuple[str, str], Definitions | None] = {}  # None: the plugin defines no options
         self.routing: dict[bytes, Any] = {}
 
 
@@ -76,7 +76,8 @@ def _put_in(prepared: Prepared) -> None:
         kind = get_plugin_class(self.class_name) if self.class_name else ""
         if (kind, path) in prepared.definitions and not constants.config.has_configuration_definition(kind, name):
             options = prepared.definitions.pop((kind, path))  # a second name gets its own: they are changed in place
-            constants.config.initialize_plugin_configuration_definitions(kind, name, options)
+            if options is not None:
+                constants.config.initialize_plugin_configuration_definitions(kind, name, options)
         else:
             load_definitions(self, name, module, path)
 
@@ -134,9 +135,8 @@ def _load_plugins(prepared: Prepared) -> None:
                 prepared.modules[module.__name__, path] = module
                 kind = get_plugin_class(each.class_name)
                 name = module.__name__.rpartition(".")[2]
-                options = constants.config._plugins.get(kind, {}).get(name)
-                if options is not None:
-                    prepared.definitions[kind, path] = options
+                if kind in constants.CONFIGURABLE_PLUGINS:
+                    prepared.definitions[kind, path] = constants.config._plugins.get(kind, {}).get(name)
     finally:
         for each, folder in zip(loaders, folders, strict=True):
             each.config = folder

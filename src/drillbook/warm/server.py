@@ -268,7 +268,7 @@ def main() -> None:
     os.environb.update(environment)
     memory = Memory()
     memory.name([os.fsencode(sys.executable), b"drillbook-warm-ansible"])
-    configuration = Configuration.of(environment, os.getcwdb())
+    configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
     sys.argv = [program]
     sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
     server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
