@@ -74,6 +74,7 @@ def run() -> NoReturn:
 def _renew() -> None:
     """What Ansible gives itself while it is imported, and each process has of its own."""
     from ansible import constants
+    from ansible.config.manager import ensure_type
     from ansible.utils import vars as names
     from ansible.utils.display import Display
     from ansible.utils.path import cleanup_tmp_file
@@ -83,7 +84,7 @@ def _renew() -> None:
     names.random_int = f"{secrets.randbelow(2**32):08x}"
     # else runs share a folder, and the first that ends removes it
     atexit.unregister(cleanup_tmp_file)
-    folder = constants.config.get_config_value("DEFAULT_LOCAL_TMP", variables=vars(constants))
+    folder = ensure_type(os.path.dirname(constants.DEFAULT_LOCAL_TMP), "tmppath")  # noqa: PTH120
     constants.set_constant("DEFAULT_LOCAL_TMP", folder)
     Display()._set_column_width()  # the terminal's
 

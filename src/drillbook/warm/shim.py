@@ -8,11 +8,10 @@ The rule: a play runs once. The server forks when it is told to go, and the shim
 A script for a Python without site-packages (18 ms to start); it imports nothing that costs more than it must.
 """
 
-import os
-import sys
-
 import _signal as signal  # type: ignore[import-not-found]  # not signal, which makes enums: 5 ms
 import _socket
+import os
+import sys
 
 ANSWER_S = 60.0
 """How long the server may take for its first word, which is its start when the run comes early."""
