@@ -13,8 +13,11 @@ Measured on 2 slow cores: the import is 1.3 s of a play's start, runtime.yml 0.3
 
 from __future__ import annotations
 
+import ast
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -130,6 +133,8 @@ def _load_plugins(prepared: Prepared) -> None:
             list(each.all(class_only=True))
         for each in (loader.filter_loader, loader.test_loader):
             list(each.all())
+        _load_runners_definitions(prepared, loader.callback_loader, constants.DEFAULT_CALLBACK_PLUGIN_PATH)
+        _rehearse()
         for each in loaders:
             for path, module in each._module_cache.items():
                 prepared.modules[module.__name__, path] = module
@@ -142,6 +147,40 @@ def _load_plugins(prepared: Prepared) -> None:
             each.config = folder
         _collection_finder._meta_yml_to_dict = parse
     prepared.routing |= parsed
+
+
+def _load_runners_definitions(prepared: Prepared, callbacks: Any, folders: list[str]) -> None:
+    """The options of ansible-runner's callback. Not the callback: it changes how everything after it is printed."""
+    from ansible import constants
+
+    for folder in folders:
+        path = Path(folder).absolute() / "awx_display.py"
+        if path.is_file():
+            for each in ast.parse(path.read_bytes()).body:
+                if isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "DOCUMENTATION":
+                    documented = ModuleType(path.stem)
+                    vars(documented)["DOCUMENTATION"] = ast.literal_eval(each.value)
+                    callbacks._load_config_defs(path.stem, documented, str(path))
+                    prepared.definitions["callback", str(path)] = constants.config._plugins["callback"].get(path.stem)
+
+
+def _rehearse() -> None:
+    """Go through what each play begins with, for the caches of re, abc and inspect; what is made is thrown away."""
+    from ansible.cli.playbook import PlaybookCLI
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.playbook.play import Play
+
+    PlaybookCLI(["ansible-playbook"]).init_parser()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (
+            ("a.ini", "[web]\nweb-1 port=1\n[web:vars]\na=b\n"),
+            ("b.yml", "{web: {hosts: {web-2: {}}}}"),
+        ):
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+            InventoryManager(loader=DataLoader(), sources=[str(Path(folder) / name)])
+    task = {"name": "A task", "ansible.builtin.debug": {"msg": "{{ 1 }}"}}
+    Play().load({"name": "A play", "hosts": "web", "gather_facts": False, "tasks": [task]}, loader=DataLoader())
 
 
 def _forget(prepared: Prepared, imported: frozenset[str]) -> None:
