@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pexpect  # type: ignore[import-untyped]
 import psutil
@@ -32,6 +32,9 @@ from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
 from drillbook.errors import PlaybookError
+
+if TYPE_CHECKING:
+    from drillbook.warm.client import Warm
 
 GRACE_S = 3.0
 """Seconds that ansible-playbook has after SIGTERM to end its workers; it needs 0.02 to 0.2."""
@@ -59,6 +62,11 @@ _RUN_MARK = "AWX_ISOLATED_DATA_DIR"
 """Set by ansible-runner to the artifact directory of the run, so that it is found in each process that a local play
 starts.
 """
+_PLAYS, _WORDS = "/ansible-playbook", 5
+"""A process with the mark that has this among its first words is a play, whoever its parent is: that of a warm server
+is no child of ours, and an orphan is nobody's.
+"""
+_JOBS = "async_wrapper"
 _NEEDED_BY_RUNNER = (
     "ANSIBLE_CALLBACK_PLUGINS",
     "ANSIBLE_STDOUT_CALLBACK",
@@ -159,8 +167,10 @@ def run_ansible(
     cancel: threading.Event | None = None,
     on_event: Callable[[Event], None],
     without: str | None = None,
+    warm: Warm | None = None,
 ) -> Ended:
     """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in another thread.
+    With `warm` it runs on an Ansible that is already imported, if there is one.
 
     `without` is a task that is left out: FILE:LINE, relative to the root.
 
@@ -195,14 +205,17 @@ def run_ansible(
             cancel_callback=lambda: False,  # None would replace the SIGINT and SIGTERM handlers of this process
             event_handler=handle,
         )
-        runner.config.command[0] = str(program)
+        runner.config.command[:1] = warm.command(program) if warm else [str(program)]
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
         if without is not None:
             kept["ANSIBLE_CALLBACK_PLUGINS"] += f"{os.pathsep}{_WITHOUT_TASK}"
             kept["DRILLBOOK_WITHOUT_TASK"] = str(root / without)
-        runner.config.env = environment(root, private, pass_env) | dict(extra_env or {}) | kept
+        home = warm.folder if warm else private
+        runner.config.env = environment(root, home, pass_env) | dict(extra_env or {}) | kept
         ended = _Run(runner).wait(timeout_s, cancel)
+        if warm:
+            warm.report()
         if errors:
             raise errors[0]
         return ended
@@ -326,7 +339,8 @@ class ProcessTree:
 
     def __init__(self, artifact_dir: str) -> None:
         self._mark = artifact_dir
-        self._main: psutil.Process | None = None
+        self._mains: set[psutil.Process] = set()
+        self._asked: set[psutil.Process] = set()
         self._known: set[psutil.Process] = set()
         self._sessions: set[int] = set()
 
@@ -336,16 +350,22 @@ class ProcessTree:
         Returns what could not be ended (processes of another user).
         """
         self._look()
-        while self._main is None and not finished.wait(0.02):  # it may be between fork and exec
+        while not self._mains and not finished.wait(0.02):  # it may be between fork and exec
             self._look()
-        if self._main is not None:
-            with suppress(psutil.Error):
-                self._main.terminate()
+        self._terminate()
         deadline = time.monotonic() + grace_s
         while self._alive() and time.monotonic() < deadline:
             time.sleep(0.02)
             self._look()
+            self._terminate()  # the play of a warm server may begin after the shim was asked to end
         return self._kill()
+
+    def _terminate(self) -> None:
+        """Ask each ansible-playbook once: a second SIGTERM would end it before it has told all its workers."""
+        for process in self._mains - self._asked:
+            self._asked.add(process)
+            with suppress(psutil.Error):
+                process.terminate()
 
     def _kill(self) -> list[str]:
         give_up = time.monotonic() + GRACE_S
@@ -368,16 +388,19 @@ class ProcessTree:
         here = os.getpid()
         own_session = os.getsid(0)
         seen: dict[psutil.Process, tuple[int, int]] = {}
+        plays: set[psutil.Process] = set()
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
                 seen[process] = process.ppid(), os.getsid(process.pid)
                 if process in self._known:
                     continue
-                if process.ppid() == here and self._main is None and self._is_marked(process):
-                    self._main = process
+                words = process.cmdline()
+                play = process.ppid() == here or any(word.endswith(_PLAYS) for word in words[:_WORDS])
+                if (play or any(_JOBS in word for word in words)) and self._is_marked(process):
                     self._known.add(process)
-                elif any("async_wrapper" in word for word in process.cmdline()) and self._is_marked(process):
-                    self._known.add(process)
+                    plays |= {process} if play else set()
+        pids = {process.pid for process in self._known}  # workers are forks of their play, with its command line
+        self._mains |= {process for process in plays if seen[process][0] not in pids}
         grew = True
         while grew:
             pids = {process.pid for process in self._known}

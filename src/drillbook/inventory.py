@@ -30,6 +30,8 @@ from drillbook.settings import Node
 if TYPE_CHECKING:
     import testinfra.host
 
+    from drillbook.warm.client import Warm
+
 _EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -132,14 +134,20 @@ class Inventory:
 
     @classmethod
     def resolve(
-        cls, path: Path, root: Path, redactor: Redactor | None = None, *, pass_env: Iterable[str] = ()
+        cls,
+        path: Path,
+        root: Path,
+        redactor: Redactor | None = None,
+        *,
+        pass_env: Iterable[str] = (),
+        warm: Warm | None = None,
     ) -> Inventory:
         """Read the inventory at `path` (absolute, or relative to `root` or the working directory) through Ansible.
 
         Its secrets are added to `redactor`. Raises InventoryError, with one sentence that says what to put right.
         """
         found = _existing(path, root)
-        resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env))
+        resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env), warm)
         return cls.of(resolved, root.absolute(), Redactor() if redactor is None else redactor)
 
     @classmethod

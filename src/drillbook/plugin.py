@@ -29,6 +29,7 @@ from drillbook.session import DrillSession
 from drillbook.verdict import Outcome, worst
 
 DEFAULT_INVENTORY = "inventories/lab"
+WARM = ("auto", "off")
 XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 SCENARIO, CONTROL = "scenario", "control"
@@ -61,6 +62,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="drill the production environment of this name",
     )
     group.addoption("--runs-to", metavar="FILE", default=None, help=argparse.SUPPRESS)
+    group.addoption(
+        "--warm",
+        choices=WARM,
+        default=None,
+        help="auto (default): import Ansible once for all playbooks of the session; off: once for each",
+    )
+    parser.addini("drillbook_warm", "auto or off: import Ansible once for the session", default=WARM[0])
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
@@ -96,8 +104,26 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Import Ansible in the background once it is known that there is a drill to run."""
+    config = session.config
+    drills = any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items)
+    if drills and not config.option.collectonly and _warm(config) != "off":
+        drill_session(config).warm_up()
+
+
+def _warm(config: pytest.Config) -> str:
+    """The option wins over the variable, and the variable over the ini."""
+    named = config.getoption("--warm") or os.environ.get("DRILLBOOK_WARM") or str(config.getini("drillbook_warm"))
+    if named not in WARM:
+        raise pytest.UsageError(f"warm playbooks are {' or '.join(WARM)}, not {named!r}: see DRILLBOOK_WARM")
+    return named
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Give the terminal back."""
+    """End what the session has started, and give the terminal back."""
+    if session_key in config.stash:
+        config.stash[session_key].close()
     if mailbox_key in config.stash:
         config.stash[mailbox_key].close()
     if out_key in config.stash:

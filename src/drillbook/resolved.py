@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import yaml  # type: ignore[import-untyped]
@@ -25,6 +25,9 @@ from drillbook.errors import InventoryError, PlaybookError
 from drillbook.evidence.redaction import MIN_LENGTH, Redactor
 from drillbook.playlog import PlayLog
 from drillbook.secretnames import is_secret_header, is_secret_name
+
+if TYPE_CHECKING:
+    from drillbook.warm.client import Warm
 
 RESOLVE_TIMEOUT_S = 120.0
 _VAULT = b"$ANSIBLE_VAULT"
@@ -50,24 +53,29 @@ class ResolvedInventory:
     connections: dict[str, dict[str, Any]]  # host -> how Ansible would connect to it
 
     @classmethod
-    def by_ansible(cls, path: Path, root: Path, pass_env: tuple[str, ...]) -> ResolvedInventory:
+    def by_ansible(
+        cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
+    ) -> ResolvedInventory:
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
+            plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
             task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
+            # all said in the playbook and beside it, nothing in the environment: it is that of every other run
             play = {"name": "Resolve", "hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task]}
+            play |= {"strategy": "linear"}
+            (Path(directory) / "action_plugins").symlink_to(plugins)
             playbook.write_text(json.dumps([play]), encoding="utf-8")
             log = PlayLog(root, Redactor(), None)
-            plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
             try:
                 ended = run_ansible(
                     playbook,
                     path,
                     root=root,
-                    extra_env={"ANSIBLE_ACTION_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "linear"},
                     pass_env=pass_env,
                     timeout_s=RESOLVE_TIMEOUT_S,
                     on_event=log.event,
+                    warm=warm,
                 )
             except PlaybookError as error:
                 raise InventoryError(str(error)) from error

@@ -6,12 +6,13 @@ The rule: nothing is resolved, opened or started until a drill needs it; a sessi
 from __future__ import annotations
 
 import re
+import sysconfig
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
@@ -23,6 +24,9 @@ from drillbook.inventory import Inventory
 from drillbook.journal import Entry, Journal
 from drillbook.playbook import Playbooks, PlayResult
 from drillbook.undo import Undone, undo_all
+
+if TYPE_CHECKING:
+    from drillbook.warm.client import Warm
 
 UNDO_TIMEOUT_S = 300.0
 
@@ -43,16 +47,33 @@ class DrillSession:
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     redactor: Redactor = field(default_factory=Redactor)
+    warm: Warm | None = None
+
+    def warm_up(self) -> None:
+        """Import Ansible in the background for all runs of this session; `close` ends it."""
+        from drillbook.warm.client import Warm
+
+        program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+        if self.warm is None and program.is_file():  # without it each run says so
+            self.warm = Warm(
+                self.root, self.pass_env, program, lambda text: self.listener({"event": "note", "text": text})
+            )
+
+    def close(self) -> None:
+        """End what was started for the session."""
+        if self.warm is not None:
+            self.warm.close()
+            self.warm = None
 
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, resolved by Ansible itself. Raises InventoryError."""
-        return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env)
+        return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
 
     @cached_property
     def playbooks(self) -> Playbooks:
         """Runs the playbooks of this repository on this inventory."""
-        return Playbooks(self.root, self.inventory, self.redactor, pass_env=self.pass_env)
+        return Playbooks(self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm)
 
     @property
     def _slug(self) -> str:

@@ -105,7 +105,8 @@ def test_what_heals_by_itself_names_what_switches_that_off(mini: Mini) -> None:
     assert not (mini.root / "flag.off").exists()
 
     mini.feature(*steps, tags="@rto:1m @self-healing")
-    assert mini.pytest().status == 0
+    ran = mini.pytest()
+    assert ran.status == 0, ran.output
 
 
 def test_a_task_that_nothing_misses_is_told(mini: Mini) -> None:

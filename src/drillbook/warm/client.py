@@ -1,0 +1,145 @@
+"""The warm server as a pytest session sees it: started in the background, used by run after run, ended with it.
+
+The rule: no run waits for, or fails by, a server that is not there. Where there is none, runs are cold, and the session
+says so once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from ansible_runner.utils import get_callback_dir
+
+from drillbook.ansible_run import environment
+from drillbook.errors import DrillbookError
+from drillbook.warm import procinfo
+
+TESTED = ("2.19",)
+"""Versions of ansible-core: the Python of any is its own business, and a warm play depends on it."""
+_END_S = 5.0
+_SHIM = Path(__file__).parent / "shim.py"
+
+
+def why_not(ansible_core: str, platform: str = sys.platform) -> str:
+    """Why this platform and this ansible-core have no warm playbooks; empty when they have."""
+    if platform != "linux" or not hasattr(os, "pidfd_open"):
+        return "they are for Linux only"
+    if ".".join(ansible_core.split(".")[:2]) not in TESTED:
+        return f"they were tested with ansible-core {', '.join(TESTED)}, and this is {ansible_core}"
+    return ""
+
+
+class Warm:
+    """The server of one session, or the reason why there is none."""
+
+    def __init__(self, root: Path, pass_env: tuple[str, ...], program: Path, say: Callable[[str], None]) -> None:
+        """Starts the server of a repository, and does not wait for it. `say` is told, once, why runs are cold."""
+        self.folder = Path(tempfile.mkdtemp(prefix="drillbook-warm-"))  # 0700
+        self._socket = self.folder / "socket"
+        self._say = say
+        self._said = False
+        self._lock = threading.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._lifeline: int | None = None
+        self._why = why_not(version("ansible-core"))
+        if not self._why:
+            try:
+                self._start(root, pass_env, program)
+            except (OSError, DrillbookError) as error:  # what is wrong with ansible.cfg is each run's own error
+                self._why = f"the server cannot be started ({error})"
+
+    def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
+        padding, room = procinfo.room()
+        variables = environment(root, self.folder, pass_env) | room
+        # As ansible-runner sets them for each run; were they others, the first run would be cold and say so.
+        variables |= {
+            "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
+            "ANSIBLE_STDOUT_CALLBACK": "awx_display",
+            "RUNNER_OMIT_EVENTS": "False",
+            "RUNNER_ONLY_FAILED_EVENTS": "False",
+        }
+        lifeline, self._lifeline = os.pipe()
+        with socket.socket(socket.AF_UNIX) as listener, (self.folder / "log").open("wb") as log:
+            try:
+                # Bound here, so that a run which comes before the server is ready waits, and is not refused.
+                listener.bind(str(self._socket))
+                self._socket.chmod(0o600)
+                listener.listen(16)
+                command = [_interpreter(program), "-P", "-m", "drillbook.warm.server"]
+                self._server = subprocess.Popen(
+                    [*command, str(listener.fileno()), str(lifeline), str(os.getpid()), str(program), *padding],
+                    cwd=root,
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(listener.fileno(), lifeline),
+                    start_new_session=True,
+                )
+            finally:
+                os.close(lifeline)
+
+    def command(self, program: Path) -> list[str]:
+        """What ansible-runner is to start as its ansible-playbook."""
+        if self._server is None or self._server.poll() is not None:
+            return [str(program)]
+        return [_interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
+
+    def report(self) -> None:
+        """Say once why a run was cold. To be called after each run."""
+        with self._lock:
+            if self._said:
+                return
+            why = self._why
+            with suppress(OSError):
+                why = why or (self.folder / "cold").read_text(encoding="utf-8", errors="replace").splitlines()[0]
+            if not why and self._server is not None and self._server.poll() is not None:
+                why = "the warm server has ended"
+            if not why:
+                return
+            self._said = True
+        self._say(f"playbooks start a cold Ansible: {why}{self._last_words()}")
+
+    def _last_words(self) -> str:
+        """What the server has printed before it ended, which Ansible would have printed in each run."""
+        if self._server is None or self._server.poll() is None:
+            return ""
+        try:
+            lines = (self.folder / "log").read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            return ""
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f": {last}" if last else ""
+
+    def close(self) -> None:
+        """End the server, with whatever it runs."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if self._server is not None:
+            try:
+                self._server.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _interpreter(program: Path) -> str:
+    """The Python that the script names, which is what a play sees as `ansible_playbook_python`."""
+    with program.open("rb") as script:
+        first = script.readline(256).decode(errors="replace").strip()
+    named = first.removeprefix("#!").strip()
+    return (
+        named if first.startswith("#!") and "python" in Path(named).name and Path(named).is_file() else sys.executable
+    )

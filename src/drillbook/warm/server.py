@@ -1,0 +1,291 @@
+"""The warm server: imports Ansible once, forks one play per run, and ends with pytest, whatever ends pytest.
+
+    python -P -m drillbook.warm.server LISTENER LIFELINE PYTEST PROGRAM PADDING
+
+LISTENER and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. The rule: no play outlives pytest.
+The end of pytest is seen through a pidfd, that of its session through the lifeline; either ends the running plays with
+all their processes (SIGTERM, then SIGKILL), and then the server.
+
+One thread: a fork of several would inherit locks that nobody unlocks.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from drillbook.warm import play
+from drillbook.warm.procinfo import Memory, own_environment
+from drillbook.warm.request import Configuration, Request
+
+GRACE_S = 1.0
+"""Seconds that a play has after SIGTERM when pytest has ended; Ansible needs 0.02 to 0.2."""
+_GIVE_UP_S = 15.0
+_UID = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+class Run:
+    """One shim, and its play once it has one."""
+
+    def __init__(self, connection: socket.socket, fds: list[int], request: Request) -> None:
+        self.connection = connection
+        self.fds = fds
+        self.request = request
+        self.pid: int | None = None
+        self.ending = False
+
+    def close_fds(self) -> None:
+        for fd in self.fds:
+            os.close(fd)
+        self.fds = []
+
+
+class Server:
+    def __init__(self, listener: socket.socket, lifeline: int, pytest: int, configuration: Configuration) -> None:
+        self.listener = listener
+        self.configuration = configuration
+        self.memory = Memory()
+        self.runs: dict[int, Run] = {}  # by the connection
+        self.enders: set[int] = set()
+        self.selector = selectors.DefaultSelector()
+        self.over = False
+        signals, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+        os.set_blocking(signals, False)
+        self.own = [lifeline, signals, wakeup, os.pidfd_open(pytest)]
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._stop())
+        signal.set_wakeup_fd(wakeup)
+        self._watch(self.own[3], self._stop)
+        self._watch(lifeline, self._stop)
+        self._watch(signals, lambda: self._bury(signals))
+        self._watch(listener, self._accept)
+
+    def serve(self) -> None:
+        """Until pytest, or its session, has ended, and no play is left."""
+        give_up = None
+        while not (self.over and not self.runs and not self.enders):
+            if self.over and give_up is None:
+                give_up = time.monotonic() + _GIVE_UP_S
+            if give_up is not None and time.monotonic() > give_up:
+                return
+            for key, _events in self.selector.select(None if give_up is None else 0.1):
+                key.data()
+            self._bury()
+
+    def _watch(self, file: int | socket.socket, do: Callable[[], None]) -> None:
+        self.selector.register(file, selectors.EVENT_READ, do)
+
+    def _stop(self) -> None:
+        """No further run, and an end to those that there are."""
+        if self.over:
+            return
+        self.over = True
+        for file in (self.own[3], self.own[0], self.listener):
+            self.selector.unregister(file)
+        self.listener.close()
+        for run in list(self.runs.values()):
+            self._end(run, GRACE_S)
+
+    # ---- a run ----------------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        connection, _address = self.listener.accept()
+        _pid, uid, _gid = _UID.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UID.size))
+        fds: list[int] = []
+        try:
+            if uid != os.getuid():
+                connection.close()
+                return
+            connection.settimeout(5.0)  # a shim sends all at once
+            body, fds = _receive(connection)
+            request = Request.read(body)
+        except (OSError, ValueError) as error:
+            for fd in fds:
+                os.close(fd)
+            _say(connection, f"the warm server does not understand the shim ({error})")
+            connection.close()
+            return
+        run = Run(connection, fds, request)
+        why = self.configuration.differs(Configuration.of(request.environment, request.directory))
+        if not why and not self.memory.holds(request.environment):
+            why = "the environment is too large"
+        self.runs[connection.fileno()] = run
+        self._watch(connection, lambda: self._heard(run))
+        _say(connection, why or "ready")
+        if why:
+            self._close(run)
+
+    def _heard(self, run: Run) -> None:
+        """The shim says go, or has gone."""
+        if run.connection.fileno() not in self.runs:
+            return  # closed in the same round
+        try:
+            said = run.connection.recv(16)
+        except OSError:
+            said = b""
+        if said == b"go" and run.pid is None and not self.over:
+            run.pid = self._fork(run)
+            run.close_fds()
+        elif not said:
+            self.selector.unregister(run.connection)
+            if run.pid is None:
+                self._close(run, watched=False)
+            else:
+                self._end(run, GRACE_S)
+
+    def _fork(self, run: Run) -> int:
+        """Returns when the fork can be found by what /proc says of it."""
+        ready, tell = os.pipe()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(ready)
+                fds, run.fds = run.fds, []
+                self._close_all()
+                play.take_over(run.request, fds, self.memory)
+                os.close(tell)
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                play.run()
+            finally:
+                os._exit(play.NOT_WARM)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(tell)
+        os.read(ready, 1)
+        os.close(ready)
+        return pid
+
+    def _close_all(self) -> None:
+        """In a fork: what is the server's, and that of other runs."""
+        self.selector.close()
+        self.listener.close()
+        for fd in self.own:
+            os.close(fd)
+        for other in self.runs.values():
+            other.connection.close()
+            other.close_fds()
+
+    def _bury(self, signals: int | None = None) -> None:
+        if signals is not None:
+            with suppress(BlockingIOError):
+                os.read(signals, 4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self.enders.discard(pid)
+            for run in [each for each in self.runs.values() if each.pid == pid]:
+                code = os.waitstatus_to_exitcode(status)
+                _say(run.connection, f"exit {code}" if code >= 0 else f"signal {-code}")
+                self._close(run)
+
+    def _close(self, run: Run, *, watched: bool = True) -> None:
+        del self.runs[run.connection.fileno()]
+        if watched:
+            with suppress(KeyError):
+                self.selector.unregister(run.connection)
+        run.close_fds()
+        run.connection.close()
+
+    def _end(self, run: Run, grace_s: float) -> None:
+        """End the play with all its processes, in a process that has the time to wait for them."""
+        if run.pid is None:
+            self._close(run)
+            return
+        if run.ending:
+            return
+        run.ending = True
+        pid = os.fork()
+        if pid == 0:
+            try:
+                signal.set_wakeup_fd(-1)
+                for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_DFL)
+                self._close_all()
+                _end_tree(run.request.mark, grace_s)
+            finally:
+                os._exit(0)
+        self.enders.add(pid)
+
+
+def _end_tree(mark: str, grace_s: float) -> None:
+    import threading
+
+    from drillbook.ansible_run import ProcessTree
+
+    finished = threading.Event()
+    finished.set()
+    ProcessTree(mark).end(finished, grace_s)
+
+
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """A frame, and the file descriptors that came with its first part."""
+    fds = array.array("i")
+    room = socket.CMSG_SPACE(3 * fds.itemsize)
+    data, ancillary, _flags, _address = connection.recvmsg(1 << 16, room)
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    size = int.from_bytes(data[:4], "big")
+    body = data[4:]
+    while len(body) < size:
+        more = connection.recv(1 << 16)
+        if not more:
+            break
+        body += more
+    if len(fds) != 3 or len(body) != size:
+        for fd in fds:
+            os.close(fd)
+        msg = "it ended in the middle"
+        raise ValueError(msg)
+    return body, list(fds)
+
+
+def _say(connection: socket.socket, text: str) -> None:
+    with suppress(OSError):  # the shim has gone: the next read tells
+        connection.sendall(f"{text}\n".encode())
+
+
+def main() -> None:
+    listener, lifeline, pytest, program = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    environment = own_environment()
+    os.environ.clear()
+    os.environb.update(environment)
+    memory = Memory()
+    memory.name([os.fsencode(sys.executable), b"drillbook-warm-ansible"])
+    configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
+    sys.argv = [program]
+    sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
+    server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
+    if os.getppid() != pytest:
+        return
+    import ansible.cli.playbook  # type: ignore[import-untyped]  # noqa: F401
+
+    if os.fstat(2).st_size:
+        return  # it warned while it was imported, and would have to do so in each run: the client reads it
+    from drillbook.warm.prepared import prepare
+
+    kept = prepare()
+    gc.collect()
+    gc.freeze()
+    server.serve()
+    del kept
+
+
+if __name__ == "__main__":
+    main()
