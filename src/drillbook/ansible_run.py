@@ -67,6 +67,8 @@ _PLAYS, _WORDS = "/ansible-playbook", 5
 is no child of ours, and an orphan is nobody's.
 """
 _JOBS = "async_wrapper"
+OWNER = "DRILLBOOK_OWNER"
+"""Names the process that runs a play, so that whoever finds that process dead can end the play."""
 _NEEDED_BY_RUNNER = (
     "ANSIBLE_CALLBACK_PLUGINS",
     "ANSIBLE_STDOUT_CALLBACK",
@@ -326,6 +328,22 @@ class _Run:
                 self._notes.append(f"These processes of the play could not be ended: {', '.join(left)}.")
         finally:
             self._ended.set()
+
+
+def end_plays(owner: str) -> list[str]:
+    """End every play that a process has left behind: a play goes on when the drill that started it is killed.
+
+    `owner` is the value of DRILLBOOK_OWNER in the environment of its plays. Returns what could not be ended.
+    """
+    runs = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            marks = process.environ()
+            if marks.get(OWNER) == owner and _RUN_MARK in marks:
+                runs.add(marks[_RUN_MARK])
+    over = threading.Event()
+    over.set()
+    return [pid for run in sorted(runs) for pid in ProcessTree(run).end(over, GRACE_S)]
 
 
 class ProcessTree:

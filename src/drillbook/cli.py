@@ -29,6 +29,7 @@ DEFAULT_INVENTORY = Path("inventories/lab")
 @app.command()
 def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
+    from drillbook.guard import Role
     from drillbook.session import DrillSession
     from drillbook.verdict import Outcome
 
@@ -40,12 +41,7 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         inventory = next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
     try:
         session = DrillSession(root, inventory.absolute(), root / "evidence")
-        lock = session.lock()
-        dead = lock.acquire("drillbook restore")
-        try:
-            undone = session.restore_leftovers(dead.evidence if dead else None)
-        finally:
-            lock.release()
+        undone = session.put_back(Role.RESTORE, typer.echo)
     except DrillbookError as error:
         typer.echo(f"drillbook: {error}", err=True)
         raise typer.Exit(Outcome.ABORTED.exit_status) from None

@@ -206,10 +206,8 @@ def _twice(progress: Progress) -> tuple[Outcome, str]:
         return Outcome.INVALID, "the control shows nothing: the drill ended before all of its steps were done"
     if not progress.recoveries_repeated:
         return Outcome.HELD, "there is no playbook to run twice: the system is left to itself"
-    return (
-        Outcome.HELD,
-        f"run twice ({progress.recoveries_repeated} playbooks), the recovery changed nothing more, and every criterion held",
-    )
+    ran = progress.recoveries_repeated
+    return Outcome.HELD, f"run a second time ({ran} playbooks) the recovery changed nothing, and every criterion held"
 
 
 def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence[CheckRecord]) -> tuple[Outcome, str]:

@@ -26,7 +26,7 @@ from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.record import Record, Role, StepRecord
 from drillbook.evidence.recorder import Recorder, folder_name
-from drillbook.guard import permit
+from drillbook.guard import Holder, permit
 from drillbook.inventory import Inventory
 from drillbook.journal import EntryState
 from drillbook.load import Load
@@ -204,6 +204,8 @@ class Drill:
         for path in (folder / "inject.yml", undo):
             if not path.is_file():
                 raise DrillbookError(f"no {relative(path, root)}: a fault is a folder with inject.yml and undo.yml")
+        if not self._session.guardian.ensure():
+            chronicle.note("the guardian had died: another one stands by")
         entry = uuid.uuid4().hex
         record = chronicle.fault(name, variables, entry)
         self._session.journal.plan(
@@ -463,7 +465,8 @@ class Drill:
             self._item.scenario_name, lambda text: session.listener({"event": "note", "text": text})
         )
         try:
-            self._restore_leftovers(dead.evidence if dead else None)
+            self._restore_leftovers(dead)
+            session.guardian.start()  # it is waited for before the first fault
             anchor = Anchor()
             self._settled_s = anchor.mono_s
             record = self._new_record(anchor)
@@ -517,8 +520,8 @@ class Drill:
             "times_from": measured.run_id if measured is not None else None,
         }
 
-    def _restore_leftovers(self, dead_evidence: str | None) -> None:
-        undone = self._session.restore_leftovers(dead_evidence)
+    def _restore_leftovers(self, dead: Holder | None) -> None:
+        undone = self._session.restore_leftovers(dead)
         failed = [one for one in undone if one.problem]
         if failed:
             raise NotRestored(

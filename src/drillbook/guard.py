@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +37,14 @@ def permit(environment: Environment, allowed_production: str | None, tags: Itera
             f"{environment.name!r} is production and the scenario has no tag @{PRODUCTION_SAFE}: "
             "its faults were never declared fit for production"
         )
+
+
+class Role(StrEnum):
+    """What the holder of an environment does with it. A drill waits for those that put it back."""
+
+    DRILL = "drill"
+    GUARDIAN = "guardian"
+    RESTORE = "restore"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ansible_run import run_ansible
+from drillbook.ansible_run import OWNER, run_ansible
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.playlog import HostStats, PlayLog, TaskResult, TaskStatus, relative
@@ -143,9 +143,10 @@ class Playbooks:
         on_task: Callable[[str], None] | None = None,
         pass_env: Iterable[str] = (),
         warm: Warm | None = None,
+        owner: str = "",
     ) -> None:
         """`on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible
-        gets; with `warm` they run on an Ansible that is already imported.
+        gets; with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
         """
         self._root = root.absolute()
         self._inventory = inventory
@@ -153,6 +154,7 @@ class Playbooks:
         self._on_task = on_task
         self._pass_env = tuple(pass_env)
         self._warm = warm
+        self._owner = owner
 
     def run(
         self,
@@ -186,7 +188,7 @@ class Playbooks:
             self._inventory.path,
             root=self._root,
             variables=variables,
-            extra_env=self._inventory.connection_env,
+            extra_env={**self._inventory.connection_env, OWNER: self._owner},
             pass_env=self._pass_env,
             timeout_s=timeout_s,
             cancel=cancel,

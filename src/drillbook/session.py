@@ -5,21 +5,24 @@ The rule: nothing is resolved, opened or started until a drill needs it; a sessi
 
 from __future__ import annotations
 
+import os
 import re
 import sysconfig
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drillbook.ansible_run import end_plays
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
 from drillbook.evidence.recorder import Listener
 from drillbook.evidence.recovered import close_dead_run
 from drillbook.evidence.redaction import Redactor
-from drillbook.guard import Lock
+from drillbook.guard import Holder, Lock, Role
+from drillbook.guardian import Guardian
 from drillbook.inventory import Inventory
 from drillbook.journal import Entry, Journal
 from drillbook.playbook import Playbooks, PlayResult
@@ -32,6 +35,10 @@ UNDO_TIMEOUT_S = 300.0
 
 
 def _quiet(_event: object) -> None:
+    return None
+
+
+def _nobody(_text: str) -> None:
     return None
 
 
@@ -61,6 +68,8 @@ class DrillSession:
 
     def close(self) -> None:
         """End what was started for the session."""
+        if "guardian" in vars(self):
+            self.guardian.leave()
         if self.warm is not None:
             self.warm.close()
             self.warm = None
@@ -73,7 +82,19 @@ class DrillSession:
     @cached_property
     def playbooks(self) -> Playbooks:
         """Runs the playbooks of this repository on this inventory."""
-        return Playbooks(self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm)
+        return Playbooks(
+            self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm, owner=self.owner
+        )
+
+    @property
+    def owner(self) -> str:
+        """Marks the plays of this process, so that whoever finds it dead can end them."""
+        return owner_of(self.id, os.getpid())
+
+    @cached_property
+    def guardian(self) -> Guardian:
+        """Who puts everything back when this process dies; not started by asking for it."""
+        return Guardian(self.root, self.inventory_path, self._slug, self.owner, self.pass_env)
 
     @property
     def _slug(self) -> str:
@@ -84,7 +105,7 @@ class DrillSession:
         """The undo journal of the inventory's environment."""
         return Journal(self.root / ".drillbook" / f"journal-{self._slug}.ndjson")
 
-    def lock(self) -> Lock:
+    def lock(self, role: Role = Role.DRILL) -> Lock:
         """A handle on the lock of the inventory's environment."""
         return Lock(self.root / ".drillbook" / f"lock-{self._slug}", self.id)
 
@@ -102,11 +123,22 @@ class DrillSession:
             )
         return self.playbooks.run(self.root / entry.undo_playbook, entry.variables, timeout_s=UNDO_TIMEOUT_S)
 
-    def restore_leftovers(self, dead_evidence: str | None = None) -> list[Undone]:
+    def put_back(self, role: Role, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
+        """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""
+        lock = self.lock(role)
+        dead = lock.acquire(f"drillbook {role}", waiting)
+        try:
+            return self.restore_leftovers(dead, by=_BY[role])
+        finally:
+            lock.release()
+
+    def restore_leftovers(self, dead: Holder | None = None, *, by: str = "a later run") -> list[Undone]:
         """Undo what earlier drills left open and finish the records of those that died. The caller holds the lock.
 
-        `dead_evidence` is the evidence folder of a drill that died with the lock in its hand.
+        `dead` is who died with the lock in its hand: its plays may still run, and are ended first.
         """
+        if dead is not None:
+            end_plays(owner_of(dead.session, dead.pid))
         entries = self.journal.open_entries()
         for entry in entries:
             self.listener(
@@ -114,10 +146,21 @@ class DrillSession:
             )
         undone = undo_all(self.journal, entries, self.run_undo)
         planned = {entry.id for entry in self.journal.entries()}
-        folders = {one.entry.evidence for one in undone} | ({dead_evidence} if dead_evidence else set())
+        folders = {one.entry.evidence for one in undone}
+        if dead is not None and dead.evidence is not None:
+            folders.add(dead.evidence)
         for folder in sorted(folders):
-            close_dead_run(self.root / folder, [one for one in undone if one.entry.evidence == folder], planned)
+            of_folder = [one for one in undone if one.entry.evidence == folder]
+            close_dead_run(self.root / folder, of_folder, planned, by)
         return undone
+
+
+_BY = {Role.GUARDIAN: "the guardian", Role.RESTORE: "drillbook restore", Role.DRILL: "a later run"}
+
+
+def owner_of(session: str, pid: int) -> str:
+    """The mark of the plays of one process of a session."""
+    return f"{session}-{pid}"
 
 
 def relative(path: Path, root: Path) -> str:

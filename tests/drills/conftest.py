@@ -31,14 +31,19 @@ class Ran:
 
     def drills(self) -> list[dict[str, Any]]:
         """The records of all drills of the repository, oldest first."""
-        paths = sorted(self.root.glob("evidence/*/content/drill.json"), key=lambda path: path.stat().st_mtime_ns)
-        return [json.loads(path.read_text()) for path in paths]
+        return records(self.root)
 
     @property
     def drill(self) -> dict[str, Any]:
         """The record of the only drill."""
         (record,) = self.drills()
         return record
+
+
+def records(root: Path) -> list[dict[str, Any]]:
+    """The records of all drills below a root, oldest first."""
+    paths = sorted(root.glob("evidence/*/content/drill.json"), key=lambda path: path.stat().st_mtime_ns)
+    return [json.loads(path.read_text()) for path in paths]
 
 
 @dataclass

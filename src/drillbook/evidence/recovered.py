@@ -16,8 +16,10 @@ from drillbook.undo import Undone
 from drillbook.verdict import Outcome
 
 
-def close_dead_run(folder: Path, undone: Sequence[Undone], planned: Collection[str] | None = None) -> None:
-    """Close content/drill.json of a drill whose process died.
+def close_dead_run(
+    folder: Path, undone: Sequence[Undone], planned: Collection[str] | None = None, by: str = "a later run"
+) -> None:
+    """Close content/drill.json of a drill whose process died; `by` is who put its faults back.
 
     Nothing happens where there is none, or where it is closed and its faults were gone already. `planned` are all
     entries of the journal: a fault without one was never injected, since its undo was not on disk.
@@ -50,7 +52,7 @@ def close_dead_run(folder: Path, undone: Sequence[Undone], planned: Collection[s
                 step["status"], step["error"] = "interrupted", "the drill's process died"
     if undone:
         names = ", ".join(one.entry.fault for one in undone)
-        record["notes"].append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by a later run: {names}")
+        record["notes"].append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by {by}: {names}")
     write_atomically(path, dumps(record))
     try:
         html.report(folder)

@@ -1,0 +1,119 @@
+"""The guardian: a drill that dies without a word is put back by nobody's hand, and the guardian ends with its work."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from .conftest import DEADLINE_S, Mini, ended, left_over, read_until, records, wait_for
+from .test_signals import STEPS
+from .test_verdicts import GOOD
+
+pytestmark = pytest.mark.lab
+
+
+def guardians(mini: Mini) -> list[psutil.Process]:
+    """The guardians of the repository, found by the path that they were given."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if str(mini.root) in words and any(word.endswith("guardian.py") for word in words):
+            found.append(process)
+    return found
+
+
+def killed(mini: Mini, phase: str, *, guardian: bool = False) -> None:
+    """A drill that is killed in a phase, its guardian first if asked for."""
+    mini.feature(*STEPS)
+    process = mini.start()
+    read_until(process, rf"^  {phase}$")
+    if guardian:
+        process.send_signal(signal.SIGSTOP)  # the drill goes on in the meantime, and recovers
+    for each in guardians(mini) if guardian else ():
+        each.kill()
+        each.wait(DEADLINE_S)
+    process.kill()
+    process.wait(DEADLINE_S)
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("phase", ["baseline", "fault", "symptoms", "recovery", "criteria", "restore"])
+def test_a_killed_drill_is_put_back_by_its_guardian(mini: Mini, phase: str) -> None:
+    killed(mini, phase)
+    wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left", DEADLINE_S)
+    assert not mini.broken
+    (record,) = records(mini.root)
+    assert record["outcome"] == "ABORTED"
+    assert f"died in the phase {phase}" in record["reason"]
+    assert all(fault["undo"] in {"gone", "never happened"} for fault in record["faults"])
+    if record["faults"]:
+        assert "by the guardian: breakage" in record["notes"][-1] or record["faults"][0]["undo"] == "never happened"
+    again = mini.pytest()
+    assert again.status == 0, again.output
+    assert "an earlier drill left" not in again.output
+
+
+def test_a_drill_whose_guardian_was_killed_too_is_put_back_by_the_next_run(mini: Mini) -> None:
+    killed(mini, "symptoms", guardian=True)
+    wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left", DEADLINE_S)
+    assert mini.broken, "nobody is there to undo it"
+    again = mini.pytest()
+    assert again.status == 0, again.output
+    assert "an earlier drill left 'breakage'" in again.output
+    dead, passed = records(mini.root)
+    assert (dead["outcome"], passed["outcome"]) == ("ABORTED", "PASSED")
+    assert "by a later run: breakage" in dead["notes"][-1]
+
+
+def test_a_guardian_that_is_stopped_stays_while_its_drill_lives(mini: Mini) -> None:
+    mini.feature(*STEPS)
+    process = mini.start()
+    read_until(process, r"^  symptoms$")
+    (guardian,) = guardians(mini)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        guardian.send_signal(number)
+    assert guardian.is_running()
+    output = ended(process)
+    assert process.returncode == 0, output
+    wait_for(lambda: not guardian.is_running(), "the guardian ends with its session")
+
+
+def test_no_second_fault_without_a_guardian(mini: Mini) -> None:
+    mini.feature(*STEPS, *GOOD[1:])
+    process = mini.start()
+    read_until(process, r"^  symptoms$")
+    (first,) = guardians(mini)
+    first.kill()
+    output = ended(process)
+    assert process.returncode == 0, output
+    assert "the guardian had died: another one stands by" in output
+
+
+def test_no_fault_without_a_guardian(mini: Mini) -> None:
+    (mini.root / ".drillbook/guardian-mini.log").mkdir(parents=True)
+    ran = mini.pytest()
+    assert ran.status == 13, ran.output
+    assert "the guardian cannot be started (Is a directory): no fault happens without it" in ran.output
+    assert not mini.broken
+    assert not (mini.root / ".drillbook/journal-mini.ndjson").exists()
+
+
+def test_an_undo_that_fails_is_tried_again_and_told(mini: Mini) -> None:
+    mini.replace("playbooks/faults/breakage/undo.yml", "not it.stat.exists", "it.stat.exists")
+    killed(mini, "symptoms")
+    wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left", DEADLINE_S)
+    (record,) = records(mini.root)
+    assert record["outcome"] == "NOT_RESTORED"
+    assert "a fault could not be undone" in record["reason"]
+    log = (mini.root / ".drillbook/guardian-mini.log").read_text()
+    assert log.count("NOT undone: breakage") == 3
+    assert mini.journal()[-1]["state"] == "undo_failed"
+    mini.replace("playbooks/faults/breakage/undo.yml", "it.stat.exists", "not it.stat.exists")
+    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    done = subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert "undone: breakage" in done.stdout, done.stderr
