@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from drillbook.session import DrillSession
 from drillbook.stepdefs import Definition, shown_path
 
 _ACTS = (StepKind.FAULT, StepKind.RECOVERY)
+_ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
 
 
 # ------------------------------------------------------------------ what a step hands over
@@ -275,8 +277,10 @@ class _Scenario:
     def _matches(self, playbook: str, path: Path, plays: tuple[PlayPlan, ...]) -> None:
         if not plays:
             self._add(playbook, 1, "there is no play in it")
+        adds_hosts = _ADDS_HOSTS.search(path.read_text(encoding="utf-8", errors="replace"))
         for number, play in enumerate(plays):
-            if not play.hosts:
+            # a playbook that makes a group as it runs is listed with NO HOST, which is all that can be known before
+            if not play.hosts and not adds_hosts:
                 line = _line_of_play(path, number, len(plays))
                 self._add(
                     playbook,

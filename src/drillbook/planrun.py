@@ -70,7 +70,8 @@ class PlanRun:
             self._planner = Planner(self._session(self._config))
         begun, clock = time.time(), time.perf_counter()
         plan = self._planner.plan(item)
-        problems = "\n".join(map(str, plan.problems))
+        redact = self._planner.session.redactor.text  # a step may have noted a value of the inventory
+        problems = redact("\n".join(map(str, plan.problems)))
         report = pytest.TestReport(
             nodeid=item.nodeid,
             location=item.location,
@@ -82,7 +83,7 @@ class PlanRun:
             start=begun,
             stop=time.time(),
         )
-        vars(report)["drillbook_plan"] = lines(plan)
+        vars(report)["drillbook_plan"] = [redact(line) for line in lines(plan)]
         item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True

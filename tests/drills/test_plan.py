@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.journal import Journal
+
 from .conftest import Mini
 
 pytestmark = pytest.mark.lab
@@ -71,6 +73,16 @@ def test_a_plan_says_what_would_happen_and_touches_nothing(mini: Mini) -> None:
     mini.replace("playbooks/faults/breakage/inject.yml", "hosts: all", 'hosts: "{{ target }}"')
     mini.replace("playbooks/faults/breakage/undo.yml", "hosts: all", 'hosts: "{{ target }}"')
     mini.replace("steps/web.py", "drill.inject(name)", 'drill.inject(name, target="web-1", password="hunter2hunter2")')
+    mini.replace("inventories/hosts.yml", "    flag:", "    api_token: t0k3n-of-nobody\n    flag:")
+    mini.replace(
+        "steps/web.py",
+        "drill.expect(WEB.answers())",
+        "drill.note(f\"it is {drill.inventory.setting('api_token')}\")\n    drill.expect(WEB.answers())",
+    )
+    with (mini.root / "playbooks/recovery/fix.yml").open("a") as file:
+        file.write(
+            "    - ansible.builtin.add_host: {name: web-2, groups: later}\n- name: More\n  hosts: later\n  tasks: []\n"
+        )
     (mini.root / "playbooks/faults/breakage/switch.yml").write_text(
         '- name: Later\n  hosts: "{{ target }}"\n  tasks: [{name: The timer is set, ansible.builtin.meta: noop}]\n'
     )
@@ -92,12 +104,14 @@ def test_a_plan_says_what_would_happen_and_touches_nothing(mini: Mini) -> None:
         "          - The timer is set",
         "      runs playbooks/recovery/fix.yml",
         "        The service is fixed on web-1 (all)",
+        "      it is [REDACTED:api_token]",
+        "        More on NO HOST (later)",
         "neither run nor planned, for it is no scenario: 1 test",
     ):
         assert line in ran.output.splitlines(), ran.output
     assert "1 planned" in ran.output
     assert "passed" not in ran.output
-    assert "hunter2" not in ran.output
+    assert "hunter2" not in ran.output and "t0k3n" not in ran.output
     junit = (mini.root.parent / "junit.xml").read_text()
     assert 'skipped="1"' in junit and "planned, not run" in junit
 
@@ -228,7 +242,21 @@ def test_a_plan_does_not_forget_what_failed_last(mini: Mini) -> None:
 
 def test_plans_come_back_from_the_workers_of_xdist(mini: Mini) -> None:
     mini.feature(*GOOD)
+    journal = Journal(mini.root / ".drillbook/journal-mini.ndjson")
+    journal.path.parent.mkdir()
+    journal.plan(
+        "1",
+        run_id="1",
+        fault="left",
+        variables={},
+        inventory="inventories",
+        undo_playbook="playbooks/faults/left/undo.yml",
+        evidence="evidence/1",
+    )
+    before = journal.path.read_bytes()
     ran = mini.pytest("features", "--plan", "-n", "1")
     assert ran.status == 0, ran.output
+    assert "  first the fault 'left' is undone, which an earlier drill left open" in ran.output
+    assert journal.path.read_bytes() == before
     assert "1 planned" in ran.output
     assert "      undone by playbooks/faults/breakage/undo.yml" in ran.output
