@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help drill test lab-up lab-down bench lint clean
+.PHONY: help drill plan test lab-up lab-down bench lint clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ $(READY): pyproject.toml
 drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(FEATURES)
+
+plan: $(READY) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
+	@$(BIN)/pytest --plan $(FEATURES)
 
 test: $(READY) ## all tests, lint and types, through tox
 	@$(BIN)/tox run $(TOX_ARGS)

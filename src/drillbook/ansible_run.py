@@ -188,7 +188,7 @@ def run_ansible(
         # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
         write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
         if variables:
-            write_private(private / "env" / "extravars", _as_json(variables))
+            write_private(private / "env" / "extravars", variables_as_json(variables))
         errors: list[Exception] = []
 
         def handle(event: Event) -> bool:
@@ -230,7 +230,9 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _as_json(variables: Mapping[str, object]) -> str:
+def variables_as_json(variables: Mapping[str, object]) -> str:
+    """The variables as Ansible gets them. Raises PlaybookError for one that is not JSON."""
+
     def plain(value: object) -> object:
         if isinstance(value, os.PathLike):
             return os.fspath(value)

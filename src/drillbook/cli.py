@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from drillbook.errors import DrillbookError
 
@@ -79,6 +80,44 @@ def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exi
     from drillbook.render import html
 
     typer.echo(html.report(folder))
+
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer has no name for it, and its place differs with the release
+
+
+class _Lint(TyperCommand):
+    """A wrong option has the status of a wrong call: 2, as typer has it, is pytest's word for a refused feature."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            vars(error)["exit_code"] = 64
+            raise
+
+
+@app.command(cls=_Lint)
+def lint(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="features, or folders of features (default: features/)")
+    ] = None,
+    inventory: Annotated[
+        Path | None, typer.Option("--inventory", help="Ansible inventory (default: as pytest's)", metavar="PATH")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="fail for warnings too")] = False,
+) -> None:
+    """Check features, steps, playbooks, runbooks and inventory without a drill. Exit status 1 for an error."""
+    from drillbook.lint import WrongCallError
+    from drillbook.lint import lint as look
+
+    try:
+        report = look(paths or (), inventory)
+    except WrongCallError as error:
+        typer.echo(f"drillbook: {error}", err=True)
+        raise typer.Exit(64) from None
+    for line in report.lines():
+        typer.echo(line)
+    raise typer.Exit(report.exit_status(strict=strict))
 
 
 def _needs_extra(name: str, reason: str) -> None:

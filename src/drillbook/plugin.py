@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from _pytest.junitxml import xml_key
 
-from drillbook import collection
+from drillbook import collection, planrun
 from drillbook.collection import ScenarioItem
 from drillbook.drill import Drill, DrillFailure, NotRestored
 from drillbook.errors import DrillbookError
@@ -69,6 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="auto (default): import Ansible once for all playbooks of the session; off: once for each",
     )
     parser.addini("drillbook_warm", "auto or off: import Ansible once for the session", default=WARM[0])
+    planrun.add_options(group)
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
@@ -81,6 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ended_key] = []
     if not config.pluginmanager.is_registered(collection):
         config.pluginmanager.register(collection, "drillbook-collection")
+    planrun.register(config, drill_session)
     if config.option.help or config.option.version or config.option.collectonly:
         return
     if not config.pluginmanager.hasplugin("terminalreporter") and not hasattr(config, "workerinput"):

@@ -183,9 +183,12 @@ def location_of(func: Callable[..., object], root: Path) -> str:
     code = getattr(inspect.unwrap(func), "__code__", None)
     if code is None:
         return f"{func!r}"
-    path = Path(code.co_filename)
-    shown = path.relative_to(root) if path.is_relative_to(root) else path
-    return f"{shown.as_posix()}:{code.co_firstlineno}"
+    return f"{shown_path(Path(code.co_filename), root)}:{code.co_firstlineno}"
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """Relative to `root` where it is below it, with `/`."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _blanked(text: str) -> str:

@@ -1,0 +1,163 @@
+"""What is wrong with playbooks, seen without running them: no undo, an undo that proves nothing, and what passes by
+silence.
+
+The rule: an undo ends, in every play, with an assertion that can fail. `ignore_errors`, `failed_when: false`, check
+mode, an empty rescue and an end before the assertion are errors: Ansible calls each of them successful.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from drillbook.lint.findings import Finding
+from drillbook.lint.repository import Repository
+from drillbook.lint.yamllines import Lined, UnreadableError, load
+from drillbook.undo import ASSERTIONS
+
+_SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers")
+_IN_ORDER = ("pre_tasks", "roles", "tasks", "post_tasks")
+_BLOCKS = ("block", "rescue", "always")
+_META = ("meta", "ansible.builtin.meta")
+_ENDS = frozenset({"end_play", "end_host", "end_batch", "end_role"})
+_IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
+_TRUE = frozenset({"true", "yes", "on", "1", "not false", "{{ true }}"})
+_FALSE = frozenset({"false", "no", "off", "0", "not true", "{{ false }}"})
+
+
+def check(repository: Repository) -> Iterator[Finding]:
+    """All findings about the files below playbooks/."""
+    faults = {path.rpartition("/")[0] for path in repository.playbooks if path.startswith("playbooks/faults/")}
+    for folder in sorted(faults):
+        for name, code in (("inject.yml", "no-inject"), ("undo.yml", "no-undo")):
+            if f"{folder}/{name}" not in repository.playbooks:
+                sentence = f"the fault has no {name}: a fault is a folder with inject.yml and undo.yml"
+                yield Finding(f"{folder}/{name}", 1, code, sentence)
+    read: dict[str, object] = {}
+    for path, text in repository.playbooks.items():
+        if not path.startswith(("playbooks/faults/", "playbooks/recovery/", "playbooks/roles/")):
+            continue
+        try:
+            read[path] = load(text)
+        except UnreadableError as error:
+            yield Finding(path, error.line, "yaml", f"the file is no YAML that Ansible could read: {error}")
+    for path, content in read.items():
+        if "/defaults/" in path or "/vars/" in path or "/meta/" in path:
+            continue
+        for entry in _entries(content):
+            yield from _silences(path, entry)
+            yield from _ends_early(path, entry)
+        if path.startswith("playbooks/faults/") and path.endswith("/undo.yml"):
+            yield from _undo(path, content, read)
+
+
+def _entries(content: object) -> list[Lined]:
+    return [each for each in content if isinstance(each, Lined)] if isinstance(content, list) else []
+
+
+# ------------------------------------------------------------------ the end of an undo
+
+
+def _undo(path: str, content: object, read: Mapping[str, object]) -> Iterator[Finding]:
+    plays = _entries(content)
+    if not plays:
+        yield Finding(path, 1, "undo-proves-nothing", "the undo has no play: nothing shows that the fault is gone")
+    for play in plays:
+        imported = next((play[name] for name in _IMPORTS if name in play), None)
+        if imported is not None:
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), str(imported)))
+            if target in read:
+                yield from _undo(target, read[target], {key: read[key] for key in read if key != target})
+            else:
+                sentence = (
+                    f"it imports {imported}, which cannot be looked into: end the undo with an assertion of its own"
+                )
+                yield Finding(path, play.line, "undo-proves-nothing", sentence)
+            continue
+        yield from _last(path, play)
+
+
+def _last(path: str, play: Lined) -> Iterator[Finding]:
+    last = _last_task([each for name in _IN_ORDER for each in _sequence(play.get(name))])
+    named = f"the play '{play.get('name', 'without a name')}'"
+    if last is None:
+        yield Finding(
+            path, play.line, "undo-proves-nothing", f"{named} has no task: nothing shows that the fault is gone"
+        )
+        return
+    assertion = next((name for name in ASSERTIONS if isinstance(last, Lined) and name in last), None)
+    if assertion is None or not isinstance(last, Lined):
+        line = last.line if isinstance(last, Lined) else play.line
+        sentence = f"{named} does not end with ansible.builtin.assert: nothing shows that the fault is gone"
+        yield Finding(path, line, "undo-proves-nothing", sentence)
+        return
+    arguments = last[assertion]
+    that = arguments.get("that") if isinstance(arguments, Mapping) else arguments
+    conditions = that if isinstance(that, list) else [that]
+    if that in (None, "", []) or all(_is_literally(each, _TRUE) for each in conditions):
+        sentence = f"the last assertion of {named} cannot fail: say in `that` what is so when the fault is gone"
+        yield Finding(path, last.lines[assertion], "undo-proves-nothing", sentence)
+    if "when" in last and _is_literally(last["when"], _FALSE):
+        sentence = f"the last assertion of {named} is never made: `when` is false"
+        yield Finding(path, last.lines["when"], "undo-proves-nothing", sentence)
+
+
+def _last_task(tasks: Sequence[object]) -> object | None:
+    """The task that ends a list of tasks; of a block the last of `always`, else of `block`."""
+    if not tasks:
+        return None
+    last = tasks[-1]
+    if isinstance(last, Lined) and "block" in last:
+        return _last_task(_sequence(last.get("always")) or _sequence(last.get("block")))
+    return last
+
+
+def _is_literally(value: object, words: frozenset[str]) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(_is_literally(each, words) for each in value)
+    return str(value).strip().lower() in words
+
+
+def _sequence(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+# ------------------------------------------------------------------ what passes by silence
+
+
+def _silences(path: str, entry: Lined) -> Iterator[Finding]:
+    """Of a play, a block or a task, and of all that is in it."""
+    for key in ("ignore_errors", "ignore_unreachable"):
+        if key in entry and not _is_literally(entry[key], _FALSE):
+            yield Finding(path, entry.lines[key], "ignored", f"{key}: what failed here is called successful")
+    if "failed_when" in entry and (entry["failed_when"] == [] or _is_literally(entry["failed_when"], _FALSE)):
+        yield Finding(path, entry.lines["failed_when"], "never-fails", "failed_when: false: this task cannot fail")
+    if "check_mode" in entry and not _is_literally(entry["check_mode"], _FALSE):
+        sentence = "check_mode: what runs in check mode changes nothing, and is called successful"
+        yield Finding(path, entry.lines["check_mode"], "check-mode", sentence)
+    if "rescue" in entry and not _sequence(entry["rescue"]):
+        yield Finding(path, entry.lines["rescue"], "empty-rescue", "an empty rescue hides what failed in the block")
+    for name in (*_SECTIONS, *_BLOCKS):
+        for each in _sequence(entry.get(name)):
+            if isinstance(each, Lined):
+                yield from _silences(path, each)
+
+
+def _ends_early(path: str, play: Lined) -> Iterator[Finding]:
+    """A `meta: end_play` above an assertion of the same play: with it the assertion is not made."""
+    tasks = [task for name in _IN_ORDER for task in _flat(_sequence(play.get(name)))]
+    asserted = [number for number, task in enumerate(tasks) if any(name in task for name in ASSERTIONS)]
+    for number, task in enumerate(tasks):
+        ends = next((str(task[name]) for name in _META if name in task), "")
+        if ends in _ENDS and asserted and number < asserted[-1]:
+            line = task.lines[next(name for name in _META if name in task)]
+            yield Finding(path, line, "ends-early", f"meta: {ends} before the assertion: the play may end without it")
+
+
+def _flat(tasks: Sequence[object]) -> Iterator[Lined]:
+    for task in tasks:
+        if isinstance(task, Lined):
+            yield task
+            for name in _BLOCKS:
+                yield from _flat(_sequence(task.get(name)))

@@ -1,0 +1,284 @@
+"""What a scenario would do, as values; and a drill that only keeps what its steps hand to it.
+
+The rule: a plan touches nothing. `PlanningDrill` has the calls of `drill.Drill` for steps; it runs no playbook, asks no
+check, and opens nothing. What can only be known in a drill (a number before the fault, the result of a playbook) is
+`NotYetKnown`, and never made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from drillbook.checks import Check, Reading
+from drillbook.drill import DEFAULT_DEADLINE_S
+from drillbook.errors import DrillbookError
+from drillbook.inventory import Inventory
+from drillbook.phases import Phase, StepKind
+from drillbook.render.terminal import duration
+
+ASKED = "(asked by the step)"
+"""The source of a check that is no endpoint."""
+
+
+class NotYetKnown(DrillbookError):
+    """Only a drill under way knows this."""
+
+
+# ------------------------------------------------------------------ what a step hands over
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A fault or a recovery that a step names."""
+
+    kind: StepKind
+    name: str
+    variables: Mapping[str, object]
+
+    @property
+    def playbook(self) -> str:
+        """Its playbook, relative to the root."""
+        if self.kind is StepKind.FAULT:
+            return f"playbooks/faults/{self.name}/inject.yml"
+        return f"playbooks/recovery/{self.name}.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlan:
+    """A check that a step would look at: `how` it is waited for, and the endpoint it reads (or ASKED)."""
+
+    how: str
+    name: str
+    source: str
+
+
+class _Later:
+    """Something that is there only in a drill: whatever is asked of it is not yet known."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, _name: str) -> NoReturn:
+        raise NotYetKnown(self._what)
+
+
+class PlannedLoad:
+    """The work that would be submitted; only its rate is known."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def submit(self, per_second: float) -> None:
+        """Submit at another rate."""
+        self.rate = per_second
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotYetKnown(f"drill.load.{name} of the work submitted")
+
+
+@dataclass
+class PlanningDrill:
+    """What steps get in place of a drill. What they handed over stands in `intents`, `checks`, `readings` and `notes`.
+
+    `inventory_or_none` is None where it could not be resolved; `blind` is set once a step was not executed, for it may
+    have begun to submit work.
+    """
+
+    inventory_or_none: Inventory | None = None
+    rto_s: float | None = None
+    blind: bool = False
+    intents: list[Intent] = field(default_factory=list)
+    checks: list[CheckPlan] = field(default_factory=list)
+    readings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    left_alone: bool = False
+    work_wanted: bool = False
+    _load: PlannedLoad | None = None
+
+    def next_step(self) -> None:
+        """Forget what the last step handed over; the load goes on."""
+        self.intents, self.checks, self.readings, self.notes = [], [], [], []
+        self.left_alone = self.work_wanted = False
+
+    # ------------------------------------------------------------------ for steps, as in drill.Drill
+
+    @property
+    def inventory(self) -> Inventory:
+        """The resolved inventory."""
+        if self.inventory_or_none is None:
+            raise NotYetKnown("a value of the inventory, which cannot be resolved")
+        return self.inventory_or_none
+
+    @property
+    def load(self) -> PlannedLoad:
+        """The work that would be submitted by then."""
+        if self._load is None and self.blind:
+            raise NotYetKnown("the work that is submitted by then")
+        if self._load is None:
+            raise DrillbookError("no work is submitted in this drill: say 'Given jobs are submitted at N per second'")
+        return self._load
+
+    def hosts(self, pattern: str) -> list[object]:
+        """Looks at hosts are made in a drill only."""
+        raise NotYetKnown(f"a look at the hosts {pattern!r}")
+
+    def since_fault_s(self) -> float:
+        """Some instant: checks are built with it, and none is asked."""
+        return 0.0
+
+    def phase_opened_s(self) -> float:
+        """Some instant: checks are built with it, and none is asked."""
+        return 0.0
+
+    def before(self, reading: Reading) -> float:
+        """Known only once it was read."""
+        self._reads(reading.source)
+        raise NotYetKnown(f"{reading.subject}, as it was before the fault")
+
+    def last_before(self, reading: Reading) -> object:
+        """Known only once it was read."""
+        self._reads(reading.source)
+        raise NotYetKnown(f"{reading.subject}, as it was before the fault")
+
+    def note(self, text: str) -> None:
+        """Would stand in the record."""
+        self.notes.append(text)
+
+    def baseline_begins(self) -> None:
+        """Nothing to plan."""
+
+    def submit_work(self, per_second: float) -> PlannedLoad:
+        """Work would be submitted at this rate."""
+        self.work_wanted = True
+        self.notes.append(f"work is submitted at {per_second:g} per second from here on")
+        self._load = PlannedLoad(per_second)
+        return self._load
+
+    def inject(self, name: str, **variables: object) -> _Later:
+        """A fault would be injected."""
+        self.intents.append(Intent(StepKind.FAULT, name, variables))
+        return _Later(f"the result of the fault {name!r}")
+
+    def recover(self, name: str, **variables: object) -> _Later:
+        """A recovery would be run."""
+        self.intents.append(Intent(StepKind.RECOVERY, name, variables))
+        return _Later(f"the result of the recovery {name!r}")
+
+    def leave_alone(self) -> None:
+        """Nobody would act."""
+        self.left_alone = True
+
+    def expect(self, check: Check) -> None:
+        """Would be looked at once."""
+        self._looks(check, "at once")
+
+    def eventually(self, check: Check, within: float) -> None:
+        """Would be waited for."""
+        self._looks(check, f"within {duration(within)}")
+
+    def throughout(self, check: Check, for_: float, within: float | None = None) -> None:
+        """Would be looked at for a window."""
+        allowed = within if within is not None else (self.rto_s or DEFAULT_DEADLINE_S)
+        self._looks(check, f"for {duration(for_)}, beginning within {duration(allowed)}")
+
+    def always(self, check: Check) -> None:
+        """Would be looked at over the whole phase."""
+        self._looks(check, "all the time")
+
+    def _looks(self, check: Check, how: str) -> None:
+        self._reads(check.source)
+        self.checks.append(CheckPlan(how, check.name, check.source if isinstance(check.source, str) else ASKED))
+
+    def _reads(self, source: object) -> None:
+        if isinstance(source, str):
+            self.readings.append(source)
+
+
+# ------------------------------------------------------------------ the plan of a scenario
+
+
+@dataclass(frozen=True, slots=True)
+class PlanProblem:
+    """Why something could not be planned; `path` is relative to the root where it lies below it."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayPlan:
+    """One play of a playbook, as Ansible itself lists it."""
+
+    name: str
+    pattern: str
+    hosts: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookPlan:
+    """A playbook that would be run. `purpose`: fault, undo, switch, recovery. `listed` is False when Ansible could not
+    say what is in it.
+    """
+
+    purpose: str
+    playbook: str
+    variables: Mapping[str, object]
+    plays: tuple[PlayPlan, ...]
+    listed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """A step; `phase` is None in an ordinary test. `unknown` says why its checks are not (all) listed."""
+
+    keyword: str
+    text: str
+    line: int
+    location: str
+    phase: Phase | None
+    playbooks: tuple[PlaybookPlan, ...] = ()
+    checks: tuple[CheckPlan, ...] = ()
+    notes: tuple[str, ...] = ()
+    unknown: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How long earlier drills of the scenario took, in seconds; `count` is 0 when it was never run here."""
+
+    count: int = 0
+    median_s: float = 0.0
+    shortest_s: float = 0.0
+    longest_s: float = 0.0
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioPlan:
+    """What a scenario would do. `environment` and `kind` are None when the inventory could not be resolved."""
+
+    feature: str
+    scenario: str
+    path: str
+    line: int
+    inventory: str
+    environment: str | None
+    kind: str | None
+    rto_s: float | None
+    severity: str | None
+    history: History
+    steps: tuple[StepPlan, ...]
+    leftovers: tuple[str, ...] = ()
+    problems: tuple[PlanProblem, ...] = ()
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it breaks anything; an ordinary test has no phases."""
+        return any(step.phase is not None for step in self.steps)

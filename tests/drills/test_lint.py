@@ -1,0 +1,52 @@
+"""`drillbook lint` as a command, with the real ansible-lint and an inventory that Ansible resolves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import DEADLINE_S, Mini
+
+pytestmark = pytest.mark.lab
+
+
+def lint(mini: Mini, *args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "drillbook.cli", "lint", *args]
+    env = {name: value for name, value in os.environ.items() if name != "DRILLBOOK_INVENTORY"}
+    return subprocess.run(
+        command, cwd=mini.root, env=env, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+
+
+def test_what_lint_says_of_a_repository(mini: Mini) -> None:
+    mini.replace("playbooks/recovery/fix.yml", "    - name: The flag is away\n      ansible", "    - ansible")
+    mini.replace("inventories/hosts.yml", "      web: {", "      site: {")
+    said = lint(mini)
+    lines = said.stdout.splitlines()
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert lines[:-1] == sorted(lines[:-1], key=lambda line: (line.split(":")[0], int(line.split(":")[1])))
+    assert "playbooks/recovery/fix.yml:5: ansible-lint: All tasks should be named [name[missing]]" in lines
+    assert any(line.startswith("features/web.feature:5: no-endpoint: ") for line in lines)
+    assert "steps/web.py:22: unused-step: no scenario says 'nobody looks' (warning)" in lines
+    assert " errors, " in lines[-1] and lines[-1].endswith(" in 1 feature")
+    assert not (mini.root / "evidence").exists() and not (mini.root / ".drillbook").exists()
+
+
+def test_a_repository_without_errors(mini: Mini) -> None:
+    (mini.root / ".ansible-lint").write_text("skip_list: [name, var-naming, yaml, key-order]\n")
+    lenient = lint(mini, "features/web.feature")
+    assert lenient.returncode == 0, lenient.stdout + lenient.stderr
+    assert lenient.stdout.splitlines()[-1] == "0 errors, 0 warnings, 1 note in 1 feature"
+    strict = lint(mini, "--strict")
+    assert strict.returncode == 1, "steps that nobody uses are warnings"
+    assert strict.stdout.splitlines()[-1].startswith("0 errors, ")
+
+
+@pytest.mark.parametrize("args", [["nope"], ["--nope"]])
+def test_a_wrong_call(mini: Mini, args: list[str]) -> None:
+    said = lint(mini, *args)
+    assert said.returncode == 64
+    assert "nope" in said.stderr

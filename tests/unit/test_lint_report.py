@@ -1,0 +1,148 @@
+"""Counts and exit statuses, the inventory's one sentence, and what ansible-lint said or did not say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.lint import Report, ansible_lint, inventory
+from drillbook.lint.collect import refusals
+from drillbook.lint.findings import Finding, Severity
+from drillbook.lint.repository import Repository
+
+pytestmark = pytest.mark.unit
+
+ERROR = Finding("a", 1, "x", "wrong")
+WARNING = Finding("a", 2, "x", "odd", Severity.WARNING)
+NOTE = Finding("a", 3, "x", "not run", Severity.NOTE)
+
+
+@pytest.mark.parametrize(
+    ("findings", "lenient", "strict"),
+    [((), 0, 0), ((NOTE,), 0, 0), ((WARNING,), 0, 1), ((WARNING, NOTE), 0, 1), ((ERROR,), 1, 1)],
+)
+def test_the_exit_status(findings: tuple[Finding, ...], lenient: int, strict: int) -> None:
+    report = Report(findings, 1)
+    assert (report.exit_status(), report.exit_status(strict=True)) == (lenient, strict)
+
+
+def test_the_lines_of_a_report() -> None:
+    assert Report((ERROR, WARNING, NOTE), 2).lines() == [
+        "a:1: x: wrong",
+        "a:2: x: odd (warning)",
+        "a:3: x: not run (note)",
+        "1 error, 1 warning, 1 note in 2 features",
+    ]
+    assert Report((), 1).lines() == ["0 errors, 0 warnings, 0 notes in 1 feature"]
+
+
+# ------------------------------------------------------------------ what collection refuses
+
+
+def test_each_line_of_a_refusal_stands_at_its_place() -> None:
+    text = (
+        "features/x.feature:3: 'Given x' meets 2 step definitions:\n    @given x  (steps/a.py:1)\n    @given y  (s:2)\n"
+    )
+    text += "steps/b.py:9: this step module cannot be imported: SyntaxError"
+    assert [str(each) for each in refusals(text, "features/x.feature")] == [
+        "features/x.feature:3: refused: 'Given x' meets 2 step definitions: @given x  (steps/a.py:1) @given y  (s:2)",
+        "steps/b.py:9: refused: this step module cannot be imported: SyntaxError",
+    ]
+
+
+def test_a_refusal_without_a_place_is_not_lost() -> None:
+    assert refusals("RuntimeError: no\n", "features/x.feature") == [
+        Finding("features/x.feature", 1, "refused", "RuntimeError: no")
+    ]
+
+
+# ------------------------------------------------------------------ the inventory
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            "drillbook_endpoints.api.url (/srv/inventories/lab/hosts.yml:23): the lab is not running.",
+            (
+                "inventories/lab/hosts.yml:23: inventory: drillbook_endpoints.api.url "
+                "(inventories/lab/hosts.yml:23): the lab is not running."
+            ),
+        ),
+        (
+            "The inventory /srv/inventories/lab does not say what it is, so no drill may run against it: add it.",
+            (
+                "inventories/lab:1: no-environment: The inventory inventories/lab does not say what it is, so no "
+                "drill may run against it: add it."
+            ),
+        ),
+        ("There is no inventory x.", "inventories/lab:1: inventory: There is no inventory x."),
+    ],
+)
+def test_an_inventory_that_cannot_be_used(problem: str, said: str) -> None:
+    broken = Repository(Path("/srv"), inventory_name="inventories/lab", inventory_problem=problem)
+    assert [str(each) for each in inventory.check(broken)] == [said]
+
+
+def test_a_sound_inventory() -> None:
+    assert list(inventory.check(Repository(Path("/srv"), inventory_name="inventories/lab"))) == []
+
+
+# ------------------------------------------------------------------ ansible-lint
+
+
+def issue(severity: str = "major", **location: Any) -> dict[str, Any]:
+    where = location or {"lines": {"begin": 7}}
+    return {
+        "check_name": "name[missing]",
+        "severity": severity,
+        "description": "All tasks\nshould be named.",
+        "location": {"path": "playbooks/x.yml", **where},
+    }
+
+
+def test_its_findings_have_file_and_line() -> None:
+    output = json.dumps([issue(), issue("minor", positions={"begin": {"line": 9, "column": 2}})])
+    assert [str(each) for each in ansible_lint.findings(output, "", 2)] == [
+        "playbooks/x.yml:7: ansible-lint: All tasks should be named [name[missing]]",
+        "playbooks/x.yml:9: ansible-lint: All tasks should be named [name[missing]] (warning)",
+    ]
+    assert ansible_lint.findings("[]\n", "WARNING: PATH altered", 0) == []
+
+
+@pytest.mark.parametrize(
+    ("output", "errors", "status", "said"),
+    [
+        ("", "boom\nno such option", 3, "not run to its end (status 3): no such option"),
+        ("", "", 1, "not run to its end (status 1): it said nothing"),
+        ("[{}]", "", 2, "not run to its end (status 2): [{}]"),
+        ("[]", "killed", 137, "it ended with status 137 and named no finding: killed"),
+    ],
+)
+def test_its_silence_is_no_clean_bill(output: str, errors: str, status: int, said: str) -> None:
+    assert [str(each) for each in ansible_lint.findings(output, errors, status)] == [
+        f"playbooks:1: ansible-lint: {said}"
+    ]
+
+
+def test_that_it_is_not_installed_is_said(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    assert [str(each) for each in ansible_lint.check(tmp_path, path=str(tmp_path))] == [
+        "playbooks:1: ansible-lint: not run: ansible-lint is not installed (note)"
+    ]
+
+
+def test_a_program_that_fails_is_said(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    program = tmp_path / "ansible-lint"
+    program.write_text("#!/bin/sh\necho 'it is broken' >&2\nexit 3\n")
+    program.chmod(0o755)
+    (said,) = ansible_lint.check(tmp_path, path=str(tmp_path))
+    assert str(said) == "playbooks:1: ansible-lint: not run to its end (status 3): it is broken"
+
+
+def test_no_playbooks_no_lint(tmp_path: Path) -> None:
+    assert list(ansible_lint.check(tmp_path)) == []
