@@ -289,10 +289,13 @@ class Drill:
 
         Never evidence that an incident is there. Raises DrillFailure.
         """
-        self.expect(check, role=Role.BOUND)
+        self._look_once(check, Role.BOUND)
 
-    def expect(self, check: Check, role: Role = Role.EVIDENCE) -> None:
+    def expect(self, check: Check) -> None:
         """The check is met by the first look that begins now. Raises DrillFailure."""
+        self._look_once(check, Role.EVIDENCE)
+
+    def _look_once(self, check: Check, role: Role) -> None:
         now = time.monotonic()
         until_s = now
         if isinstance(check.source, str):

@@ -174,6 +174,10 @@ class PlanningDrill:
         """Would be looked at once."""
         self._looks(check, "at once")
 
+    def bound(self, check: Check) -> None:
+        """Would be looked at once, and is no sign of the incident."""
+        self._looks(check, "at once, as a bound")
+
     def eventually(self, check: Check, within: float) -> None:
         """Would be waited for."""
         self._looks(check, f"within {duration(within)}")

@@ -9,7 +9,6 @@ what they hand to it.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import statistics
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from pytest_bdd.utils import get_required_args
 
 from drillbook.collection import ScenarioItem
 from drillbook.errors import DrillbookError
+from drillbook.evidence.history import drills
 from drillbook.guard import permit
 from drillbook.harmless import suspicion
 from drillbook.inventory import Inventory
@@ -328,16 +328,9 @@ def _line_of_play(path: Path, number: int, count: int) -> int:
 
 def history(evidence: Path, feature_path: str, scenario: str) -> History:
     """The durations of earlier drills of a scenario, from the records below the evidence folder."""
-    took: list[float] = []
     unreadable: list[str] = []
-    for path in sorted(evidence.glob("*/content/drill.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            same = (record["feature"]["path"], record["scenario"]["name"]) == (feature_path, scenario)
-            if same and record["duration_s"] is not None:
-                took.append(float(record["duration_s"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            unreadable.append(f"{path.parent.parent.name}/content/drill.json ({type(error).__name__})")
+    records = drills(evidence, feature_path, scenario, unreadable.append)
+    took = [float(record["duration_s"]) for record in records if record["duration_s"] is not None]
     if not took:
         return History(unreadable=tuple(unreadable))
     return History(len(took), statistics.median(took), min(took), max(took), tuple(unreadable))

@@ -35,7 +35,6 @@ def killed(mini: Mini, phase: str, *, guardian: bool = False) -> None:
         process.send_signal(signal.SIGSTOP)  # the drill goes on in the meantime, and recovers
     for each in guardians(mini) if guardian else ():
         each.kill()
-        each.wait(DEADLINE_S)
     process.kill()
     process.wait(DEADLINE_S)
     assert process.stdout is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,10 +99,24 @@ def test_nothing_is_made_up() -> None:
 # ------------------------------------------------------------------ how long it took
 
 
-def record(root: Path, number: int, duration_s: float | None, *, scenario: str = "S", path: str = "f") -> None:
-    content = root / f"drill-{number}" / "content"
+def record(
+    root: Path,
+    number: int,
+    duration_s: float | None,
+    *,
+    scenario: str = "S",
+    path: str = "f",
+    control: Mapping[str, str] | None = None,
+) -> None:
+    content = root / f"20261101T120000Z-s-{number:06d}" / "content"
     content.mkdir(parents=True)
-    known = {"feature": {"path": path}, "scenario": {"name": scenario}, "duration_s": duration_s}
+    known = {
+        "feature": {"path": path},
+        "scenario": {"name": scenario},
+        "duration_s": duration_s,
+        "outcome": "PASSED",
+        "control": control,
+    }
     (content / "drill.json").write_text(json.dumps(known))
 
 
@@ -110,6 +125,7 @@ def test_the_history_of_a_scenario(tmp_path: Path) -> None:
         record(tmp_path, number, duration_s)
     record(tmp_path, 8, 99.0, scenario="another")
     record(tmp_path, 9, 99.0, path="another")
+    record(tmp_path, 7, 99.0, control={"name": "no-fault"})
     assert history(tmp_path, "f", "S") == History(3, 14.0, 10.0, 30.0)
     assert history(tmp_path, "f", "new") == History()
     assert history(tmp_path / "missing", "f", "S") == History()
@@ -117,8 +133,9 @@ def test_the_history_of_a_scenario(tmp_path: Path) -> None:
 
 def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     record(tmp_path, 1, 10.0)
-    (tmp_path / "drill-1/content/drill.json").write_text("{")
-    assert history(tmp_path, "f", "S").unreadable == ("drill-1/content/drill.json (JSONDecodeError)",)
+    name = "20261101T120000Z-s-000001/content/drill.json"
+    (tmp_path / name).write_text("{")
+    assert history(tmp_path, "f", "S").unreadable == (f"{name} (JSONDecodeError)",)
 
 
 @pytest.mark.parametrize(
