@@ -54,6 +54,8 @@ _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
         "The system was not put back as it was. Look at the faults below before anything else.",
     ),
     "ABORTED": ("doubt", "■", "The drill was stopped before its end: nothing was proven either way."),
+    "HELD": ("good", "✓", "The control ended as it must: what it takes away is missed."),
+    "BETRAYED": ("failed", "✗", "What the control takes away makes no difference: the drill proves less than it says."),
 }
 _UNFINISHED = (
     "doubt",
@@ -70,7 +72,7 @@ _TIMES = (
     ("recover", "Time to recover", "from {clock} to the begin of the hold window"),
 )
 _RECAP = ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
-_GOOD_WORDS = frozenset({"passed", "ok", "changed", "successful", "gone"})
+_GOOD_WORDS = frozenset({"passed", "ok", "changed", "successful", "gone", "absent"})
 _BAD_WORDS = frozenset({"failed", "unreachable", "timeout", "canceled", "interrupted", "ignored", "rescued"})
 
 
