@@ -83,8 +83,13 @@ class Mini:
         )
         return Ran(done.returncode, done.stdout, self.root)
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
-        """pytest, under way; read its output with `read_until`."""
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of a child; what `more` names is set in it."""
+        # coverage's own lock does not survive an exception from a signal handler: the process would hang
+        return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")} | more
+
+    def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
+        """pytest, under way; read its output with `read_until`. `more` are variables of its environment."""
         return subprocess.Popen(
             self.command(*args),
             cwd=self.root,
@@ -92,8 +97,7 @@ class Mini:
             stderr=subprocess.STDOUT,
             text=True,
             bufsize=1,
-            # coverage's own lock does not survive an exception from a signal handler: the process would hang
-            env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")},
+            env=self.environment(**more),
         )
 
     def journal(self) -> list[dict[str, Any]]:
