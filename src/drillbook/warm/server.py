@@ -1,6 +1,6 @@
 """The warm server: imports Ansible once, forks one play per run, and ends with pytest, whatever ends pytest.
 
-    python -P -m drillbook.warm.server LISTENER LIFELINE PYTEST PROGRAM PADDING
+    python -P -m drillbook.warm.server LISTENER LIFELINE PYTEST PROGRAM FOLDER PADDING
 
 LISTENER and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. The rule: no play outlives pytest.
 The end of pytest is seen through a pidfd, that of its session through the lifeline; either ends the running plays with
@@ -15,6 +15,7 @@ import array
 import gc
 import os
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -142,8 +143,7 @@ class Server:
             self.selector.unregister(run.connection)
             if run.pid is None:
                 self._close(run, watched=False)
-            else:
-                self._end(run, GRACE_S)
+            # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
 
     def _fork(self, run: Run) -> int:
         """Returns when the fork can be found by what /proc says of it."""
@@ -262,7 +262,8 @@ def _say(connection: socket.socket, text: str) -> None:
 
 
 def main() -> None:
-    listener, lifeline, pytest, program = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    listener, lifeline, pytest = (int(word) for word in sys.argv[1:4])
+    program, folder = sys.argv[4:6]
     environment = own_environment()
     os.environ.clear()
     os.environb.update(environment)
@@ -271,9 +272,17 @@ def main() -> None:
     configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
     sys.argv = [program]
     sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
-    server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
-    if os.getppid() != pytest:
-        return
+    try:
+        with suppress(ProcessLookupError):  # pytest has ended already
+            server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
+            if os.getppid() == pytest:
+                _serve(server)
+    finally:
+        if os.getppid() != pytest:  # else the client reads the log, and removes the folder
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(server: Server) -> None:
     import ansible.cli.playbook  # type: ignore[import-untyped]  # noqa: F401
 
     if os.fstat(2).st_size:
