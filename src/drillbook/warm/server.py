@@ -60,13 +60,14 @@ class Server:
         self.enders: set[int] = set()
         self.selector = selectors.DefaultSelector()
         self.over = False
+        self.told = False
         signals, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         os.set_blocking(signals, False)
         self.own = [lifeline, signals, wakeup, os.pidfd_open(pytest)]
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._stop())
+            signal.signal(number, self._told_to_end)
         signal.set_wakeup_fd(wakeup)
         self._watch(self.own[3], self._stop)
         self._watch(lifeline, self._stop)
@@ -83,7 +84,12 @@ class Server:
                 return
             for key, _events in self.selector.select(None if give_up is None else 0.1):
                 key.data()
+            if self.told:
+                self._stop()
             self._bury()
+
+    def _told_to_end(self, *_signal: object) -> None:
+        self.told = True  # the wake-up pipe ends the wait; nothing is done in the middle of something else
 
     def _watch(self, file: int | socket.socket, do: Callable[[], None]) -> None:
         self.selector.register(file, selectors.EVENT_READ, do)
