@@ -38,9 +38,10 @@ _UID = struct.Struct("3i")  # struct ucred: pid, uid, gid
 class Run:
     """One shim, and its play once it has one."""
 
-    def __init__(self, connection: socket.socket, fds: list[int], request: Request) -> None:
+    def __init__(self, connection: socket.socket, fds: list[int], body: bytes, request: Request) -> None:
         self.connection = connection
         self.fds = fds
+        self.body = body
         self.request = request
         self.pid: int | None = None
         self.ending = False
@@ -57,6 +58,7 @@ class Server:
         self.configuration = configuration
         self.memory = Memory()
         self.runs: dict[int, Run] = {}  # by the connection
+        self.spare: tuple[int, socket.socket] | None = None
         self.enders: set[int] = set()
         self.selector = selectors.DefaultSelector()
         self.over = False
@@ -77,6 +79,7 @@ class Server:
     def serve(self) -> None:
         """Until pytest, or its session, has ended, and no play is left."""
         give_up = None
+        self.spare = self._fork()
         while not (self.over and not self.runs and not self.enders):
             if self.over and give_up is None:
                 give_up = time.monotonic() + _GIVE_UP_S
@@ -87,6 +90,8 @@ class Server:
             if self.told:
                 self._stop()
             self._bury()
+            if self.spare is None and not self.runs and not self.over:
+                self.spare = self._fork()  # not while a play runs, which it would slow
 
     def _told_to_end(self, *_signal: object) -> None:
         self.told = True  # the wake-up pipe ends the wait; nothing is done in the middle of something else
@@ -102,6 +107,9 @@ class Server:
         for file in (self.own[3], self.own[0], self.listener):
             self.selector.unregister(file)
         self.listener.close()
+        if self.spare is not None:
+            self.spare[1].close()
+            self.spare = None
         for run in list(self.runs.values()):
             self._end(run, GRACE_S)
 
@@ -124,7 +132,7 @@ class Server:
             _say(connection, f"the warm server does not understand the shim ({error})")
             connection.close()
             return
-        run = Run(connection, fds, request)
+        run = Run(connection, fds, body, request)
         why = self.configuration.differs(Configuration.of(request.environment, request.directory))
         if not why and not self.memory.holds(request.environment):
             why = "the environment is too large"
@@ -143,7 +151,7 @@ class Server:
         except OSError:
             said = b""
         if said == b"go" and run.pid is None and not self.over:
-            run.pid = self._fork(run)
+            run.pid = self._hand_over(run)
             run.close_fds()
         elif not said:
             self.selector.unregister(run.connection)
@@ -151,32 +159,45 @@ class Server:
                 self._close(run, watched=False)
             # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
 
-    def _fork(self, run: Run) -> int:
-        """Returns when the fork can be found by what /proc says of it."""
-        ready, tell = os.pipe()
+    def _hand_over(self, run: Run) -> int:
+        """Give the run to a fork; returns when that can be found by what /proc says of it."""
+        pid, line = self.spare or self._fork()
+        self.spare = None
+        with line:
+            socket.send_fds(line, [len(run.body).to_bytes(4, "big")], run.fds)
+            with suppress(OSError):  # killed while it waited: it is buried, and the shim hears of it
+                line.sendall(run.body)
+                line.recv(1)
+        return pid
+
+    def _fork(self) -> tuple[int, socket.socket]:
+        """A fork that waits for its run, and ends when the server does."""
+        line, other = socket.socketpair()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         pid = os.fork()
         if pid == 0:
             try:
-                os.close(ready)
-                fds, run.fds = run.fds, []
+                line.close()
                 self._close_all()
-                play.take_over(run.request, fds, self.memory)
-                os.close(tell)
+                _touch()
+                with other:
+                    body, fds = _receive(other)
+                    play.take_over(Request.read(body), fds, self.memory)
+                    other.sendall(b"1")
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 play.run()
             finally:
                 os._exit(play.NOT_WARM)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.close(tell)
-        os.read(ready, 1)
-        os.close(ready)
-        return pid
+        other.close()
+        return pid, line
 
     def _close_all(self) -> None:
         """In a fork: what is the server's, and that of other runs."""
         self.selector.close()
         self.listener.close()
+        if self.spare is not None:
+            self.spare[1].close()
         for fd in self.own:
             os.close(fd)
         for other in self.runs.values():
@@ -195,6 +216,9 @@ class Server:
             if pid == 0:
                 return
             self.enders.discard(pid)
+            if self.spare is not None and self.spare[0] == pid:
+                self.spare[1].close()
+                self.spare = None
             for run in [each for each in self.runs.values() if each.pid == pid]:
                 code = os.waitstatus_to_exitcode(status)
                 _say(run.connection, f"exit {code}" if code >= 0 else f"signal {-code}")
@@ -227,6 +251,13 @@ class Server:
             finally:
                 os._exit(0)
         self.enders.add(pid)
+
+
+def _touch() -> None:
+    """Give a fork pages of its own before there is a hurry: a play writes to 4000 of those that it shares."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _end_tree(mark: str, grace_s: float) -> None:
