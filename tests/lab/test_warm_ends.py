@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -173,6 +174,29 @@ def test_a_run_that_is_ended_before_its_play_has_begun(repository: Repository) -
     repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
     assert repository.run().status == "successful"
     assert [each for each in repository.server.children() if "drillbook-warm-ansible" not in each.cmdline()] == []
+
+
+def test_a_fork_that_is_killed_while_it_waits_costs_no_run(repository: Repository) -> None:
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert repository.run().status == "successful"
+    wait_for(repository.server.children, "a fork waits")
+    for waiting in repository.server.children():
+        waiting.kill()
+    assert repository.run().status == "successful"
+    assert repository.said == []
+
+
+def test_the_socket_is_private_and_what_is_no_shim_is_refused(repository: Repository) -> None:
+    path = repository.warm.folder / "socket"
+    assert [each.stat().st_mode & 0o777 for each in (path.parent, path)] == [0o700, 0o600]
+    with socket.socket(socket.AF_UNIX) as other:
+        other.settimeout(DEADLINE_S)
+        other.connect(str(path))
+        other.sendall(b"\0\0\0\5hello")
+        assert b"does not understand" in other.recv(200)
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert repository.run().status == "successful"
+    assert repository.said == []
 
 
 def test_a_background_job_ends_with_its_run(repository: Repository) -> None:

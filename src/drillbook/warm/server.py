@@ -153,22 +153,26 @@ class Server:
         if said == b"go" and run.pid is None and not self.over:
             run.pid = self._hand_over(run)
             run.close_fds()
+            if run.pid is None:
+                _say(run.connection, f"exit {play.NOT_WARM}")
+                self._close(run)
         elif not said:
             self.selector.unregister(run.connection)
             if run.pid is None:
                 self._close(run, watched=False)
             # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
 
-    def _hand_over(self, run: Run) -> int:
-        """Give the run to a fork; returns when that can be found by what /proc says of it."""
-        pid, line = self.spare or self._fork()
-        self.spare = None
-        with line:
-            socket.send_fds(line, [len(run.body).to_bytes(4, "big")], run.fds)
-            with suppress(OSError):  # killed while it waited: it is buried, and the shim hears of it
+    def _hand_over(self, run: Run) -> int | None:
+        """Give the run to a fork; returns when that can be found by what /proc says of it, and before it begins."""
+        for _ in range(2):  # the one that waited may have been killed
+            pid, line = self.spare or self._fork()
+            self.spare = None
+            with line, suppress(OSError):
+                socket.send_fds(line, [len(run.body).to_bytes(4, "big")], run.fds)
                 line.sendall(run.body)
-                line.recv(1)
-        return pid
+                if line.recv(1) == b"1":
+                    return pid
+        return None
 
     def _fork(self) -> tuple[int, socket.socket]:
         """A fork that waits for its run, and ends when the server does."""
