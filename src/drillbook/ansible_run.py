@@ -16,6 +16,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import sys
 import sysconfig
 import tempfile
 import threading
@@ -204,7 +205,7 @@ def run_ansible(
             playbook=str(playbook),
             inventory=str(inventory),
             quiet=True,
-            cancel_callback=lambda: False,  # None would replace the SIGINT and SIGTERM handlers of this process
+            cancel_callback=_go_on,  # None would replace the SIGINT and SIGTERM handlers of this process
             event_handler=handle,
         )
         runner.config.command[:1] = warm.command(program) if warm else [str(program)]
@@ -221,6 +222,16 @@ def run_ansible(
         if errors:
             raise errors[0]
         return ended
+
+
+def _go_on() -> bool:
+    """Cancels nothing. pexpect sleeps 0.1 s as it closes the terminal, for a process that may still end; when
+    ansible-runner does that, the process has been buried.
+    """
+    child = sys._getframe(1).f_locals.get("child")
+    if isinstance(child, pexpect.spawn):
+        child.ptyproc.delayafterclose = 0
+    return False
 
 
 def write_private(path: Path, text: str) -> None:

@@ -118,7 +118,9 @@ def _warm(config: pytest.Config) -> str:
     """The option wins over the variable, and the variable over the ini."""
     named = config.getoption("--warm") or os.environ.get("DRILLBOOK_WARM") or str(config.getini("drillbook_warm"))
     if named not in WARM:
-        raise pytest.UsageError(f"warm playbooks are {' or '.join(WARM)}, not {named!r}: see DRILLBOOK_WARM")
+        raise pytest.UsageError(
+            f"warm playbooks are {' or '.join(WARM)}, not {named!r}: see DRILLBOOK_WARM and drillbook_warm"
+        )
     return named
 
 

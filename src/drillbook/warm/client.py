@@ -77,7 +77,7 @@ class Warm:
                 listener.listen(16)
                 command = [_interpreter(program), "-P", "-m", "drillbook.warm.server"]
                 self._server = subprocess.Popen(
-                    [*command, str(listener.fileno()), str(lifeline), str(os.getpid()), str(program), *padding],
+                    [*command, *map(str, (listener.fileno(), lifeline, os.getpid(), program, self.folder)), *padding],
                     cwd=root,
                     env=variables,
                     stdin=subprocess.DEVNULL,
@@ -88,6 +88,11 @@ class Warm:
                 )
             finally:
                 os.close(lifeline)
+
+    @property
+    def server(self) -> int | None:
+        """The id of the server's process."""
+        return None if self._server is None else self._server.pid
 
     def command(self, program: Path) -> list[str]:
         """What ansible-runner is to start as its ansible-playbook."""

@@ -165,22 +165,45 @@ def _load_runners_definitions(prepared: Prepared, callbacks: Any, folders: list[
 
 
 def _rehearse() -> None:
-    """Go through what each play begins with, for the caches of re, abc and inspect; what is made is thrown away."""
+    """Go through what each play begins with, for the caches of re, abc, inspect and Jinja; what is made is thrown
+    away.
+    """
     from ansible.cli.playbook import PlaybookCLI
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
-    from ansible.playbook.play import Play
+    from ansible.playbook import Playbook
+    from ansible.vars.manager import VariableManager
 
     PlaybookCLI(["ansible-playbook"]).init_parser()
     with tempfile.TemporaryDirectory() as folder:
-        for name, text in (
-            ("a.ini", "[web]\nweb-1 port=1\n[web:vars]\na=b\n"),
-            ("b.yml", "{web: {hosts: {web-2: {}}}}"),
-        ):
+        for name, text in _REHEARSED.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
-            InventoryManager(loader=DataLoader(), sources=[str(Path(folder) / name)])
-    task = {"name": "A task", "ansible.builtin.debug": {"msg": "{{ 1 }}"}}
-    Play().load({"name": "A play", "hosts": "web", "gather_facts": False, "tasks": [task]}, loader=DataLoader())
+        loader = DataLoader()
+        for name in ("hosts.ini", "hosts.yml"):
+            inventory = InventoryManager(loader=loader, sources=[str(Path(folder) / name)])
+        variables = VariableManager(loader=loader, inventory=inventory)
+        for play in Playbook.load(str(Path(folder) / "play.yml"), variables, loader).get_plays():
+            for block in play.compile():
+                for task in block.block:
+                    known = variables.get_vars(play=play, host=inventory.get_hosts()[0], task=task)
+                    _template(loader, known, task)
+
+
+def _template(loader: Any, variables: dict[str, Any], task: Any) -> None:
+    from ansible._internal._templating._engine import TemplateEngine
+
+    templar = TemplateEngine(loader=loader, variables=variables)
+    templar.template(task.name)
+    task.copy().post_validate(templar)
+
+
+_REHEARSED = {
+    "hosts.ini": "[web]\nweb-1 size=1\n[web:vars]\na=b\n",
+    "hosts.yml": "{web: {hosts: {web-1: {size: 1}}}}\n",
+    "play.yml": "- hosts: web\n  gather_facts: false\n  tasks:\n"
+    "    - {name: 'Size {{ size | default(2) }}', ansible.builtin.debug: {msg: '{{ size }}'}, when: size is defined}\n"
+    "    - {name: A command, ansible.builtin.command: 'true', register: done}\n",
+}
 
 
 def _forget(prepared: Prepared, imported: frozenset[str]) -> None:

@@ -1,6 +1,6 @@
 """The warm server: imports Ansible once, forks one play per run, and ends with pytest, whatever ends pytest.
 
-    python -P -m drillbook.warm.server LISTENER LIFELINE PYTEST PROGRAM PADDING
+    python -P -m drillbook.warm.server LISTENER LIFELINE PYTEST PROGRAM FOLDER PADDING
 
 LISTENER and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. The rule: no play outlives pytest.
 The end of pytest is seen through a pidfd, that of its session through the lifeline; either ends the running plays with
@@ -15,6 +15,7 @@ import array
 import gc
 import os
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -37,9 +38,10 @@ _UID = struct.Struct("3i")  # struct ucred: pid, uid, gid
 class Run:
     """One shim, and its play once it has one."""
 
-    def __init__(self, connection: socket.socket, fds: list[int], request: Request) -> None:
+    def __init__(self, connection: socket.socket, fds: list[int], body: bytes, request: Request) -> None:
         self.connection = connection
         self.fds = fds
+        self.body = body
         self.request = request
         self.pid: int | None = None
         self.ending = False
@@ -56,16 +58,18 @@ class Server:
         self.configuration = configuration
         self.memory = Memory()
         self.runs: dict[int, Run] = {}  # by the connection
+        self.spare: tuple[int, socket.socket] | None = None
         self.enders: set[int] = set()
         self.selector = selectors.DefaultSelector()
         self.over = False
+        self.told = False
         signals, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         os.set_blocking(signals, False)
         self.own = [lifeline, signals, wakeup, os.pidfd_open(pytest)]
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: self._stop())
+            signal.signal(number, self._told_to_end)
         signal.set_wakeup_fd(wakeup)
         self._watch(self.own[3], self._stop)
         self._watch(lifeline, self._stop)
@@ -75,6 +79,7 @@ class Server:
     def serve(self) -> None:
         """Until pytest, or its session, has ended, and no play is left."""
         give_up = None
+        self.spare = self._fork()
         while not (self.over and not self.runs and not self.enders):
             if self.over and give_up is None:
                 give_up = time.monotonic() + _GIVE_UP_S
@@ -82,7 +87,14 @@ class Server:
                 return
             for key, _events in self.selector.select(None if give_up is None else 0.1):
                 key.data()
+            if self.told:
+                self._stop()
             self._bury()
+            if self.spare is None and not self.runs and not self.over:
+                self.spare = self._fork()  # not while a play runs, which it would slow
+
+    def _told_to_end(self, *_signal: object) -> None:
+        self.told = True  # the wake-up pipe ends the wait; nothing is done in the middle of something else
 
     def _watch(self, file: int | socket.socket, do: Callable[[], None]) -> None:
         self.selector.register(file, selectors.EVENT_READ, do)
@@ -95,6 +107,9 @@ class Server:
         for file in (self.own[3], self.own[0], self.listener):
             self.selector.unregister(file)
         self.listener.close()
+        if self.spare is not None:
+            self.spare[1].close()
+            self.spare = None
         for run in list(self.runs.values()):
             self._end(run, GRACE_S)
 
@@ -117,7 +132,7 @@ class Server:
             _say(connection, f"the warm server does not understand the shim ({error})")
             connection.close()
             return
-        run = Run(connection, fds, request)
+        run = Run(connection, fds, body, request)
         why = self.configuration.differs(Configuration.of(request.environment, request.directory))
         if not why and not self.memory.holds(request.environment):
             why = "the environment is too large"
@@ -136,41 +151,57 @@ class Server:
         except OSError:
             said = b""
         if said == b"go" and run.pid is None and not self.over:
-            run.pid = self._fork(run)
+            run.pid = self._hand_over(run)
             run.close_fds()
+            if run.pid is None:
+                _say(run.connection, f"exit {play.NOT_WARM}")
+                self._close(run)
         elif not said:
             self.selector.unregister(run.connection)
             if run.pid is None:
                 self._close(run, watched=False)
-            else:
-                self._end(run, GRACE_S)
+            # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
 
-    def _fork(self, run: Run) -> int:
-        """Returns when the fork can be found by what /proc says of it."""
-        ready, tell = os.pipe()
+    def _hand_over(self, run: Run) -> int | None:
+        """Give the run to a fork; returns when that can be found by what /proc says of it, and before it begins."""
+        for _ in range(2):  # the one that waited may have been killed
+            pid, line = self.spare or self._fork()
+            self.spare = None
+            with line, suppress(OSError):
+                socket.send_fds(line, [len(run.body).to_bytes(4, "big")], run.fds)
+                line.sendall(run.body)
+                if line.recv(1) == b"1":
+                    return pid
+        return None
+
+    def _fork(self) -> tuple[int, socket.socket]:
+        """A fork that waits for its run, and ends when the server does."""
+        line, other = socket.socketpair()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         pid = os.fork()
         if pid == 0:
             try:
-                os.close(ready)
-                fds, run.fds = run.fds, []
+                line.close()
                 self._close_all()
-                play.take_over(run.request, fds, self.memory)
-                os.close(tell)
+                _touch()
+                with other:
+                    body, fds = _receive(other)
+                    play.take_over(Request.read(body), fds, self.memory)
+                    other.sendall(b"1")
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
                 play.run()
             finally:
                 os._exit(play.NOT_WARM)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.close(tell)
-        os.read(ready, 1)
-        os.close(ready)
-        return pid
+        other.close()
+        return pid, line
 
     def _close_all(self) -> None:
         """In a fork: what is the server's, and that of other runs."""
         self.selector.close()
         self.listener.close()
+        if self.spare is not None:
+            self.spare[1].close()
         for fd in self.own:
             os.close(fd)
         for other in self.runs.values():
@@ -189,6 +220,9 @@ class Server:
             if pid == 0:
                 return
             self.enders.discard(pid)
+            if self.spare is not None and self.spare[0] == pid:
+                self.spare[1].close()
+                self.spare = None
             for run in [each for each in self.runs.values() if each.pid == pid]:
                 code = os.waitstatus_to_exitcode(status)
                 _say(run.connection, f"exit {code}" if code >= 0 else f"signal {-code}")
@@ -221,6 +255,13 @@ class Server:
             finally:
                 os._exit(0)
         self.enders.add(pid)
+
+
+def _touch() -> None:
+    """Give a fork pages of its own before there is a hurry: a play writes to 4000 of those that it shares."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _end_tree(mark: str, grace_s: float) -> None:
@@ -262,7 +303,8 @@ def _say(connection: socket.socket, text: str) -> None:
 
 
 def main() -> None:
-    listener, lifeline, pytest, program = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    listener, lifeline, pytest = (int(word) for word in sys.argv[1:4])
+    program, folder = sys.argv[4:6]
     environment = own_environment()
     os.environ.clear()
     os.environb.update(environment)
@@ -271,9 +313,17 @@ def main() -> None:
     configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
     sys.argv = [program]
     sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
-    server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
-    if os.getppid() != pytest:
-        return
+    try:
+        with suppress(ProcessLookupError):  # pytest has ended already
+            server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
+            if os.getppid() == pytest:
+                _serve(server)
+    finally:
+        if os.getppid() != pytest:  # else the client reads the log, and removes the folder
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(server: Server) -> None:
     import ansible.cli.playbook  # type: ignore[import-untyped]  # noqa: F401
 
     if os.fstat(2).st_size:

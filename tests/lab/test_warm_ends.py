@@ -1,0 +1,316 @@
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
+"""However a warm run, its server or pytest ends: nothing of it goes on, and nobody else's process is touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from drillbook.ansible_run import Ended, is_alive, run_ansible
+from drillbook.warm.client import Warm
+
+pytestmark = pytest.mark.lab
+
+DEADLINE_S = 60
+HOSTS = """\
+[web]
+web-1
+web-2
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+"""
+HANGS = """\
+- hosts: web
+  gather_facts: false
+  tasks:
+    - name: A service is started
+      ansible.builtin.shell: setsid sleep {service} < /dev/null > /dev/null 2>&1 & echo $!
+      when: inventory_hostname == "web-1"
+    - name: It hangs, and hears no signal
+      ansible.builtin.shell: |
+        trap '' TERM INT HUP
+        sleep {hang} & sleep {hang}; sleep {hang}
+"""
+IN_THE_BACKGROUND = """\
+- hosts: web-1
+  gather_facts: false
+  tasks:
+    - name: It is waited for in the background
+      ansible.builtin.command: sleep {hang}
+      async: 600
+      poll: 1
+"""
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Poll a condition to a deadline."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"not so within {DEADLINE_S} s: {what}")
+        time.sleep(0.02)  # a poll with a deadline, not a guess at how long something takes
+
+
+def sleeping(seconds: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cmdline() == ["sleep", seconds]:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+class Repository:
+    """A repository with a warm Ansible, and a play that hangs for seconds that no other process sleeps."""
+
+    count = 0
+
+    def __init__(self, root: Path) -> None:
+        Repository.count += 1
+        self.root = root
+        own = f"{Repository.count}.{os.getpid()}"
+        self.hang, self.service = f"34{own}", f"44{own}"
+        (root / "hosts.ini").write_text(HOSTS)
+        self.play(HANGS)
+        self.said: list[str] = []
+        self.warm = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", self.said.append)
+
+    def play(self, text: str) -> None:
+        (self.root / "play.yml").write_text(text.format(hang=self.hang, service=self.service))
+
+    @property
+    def server(self) -> psutil.Process:
+        assert self.warm.server is not None
+        return psutil.Process(self.warm.server)
+
+    def run(self, cancel: threading.Event | None = None) -> Ended:
+        return run_ansible(
+            self.root / "play.yml",
+            self.root / "hosts.ini",
+            root=self.root,
+            timeout_s=600,
+            cancel=cancel,
+            on_event=lambda _event: None,
+            warm=self.warm,
+        )
+
+    def hanging(self, hosts: int = 2) -> list[psutil.Process]:
+        """All processes of the run, once it hangs."""
+        wait_for(lambda: len(sleeping(self.hang)) >= 2 * hosts, "the play hangs")
+        seen = set(self.server.children(recursive=True)) | set(sleeping(self.hang))
+        seen |= {each for each in psutil.Process().children() if each != self.server}
+        assert len(seen) > 4 * hosts
+        return sorted(seen, key=lambda process: int(process.pid))
+
+    def shim(self) -> psutil.Process:
+        found: psutil.Process
+        (found,) = [each for each in psutil.Process().children() if any("shim.py" in word for word in each.cmdline())]
+        return found
+
+    def assert_that_only_the_service_is_left(self, seen: list[psutil.Process]) -> None:
+        services = sleeping(self.service)
+        for service in services:
+            service.kill()
+        assert [each for each in seen if each not in services and is_alive(each)] == []
+        assert sleeping(self.hang) == []
+        assert len(services) == 1
+
+    def under_way(self) -> tuple[threading.Thread, list[Ended]]:
+        ended: list[Ended] = []
+        thread = threading.Thread(target=lambda: ended.append(self.run()))
+        thread.start()
+        return thread, ended
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    made = Repository(tmp_path)
+    yield made
+    made.warm.close()
+    assert not made.warm.folder.exists()
+    for process in sleeping(made.hang) + sleeping(made.service):  # a failed test leaves none either
+        process.kill()
+
+
+def test_a_cancelled_run_ends_and_the_server_goes_on(repository: Repository) -> None:
+    seen: list[psutil.Process] = []
+    cancel = threading.Event()
+
+    def watch() -> None:
+        seen.extend(repository.hanging())
+        cancel.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    ended = repository.run(cancel)
+    repository.assert_that_only_the_service_is_left(seen)
+    assert (ended.status, ended.rc, ended.notes) == ("canceled", 254, ())
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert repository.run().status == "successful"
+    assert repository.said == []  # it was warm
+
+
+def test_a_run_that_is_ended_before_its_play_has_begun(repository: Repository) -> None:
+    """The server is still importing Ansible; the shim waits for it."""
+    cancel = threading.Event()
+    cancel.set()
+    assert repository.run(cancel).status == "canceled"
+    assert [each for each in psutil.Process().children() if each != repository.server] == []
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert repository.run().status == "successful"
+    assert [each for each in repository.server.children() if "drillbook-warm-ansible" not in each.cmdline()] == []
+
+
+def test_a_fork_that_is_killed_while_it_waits_costs_no_run(repository: Repository) -> None:
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert repository.run().status == "successful"
+    wait_for(repository.server.children, "a fork waits")
+    for waiting in repository.server.children():
+        waiting.kill()
+    assert repository.run().status == "successful"
+    assert repository.said == []
+
+
+def test_the_socket_is_private_and_what_is_no_shim_is_refused(repository: Repository) -> None:
+    path = repository.warm.folder / "socket"
+    assert [each.stat().st_mode & 0o777 for each in (path.parent, path)] == [0o700, 0o600]
+    with socket.socket(socket.AF_UNIX) as other:
+        other.settimeout(DEADLINE_S)
+        other.connect(str(path))
+        other.sendall(b"\0\0\0\5hello")
+        assert b"does not understand" in other.recv(200)
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert repository.run().status == "successful"
+    assert repository.said == []
+
+
+def test_a_background_job_ends_with_its_run(repository: Repository) -> None:
+    repository.play(IN_THE_BACKGROUND)
+    cancel = threading.Event()
+
+    def watch() -> None:
+        wait_for(lambda: sleeping(repository.hang), "the job runs")
+        cancel.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    assert repository.run(cancel).status == "canceled"
+    assert sleeping(repository.hang) == []
+
+
+def test_another_run_goes_on_when_one_is_cancelled(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = Repository(tmp_path / "other")
+    other.warm.close()
+    other.warm = repository.warm
+    cancel = threading.Event()
+    first = threading.Thread(target=lambda: repository.run(cancel))
+    second = threading.Thread(target=lambda: other.run(stop))
+    stop = threading.Event()
+    first.start()
+    second.start()
+    try:
+        wait_for(lambda: len(sleeping(repository.hang)) >= 4 and len(sleeping(other.hang)) >= 4, "both hang")
+        cancel.set()
+        first.join()
+        assert sleeping(repository.hang) == []
+        assert len(sleeping(other.hang)) == 4
+    finally:
+        cancel.set()
+        stop.set()
+        second.join()
+    for service in sleeping(repository.service) + sleeping(other.service):
+        service.kill()
+
+
+def test_the_run_ends_when_its_shim_is_killed(repository: Repository) -> None:
+    thread, ended = repository.under_way()
+    seen = repository.hanging()
+    repository.shim().kill()
+    thread.join()
+    assert (ended[0].status, ended[0].rc) == ("failed", 254)
+    repository.assert_that_only_the_service_is_left(seen)
+
+
+def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository: Repository) -> None:
+    thread, ended = repository.under_way()
+    seen = repository.hanging()
+    repository.server.kill()
+    thread.join()
+    assert (ended[0].status, ended[0].rc) == ("failed", 254)
+    repository.assert_that_only_the_service_is_left(seen)
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert [repository.run().status, repository.run().status] == ["successful", "successful"]
+    assert repository.said == ["playbooks start a cold Ansible: the warm server has ended"]
+
+
+def test_closing_ends_what_still_runs(repository: Repository) -> None:
+    thread, ended = repository.under_way()
+    seen = [*repository.hanging(), repository.server]
+    repository.warm.close()
+    thread.join()
+    repository.assert_that_only_the_service_is_left(seen)
+    assert ended[0].status == "failed"
+
+
+OWNER = """\
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_warm_ends import Repository
+repository = Repository(Path({root!r}))
+print(repository.hang, repository.service, repository.server.pid, repository.warm.folder, flush=True)
+try:
+    repository.run()
+except KeyboardInterrupt:
+    repository.warm.close()
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_nothing_goes_on_when_the_process_that_owns_it_ends(tmp_path: Path, number: signal.Signals) -> None:
+    """SIGTERM without a handler ends a process as abruptly as SIGKILL does."""
+    program = textwrap.dedent(OWNER).format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    hang, service, server, folder = owner.stdout.readline().split()
+    wait_for(lambda: len(sleeping(hang)) >= 4, "the play hangs")
+    seen = psutil.Process(owner.pid).children(recursive=True) + sleeping(hang)
+    assert int(server) in {process.pid for process in seen}
+    owner.send_signal(number)
+    owner.wait(DEADLINE_S)
+    owner.stdout.close()
+    services = sleeping(service)
+    wait_for(lambda: not [each for each in seen if each not in services and is_alive(each)], "all have ended")
+    assert sleeping(hang) == []
+    assert len(services) == 1  # what a finished task has started is the system's
+    services[0].kill()
+    wait_for(lambda: not Path(folder).exists(), "the private folder is gone")
+
+
+def test_nothing_is_left_when_the_owner_is_killed_before_the_server_is_ready(tmp_path: Path) -> None:
+    program = textwrap.dedent(OWNER).format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    _hang, _service, server, folder = owner.stdout.readline().split()
+    process = psutil.Process(int(server))
+    owner.kill()
+    owner.wait(DEADLINE_S)
+    owner.stdout.close()
+    wait_for(lambda: not is_alive(process), "the server has ended")
+    wait_for(lambda: not Path(folder).exists(), "the private folder is gone")

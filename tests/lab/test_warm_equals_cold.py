@@ -1,0 +1,264 @@
+"""A warm run equals a cold one: events, statistics, files and exit status of one corpus of plays, run both ways.
+
+What must differ (ids, times, temporary folders) is replaced by a word; all else is compared as it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.ansible_run import Event, run_ansible
+from drillbook.warm.client import Warm
+
+pytestmark = pytest.mark.lab
+
+CORPUS = Path(__file__).parent / "warm_corpus"
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+TIMES_AND_IDS = {
+    "uuid",
+    "parent_uuid",
+    "pid",
+    "created",
+    "runner_ident",
+    "start",
+    "end",
+    "delta",
+    "duration",
+    "started",
+    "finished_at",
+    "ansible_job_id",
+    "atime",
+    "mtime",
+    "ctime",
+    "inode",
+    "results_file",
+    "tmpdir",
+    "backup_file",
+}
+REPLACED = [
+    (re.compile(r"/tmp/drillbook-(?:run|warm)-\w+(?:/artifacts/[0-9a-f-]+)?"), "PRIVATE"),
+    (re.compile(r"\bansible-(?:local|tmp)-[\w.-]+"), "TEMPORARY"),
+    (re.compile(r"\b(?:ansible_)?tmp[\w]{8}\b"), "TEMPORARY"),
+    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
+    (re.compile(r"\bj\d+\.\d+\b"), "JOB"),
+    (re.compile(r"\b\d+\.\d{3,}\b"), "NUMBER"),
+    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]?\d*"), "TIME"),
+    (re.compile(r"\d:\d\d:\d\d\.\d+"), "DURATION"),
+    (re.compile(r"0x[0-9a-f]{6,}"), "ADDRESS"),
+]
+
+
+@dataclass
+class Ran:
+    """A run, without what must differ."""
+
+    status: str
+    rc: int
+    notes: tuple[str, ...]
+    events: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+class Repository:
+    """The corpus in a temporary folder, with a vault, and with a warm Ansible."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.out = root / "out"
+        shutil.copytree(CORPUS, root, dirs_exist_ok=True)
+        (root / "password").write_text("the password of the vault\n")
+        plain = root / "inventory/group_vars/web/vault.yml"
+        plain.write_text("secret: correct-horse\n")
+        subprocess.run(
+            [SCRIPTS / "ansible-vault", "encrypt", plain],  # the password is where the plays find it
+            check=True,
+            capture_output=True,
+            env=os.environ | {"LC_ALL": "C.UTF-8"},
+        )
+        self.reasons: list[str] = []
+        self.warm = Warm(root, (), SCRIPTS / "ansible-playbook", self.reasons.append)
+
+    def run(self, name: str, *, warm: bool, cancel_at: str = "", timeout_s: float = 120, **variables: object) -> Ran:
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir()
+        events: list[dict[str, Any]] = []
+        cancel = threading.Event()
+
+        def on_event(event: Event) -> None:
+            events.append(without_what_differs(event))
+            if cancel_at and event.get("event_data", {}).get("task") == cancel_at:
+                cancel.set()
+
+        ended = run_ansible(
+            self.root / f"playbooks/{name}.yml",
+            self.root / "inventory",
+            root=self.root,
+            variables={"out": str(self.out), "extra": "of the command line"} | variables,
+            timeout_s=timeout_s,
+            cancel=cancel,
+            on_event=on_event,
+            warm=self.warm if warm else None,
+        )
+        files = {
+            str(path.relative_to(self.root)): f"{path.stat().st_mode:o} {text(path.read_text())}"
+            for path in sorted(self.out.rglob("*"))
+            if path.is_file()
+        }
+        return Ran(ended.status, ended.rc, ended.notes, events, files)
+
+    def both(self, name: str, **options: Any) -> tuple[Ran, Ran]:
+        """The play warm and cold; the warm run is checked to have been one."""
+        warm = self.run(name, warm=True, **options)
+        assert self.reasons == []
+        return warm, self.run(name, warm=False, **options)
+
+
+def without_what_differs(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: "..." if key in TIMES_AND_IDS or key.endswith("_uuid") else without_what_differs(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [without_what_differs(each) for each in value]
+    return text(value) if isinstance(value, str) else value
+
+
+def text(value: str) -> str:
+    for pattern, word in REPLACED:
+        value = pattern.sub(word, value)
+    return value
+
+
+def lines(ran: Ran) -> list[str]:
+    """One line for each event: pytest shows which differ."""
+    return [json.dumps(event, sort_keys=True, ensure_ascii=False) for event in ran.events]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    root = tmp_path_factory.mktemp("corpus")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(root / "password"))
+        made = Repository(root)
+        try:
+            yield made
+        finally:
+            made.warm.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "rc", "seen"),
+    [
+        ("everything", 0, "not the built-in one"),
+        ("letters", 0, "çé ✓"),
+        ("ends", 0, "It ends itself"),
+        ("fails", 2, "on purpose"),
+        ("all_stop", 2, "false"),
+        ("crashes", 2, "it crashes"),
+        ("undefined", 2, "nothing_has_this_name"),
+        ("no_include", 2, "nowhere.yml"),
+        ("no_module", 4, "no_such_module"),
+        ("no_yaml", 4, "YAML parsing failed"),
+        ("no_role", 1, "nowhere"),
+        ("unreachable", 4, "runner_on_unreachable"),
+    ],
+)
+def test_a_play_is_the_same_warm_and_cold(repository: Repository, name: str, rc: int, seen: str) -> None:
+    warm, cold = repository.both(name)
+    assert seen in "\n".join(lines(cold))  # the play did what it is here for
+    assert lines(warm) == lines(cold)
+    assert warm.files == cold.files
+    assert (warm.status, warm.rc, warm.notes) == (cold.status, cold.rc, cold.notes)
+    assert cold.rc == rc
+
+
+def test_the_corpus_shows_what_it_is_for(repository: Repository) -> None:
+    """Else two runs that both did nothing would be equal."""
+    ran = repository.run("everything", warm=True)
+    said = "\n".join([*lines(ran), *ran.files.values()])
+    for expected in ("group 1", "cba not the built-in one [1]", "QUIET", "from the role, for web-2", "handled b"):
+        assert expected in said
+    assert "not the built-in one: LANG, C.UTF-8" in said
+    assert "correct-horse" not in said
+    assert set(ran.files) == {f"out/{each}" for each in ("free-web-1", "free-web-2", "page-web-1", "page-web-2")}
+    assert "DRILLBOOK_WARM_PAD" not in said
+
+
+@pytest.mark.parametrize("way", ["cancel", "timeout"])
+def test_a_run_that_is_ended_early_is_the_same(repository: Repository, way: str) -> None:
+    hang = f"33{len(way)}.{os.getpid()}"
+    options: dict[str, Any] = {"cancel_at": "It hangs"} if way == "cancel" else {"timeout_s": 3}
+    warm, cold = repository.both("hangs", hang=hang, **options)
+    assert (warm.status, warm.rc, warm.notes) == (cold.status, cold.rc, cold.notes)
+    assert warm.status == {"cancel": "canceled", "timeout": "timeout"}[way]
+    started = [event["event"] for event in warm.events]
+    assert started == [event["event"] for event in cold.events]
+
+
+def test_ids_of_tasks_do_not_repeat(repository: Repository) -> None:
+    """Ansible draws half of an id while it is imported."""
+    seen: list[str] = []
+
+    def on_event(event: Event) -> None:
+        seen.append(event.get("event_data", {}).get("task_uuid", ""))
+
+    for _ in range(2):
+        seen.append("next")
+        run_ansible(
+            repository.root / "playbooks/ends.yml",
+            repository.root / "inventory",
+            root=repository.root,
+            timeout_s=120,
+            on_event=on_event,
+            warm=repository.warm,
+        )
+    first, second = (set(part) - {"", "next"} for part in split(seen, "next"))
+    assert first
+    assert not first & second
+
+
+def split(words: list[str], at: str) -> Iterator[list[str]]:
+    places = [index for index, word in enumerate(words) if word == at] + [len(words)]
+    yield from (words[begin:end] for begin, end in itertools.pairwise(places))
+
+
+def test_runs_at_the_same_time_do_not_mix(repository: Repository) -> None:
+    """Several drills of a session may undo at once; each has its own folder, output and status."""
+    results: dict[str, tuple[int, list[str]]] = {}
+
+    def run(name: str) -> None:
+        said: list[str] = []
+        ended = run_ansible(
+            repository.root / f"playbooks/{name}.yml",
+            repository.root / "inventory",
+            root=repository.root,
+            variables={"out": str(repository.out), "extra": name},
+            timeout_s=120,
+            on_event=lambda event: said.append(event["stdout"]),
+            warm=repository.warm,
+        )
+        results[name] = ended.rc, said
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in ("fails", "letters", "no_yaml")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert repository.reasons == []
+    assert {name: rc for name, (rc, _said) in results.items()} == {"fails": 2, "letters": 0, "no_yaml": 4}
+    assert any("on purpose" in said for said in results["fails"][1])
+    assert not any("on purpose" in said for said in results["letters"][1])

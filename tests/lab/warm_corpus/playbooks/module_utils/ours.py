@@ -1,0 +1,2 @@
+def shouted(text):
+    return text.upper()

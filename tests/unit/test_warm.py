@@ -1,0 +1,126 @@
+"""What decides whether a run is warm, without an Ansible."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from drillbook.warm.client import why_not
+from drillbook.warm.procinfo import Memory, room
+from drillbook.warm.request import Configuration, Request
+
+pytestmark = pytest.mark.unit
+
+ENVIRONMENT = {b"HOME": b"/root", b"ANSIBLE_NOCOLOR": b"1", b"AWX_ISOLATED_DATA_DIR": b"/a"}
+
+
+def frame(*variables: bytes, arguments: tuple[bytes, ...] = (b"ansible-playbook", b"play.yml")) -> bytes:
+    return b"\0".join([b"/work", b"18", b"1,13", b"%d" % len(arguments), *arguments, *variables])
+
+
+def test_a_request_is_what_the_shim_was_started_with() -> None:
+    request = Request.read(frame(b"A=b=c", b"AWX_ISOLATED_DATA_DIR=/private/1"))
+    assert (request.directory, request.umask, request.ignored) == (b"/work", 18, frozenset({1, 13}))
+    assert request.arguments == [b"ansible-playbook", b"play.yml"]
+    assert request.environment[b"A"] == b"b=c"
+    assert request.mark == "/private/1"
+
+
+def test_a_request_shows_no_value_of_its_environment() -> None:
+    assert "hidden" not in repr(Request.read(frame(b"TOKEN=hidden")))
+    assert "hidden" not in repr(Configuration.of({b"TOKEN": b"hidden"}, b"/"))
+
+
+@pytest.mark.parametrize("body", [b"", b"/", b"/\0x\0\0001\0a", b"/\00018\0\0x"])
+def test_what_no_shim_sends_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\S"):
+        Request.read(body)
+
+
+def configuration(directory: bytes = b"/work", **changed: bytes) -> Configuration:
+    return Configuration.of(ENVIRONMENT | {name.encode(): value for name, value in changed.items()}, directory)
+
+
+def test_a_run_with_the_configuration_of_the_server_is_warm() -> None:
+    assert configuration().differs(configuration(AWX_ISOLATED_DATA_DIR=b"/b", DRILLBOOK_ANY=b"x")) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"ANSIBLE_FORKS": b"3"}, "the environment differs in ANSIBLE_FORKS"),
+        ({"HOME": b"/secret"}, "the environment differs in HOME"),
+        ({"TZ": b"UTC", "PATH": b"/bin"}, "the environment differs in PATH, TZ"),
+        ({"directory": b"/elsewhere"}, "the working directory differs"),
+    ],
+)
+def test_a_run_with_another_configuration_is_cold_and_no_value_is_told(changed: dict[str, bytes], why: str) -> None:
+    assert configuration().differs(configuration(**changed)) == why
+
+
+def test_an_ansible_cfg_that_has_changed_makes_a_run_cold(tmp_path: Path) -> None:
+    path = tmp_path / "ansible.cfg"
+    path.write_text("[defaults]\n")
+    before = configuration(ANSIBLE_CONFIG=os.fsencode(path))
+    path.touch()
+    assert before.differs(configuration(ANSIBLE_CONFIG=os.fsencode(path))) == ""
+    path.write_text("[defaults]\nforks = 1\n")
+    assert before.differs(configuration(ANSIBLE_CONFIG=os.fsencode(path))) == "ansible.cfg has changed"
+
+
+@pytest.mark.parametrize(
+    ("version", "platform", "why"),
+    [
+        ("2.19.14", "linux", ""),
+        ("2.19.0", "linux", ""),
+        ("2.20.1", "linux", "they were tested with ansible-core 2.19, and this is 2.20.1"),
+        ("2.2.0", "linux", "they were tested with ansible-core 2.19, and this is 2.2.0"),
+        ("2.19.14", "darwin", "they are for Linux only"),
+    ],
+)
+def test_warm_is_what_was_tested(version: str, platform: str, why: str) -> None:
+    assert why_not(version, platform) == why
+
+
+SHOWS = """
+import os, sys
+from drillbook.warm.procinfo import Memory, PAD, own_environment
+memory = Memory()
+assert PAD.encode() not in own_environment()
+pid = os.fork()
+if pid == 0:
+    environment = {b"MARK": b"of the fork", b"LONG": b"x" * 20000}
+    assert memory.holds(environment)
+    assert not memory.holds({b"LONG": b"x" * 200000})
+    memory.name([b"python", b"/bin/ansible-playbook", b"y" * 10000])
+    memory.show(environment)
+    print(open("/proc/self/cmdline").read().split("\\0")[:2], open("/proc/self/environ").read()[:16].split("\\0"))
+    print(len(open("/proc/self/cmdline").read()) < 20000, os.environ["OLD"], flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+print("OLD=kept" in open("/proc/self/environ").read().split("\\0"))
+"""
+
+
+def test_a_fork_shows_its_own_environment_and_its_parent_keeps_its() -> None:
+    arguments, variables = room()
+    done = subprocess.run(
+        [sys.executable, "-c", SHOWS, *arguments],
+        env=os.environ | variables | {"OLD": "kept"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "['python', '/bin/ansible-playbook'] ['MARK=of the fork']",
+        "True kept",
+        "True",
+    ]
+
+
+def test_a_process_without_room_holds_no_environment_of_a_run() -> None:
+    assert not Memory().holds({b"LONG": b"x" * 10_000_000})
