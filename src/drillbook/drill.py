@@ -185,7 +185,8 @@ class Drill:
                 raise DrillbookError(f"no {relative(path, root)}: a fault is a folder with inject.yml and undo.yml")
         entry = uuid.uuid4().hex
         record = chronicle.fault(name, variables, entry)
-        self._session.journal.plan(
+        switches = self._session.switches
+        planned = self._session.journal.plan(
             entry,
             run_id=self.run_id,
             fault=name,
@@ -193,7 +194,12 @@ class Drill:
             inventory=self._session.inventory_name,
             undo_playbook=relative(undo, root),
             evidence=located(chronicle.folder, root),
+            switch_playbook=switches.playbook(name),
         )
+        unarmed = switches.arm(planned)
+        switches.tell(chronicle)
+        if unarmed is not None:
+            raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {unarmed}")
         result = self._play(folder / "inject.yml", variables, "fault")
         self._session.journal.mark(entry, EntryState.INJECTED)
         problem = _problem(result)
@@ -494,6 +500,7 @@ class Drill:
             return
         if self._chronicle.step is not None:
             self._left_open(stopped_by)
+        self._session.switches.tell(self._chronicle)
         verdict = self._chronicle.judge(restored=False)
         if verdict.outcome is not Outcome.PASSED:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
@@ -517,6 +524,7 @@ class Drill:
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._chronicle.step_closed(status, error, self._prober, self._load)
+        self._session.switches.tell(self._chronicle)
 
     def _settle(self) -> None:
         """After the last criterion: what was met must still be so; only when all hold together is the system recovered.
@@ -601,6 +609,7 @@ class Drill:
             kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}
             chronicle.close(self._verdict, self._prober, self._load, kinds)
         finally:
+            self._session.switches.close()
             self._prober.stop()
             self._lock.release()
             self._shield.release()

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from drillbook.deadman import Switches
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
 from drillbook.evidence.recorder import Listener
@@ -54,6 +55,11 @@ class DrillSession:
         """Runs the playbooks of this repository on this inventory."""
         return Playbooks(self.root, self.inventory, self.redactor, pass_env=self.pass_env)
 
+    @cached_property
+    def switches(self) -> Switches:
+        """The dead man's switches of this repository's faults."""
+        return Switches(self.root, self.inventory.dead_man_switch_s, self.playbooks.run)
+
     @property
     def _slug(self) -> str:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", self.inventory.environment.name)
@@ -73,13 +79,17 @@ class DrillSession:
         return relative(self.inventory_path, self.root)
 
     def run_undo(self, entry: Entry) -> PlayResult:
-        """Run the undo of an entry. Raises DrillbookError when it cannot be run at all."""
+        """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
+
+        Raises DrillbookError when it cannot be run at all, or the switch is not disarmed.
+        """
         if entry.inventory != self.inventory_name:
             raise DrillbookError(
                 f"the fault {entry.fault!r} was injected with the inventory {entry.inventory}: "
                 f"undo it with 'drillbook restore --inventory {entry.inventory}'"
             )
-        return self.playbooks.run(self.root / entry.undo_playbook, entry.variables, timeout_s=UNDO_TIMEOUT_S)
+        undo = self.root / entry.undo_playbook
+        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
 
     def restore_leftovers(self, dead_evidence: str | None = None) -> list[Undone]:
         """Undo what earlier drills left open and finish the records of those that died. The caller holds the lock.
@@ -95,7 +105,8 @@ class DrillSession:
         planned = {entry.id for entry in self.journal.entries()}
         folders = {one.entry.evidence for one in undone} | ({dead_evidence} if dead_evidence else set())
         for folder in sorted(folders):
-            close_dead_run(self.root / folder, [one for one in undone if one.entry.evidence == folder], planned)
+            of_folder = [one for one in undone if one.entry.evidence == folder]
+            close_dead_run(self.root / folder, of_folder, planned, self.switches.states)
         return undone
 
 

@@ -63,7 +63,7 @@ class CheckRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook. `purpose`: fault, recovery, undo. `result` is `PlayResult.as_record()` in drill time."""
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `purpose`: fault, recovery, undo, switch."""
 
     step: int | None
     purpose: str
@@ -81,7 +81,10 @@ class PlayRecord:
 
 @dataclass(slots=True)
 class FaultRecord:
-    """A fault and what became of it. `undo`: pending, gone, failed, never happened."""
+    """A fault and what became of it. `undo`: pending, gone, failed, never happened.
+
+    `switch`, its dead man's switch: None (it has none), not armed, armed, fired, disarmed.
+    """
 
     name: str
     variables: Mapping[str, Any]
@@ -90,6 +93,7 @@ class FaultRecord:
     took_effect: bool = False
     undo_problem: str | None = None
     step: int = 0
+    switch: str | None = None
 
 
 @dataclass(slots=True)

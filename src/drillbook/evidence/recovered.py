@@ -6,8 +6,9 @@ The rule: what the dead drill had written stays; only what it could not write an
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from drillbook.clock import rfc3339, wall_now
 from drillbook.evidence.recorder import dumps, write_atomically
@@ -16,11 +17,17 @@ from drillbook.undo import Undone
 from drillbook.verdict import Outcome
 
 
-def close_dead_run(folder: Path, undone: Sequence[Undone], planned: Collection[str] | None = None) -> None:
+def close_dead_run(
+    folder: Path,
+    undone: Sequence[Undone],
+    planned: Collection[str] | None = None,
+    switches: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Close content/drill.json of a drill whose process died.
 
     Nothing happens where there is none, or where it is closed and its faults were gone already. `planned` are all
-    entries of the journal: a fault without one was never injected, since its undo was not on disk.
+    entries of the journal: a fault without one was never injected, since its undo was not on disk. `switches` says what
+    became of the dead man's switches, by entry.
     """
     path = folder / "content" / "drill.json"
     try:
@@ -35,6 +42,7 @@ def close_dead_run(folder: Path, undone: Sequence[Undone], planned: Collection[s
             if one.entry.id == fault["entry"]:
                 fault["undo"] = "failed" if one.problem else "gone"
                 fault["undo_problem"] = one.problem
+                fault["switch"] = switches.get(one.entry.id, fault.get("switch"))
     if record["outcome"] is None:
         record["outcome"] = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
         record["reason"] = (
