@@ -5,7 +5,7 @@ standard input, and goes on when ssh, Ansible and the control node are gone. It 
 command from the begin (secrets of it are never on disk or on a command line), and cannot be held up by a lock, a full
 disk or a clock that is set.
 
-Beside the lease ID.json (written by the module dead_man_switch) it keeps ID.result.json (written here alone).
+Beside the lease ID.json (written by the module dead_man_switch) it keeps ID.result (written here alone).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def locked(folder: Path):
 
 def result_of(lease: Path) -> Path:
     """Where the result of a lease is."""
-    return lease.with_suffix(".result.json")
+    return lease.with_suffix(".result")
 
 
 def renewals(lease: Path) -> int | None:

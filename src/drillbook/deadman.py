@@ -162,6 +162,7 @@ class Switches:
     def tell(self, chronicle: Chronicle) -> None:
         """Write into the record what happened since the last time. For the thread that writes the record."""
         faults = {fault.entry: fault for fault in chronicle.record.faults}
+        news = False
         while True:
             try:
                 said = self._said.get_nowait()
@@ -169,19 +170,22 @@ class Switches:
                 break
             if said.entry.id not in faults:
                 continue  # of a drill before this one
+            news = True
             if said.result is not None:
                 chronicle.play(said.result, "switch", said.variables)
             if said.note is not None:
                 chronicle.note(said.note)
             if said.fired:
                 sentence = (
-                    f"the dead man's switch of the fault {said.entry.fault!r} fired: it undid the fault on the target "
-                    "while the drill was under way"
+                    f"the dead man's switch of the fault {said.entry.fault!r} fired: "
+                    "the fault was undone on the target under the drill's hands"
                 )
                 chronicle.find(Phase.FAULT, FindingKind.FAILED, sentence)
         for entry, fault in faults.items():
-            fault.switch = self.states.get(entry, fault.switch)
-        chronicle.save()
+            state = self.states.get(entry, fault.switch)
+            news, fault.switch = news or state != fault.switch, state
+        if news:
+            chronicle.save()
 
     # ------------------------------------------------------------------ plays
 
