@@ -208,7 +208,8 @@ class Drill:
             chronicle.note("the guardian had died: another one stands by")
         entry = uuid.uuid4().hex
         record = chronicle.fault(name, variables, entry)
-        self._session.journal.plan(
+        switches = self._session.switches
+        planned = self._session.journal.plan(
             entry,
             run_id=self.run_id,
             fault=name,
@@ -216,7 +217,12 @@ class Drill:
             inventory=self._session.inventory_name,
             undo_playbook=relative(undo, root),
             evidence=located(chronicle.folder, root),
+            switch_playbook=switches.playbook(name),
         )
+        unarmed = switches.arm(planned)
+        switches.tell(chronicle)
+        if unarmed is not None:
+            raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {unarmed}")
         result = self._play(folder / "inject.yml", variables, "fault")
         self._session.journal.mark(entry, EntryState.INJECTED)
         problem = _problem(result)
@@ -648,6 +654,7 @@ class Drill:
         if self._control is not None and self._control.task is not None and not self._left_out_seen:
             sentence = f"the task {self._control.task} is not part of what the recovery runs: nothing was left out"
             self._chronicle.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
+        self._session.switches.tell(self._chronicle)
         verdict = self._chronicle.judge(restored=False)
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
@@ -671,6 +678,7 @@ class Drill:
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._chronicle.step_closed(status, error, self._prober, self._load)
+        self._session.switches.tell(self._chronicle)
 
     def end(self) -> None:
         """Put everything back, balance the work, judge, write the evidence. Always runs; shielded from signals.
@@ -692,6 +700,7 @@ class Drill:
             kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}
             chronicle.close(self._verdict, self._prober, self._load, kinds)
         finally:
+            self._session.switches.close()
             self._prober.stop()
             self._lock.release()
             self._shield.release()

@@ -112,6 +112,7 @@ class Inventory:
         *,
         endpoints: Mapping[str, Endpoint] = _EMPTY,
         work: Work | None = None,
+        dead_man_switch_s: int | None = None,
         groups: Mapping[str, tuple[str, ...]] = _EMPTY,
         hostvars: Mapping[str, Mapping[str, object]] = _EMPTY,
         secrets: Mapping[str, str] = _EMPTY,
@@ -119,12 +120,13 @@ class Inventory:
         problems: Mapping[tuple[str, str], str] = _EMPTY,
     ) -> None:
         """`connections` holds how Ansible connects to each host, `problems`, for (host, name), why that variable has no
-        value.
+        value. `dead_man_switch_s`: after so many seconds without renewal a fault's switch fires; None: none is armed.
         """
         self.path = path
         self.environment = environment
         self.endpoints = endpoints
         self.work = work
+        self.dead_man_switch_s = dead_man_switch_s
         self.groups = groups
         self.hostvars = hostvars
         self.secrets = secrets
@@ -165,6 +167,7 @@ class Inventory:
             reader.environment(),
             endpoints=MappingProxyType(endpoints),
             work=reader.work(endpoints),
+            dead_man_switch_s=reader.dead_man_switch(),
             groups=MappingProxyType(
                 {
                     name: tuple(host for host in resolved.entries if host in hosts)
@@ -272,7 +275,9 @@ _KIND = {
     EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
     EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
 }
-_FOR_ALL = ("drillbook_environment", "drillbook_endpoints", "drillbook_work")
+_FOR_ALL = ("drillbook_environment", "drillbook_endpoints", "drillbook_work", "drillbook_dead_man_switch")
+LEAST_SWITCH_S = 10
+"""Seconds. A renewal is a play of 1 to 2.5 s, made three times in this time; it may be missed once."""
 _ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
 
 
@@ -381,6 +386,15 @@ class _Reader:
             completed_endpoint=endpoint,
             completed_query=completed.text("query"),
         )
+
+    def dead_man_switch(self) -> int | None:
+        node = self._top("drillbook_dead_man_switch", {"after"})
+        if node is None:
+            return None
+        after_s = node.number("after", node.value("after"))
+        if after_s < LEAST_SWITCH_S or after_s != int(after_s):
+            node.fail("after", f"it is {after_s:g}, and has to be a whole number of seconds, {LEAST_SWITCH_S} or more")
+        return int(after_s)
 
     def _top(self, name: str, keys: set[str] | None) -> Node | None:
         entry = self._entries.get(name)

@@ -58,6 +58,8 @@ class Entry:
     evidence: str
     state: EntryState
     at: str
+    switch_playbook: str | None = None
+    """The playbook of the dead man's switch that may be armed for it; absent in lines of older versions."""
 
     @property
     def open(self) -> bool:
@@ -81,6 +83,7 @@ class Journal:
         inventory: str,
         undo_playbook: str,
         evidence: str,
+        switch_playbook: str | None = None,
     ) -> Entry:
         """Put the undo on disk. Only after this returns may the fault happen. Raises JournalError."""
         entry = Entry(
@@ -93,6 +96,7 @@ class Journal:
             evidence,
             EntryState.PLANNED,
             rfc3339(wall_now()),
+            switch_playbook,
         )
         line = {name: getattr(entry, name) for name in Entry.__slots__}
         self._append(line)

@@ -79,6 +79,7 @@ class Restore:
                 fault.undo = "never happened"
         entries = [entry for entry in journal.open_entries() if entry.run_id == run_id]
         undo_all(journal, entries, self.session.run_undo, tell)
+        self.session.switches.tell(chronicle)
 
     def _baseline_again(self, baseline: Iterable[tuple[int, Check]]) -> None:
         chronicle, since_s = self.chronicle, time.monotonic()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.ansible_run import end_plays
+from drillbook.deadman import Switches
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
 from drillbook.evidence.recorder import Listener
@@ -96,6 +97,11 @@ class DrillSession:
         """Who puts everything back when this process dies; not started by asking for it."""
         return Guardian(self.root, self.inventory_path, self._slug, self.owner, self.pass_env)
 
+    @cached_property
+    def switches(self) -> Switches:
+        """The dead man's switches of this repository's faults."""
+        return Switches(self.root, self.inventory.dead_man_switch_s, self.playbooks.run)
+
     @property
     def _slug(self) -> str:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", self.inventory.environment.name)
@@ -115,13 +121,17 @@ class DrillSession:
         return relative(self.inventory_path, self.root)
 
     def run_undo(self, entry: Entry) -> PlayResult:
-        """Run the undo of an entry. Raises DrillbookError when it cannot be run at all."""
+        """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
+
+        Raises DrillbookError when it cannot be run at all, or the switch is not disarmed.
+        """
         if entry.inventory != self.inventory_name:
             raise DrillbookError(
                 f"the fault {entry.fault!r} was injected with the inventory {entry.inventory}: "
                 f"undo it with 'drillbook restore --inventory {entry.inventory}'"
             )
-        return self.playbooks.run(self.root / entry.undo_playbook, entry.variables, timeout_s=UNDO_TIMEOUT_S)
+        undo = self.root / entry.undo_playbook
+        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
 
     def put_back(self, role: Role, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
         """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""
@@ -145,13 +155,13 @@ class DrillSession:
                 {"event": "note", "text": f"an earlier drill left {entry.fault!r} ({entry.state}): undoing it first"}
             )
         undone = undo_all(self.journal, entries, self.run_undo)
-        planned = {entry.id for entry in self.journal.entries()}
+        known = {entry.id: entry.state for entry in self.journal.entries()}
         folders = {one.entry.evidence for one in undone}
         if dead is not None and dead.evidence is not None:
             folders.add(dead.evidence)
         for folder in sorted(folders):
             of_folder = [one for one in undone if one.entry.evidence == folder]
-            close_dead_run(self.root / folder, of_folder, planned, by)
+            close_dead_run(self.root / folder, of_folder, known, self.switches.states, by)
         return undone
 
 

@@ -18,6 +18,14 @@ from drillbook.playbook import PlayResult, TaskStatus
 ASSERTIONS = ("ansible.builtin.assert", "assert")
 
 
+class StillArmedError(DrillbookError):
+    """The fault is proven gone, and its dead man's switch is not: it may act at any time."""
+
+    def __init__(self, sentence: str, result: PlayResult) -> None:
+        super().__init__(sentence)
+        self.result = result
+
+
 @dataclass(frozen=True, slots=True)
 class Undone:
     """What became of one entry; `problem` is None when the fault is proven gone."""
@@ -58,6 +66,8 @@ def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) ->
     try:
         result = run(entry)
         problem = why_not_gone(result)
+    except StillArmedError as error:
+        result, problem = error.result, str(error)
     except DrillbookError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the other faults are undone too

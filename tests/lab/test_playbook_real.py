@@ -586,3 +586,42 @@ def test_the_working_directory_of_the_caller_does_not_matter(
     )
     assert result.successful
     assert str(tmp_path) not in result.stdout
+
+
+def test_several_threads_run_plays_at_once_and_ending_one_leaves_the_others_alone(fresh: Repository) -> None:
+    play = """\
+        - hosts: web
+          gather_facts: false
+          tasks:
+            - name: "{{ who }} waits for the others"
+              ansible.builtin.wait_for: {path: "{{ playbook_dir }}/go", sleep: 1}
+            - name: "{{ who }} is done"
+              ansible.builtin.debug: {msg: "{{ who }}"}
+        """
+    path = fresh.write("playbooks/play.yml", play)
+    playbooks, cancel = fresh.playbooks(), threading.Event()
+    results: dict[str, PlayResult] = {}
+    waiting = {who: threading.Event() for who in ("first", "second", "ended")}
+
+    def run(who: str) -> None:
+        results[who] = playbooks.run(
+            path, {"who": who}, cancel=cancel if who == "ended" else None, on_task=lambda _: waiting[who].set()
+        )
+
+    threads = {who: threading.Thread(target=run, args=(who,)) for who in waiting}
+    for thread in threads.values():
+        thread.start()
+    assert all(each.wait(60) for each in waiting.values()), "all three are under way at once"
+    cancel.set()
+    threads["ended"].join()
+    fresh.write("playbooks/go", "")
+    for thread in threads.values():
+        thread.join()
+    assert {who: result.status for who, result in results.items()} == {
+        "first": "successful",
+        "second": "successful",
+        "ended": "canceled",
+    }
+    for who in ("first", "second"):
+        assert {task.task.split()[0] for task in results[who].tasks} == {who}
+        assert [task.message for task in results[who].tasks if task.action.endswith("debug")] == [who, who]

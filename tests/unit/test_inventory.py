@@ -477,3 +477,27 @@ def test_the_private_directory_goes_with_the_inventory() -> None:
     assert it.connection_env["ANSIBLE_SSH_CONTROL_PATH_DIR"].startswith(str(directory))
     del it
     assert not directory.exists()
+
+
+def test_a_dead_mans_switch_is_armed_when_the_inventory_says_after_how_long() -> None:
+    assert inventory().dead_man_switch_s is None
+    assert inventory(drillbook_dead_man_switch={"after": 60}).dead_man_switch_s == 60
+    assert inventory(drillbook_dead_man_switch={"after": "60"}).dead_man_switch_s == 60
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"afer": 60}, 'drillbook_dead_man_switch.afer .*there is no such key; did you mean "after"'),
+        ({}, 'the key "after" is missing'),
+        (60, "has to be a mapping with the keys after"),
+        ({"after": 0}, "has to be a number above 0"),
+        ({"after": "soon"}, "has to be a number above 0"),
+        ({"after": 9}, "it is 9, and has to be a whole number of seconds, 10 or more"),
+        ({"after": 10.5}, "it is 10.5, and has to be a whole number of seconds"),
+    ],
+)
+def test_a_dead_mans_switch_that_is_misspelt_is_no_switch_left_out(setting: object, says: str) -> None:
+    with pytest.raises(InventoryError, match=says) as raised:
+        inventory(drillbook_dead_man_switch=setting)
+    assert "group_vars/all.yml:1" in str(raised.value)

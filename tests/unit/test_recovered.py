@@ -85,7 +85,7 @@ def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> Non
 
 
 def test_a_fault_whose_undo_was_never_on_disk_never_happened(died: Path) -> None:
-    close_dead_run(died, [], planned=())
+    close_dead_run(died, [], known={})
     assert read(died)["faults"][0]["undo"] == "never happened"
 
 
@@ -107,3 +107,11 @@ def test_evidence_that_cannot_be_read_is_left_as_it_is(tmp_path: Path, text: str
     close_dead_run(tmp_path, [undone("e1")])
     assert path.exists() == (text is not None)
     assert text is None or path.read_text() == text
+
+
+def test_a_fault_whose_entry_is_closed_is_gone(died: Path) -> None:
+    close_dead_run(died, [], known={"e1": EntryState.CLOSED})
+    record = json.loads((died / "content/drill.json").read_text())
+    assert record["faults"][0]["undo"] == "gone"
+    assert record["reason"].endswith("its faults were undone by then")
+    assert record["outcome"] == "ABORTED"

@@ -75,9 +75,10 @@ class CheckRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook. `purpose`: fault, recovery, second recovery, undo.
+    """One run of a playbook, `PlayResult.as_record()` in drill time.
 
-    `result` is `PlayResult.as_record()` in drill time."""
+    `purpose`: fault, recovery, second recovery, undo, switch.
+    """
 
     step: int | None
     purpose: str
@@ -95,7 +96,10 @@ class PlayRecord:
 
 @dataclass(slots=True)
 class FaultRecord:
-    """A fault and what became of it. `undo`: pending, gone, failed, never happened."""
+    """A fault and what became of it. `undo`: pending, gone, failed, never happened.
+
+    `switch`, its dead man's switch: None (it has none), not armed, armed, fired, disarmed.
+    """
 
     name: str
     variables: Mapping[str, Any]
@@ -104,6 +108,7 @@ class FaultRecord:
     took_effect: bool = False
     undo_problem: str | None = None
     step: int = 0
+    switch: str | None = None
 
 
 @dataclass(slots=True)

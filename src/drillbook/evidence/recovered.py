@@ -6,23 +6,32 @@ The rule: what the dead drill had written stays; only what it could not write an
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from drillbook.clock import rfc3339, wall_now
 from drillbook.evidence.recorder import dumps, write_atomically
+from drillbook.journal import EntryState
 from drillbook.render import html
 from drillbook.undo import Undone
 from drillbook.verdict import Outcome
 
 
 def close_dead_run(
-    folder: Path, undone: Sequence[Undone], planned: Collection[str] | None = None, by: str = "a later run"
+    folder: Path,
+    undone: Sequence[Undone],
+    known: Mapping[str, EntryState] | None = None,
+    switches: Mapping[str, str] = MappingProxyType({}),
+    by: str = "a later run",
 ) -> None:
     """Close content/drill.json of a drill whose process died; `by` is who put its faults back.
 
-    Nothing happens where there is none, or where it is closed and its faults were gone already. `planned` are all
-    entries of the journal: a fault without one was never injected, since its undo was not on disk.
+    Nothing happens where there is none, or where it is closed and its faults were gone already. `known` is what
+    the journal says of every entry: a fault without one was never injected, since its undo was not on disk; one that is
+    closed is gone, although the drill had no time to write it down. `switches` says what became of the dead man's
+    switches, by entry.
     """
     path = folder / "content" / "drill.json"
     try:
@@ -31,19 +40,23 @@ def close_dead_run(
         return
     problems = [one.problem for one in undone if one.problem]
     for fault in record["faults"]:
-        if planned is not None and fault["undo"] == "pending" and fault["entry"] not in planned:
-            fault["undo"] = "never happened"
+        if known is not None and fault["undo"] == "pending":
+            if fault["entry"] not in known:
+                fault["undo"] = "never happened"
+            elif known[fault["entry"]] is EntryState.CLOSED:
+                fault["undo"] = "gone"
         for one in undone:
             if one.entry.id == fault["entry"]:
                 fault["undo"] = "failed" if one.problem else "gone"
                 fault["undo_problem"] = one.problem
+                fault["switch"] = switches.get(one.entry.id, fault.get("switch"))
     if record["outcome"] is None:
         record["outcome"] = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
         record["reason"] = (
             f"a fault could not be undone: {problems[0]}"
             if problems
             else f"the drill's process died in the phase {_last_phase(record)}; "
-            + ("its faults were undone afterwards" if undone else "nothing was broken by then")
+            + _what_became(record, undone)
         )
         record["axes"]["restored"] = {"holds": not problems, "reasons": problems}
         record["ended_at"] = rfc3339(wall_now())
@@ -58,6 +71,13 @@ def close_dead_run(
         html.report(folder)
     except Exception:  # noqa: BLE001 - the record is what counts; `drillbook report` writes the page again and says why not
         return
+
+
+def _what_became(record: Mapping[str, Any], undone: Sequence[Undone]) -> str:
+    if undone:
+        return "its faults were undone afterwards"
+    gone = any(fault["undo"] == "gone" for fault in record["faults"])
+    return "its faults were undone by then" if gone else "nothing was broken by then"
 
 
 def _last_phase(record: dict[str, object]) -> str:

@@ -233,7 +233,9 @@ def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
     labels = [_Label(at_s, f"{event['event']}".replace("_", " ") + f"  {at_s:.1f} s") for at_s, event in events]
     if limit_s is not None and limit_s <= shown_end_s:
         labels.append(_Label(limit_s, f"RTO limit  {limit_s:g} s", limit=True))
-    plays = [play for play in record["plays"] if None not in (number(play["started_s"]), number(play["ended_s"]))]
+    # renewals of a dead man's switch come every few seconds, and would hide what changed something
+    shown = [play for play in record["plays"] if play.get("purpose") != "switch"]
+    plays = [play for play in shown if None not in (number(play["started_s"]), number(play["ended_s"]))]
     with _drawing() as new_figure:
         width_pt = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN) * 72
         _place(labels, width_pt / shown_end_s, width_pt)
