@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.abort import Aborted, AbortGuard, conditions, refuse_unhealthy
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
 from drillbook.clock import Anchor, rfc3339
@@ -24,7 +25,7 @@ from drillbook.control import RULE, Control, ControlKind, Measured, Way, allowed
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
-from drillbook.evidence.record import Record, Role, StepRecord
+from drillbook.evidence.record import PrerequisiteRecord, Record, Role, StepRecord
 from drillbook.evidence.recorder import Recorder, folder_name
 from drillbook.guard import Holder, permit
 from drillbook.inventory import Inventory
@@ -33,6 +34,7 @@ from drillbook.load import Load
 from drillbook.objectives import Objectives
 from drillbook.phases import Phase
 from drillbook.playbook import PlayResult, TaskResult, TaskStatus
+from drillbook.prerequisites import lacking, look, refuse_too_few, verify
 from drillbook.probe import Prober
 from drillbook.restore import Restore
 from drillbook.session import DrillSession, located, relative
@@ -96,6 +98,11 @@ class Drill:
     def hosts(self, pattern: str) -> list[Host]:
         """testinfra hosts of a host or group name; never empty. Raises InventoryError."""
         return self._session.inventory.hosts(pattern)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who is present, as named with --present."""
+        return self._session.people
 
     @property
     def load(self) -> Load:
@@ -297,6 +304,21 @@ class Drill:
         """
         self._look_once(check, Role.BOUND)
 
+    def require(self, check: Check) -> None:
+        """A prerequisite is there, by one look (drillbook.prerequisites has the checks). It is no part of the baseline.
+
+        Raises DrillFailure (ABORTED) when it is not: nothing is broken then.
+        """
+        chronicle = self._chronicle
+        if chronicle.step is None or chronicle.phase is not Phase.BASELINE:
+            raise DrillbookError(f"{check.name}: a prerequisite belongs to the Given steps, before anything is broken")
+        seen = look(check)
+        chronicle.record.prerequisites.append(
+            PrerequisiteRecord(check.name, seen.observed, seen.required, seen.met, chronicle.step.number)
+        )
+        if not seen.met:
+            raise self._fail(Phase.BASELINE, FindingKind.ABORTED, lacking(check, seen))
+
     def expect(self, check: Check) -> None:
         """The check is met by the first look that begins now. Raises DrillFailure."""
         self._look_once(check, Role.EVIDENCE)
@@ -467,7 +489,10 @@ class Drill:
         """
         session = self._session
         inventory = session.inventory
-        permit(inventory.environment, session.allow_production, self._item.tags)
+        where = inventory.where("drillbook_environment.kind")
+        permit(inventory.environment, session.allow_production, self._item.tags, where)
+        refuse_too_few(inventory, session.people)
+        watched = conditions(self._item.tags, inventory.endpoints, inventory.where("drillbook_endpoints"))
         self._prepare_control()
         self._lock = session.lock()
         dead = self._lock.acquire(
@@ -476,19 +501,25 @@ class Drill:
         try:
             self._restore_leftovers(dead)
             session.guardian.start()  # it is waited for before the first fault
+            self._shield = Shield(lambda text: self._chronicle.tell("note", text=text))
+            self._abort = AbortGuard(watched, self._shield)
+            refuse_unhealthy(watched, session.redactor.text)
+            prerequisites = verify(inventory, session.people, session.redactor.text)
             anchor = Anchor()
             self._settled_s = anchor.mono_s
             record = self._new_record(anchor)
+            record.people, record.prerequisites = list(session.people), prerequisites
             title = self._item.scenario_name if self._control is None else f"{self._control} {record.title}"
             folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
             recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
             self._lock.name_evidence(located(folder, session.root))
             self._chronicle = Chronicle(anchor, record, recorder, self._objectives, self._control)
             self._prober = Prober(inventory.endpoints)
+            self._abort.watch(self._prober)
             self._prober.start()
-            self._shield = Shield(lambda text: self._chronicle.tell("note", text=text))
             self._begun = True
             self._shield.raise_on_signal()
+            self._abort.arm()
         except BaseException:
             if not self._begun:
                 self._lock.release()
@@ -601,10 +632,12 @@ class Drill:
 
     def step_started(self, number: int) -> None:
         """A step begins (numbers count from 1)."""
+        self._abort.check()
         self._chronicle.step_started(number)
 
     def step_passed(self) -> None:
         """The step under way ended well."""
+        self._abort.check()
         self._close_step(self._status())
 
     def _status(self) -> str:
@@ -624,10 +657,8 @@ class Drill:
             self._tolerated = error
             self._close_step("absent", str(error).strip() or type(error).__name__)
             return
-        if not isinstance(error, DrillFailure):
-            # an assertion of the user's own step looked and found it not so; anything else could not look
-            kind = FindingKind.FAILED if isinstance(error, AssertionError) else FindingKind.UNKNOWN
-            self._fail(self._chronicle.phase, kind, _sentence(error))
+        if not isinstance(error, DrillFailure) and self._abort.fired is None:
+            self._fail(self._chronicle.phase, _kind(error), _sentence(error))
         self._close_step("failed", str(error).strip() or type(error).__name__)
 
     def steps_ended(self, stopped_by: BaseException | None) -> None:
@@ -640,15 +671,20 @@ class Drill:
         if whole and stopped_by is None and self._chronicle.step is None and not self._chronicle.findings:
             try:
                 settle(self._chronicle, self._prober, self._criteria)
+            except Aborted:
+                pass  # told below, as what was seen
             except KeyboardInterrupt as stop:
                 self._judged = True
                 self._stopped(stop)
                 raise
         self._shield.hold()
+        aborted = self._aborted()
         self._judged = True
         if isinstance(stopped_by, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)):
             self._stopped(stopped_by)
             return
+        if aborted is not None:
+            raise aborted
         if self._chronicle.step is not None:
             self._left_open(stopped_by)
         if self._control is not None and self._control.task is not None and not self._left_out_seen:
@@ -659,6 +695,16 @@ class Drill:
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
         self._sound_so_far = True
+
+    def _aborted(self) -> DrillFailure | None:
+        """Why the drill is over, when its abort condition fired; from here on that is noted only."""
+        fired = self._abort.hold()
+        if fired is None:
+            return None
+        self._chronicle.mark(Event.ABORT_FIRED, fired.moment(self._prober.of(fired.endpoint).all()))
+        failure = self._fail(self._chronicle.phase, FindingKind.ABORTED, fired.sentence)
+        self._close_step("interrupted", fired.sentence)
+        return failure
 
     def _stopped(self, by: BaseException) -> None:
         step, reason = self._chronicle.step, str(by) or type(by).__name__
@@ -689,7 +735,7 @@ class Drill:
         if not self._begun or self._verdict is not None:
             return
         self._shield.hold()
-        if not self._judged:
+        if not self._judged and self._aborted() is None:
             self._fail(self._chronicle.phase, FindingKind.UNKNOWN, "the steps ended without being judged")
         chronicle, inventory = self._chronicle, self._session.inventory
         try:
@@ -698,10 +744,15 @@ class Drill:
             self._verdict = chronicle.judge(restored=True)
             self._prober.stop()
             kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}
+            self._abort.hold()
+            for note in self._abort.notes():
+                chronicle.note(note)
             chronicle.close(self._verdict, self._prober, self._load, kinds)
         finally:
             self._session.switches.close()
             self._prober.stop()
+            self._abort.hold()
+            self._abort.release()
             self._lock.release()
             self._shield.release()
         self._tell_verdict(self._verdict)
@@ -740,6 +791,13 @@ def _problem(result: PlayResult, *, must_change: bool = True) -> str | None:
     if must_change and not result.changed:
         return f"{result.playbook} changed nothing"
     return None
+
+
+def _kind(error: BaseException) -> FindingKind:
+    """An assertion of the user's own step looked and found it not so; whatever else it raised could not look."""
+    if isinstance(error, GuardError):
+        return FindingKind.ABORTED
+    return FindingKind.FAILED if isinstance(error, AssertionError) else FindingKind.UNKNOWN
 
 
 def _sentence(error: BaseException) -> str:

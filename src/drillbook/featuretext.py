@@ -7,6 +7,7 @@ error, keeps only the last of two scenarios with one name, and forgets the lines
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ SEVERITIES = ("P0", "P1", "P2", "P3", "P4")
 
 # Tags are markers, and these make pytest fail without arguments.
 _NEED_ARGUMENTS = ("@parametrize", "@usefixtures", "@filterwarnings", "@skipif")
+
+ABORT_WHEN = "abort-when"
+"""`@abort-when:ENDPOINT` names an endpoint that must never fail while the drill runs."""
 
 # The events from which a recovery time objective may run.
 RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_STARTED)
@@ -157,6 +161,7 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
         key, _, value = tag.name.removeprefix("@").partition(":")
         if tag.name in _NEED_ARGUMENTS:
             yield Problem(tag.location.line, f"{tag.name} is a marker of pytest's that needs arguments: rename the tag")
+        yield from _abort_problems(tag, key, value, tags)
         if key not in _SINGLE:
             continue
         if key in seen and seen[key] != value:
@@ -165,6 +170,20 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
         reason = _SINGLE[key](value)
         if reason:
             yield Problem(tag.location.line, f"{tag.name}: {reason}")
+
+
+def _abort_problems(tag: Tag, key: str, value: str, tags: Sequence[Tag]) -> Iterator[Problem]:
+    """What is wrong with an abort condition. A misspelt one would never stop a drill, and nobody would notice."""
+    line = tag.location.line
+    if key != ABORT_WHEN:
+        spelt = key.lower().replace("_", "-")
+        if (spelt.startswith("abort") and value) or difflib.get_close_matches(spelt, [ABORT_WHEN], 1, 0.8):
+            yield Problem(line, f"{tag.name} stops no drill: write @{ABORT_WHEN}:ENDPOINT")
+        return
+    if not value:
+        yield Problem(line, f"{tag.name} names no endpoint: write @{ABORT_WHEN}:ENDPOINT, with _ for a space")
+    if next(each for each in tags if each.name == tag.name) is not tag:
+        yield Problem(line, f"{tag.name} is given twice here")
 
 
 def _bad_rto(value: str) -> str | None:

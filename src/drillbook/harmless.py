@@ -39,7 +39,7 @@ _METHODS = frozenset({
     "json", "answers", "silent", "status", "latency", "is_", "is_not", "at_most", "at_least", "within",
     "contains", "satisfies", "marking",
     # the drill, its load, its inventory
-    "inject", "recover", "leave_alone", "expect", "eventually", "throughout", "always", "bound", "before",
+    "inject", "recover", "leave_alone", "expect", "eventually", "throughout", "always", "bound", "require", "before",
     "last_before", "since_fault_s", "phase_opened_s", "note", "baseline_begins", "submit_work", "hosts", "submit",
     "balance", "refused", "failures", "variable", "names", "setting",
     # texts, lists, mappings
@@ -49,7 +49,7 @@ _METHODS = frozenset({
 })  # fmt: skip
 _KEEPS_A_FUNCTION = frozenset({"satisfies"})
 _ATTRIBUTES = frozenset({
-    "load", "inventory", "rate", "endpoints", "groups", "hostvars", "environment", "work", "name", "kind",
+    "load", "inventory", "people", "rate", "endpoints", "groups", "hostvars", "environment", "work", "name", "kind",
     "url", "subject", "unit", "endpoint", "value",
 })  # fmt: skip
 _PLAIN = (str, int, float, bool, bytes, types.NoneType)

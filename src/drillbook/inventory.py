@@ -7,12 +7,13 @@ secrets in it are known to the Redactor before anything is recorded.
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import os
 import subprocess
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -102,6 +103,15 @@ class Work:
     refused: frozenset[int] = frozenset({503})
 
 
+@dataclass(frozen=True, slots=True)
+class Prerequisites:
+    """What the environment demands of every drill: people present, hosts reached, endpoints that answer."""
+
+    people: int = 0
+    hosts: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
 class Inventory:
     """A resolved inventory. It owns a private directory (for the control sockets of ssh) that goes when it goes."""
 
@@ -113,20 +123,25 @@ class Inventory:
         endpoints: Mapping[str, Endpoint] = _EMPTY,
         work: Work | None = None,
         dead_man_switch_s: int | None = None,
+        prerequisites: Prerequisites = Prerequisites(),
         groups: Mapping[str, tuple[str, ...]] = _EMPTY,
         hostvars: Mapping[str, Mapping[str, object]] = _EMPTY,
         secrets: Mapping[str, str] = _EMPTY,
         connections: Mapping[str, Mapping[str, Any]] = _EMPTY,
         problems: Mapping[tuple[str, str], str] = _EMPTY,
+        where: Callable[[str], str] | None = None,
     ) -> None:
         """`connections` holds how Ansible connects to each host, `problems`, for (host, name), why that variable has no
         value. `dead_man_switch_s`: after so many seconds without renewal a fault's switch fires; None: none is armed.
+        `where` gives file and line of a variable of the group all, or of a key in it: "a.b".
         """
         self.path = path
         self.environment = environment
         self.endpoints = endpoints
         self.work = work
         self.dead_man_switch_s = dead_man_switch_s
+        self.prerequisites = prerequisites
+        self.where = where or (lambda _name: str(path))
         self.groups = groups
         self.hostvars = hostvars
         self.secrets = secrets
@@ -168,6 +183,7 @@ class Inventory:
             endpoints=MappingProxyType(endpoints),
             work=reader.work(endpoints),
             dead_man_switch_s=reader.dead_man_switch(),
+            prerequisites=reader.prerequisites(endpoints),
             groups=MappingProxyType(
                 {
                     name: tuple(host for host in resolved.entries if host in hosts)
@@ -178,6 +194,7 @@ class Inventory:
             secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
             connections=MappingProxyType(resolved.connections),
             problems=resolved.problems(),
+            where=reader.where,
         )
 
     @cached_property
@@ -275,7 +292,13 @@ _KIND = {
     EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
     EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
 }
-_FOR_ALL = ("drillbook_environment", "drillbook_endpoints", "drillbook_work", "drillbook_dead_man_switch")
+_FOR_ALL = (
+    "drillbook_environment",
+    "drillbook_endpoints",
+    "drillbook_work",
+    "drillbook_dead_man_switch",
+    "drillbook_prerequisites",
+)
 LEAST_SWITCH_S = 10
 """Seconds. A renewal is a play of 1 to 2.5 s, made three times in this time; it may be missed once."""
 _ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
@@ -290,6 +313,7 @@ class _Reader:
         first, self._entries = next(iter(resolved.entries.items()))
         for host, entries in resolved.entries.items():
             self._refuse_errors(entries)
+            self._refuse_misspelt(entries)
             for name in _FOR_ALL:
                 here, there = self._entries.get(name, {}), entries.get(name, {})
                 if here.get("value") != there.get("value"):
@@ -304,6 +328,16 @@ class _Reader:
                 path, message = entry["error"]["where"], entry["error"]["message"]
                 msg = f"{path} ({origin_of(entry, path) or self._resolved.path}): {message}"
                 raise InventoryError(msg)
+
+    def _refuse_misspelt(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """A prerequisite under a wrong name would be demanded of no drill, and nobody would notice."""
+        for name in entries:
+            if name.startswith("drillbook_") and name not in _FOR_ALL:
+                near = difflib.get_close_matches(name, _FOR_ALL, 1, 0.9)
+                if near:
+                    place = origin_of(entries[name], name) or self._resolved.path
+                    msg = f'{name} ({place}): there is no such variable; did you mean "{near[0]}"?'
+                    raise InventoryError(msg)
 
     def environment(self) -> Environment:
         node = self._top("drillbook_environment", {"name", "kind"})
@@ -396,13 +430,24 @@ class _Reader:
             node.fail("after", f"it is {after_s:g}, and has to be a whole number of seconds, {LEAST_SWITCH_S} or more")
         return int(after_s)
 
+    def prerequisites(self, endpoints: Mapping[str, Endpoint]) -> Prerequisites:
+        node = self._top("drillbook_prerequisites", {"people", "hosts", "endpoints"})
+        if node is None:
+            return Prerequisites()
+        hosts = [*self._resolved.entries, *self._resolved.groups]
+        return Prerequisites(
+            people=node.count("people"),
+            hosts=node.names("hosts", lambda name: bool(fnmatch.filter(hosts, name)), "host or group"),
+            endpoints=node.names("endpoints", endpoints.__contains__, "endpoint of drillbook_endpoints"),
+        )
+
     def _top(self, name: str, keys: set[str] | None) -> Node | None:
         entry = self._entries.get(name)
         if entry is None or entry["value"] is None:
             return None
-        return Node(name, entry["value"], keys, self._where)
+        return Node(name, entry["value"], keys, self.where)
 
-    def _where(self, path: str) -> str:
+    def where(self, path: str) -> str:
         entry = self._entries.get(path.split(".", 1)[0], {})
         return origin_of(entry, path) or str(self._resolved.path)
 

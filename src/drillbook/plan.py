@@ -120,6 +120,15 @@ class PlanningDrill:
             raise DrillbookError("no work is submitted in this drill: say 'Given jobs are submitted at N per second'")
         return self._load
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who is present is said when the drill is run."""
+        raise NotYetKnown("who is present")
+
+    def require(self, check: Check) -> None:
+        """Would be looked at once, before anything is broken."""
+        self._looks(check, "before anything is broken")
+
     def hosts(self, pattern: str) -> list[object]:
         """Looks at hosts are made in a drill only."""
         raise NotYetKnown(f"a look at the hosts {pattern!r}")

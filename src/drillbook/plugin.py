@@ -23,6 +23,7 @@ from drillbook.collection import ScenarioItem
 from drillbook.drill import Drill, DrillFailure, NotRestored
 from drillbook.errors import DrillbookError
 from drillbook.live import Mailbox, Out, Post, screen
+from drillbook.prerequisites import distinct_names
 from drillbook.proof import Run, proofs, unmissed, write_proof
 from drillbook.render import terminal
 from drillbook.session import DrillSession
@@ -70,6 +71,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini("drillbook_warm", "auto or off: import Ansible once for the session", default=WARM[0])
     planrun.add_options(group)
+    group.addoption(
+        "--present",
+        metavar="NAME",
+        action="append",
+        default=None,
+        help="who is present at the drills; several times, or separated by commas (default: DRILLBOOK_PRESENT)",
+    )
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
@@ -155,6 +163,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
             inventory_path=(base / path).absolute(),
             evidence_root=evidence.absolute(),
             allow_production=config.getoption("--allow-production"),
+            people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
         )

@@ -209,12 +209,21 @@ class Prober:
         self._endpoints = {name: endpoint for name, endpoint in endpoints.items() if endpoint.probe}
         self._known = endpoints
         self.series = {name: Series(name) for name in self._endpoints}
+        self._told: dict[str, Callable[[Sample], None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._cpu_s = 0.0
         self._started_s = 0.0
         self._stopped_s: float | None = None
+
+    def on_sample(self, name: str, told: Callable[[Sample], None]) -> None:
+        """Tell each sample of an endpoint, once it is in its series, in the prober's thread: be quick, never raise.
+
+        Before `start`. Raises DrillbookError as `of` does.
+        """
+        self.of(name)
+        self._told[name] = told
 
     def start(self) -> None:
         """Begin to sample; returns when the loop runs. Raises DrillbookError for an endpoint that nobody can ask."""
@@ -248,7 +257,10 @@ class Prober:
         try:
             while True:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                series.append(await take(probe, endpoint.timeout_s))
+                sample = await take(probe, endpoint.timeout_s)
+                series.append(sample)
+                if name in self._told:
+                    self._told[name](sample)
                 due = max(due + interval, time.monotonic())
         finally:
             await probe.close()
@@ -328,6 +340,15 @@ class Prober:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+async def take_once(endpoint: Endpoint) -> Sample:
+    """One sample by a connection of its own. Raises DrillbookError for an endpoint that nobody can ask."""
+    probe = _probe(endpoint)
+    try:
+        return await take(probe, endpoint.timeout_s)
+    finally:
+        await probe.close()
 
 
 async def take(probe: Probe, timeout_s: float) -> Sample:

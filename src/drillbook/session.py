@@ -6,7 +6,6 @@ The rule: nothing is resolved, opened or started until a drill needs it; a sessi
 from __future__ import annotations
 
 import os
-import re
 import sysconfig
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,10 +21,10 @@ from drillbook.evidence.record import PlayRecord, to_plain
 from drillbook.evidence.recorder import Listener
 from drillbook.evidence.recovered import close_dead_run
 from drillbook.evidence.redaction import Redactor
-from drillbook.guard import Holder, Lock, Role
+from drillbook.guard import EnvironmentLock, Holder, Role
 from drillbook.guardian import Guardian
 from drillbook.inventory import Inventory
-from drillbook.journal import Entry, Journal
+from drillbook.journal import Entry, Journal, journal_path, slug
 from drillbook.playbook import Playbooks, PlayResult
 from drillbook.undo import Undone, undo_all
 
@@ -51,6 +50,8 @@ class DrillSession:
     inventory_path: Path
     evidence_root: Path
     allow_production: str | None = None
+    people: tuple[str, ...] = ()
+    """Who is present at the drills."""
     pass_env: tuple[str, ...] = ()
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -95,25 +96,22 @@ class DrillSession:
     @cached_property
     def guardian(self) -> Guardian:
         """Who puts everything back when this process dies; not started by asking for it."""
-        return Guardian(self.root, self.inventory_path, self._slug, self.owner, self.pass_env)
+        environment = slug(self.inventory.environment.name)
+        return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
 
     @cached_property
     def switches(self) -> Switches:
         """The dead man's switches of this repository's faults."""
         return Switches(self.root, self.inventory.dead_man_switch_s, self.playbooks.run)
 
-    @property
-    def _slug(self) -> str:
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.inventory.environment.name)
-
     @cached_property
     def journal(self) -> Journal:
         """The undo journal of the inventory's environment."""
-        return Journal(self.root / ".drillbook" / f"journal-{self._slug}.ndjson")
+        return Journal(journal_path(self.root, self.inventory.environment.name))
 
-    def lock(self, role: Role = Role.DRILL) -> Lock:
-        """A handle on the lock of the inventory's environment."""
-        return Lock(self.root / ".drillbook" / f"lock-{self._slug}", self.id)
+    def lock(self, role: Role = Role.DRILL) -> EnvironmentLock:
+        """A handle on the lock of the inventory's environment, for who does this with it."""
+        return EnvironmentLock(self.root, self.inventory.environment, self.id, role)
 
     @property
     def inventory_name(self) -> str:

@@ -87,6 +87,27 @@ class Node:
             self.fail(key, f"it is {_called(value)}, and has to be a number above 0")
         return number
 
+    def count(self, key: str) -> int:
+        """A whole number above zero, by default 0: none is asked for."""
+        if not self.has(key):
+            return 0
+        number = self.number(key, 1)
+        if number != int(number):
+            self.fail(key, f"it is {_called(self.value(key))}, and has to be a whole number")
+        return int(number)
+
+    def names(self, key: str, known: Callable[[str], bool], what: str) -> tuple[str, ...]:
+        """A list of names, one at least, each of which is `known` as a `what`; by default empty."""
+        value = self.value(key, None)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+            self.fail(key, f"it is {_called(value)}, and has to be a list of names")
+        for each in value:
+            if not known(each):
+                self.fail(key, f'"{each}" is no {what}')
+        return tuple(dict.fromkeys(value))
+
     def flag(self, key: str, *, default: bool) -> bool:
         """True or false."""
         value = self.value(key, default)

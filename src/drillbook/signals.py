@@ -44,6 +44,11 @@ class Shield:
         self._stopped = True
         raise Stopped(signal.Signals(number).name)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether a signal has stopped the steps."""
+        return self._stopped
+
     def hold(self) -> None:
         """From here on signals are noted only."""
         for number in self._before:

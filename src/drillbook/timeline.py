@@ -23,6 +23,7 @@ class Event(StrEnum):
     RECOVERED = "recovered"
     STABLE = "stable"
     RESTORED = "restored"
+    ABORT_FIRED = "abort_fired"
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,10 @@ class Mini:
         lines = "\n".join(f"    {step}" for step in steps)
         (self.root / "features/web.feature").write_text(f"{tags}\nFeature: Web\n\n  Scenario: {name}\n{lines}\n")
 
+    def inventory(self, text: str) -> None:
+        """Add variables of the group all."""
+        self.replace("inventories/hosts.yml", "\n  hosts:\n", f"\n{text}  hosts:\n")
+
     def replace(self, path: str, old: str, new: str) -> None:
         """Edit a file; the old text must be there."""
         file = self.root / path
@@ -135,6 +139,13 @@ def wait_for(condition: Any, what: str, deadline_s: float = 30) -> None:
         if time.monotonic() > end:
             pytest.fail(f"not so within {deadline_s} s: {what}")
         time.sleep(0.02)  # a poll with a deadline, not a guess at how long something takes
+
+
+@pytest.fixture(autouse=True)
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test is a machine of its own: their environments have one name, and their drills would refuse each other."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "drillbook"
 
 
 @pytest.fixture

@@ -243,6 +243,7 @@ def test_production_is_refused(mini: Mini) -> None:
     refused = mini.pytest()
     assert refused.status == 13, refused.output
     assert "--allow-production mini" in refused.output
+    assert "inventories/hosts.yml:6): nothing is broken there" in " ".join(refused.output.split())
     untagged = mini.pytest("features", "--allow-production", "mini")
     assert untagged.status == 13, untagged.output
     mini.feature(*GOOD, tags="@production-safe")

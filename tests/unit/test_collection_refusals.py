@@ -315,6 +315,30 @@ CASES = {
         [f"{X}:1: @rto is given twice here, as 5m and as 10m"],
         "@rto:5m\nFeature: F\n  @rto:10m\n  Scenario: S\n    Given the system is healthy\n",
     ),
+    "an abort condition that names nothing": Case(
+        "@abort-when\n" + HEALTHY,
+        [f"{X}:1: @abort-when names no endpoint: write @abort-when:ENDPOINT, with _ for a space"],
+        "@abort-when:api\n" + HEALTHY,
+    ),
+    "an abort condition that names nothing after its colon": Case(
+        "@abort-when:\n" + HEALTHY,
+        [f"{X}:1: @abort-when: names no endpoint: *"],
+        "@abort-when:api_ready @abort-when:api\n" + HEALTHY,
+    ),
+    "an abort condition twice": Case(
+        "@abort-when:api @abort-when:api\n" + HEALTHY,
+        [f"{X}:1: @abort-when:api is given twice here"],
+        "@abort-when:api\nFeature: F\n  @abort-when:api\n  Scenario: S\n    Given the system is healthy\n",
+    ),
+    "a misspelt abort condition": Case(
+        "Feature: F\n  @abort_when:api @abort-if:api @abbort-when\n  Scenario: S\n    Given the system is healthy\n",
+        [
+            f"{X}:2: @abbort-when stops no drill: write @abort-when:ENDPOINT",
+            f"{X}:2: @abort-if:api stops no drill: write @abort-when:ENDPOINT",
+            f"{X}:2: @abort_when:api stops no drill: write @abort-when:ENDPOINT",
+        ],
+        "Feature: F\n  @aborted @row:abort\n  Scenario: S\n    Given the system is healthy\n",
+    ),
     "bad tags of a rule and of examples": Case(
         """\
 Feature: F

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from drillbook.errors import GuardError
-from drillbook.guard import Lock, permit
+from drillbook.guard import EnvironmentLock, Lock, Role, permit, state_folder
 from drillbook.inventory import Environment, EnvironmentKind
+from drillbook.journal import EntryState, Journal, journal_path
 
 from .support import DEADLINE_S, until
 
@@ -136,7 +139,7 @@ def test_the_lock_of_a_dead_process_is_free_and_says_whose_it_was(path: Path) ->
     )
     holder = mine.holder()
     assert holder is not None
-    assert (holder.session, holder.evidence) == ("mine", None)
+    assert (holder.session, holder.evidence) == ("mine", "evidence/dead"), "kept until that record is closed"
     mine.release()
 
 
@@ -192,3 +195,194 @@ def test_an_interrupt_while_waiting_gives_the_place_up(path: Path) -> None:
     third = Lock(path, "other")
     third.acquire("three")
     third.release()
+
+
+# ------------------------------------------------------------------ roles
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        (Role.GUARDIAN, "waiting for the guardian of 'one' (process"),
+        (Role.RESTORE, "waiting for 'one' (process"),
+    ],
+)
+def test_who_puts_the_environment_back_is_waited_for(path: Path, role: Role, said: str) -> None:
+    first, second = Lock(path, "one session", role=role), Lock(path, "another session")
+    first.acquire("one")
+    told: list[str] = []
+    waiter = threading.Thread(target=second.acquire, args=("two", told.append))
+    waiter.start()
+    until(lambda: len(told) == 1, "told")
+    assert told[0].startswith(said)
+    assert told[0].endswith(", which puts the environment back")
+    first.release()
+    waiter.join(DEADLINE_S)
+    assert not waiter.is_alive()
+    second.release()
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_nobody_waits_for_the_drill_of_another_session(path: Path, role: Role) -> None:
+    first, second = Lock(path, "one session"), Lock(path, "another session", role=role)
+    first.acquire("one")
+    with pytest.raises(GuardError, match="another drill is running"):
+        second.acquire("two")
+    first.release()
+
+
+# ------------------------------------------------------------------ the lock of the machine
+
+STAGING = Environment("staging", EnvironmentKind.STAGING)
+LAB = Environment("staging", EnvironmentKind.LAB)
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "drillbook"
+
+
+def checkout(tmp_path: Path, name: str, environment: Environment = STAGING) -> EnvironmentLock:
+    return EnvironmentLock(tmp_path / name, environment, f"session of {name}")
+
+
+def break_something(root: Path, state: EntryState = EntryState.INJECTED) -> None:
+    journal = Journal(journal_path(root, "staging"))
+    journal.plan(
+        "1", run_id="r", fault="network_cut", variables={}, inventory="inv", undo_playbook="undo.yml", evidence="e"
+    )
+    journal.mark("1", state)
+
+
+def die(lock: EnvironmentLock) -> None:
+    """Give the locks up as the kernel does for a dead process: the name stays."""
+    assert lock._machine is not None
+    for each in (lock._machine, lock._here):
+        each.release(keep_name=True)
+
+
+@pytest.mark.parametrize("kind", [EnvironmentKind.STAGING, EnvironmentKind.PRODUCTION])
+def test_two_checkouts_do_not_have_one_environment(tmp_path: Path, state: Path, kind: EnvironmentKind) -> None:
+    environment = Environment("staging", kind)
+    one, other = checkout(tmp_path, "one", environment), checkout(tmp_path, "other", environment)
+    one.acquire("The network is cut")
+    assert (state / "lock-staging").is_file()
+    assert state.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(GuardError, match=rf"since [^ ]*, in the checkout {tmp_path}/one\. Wait for it to end"):
+        other.acquire("Redis is killed")
+    another = checkout(tmp_path, "other", Environment("another staging", kind))
+    another.acquire("Redis is killed")
+    another.release()
+    one.release()
+    assert other.acquire("Redis is killed") is None
+    holder = other.holder()
+    assert holder is not None
+    assert (holder.root, holder.role, holder.drill) == (str(tmp_path / "other"), Role.DRILL, "Redis is killed")
+    other.release()
+    assert other.holder() is None
+
+
+def test_two_checkouts_have_their_labs_each(tmp_path: Path, state: Path) -> None:
+    one, other = checkout(tmp_path, "one", LAB), checkout(tmp_path, "other", LAB)
+    one.acquire("one")
+    other.acquire("other")
+    assert not state.exists()
+    with pytest.raises(GuardError, match="another drill is running"):
+        EnvironmentLock(tmp_path / "one", LAB, "another session").acquire("one again")
+    one.release()
+    other.release()
+
+
+def test_the_open_fault_of_a_dead_drill_keeps_another_checkout_out(tmp_path: Path, state: Path) -> None:
+    one, other = checkout(tmp_path, "one"), checkout(tmp_path, "other")
+    one.acquire("The network is cut")
+    break_something(tmp_path / "one")
+    die(one)
+    for _ in range(2):
+        with pytest.raises(GuardError) as raised:
+            other.acquire("Redis is killed")
+        assert f"in the checkout {tmp_path}/one) left the fault 'network_cut' in this environment: run" in str(
+            raised.value
+        )
+        assert str(raised.value).endswith(f"'drillbook restore --inventory inv' in {tmp_path}/one first")
+    again = checkout(tmp_path, "one")
+    dead = again.acquire("drillbook restore")
+    assert dead is not None
+    assert dead.drill == "The network is cut"
+    Journal(journal_path(tmp_path / "one", "staging")).mark("1", EntryState.CLOSED)
+    again.release()
+    assert other.acquire("Redis is killed") is None
+    other.release()
+
+
+def test_a_dead_drill_without_an_open_fault_is_no_obstacle(tmp_path: Path, state: Path) -> None:
+    one, other = checkout(tmp_path, "one"), checkout(tmp_path, "other")
+    one.acquire("The network is cut")
+    break_something(tmp_path / "one", EntryState.CLOSED)
+    die(one)
+    assert other.acquire("Redis is killed") is None, "the dead of another checkout is not this one's to close"
+    other.release()
+
+
+def test_a_drill_that_ends_with_an_open_fault_leaves_its_name(tmp_path: Path, state: Path) -> None:
+    one, other = checkout(tmp_path, "one"), checkout(tmp_path, "other")
+    one.acquire("The network is cut")
+    break_something(tmp_path / "one", EntryState.UNDO_FAILED)
+    one.release()
+    with pytest.raises(GuardError, match="left the fault 'network_cut'"):
+        other.acquire("Redis is killed")
+    assert one.acquire("The network is cut") is None
+    one.release()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (shutil.rmtree, "its undo journal is gone: look by hand"),
+        (lambda root: (root / ".drillbook/journal-staging.ndjson").write_text("x\n"), "cannot be known: .* is damaged"),
+    ],
+)
+def test_what_cannot_be_known_keeps_out(
+    tmp_path: Path, state: Path, spoil: Callable[[Path], object], sentence: str
+) -> None:
+    one, other = checkout(tmp_path, "one"), checkout(tmp_path, "other")
+    one.acquire("The network is cut")
+    die(one)
+    spoil(tmp_path / "one")
+    with pytest.raises(GuardError, match=sentence):
+        other.acquire("Redis is killed")
+    (state / "lock-staging").unlink()
+    other.acquire("Redis is killed")
+    other.release()
+
+
+def test_a_lock_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(GuardError, match="lock-staging: the lock cannot be made: "):
+        checkout(tmp_path, "one").acquire("one")
+
+
+def test_where_the_state_of_a_user_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert state_folder() == Path("/home/ada/.local/state/drillbook")
+    monkeypatch.setenv("XDG_STATE_HOME", "relative")
+    assert state_folder() == Path("/home/ada/.local/state/drillbook")
+    monkeypatch.setenv("XDG_STATE_HOME", "/var/state")
+    assert state_folder() == Path("/var/state/drillbook")
+
+
+def test_an_environment_may_have_any_name(tmp_path: Path, state: Path) -> None:
+    lock = checkout(tmp_path, "one", Environment("../eu/1", EnvironmentKind.STAGING))
+    lock.acquire("one")
+    assert [each.name for each in state.iterdir()] == ["lock-..%2Feu%2F1"]
+    lock.release()
+
+
+def test_a_refusal_names_the_place() -> None:
+    with pytest.raises(GuardError, match=r"'prod-eu' is production \(hosts\.yml:6\): nothing is broken there"):
+        permit(PRODUCTION, None, [], "hosts.yml:6")
+    with pytest.raises(GuardError, match=r"'prod-eu' is production \(hosts\.yml:6\) and the scenario has no tag"):
+        permit(PRODUCTION, "prod-eu", [], "hosts.yml:6")

@@ -16,7 +16,7 @@ import pytest
 
 from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import EndpointKind, Environment, EnvironmentKind, Inventory, Work
+from drillbook.inventory import EndpointKind, Environment, EnvironmentKind, Inventory, Prerequisites, Work
 from drillbook.resolved import ResolvedInventory
 from drillbook.secretnames import is_secret_header, is_secret_name
 
@@ -54,6 +54,16 @@ def inventory(redactor: Redactor | None = None, /, **variables: Any) -> Inventor
 
 def endpoints(**settings: object) -> Inventory:
     return inventory(drillbook_endpoints={"it": settings})
+
+
+def test_prerequisites_are_none_unless_they_are_demanded() -> None:
+    assert inventory().prerequisites == Prerequisites()
+    demanded = {"people": "2", "hosts": ["redis", "api-*", "redis"], "endpoints": ["api"]}
+    it = inventory(
+        drillbook_prerequisites=demanded, drillbook_endpoints={"api": {"kind": "http", "url": "http://api.test"}}
+    )
+    assert it.prerequisites == Prerequisites(2, ("redis", "api-*"), ("api",))
+    assert it.where("drillbook_prerequisites.people") == f"{INVENTORY}/group_vars/all.yml:11"
 
 
 def test_an_environment_is_what_the_inventory_says() -> None:
@@ -122,6 +132,37 @@ def test_an_inventory_that_does_not_say_what_it_is_is_refused() -> None:
         (
             {"drillbook_work": {"submit": {"url": "http://x"}, "completed": {"endpoint": "db", "query": "select"}}},
             'drillbook_work.completed.endpoint (ALL:13): "db" is no endpoint of kind sql (there is none).',
+        ),
+        (
+            {"drillbook_prerequisites": {"poeple": 2}},
+            (
+                'drillbook_prerequisites.poeple (ALL:11): there is no such key; did you mean "people"? '
+                "Known are endpoints, hosts, people."
+            ),
+        ),
+        (
+            {"drillbook_prerequisites": {"people": 1.5}},
+            'drillbook_prerequisites.people (ALL:11): it is "1.5", and has to be a whole number.',
+        ),
+        (
+            {"drillbook_prerequisites": {"people": 0}},
+            'drillbook_prerequisites.people (ALL:11): it is "0", and has to be a number above 0.',
+        ),
+        (
+            {"drillbook_prerequisites": {"hosts": "redis"}},
+            'drillbook_prerequisites.hosts (ALL:11): it is "redis", and has to be a list of names.',
+        ),
+        (
+            {"drillbook_prerequisites": {"hosts": ["redis", "rediss"]}},
+            'drillbook_prerequisites.hosts (ALL:11): "rediss" is no host or group.',
+        ),
+        (
+            {"drillbook_prerequisites": {"endpoints": ["alerts"]}},
+            'drillbook_prerequisites.endpoints (ALL:11): "alerts" is no endpoint of drillbook_endpoints.',
+        ),
+        (
+            {"drillbook_prerequisits": {"people": 2}},
+            'drillbook_prerequisits (ALL:10): there is no such variable; did you mean "drillbook_prerequisites"?',
         ),
     ],
 )

@@ -523,3 +523,8 @@ def test_the_manual_names_every_field(example: tuple[dict[str, Any], dict[str, A
     ]
     missing = {name for row in rows for name in row if f"`{name}`" not in manual}
     assert missing == set()
+
+
+def test_who_was_present_is_shown(record: dict[str, Any]) -> None:
+    assert "<li>Present <b>Ada, Grace</b></li>" in render(record, {}, [])
+    assert "Present" not in render({**record, "people": []}, {}, []).split("<main>")[0]

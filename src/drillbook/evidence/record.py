@@ -74,6 +74,17 @@ class CheckRecord:
 
 
 @dataclass(slots=True)
+class PrerequisiteRecord:
+    """What had to be there before anything was broken. `step` is None for what the inventory demands of every drill."""
+
+    name: str
+    observed: str
+    required: str
+    met: bool
+    step: int | None = None
+
+
+@dataclass(slots=True)
 class PlayRecord:
     """One run of a playbook, `PlayResult.as_record()` in drill time.
 
@@ -188,6 +199,8 @@ class Record:
     objectives: Mapping[str, Any]
     control: Mapping[str, Any] | None = None
     """None for a drill. `name`, `task`; `waits` (how its waiting times come about) and `times_from` (a run_id)."""
+    people: list[str] = field(default_factory=list)
+    prerequisites: list[PrerequisiteRecord] = field(default_factory=list)
     ended_at: str | None = None
     duration_s: float | None = None
     outcome: str | None = None

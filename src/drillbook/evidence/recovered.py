@@ -55,8 +55,7 @@ def close_dead_run(
         record["reason"] = (
             f"a fault could not be undone: {problems[0]}"
             if problems
-            else f"the drill's process died in the phase {_last_phase(record)}; "
-            + _what_became(record, undone)
+            else f"the drill's process died in the phase {_last_phase(record)}; " + _what_became(record, undone)
         )
         record["axes"]["restored"] = {"holds": not problems, "reasons": problems}
         record["ended_at"] = rfc3339(wall_now())

@@ -20,6 +20,7 @@ from drillbook.evidence.record import (
     EventRecord,
     FaultRecord,
     PlayRecord,
+    PrerequisiteRecord,
     ProbeRecord,
     Record,
     StepRecord,
@@ -180,6 +181,10 @@ def _record(samples: Mapping[str, Sequence[Row]], attempts: Sequence[Row]) -> Re
         process=4711,
         started_at=rfc3339(BEGAN),
         objectives={"rto_s": 600.0, "rto_clock": "fault_injected", "severity": "P0"},
+        people=["Ada", "Grace"],
+        prerequisites=[
+            PrerequisiteRecord("2 people are present", "2 (Ada, Grace)", "at least 2, named with --present", met=True)
+        ],
         times=TimesRecord(
             detect_s=detected_s - CUT_S,
             detect_uncertainty_s=0.233,

@@ -1,4 +1,7 @@
-"""The service that is drilled: healthy unless the flag file is there. Writes its port to a file."""
+"""The service that is drilled: healthy unless the flag file is there. Writes its port to a file.
+
+What the customers see, /customers, is healthy unless the file `angry` is there.
+"""
 
 import http.server
 import json
@@ -12,7 +15,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        broken = (folder / "flag").exists()
+        broken = (folder / ("angry" if self.path == "/customers" else "flag")).exists()
         body = json.dumps({"status": "down" if broken else "ok"}).encode()
         self.send_response(503 if broken else 200)
         self.send_header("Content-Length", str(len(body)))
