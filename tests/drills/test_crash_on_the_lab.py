@@ -1,0 +1,148 @@
+"""SIGKILL at random instants of R1, R2 and a process kill on the lab: of the drill, of its guardian, of both.
+
+The instants come from a fixed seed and spread over the time that the drill needs. Wherever one falls, what must be true
+afterwards is the same: every fault is proven gone, the lab is well, the record says what happened, nobody is left.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from drillbook.journal import Journal
+from drillbook_lab.testing import RunningLab, running_lab
+
+from .conftest import DEADLINE_S, left_over, records, wait_for
+
+pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("crash-on-the-lab")]
+
+ROOT = Path(__file__).parents[2]
+FEATURE = """@rto:10m
+Feature: Redis
+
+  Scenario: {name}
+    Given the system is healthy
+    And jobs are submitted at 20 per second
+    When {fault}
+    Then within 30 seconds the API reports "redis" as down
+    When the recovery playbook "redis/{recovery}" is run
+    Then within 60 seconds the API reports "redis" as up
+    And within 60 seconds every acknowledged job is completed exactly once
+"""
+DRILLS = {
+    "R1": ('the network between "api" and "redis" is cut', "restore_network"),
+    "R2": ("Redis refuses the application", "give_access_back"),
+    "process kill": ("every Redis node is killed", "start"),
+}
+VICTIMS = ("drill", "both", "guardian")
+INSTANTS = 10
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[RunningLab]:
+    with running_lab() as lab:
+        yield lab
+
+
+@dataclass
+class Drills:
+    """A copy of this repository's drills on a lab of their own, with one feature for each kind of fault."""
+
+    root: Path
+    lab: RunningLab
+    needed_s: dict[str, float]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+        return kept | {"DRILLBOOK_LAB_STATE": str(self.lab.lab.state)}
+
+    def start(self, name: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"features/{name}.feature"]
+        with (self.root / "output").open("wb") as output:
+            return subprocess.Popen(
+                command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, env=self.environment
+            )
+
+    def restore(self) -> int:
+        """Put everything back by hand; the exit status."""
+        command = [sys.executable, "-m", "drillbook.cli", "restore"]
+        return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, check=False).returncode
+
+
+@pytest.fixture(scope="module")
+def drills(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Drills:
+    """The repository; each drill was run once, and passed."""
+    root = tmp_path_factory.mktemp("crash")
+    for folder in ("steps", "playbooks", "inventories"):
+        shutil.copytree(ROOT / folder, root / folder)
+    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\n')
+    (root / "features").mkdir()
+    made = Drills(root, lab, {})
+    for name, (fault, recovery) in DRILLS.items():
+        text = FEATURE.format(name=name, fault=fault, recovery=recovery)
+        (root / f"features/{name}.feature").write_text(text)
+        began = time.monotonic()
+        assert made.start(name).wait(2 * DEADLINE_S) == 0, (root / "output").read_text()
+        made.needed_s[name] = time.monotonic() - began
+    return made
+
+
+def guardians(root: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if str(root) in words and any(word.endswith("guardian.py") for word in words):
+            found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("number", range(INSTANTS))
+@pytest.mark.parametrize("name", DRILLS)
+def test_whatever_dies_when_the_lab_is_put_back(name: str, number: int, drills: Drills) -> None:
+    shutil.rmtree(drills.root / "evidence", ignore_errors=True)
+    victim = VICTIMS[number % len(VICTIMS)]
+    share = (number + random.Random(f"{name}-{number}").random()) / INSTANTS
+    process = drills.start(name)
+    with_pause_until(time.monotonic() + share * drills.needed_s[name], process)
+    for guardian in guardians(drills.root) if victim != "drill" else ():
+        guardian.kill()
+    if victim != "guardian":
+        process.kill()
+    process.wait(2 * DEADLINE_S)
+    if victim == "both":
+        assert drills.restore() in {0, 64}  # 64: killed before anything was there
+    wait_for(lambda: not left_over(drills.root), "nobody is left", DEADLINE_S)
+
+    assert Journal(drills.root / ".drillbook/journal-lab.ndjson").open_entries() == []
+    wait_for(lambda: drills.lab.health()["status"] == "ok", "the lab is well", DEADLINE_S)
+    for record in records(drills.root):
+        as_it_should(record, victim, process.returncode)
+
+
+def with_pause_until(until_s: float, process: subprocess.Popen[bytes]) -> None:
+    """Return at this instant, or when the process has ended."""
+    try:
+        process.wait(max(0.0, until_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return
+
+
+def as_it_should(record: dict[str, Any], victim: str, status: int) -> None:
+    if victim == "guardian" or status == 0:
+        assert record["outcome"] == "PASSED", record["reason"]
+    else:
+        assert record["outcome"] in {"ABORTED", "PASSED"}, record["reason"]
+        assert record["outcome"] == "PASSED" or "the drill's process died in the phase" in record["reason"]
+    assert all(fault["undo"] in {"gone", "never happened"} for fault in record["faults"])
