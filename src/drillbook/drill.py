@@ -735,6 +735,7 @@ class Drill:
         if not self._begun or self._verdict is not None:
             return
         self._shield.hold()
+        self._abort.hold()
         if not self._judged and self._aborted() is None:
             self._fail(self._chronicle.phase, FindingKind.UNKNOWN, "the steps ended without being judged")
         chronicle, inventory = self._chronicle, self._session.inventory
@@ -744,14 +745,12 @@ class Drill:
             self._verdict = chronicle.judge(restored=True)
             self._prober.stop()
             kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}
-            self._abort.hold()
             for note in self._abort.notes():
                 chronicle.note(note)
             chronicle.close(self._verdict, self._prober, self._load, kinds)
         finally:
             self._session.switches.close()
             self._prober.stop()
-            self._abort.hold()
             self._abort.release()
             self._lock.release()
             self._shield.release()
