@@ -131,7 +131,10 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",  # half an inventory is a wrong inventory
-        "ANSIBLE_CHECK_MODE_MARKERS": "True",  # the only sign of check mode in what a run reports
+        # the only sign of check mode in what a run reports, and it stands with results that may not be hidden
+        "ANSIBLE_CHECK_MODE_MARKERS": "True",
+        "ANSIBLE_DISPLAY_OK_HOSTS": "True",
+        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "True",
     }
     if "interpreter_python" not in said:
         env["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"

@@ -6,6 +6,7 @@ the drill waits, measures and judges.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -73,9 +74,11 @@ class Reading:
             if value is MISSING:
                 return Observation(met=False, observed=f"no {self.subject} in the answer", required=required)
             try:
-                fits = bool(met(value))
+                fits = met(value)
             except TypeError:
                 fits = False
+            # a coroutine that nobody awaits and a method that nobody calls are true for Python
+            fits = fits if callable(fits) or inspect.isawaitable(fits) else bool(fits)
             return Observation(fits, self._show(value), required)
 
         return Check(f"{self.subject} {required}", self.source, judge)

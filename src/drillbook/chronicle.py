@@ -113,6 +113,25 @@ class Chronicle:
         self._recorder.save()
         self.tell("done", status=status, duration_s=step.duration_s, text=f"{step.keyword} {step.text}")
 
+    def idle(self, step: StepRecord) -> str | None:
+        """What the step left undone that steps of its phase are for; None when it did its work.
+
+        A Given may prepare something; but nothing is broken over a system that no Given has looked at.
+        """
+        record = self.record
+        match step.phase:
+            case Phase.FAULT:
+                done = any(fault.step == step.number and fault.took_effect for fault in record.faults)
+                return None if done else "broke nothing: it did not call drill.inject"
+            case Phase.RECOVERY:
+                done = step.number in self.recovered_steps
+                return None if done else "recovered nothing: it did not call drill.recover or drill.leave_alone"
+            case Phase.BASELINE if record.steps[step.number].phase is Phase.BASELINE:
+                return None
+        own = Phase.BASELINE if step.phase is Phase.BASELINE else None
+        done = any(check.phase is own or check.step == step.number for check in record.checks)
+        return None if done else "handed no check to the drill: nothing shows that it is so"
+
     # ------------------------------------------------------------------ what happens in them
 
     def mark(self, event: Event, moment: Moment, *, again: bool = False) -> None:

@@ -35,6 +35,8 @@ _definitions_key = pytest.StashKey[dict[pytest.Collector | None, Definitions]]()
 _unloaded_key = pytest.StashKey[list[str]]()
 _markers_key = pytest.StashKey[set[str]]()
 
+REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
+
 
 # ---- hooks ------------------------------------------------------------------------------------------------
 
@@ -46,6 +48,12 @@ def add_options(parser: pytest.Parser) -> None:
         "folders with step modules, relative to the rootdir (default: steps)",
         type="args",
         default=DEFAULT_FOLDERS,
+    )
+    parser.addini(
+        "drillbook_require",
+        f"what must not be missing: {REQUIRE_DRILLS} (no drill is left out), {REQUIRE_RTO} (each drill states one)",
+        type="args",
+        default=[],
     )
     group = parser.getgroup("drillbook", "recovery drills")
     group.addoption(
@@ -78,6 +86,11 @@ def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:
 
 def pytest_configure(config: pytest.Config) -> None:
     asked_controls(config)
+    unknown = set(config.getini("drillbook_require")) - {REQUIRE_DRILLS, REQUIRE_RTO}
+    if unknown:
+        raise pytest.UsageError(
+            f"drillbook_require: {', '.join(sorted(unknown))}: known are {REQUIRE_DRILLS} and {REQUIRE_RTO}"
+        )
     if not (config.option.help or config.option.version):
         config.stash[_unloaded_key] = load_steps(config, config.getini("drillbook_steps"))
 
@@ -130,6 +143,12 @@ class FeatureFile(pytest.Module):
         if text.feature is None:
             raise self._refusal(text.problems)
         plans, problems = plan_feature(text, _definitions(self))
+        if REQUIRE_RTO in self.config.getini("drillbook_require"):
+            problems += [
+                Problem(plan.row.line, "the drill has no @rto, and drillbook_require asks for one")
+                for plan in plans
+                if plan.phases and not tag_values(plan.row.tags, "rto")
+            ]
         if problems:
             raise self._refusal(problems)
         self.obj.__doc__ = f"{text.feature.name}\n\n{text.feature.description}".strip()

@@ -6,14 +6,15 @@ knowledge of Redis, queues or HTTP: that stands in steps/ and playbooks/.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import statistics
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
@@ -39,7 +40,7 @@ from drillbook.probe import Prober
 from drillbook.restore import Restore
 from drillbook.session import DrillSession, located, relative
 from drillbook.settling import Kept, settle
-from drillbook.signals import Shield
+from drillbook.signals import Shield, Stopped
 from drillbook.timeline import Event, Moment
 from drillbook.undo import undo_playbook
 from drillbook.verdict import FindingKind, Outcome, Verdict
@@ -54,6 +55,8 @@ PLAY_TIMEOUT_S = 600.0
 DEFAULT_DEADLINE_S = 600.0
 SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
 
+Call = TypeVar("Call", bound=Callable[..., Any])
+
 
 class DrillFailure(AssertionError):
     """A drill did not prove what it should; its text is the whole story and no traceback is wanted."""
@@ -63,6 +66,20 @@ class DrillFailure(AssertionError):
 
 class NotRestored(DrillFailure):
     """The system was not put back."""
+
+
+def _told(call: Call) -> Call:
+    """What a call of a step raises is a finding at once: a step that swallows it does not make it unsaid."""
+
+    @functools.wraps(call)
+    def told(drill: Drill, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(drill, *args, **kwargs)
+        except Exception as error:
+            drill._raised(error)
+            raise
+
+    return cast(Call, told)
 
 
 class Drill:
@@ -87,6 +104,7 @@ class Drill:
         self._settled_s = 0.0
         self._incident_s: float | None = None
         self._incident_open_for = -1
+        self._found: BaseException | None = None
 
     # ------------------------------------------------------------------ for steps: what they may know
 
@@ -161,6 +179,7 @@ class Drill:
         """From here on the system counts as settled: `before` reads from now to the fault."""
         self._settled_s = time.monotonic()
 
+    @_told
     def submit_work(self, per_second: float) -> Load:
         """Submit work at this rate from now on, through the front door that `drillbook_work` names."""
         inventory = self._session.inventory
@@ -175,12 +194,14 @@ class Drill:
         self._load.submit(per_second)
         return self._load
 
+    @_told
     def inject(self, name: str, **variables: object) -> PlayResult | None:
         """Break something: playbooks/faults/NAME/inject.yml, with its undo on disk first.
 
         None in a control that withholds the fault. Raises DrillFailure when the fault did not demonstrably happen: the
         drill is then INVALID.
         """
+        self._place("inject", Phase.FAULT)
         chronicle = self._chronicle
         if self._way is Way.WITHHELD:
             chronicle.note(f"withheld: the fault {name!r}")
@@ -239,12 +260,14 @@ class Drill:
         assert result.first_change is not None
         return result, result.first_change
 
+    @_told
     def recover(self, name: str, **variables: object) -> PlayResult | None:
         """Run the team's procedure playbooks/recovery/NAME.yml and measure it.
 
         None in a control that withholds it. Raises DrillFailure (NOT_RECOVERED) when it failed, left something unsaid
         (ignored, rescued, unreachable), matched no host or changed nothing.
         """
+        self._place("recover", Phase.RECOVERY)
         root, chronicle = self._session.root, self._chronicle
         path = root / "playbooks" / "recovery" / f"{name}.yml"
         if not path.is_file():
@@ -280,14 +303,22 @@ class Drill:
             sentence = f"the second run of the recovery {name!r} did not run clean: {said}"
             raise self._fail(Phase.RECOVERY, FindingKind.BETRAYED, sentence)
 
+    @_told
     def leave_alone(self) -> None:
         """The recovery of a system that is expected to heal by itself: nobody does anything."""
+        self._place("leave_alone", Phase.RECOVERY)
         now = Moment(time.monotonic(), 0.0, "nobody acted")
         self._chronicle.opened_s = now.at_s
         if self._way is Way.WITHHELD:
             return
         self._chronicle.mark(Event.RECOVERY_STARTED, now)
         self._recovery_done(now)
+
+    def _place(self, call: str, phase: Phase) -> None:
+        step = self._chronicle.step
+        if step is None or step.phase is not phase:
+            where = f"'{step.keyword} {step.text}'" if step is not None else "a hook or fixture"
+            raise DrillbookError(f"drill.{call}() belongs into a @{phase} step, and {where} is none")
 
     def _recovery_done(self, moment: Moment) -> None:
         chronicle = self._chronicle
@@ -297,6 +328,7 @@ class Drill:
 
     # ------------------------------------------------------------------ for steps: what they look at
 
+    @_told
     def bound(self, check: Check) -> None:
         """As `expect`, for what has to hold in the incident and without it ("the API stays alive").
 
@@ -304,6 +336,7 @@ class Drill:
         """
         self._look_once(check, Role.BOUND)
 
+    @_told
     def require(self, check: Check) -> None:
         """A prerequisite is there, by one look (drillbook.prerequisites has the checks). It is no part of the baseline.
 
@@ -319,6 +352,7 @@ class Drill:
         if not seen.met:
             raise self._fail(Phase.BASELINE, FindingKind.ABORTED, lacking(check, seen))
 
+    @_told
     def expect(self, check: Check) -> None:
         """The check is met by the first look that begins now. Raises DrillFailure."""
         self._look_once(check, Role.EVIDENCE)
@@ -332,23 +366,28 @@ class Drill:
             until_s += 1 / endpoint.samples_per_s + endpoint.timeout_s
         self._await(check, since_s=now, until_s=until_s, within_s=None, role=role)
 
+    @_told
     def eventually(self, check: Check, within: float) -> None:
         """The check is met within so many seconds of the event that opened the phase.
 
         Baseline: of the step's begin; symptoms: of the fault; criteria: of the recovery's start. Raises DrillFailure.
         """
+        _some_time(check, within, "deadline")
         since_s = self._opened()
         self._await(check, since_s=since_s, until_s=since_s + within, within_s=within)
 
+    @_told
     def throughout(self, check: Check, for_: float, within: float | None = None) -> None:
         """The check is met by every look for `for_` seconds on end; the window begins within `within` seconds.
 
         Default for `within`: the RTO, or 10 minutes. The first unbroken window counts. Raises DrillFailure.
         """
+        _some_time(check, for_, "window")
         allowed = within if within is not None else (self._objectives.rto_s or DEFAULT_DEADLINE_S)
         since_s = self._opened()
         self._await(check, since_s=since_s, until_s=since_s + allowed, within_s=allowed, length_s=for_)
 
+    @_told
     def always(self, check: Check) -> None:
         """The check was met by every sample since the event that opened the phase, and by one more from now: a bound.
 
@@ -636,8 +675,19 @@ class Drill:
         self._chronicle.step_started(number)
 
     def step_passed(self) -> None:
-        """The step under way ended well."""
+        """The step under way ended well. Raises Stopped or DrillFailure when it only seems so."""
         self._abort.check()
+        if self._shield.stopped_by is not None:
+            raise Stopped(self._shield.stopped_by)  # once more: the step took it for an error, and went on
+        if self._chronicle.findings:
+            # so did this one with what speaks against the drill: it ends here all the same
+            outcome = self._chronicle.judge(restored=False).outcome
+            raise DrillFailure(f"{outcome}: {self._chronicle.findings[-1].sentence}")
+        step = self._chronicle.step
+        idle = self._chronicle.idle(step) if step is not None and self._way is Way.AS_WRITTEN else None
+        if step is not None and idle is not None:
+            sentence = f"the step '{step.keyword} {step.text}' {idle}"
+            raise self._fail(step.phase, FindingKind.UNKNOWN, sentence)
         self._close_step(self._status())
 
     def _status(self) -> str:
@@ -657,9 +707,24 @@ class Drill:
             self._tolerated = error
             self._close_step("absent", str(error).strip() or type(error).__name__)
             return
-        if not isinstance(error, DrillFailure) and self._abort.fired is None:
-            self._fail(self._chronicle.phase, _kind(error), _sentence(error))
+        self._raised(error)
         self._close_step("failed", str(error).strip() or type(error).__name__)
+
+    def _raised(self, error: BaseException) -> None:
+        if isinstance(error, DrillFailure) or error is self._found or self._abort.fired is not None:
+            return
+        self._found = error
+        self._fail(self._chronicle.phase, _kind(error), _sentence(error))
+
+    @property
+    def sound_so_far(self) -> bool:
+        """All steps were done, and nothing speaks against the drill; not yet put back."""
+        return self._sound_so_far
+
+    def doubt(self, sentence: str) -> None:
+        """pytest does not take the scenario for passed, whatever its steps came to: neither does the record."""
+        self._sound_so_far = False
+        self._fail(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
 
     def steps_ended(self, stopped_by: BaseException | None) -> None:
         """All steps were done, or one ended neither well nor badly (skipped itself, interrupted).
@@ -776,6 +841,11 @@ class Drill:
             work=record.work,
             evidence=relative(self._chronicle.folder, self._session.root),
         )
+
+
+def _some_time(check: Check, length_s: float, what: str) -> None:
+    if length_s <= 0:
+        raise DrillbookError(f"{check.name}: a {what} of {length_s:g} s shows nothing; it has to be longer")
 
 
 def _problem(result: PlayResult, *, must_change: bool = True) -> str | None:

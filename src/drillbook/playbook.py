@@ -122,6 +122,7 @@ _SAID = {
     TaskStatus.UNREACHABLE: "Unreachable",
     TaskStatus.IGNORED: "Failed, and ignored",
     TaskStatus.RESCUED: "Failed, and rescued",
+    TaskStatus.DENIED: "Failed, and denied by a failed_when that looks at nothing",
 }
 
 

@@ -17,18 +17,21 @@ from typing import Any
 
 from drillbook.ansible_run import Event
 from drillbook.evidence.redaction import Redactor
+from drillbook.tasksource import asserts_nothing, denies_failure
 
 MESSAGE_CAP = 2_000
 STDOUT_CAP = 64_000
 """Characters. A task with 300 kB of output makes an event of 600 kB; evidence keeps the beginning and the end."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
+_CHECK_MODE = re.compile(r"^[A-Z][A-Z ]* \[.*\] \[CHECK MODE\] \*", re.MULTILINE)
+"""The banner of a task. With the strategies `free` and `host_pinned` it comes with the first result."""
 _HIDDEN = "The task says no_log, so that its result is hidden; run the playbook by hand to see it."
 
 
 class TaskStatus(StrEnum):
     """What became of one task on one host. IGNORED failed under `ignore_errors`; RESCUED failed in a block with
-    `rescue`.
+    `rescue`; DENIED failed under a `failed_when` that looks at nothing, and is "ok" for Ansible.
     """
 
     OK = "ok"
@@ -38,6 +41,7 @@ class TaskStatus(StrEnum):
     SKIPPED = "skipped"
     IGNORED = "ignored"
     RESCUED = "rescued"
+    DENIED = "denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class TaskResult:
     message: str  # redacted, at most MESSAGE_CAP characters
     path: str  # relative to the root: "playbooks/recovery/restart.yml:12"
     check_mode: bool = False
+    vacuous: bool = False  # an assertion that holds whatever is so
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class PlayLog:
         stdout = str(event.get("stdout") or "").replace("\r\n", "\n")
         self._output.append(self._shown(event, data, stdout))
         uuid = str(data.get("task_uuid", ""))
+        if uuid and _CHECK_MODE.search(_ANSI.sub("", stdout)):
+            self._in_check_mode.add(uuid)
         match event.get("event"):
             case "playbook_on_play_start":
                 self.a_play_started = True
@@ -99,8 +106,6 @@ class PlayLog:
                 self.plays_without_hosts.append(self.redactor.text(str(data.get("play", ""))))
             case "playbook_on_task_start":
                 self._started[uuid, ""] = now
-                if "[CHECK MODE]" in stdout:
-                    self._in_check_mode.add(uuid)
                 if self.on_task is not None:
                     self.on_task(self.redactor.text(str(data.get("task", ""))))
             case "runner_on_start":
@@ -136,6 +141,9 @@ class PlayLog:
                 status = TaskStatus.SKIPPED
             case _:
                 status = TaskStatus.CHANGED if result.get("changed") else TaskStatus.OK
+        where = str(data.get("task_path") or "")
+        if kind == "runner_on_ok" and _is_suppressed(result) and denies_failure(where):
+            status = TaskStatus.DENIED
         return TaskResult(
             play=self.redactor.text(str(data.get("play", ""))),
             task=self.redactor.text(str(data.get("task", ""))),
@@ -144,9 +152,13 @@ class PlayLog:
             status=status,
             started_s=self._started.get((uuid, host), self._started.get((uuid, ""), now)),
             ended_s=now,
-            message=_capped(self.redactor.text(_message(result, failed=kind != "runner_on_ok")), MESSAGE_CAP),
-            path=relative(str(data.get("task_path") or ""), self.root),
+            message=_capped(
+                self.redactor.text(_message(result, failed=kind != "runner_on_ok" or status is TaskStatus.DENIED)),
+                MESSAGE_CAP,
+            ),
+            path=relative(where, self.root),
             check_mode=uuid in self._in_check_mode,
+            vacuous=asserts_nothing(where),
         )
 
     def results(self) -> tuple[TaskResult, ...]:
@@ -205,6 +217,7 @@ _COUNTED_AS = {
     TaskStatus.SKIPPED: ("skipped",),
     TaskStatus.IGNORED: ("ok", "ignored"),
     TaskStatus.RESCUED: ("rescued",),
+    TaskStatus.DENIED: ("ok",),
 }
 
 
@@ -224,6 +237,13 @@ def error_sentence(text: str, root: Path) -> str:
     return _capped(message, MESSAGE_CAP)
 
 
+def _is_suppressed(result: Mapping[str, Any]) -> bool:
+    """Whether the task, or an item of its loop, failed and a `failed_when` said that it did not (core 2.19)."""
+    return "failed_when_suppressed_exception" in result or any(
+        isinstance(each, Mapping) and _is_suppressed(each) for each in result.get("results") or ()
+    )
+
+
 def _is_hidden(result: Mapping[str, Any]) -> bool:
     return "censored" in result or any(
         isinstance(each, Mapping) and "censored" in each for each in result.get("results") or ()
@@ -235,7 +255,7 @@ def _message(result: Mapping[str, Any], *, failed: bool) -> str:
     if _is_hidden(result):
         return _HIDDEN if failed else ""
     items = [each for each in result.get("results") or () if isinstance(each, Mapping)]
-    bad = next((each for each in items if each.get("failed") or each.get("unreachable")), None)
+    bad = next((each for each in items if each.get("failed") or each.get("unreachable") or _is_suppressed(each)), None)
     if failed and bad is not None:
         return f"item {bad.get('item')!r}: {_message(bad, failed=True)}"
     parts = [result.get("msg")]

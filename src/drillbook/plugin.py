@@ -26,10 +26,13 @@ from drillbook.live import Mailbox, Out, Post, screen
 from drillbook.prerequisites import distinct_names
 from drillbook.proof import Run, proofs, unmissed, write_proof
 from drillbook.render import terminal
+from drillbook.rollcall import ENDED_WELL, RollCall
 from drillbook.session import DrillSession
 from drillbook.verdict import Outcome, worst
 
 DEFAULT_INVENTORY = "inventories/lab"
+NAMED = 10
+"""Drills that were not run and are named; of further ones the number is told."""
 WARM = ("auto", "off")
 XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
@@ -43,6 +46,7 @@ schema does not allow."""
 out_key = pytest.StashKey[Out]()
 mailbox_key = pytest.StashKey[Mailbox]()
 ended_key = pytest.StashKey[list[dict[str, Any]]]()
+roll_key = pytest.StashKey[RollCall]()
 
 
 # ------------------------------------------------------------------ options
@@ -78,6 +82,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="who is present at the drills; several times, or separated by commas (default: DRILLBOOK_PRESENT)",
     )
+    group.addoption(
+        "--require-drills", action="store_true", help="a drill that was left out (-k, -m, --deselect) fails the session"
+    )
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
@@ -87,7 +94,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the collection, and take hold of the terminal while its capture is suspended."""
+    if not config.hook.pytest_bdd_before_step.has_spec():
+        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.stash[ended_key] = []
+    config.stash[roll_key] = RollCall(config, config.stash[ended_key])
+    config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
     if not config.pluginmanager.is_registered(collection):
         config.pluginmanager.register(collection, "drillbook-collection")
     planrun.register(config, drill_session)
@@ -185,6 +196,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
         raise DrillbookError(
             "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
         )
+    _refuse_another_run(item)
     made = Drill(drill_session(request.config), item)
     item.stash[drill_key] = made
     item.stash[facts_key] = {RUN_ID: made.run_id, **_named(item)}
@@ -196,6 +208,18 @@ def drill(request: pytest.FixtureRequest) -> Drill:
         _conclude(item, outcome, str(error), None)
         raise
     return made
+
+
+def _refuse_another_run(item: ScenarioItem) -> None:
+    """A drill that has not passed is not run until it does. Raises DrillbookError."""
+    first = next((row for row in item.config.stash[ended_key] if row["nodeid"] == item.nodeid), None)
+    if first is None or first["outcome"] is Outcome.PASSED:
+        return
+    if drill_key in item.stash:
+        del item.stash[drill_key]
+    raise DrillbookError(
+        f"{first['outcome']}: the drill has been run in this session, and its first outcome stands: {first['reason']}"
+    )
 
 
 def _end(item: ScenarioItem, drill: Drill) -> None:
@@ -252,6 +276,8 @@ def _ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None
     if any(row["nodeid"] == nodeid and row["outcome"] == facts[OUTCOME] for row in ended):
         return
     outcome, evidence = Outcome(facts[OUTCOME]), facts.get(EVIDENCE)
+    # of a drill that ended otherwise nobody is to read that it passed, too
+    ended[:] = [row for row in ended if row["nodeid"] != nodeid or not row["outcome"].good]
     run = Run(facts[SCENARIO], facts[CONTROL], outcome, facts[REASON], evidence)
     ended.append({"nodeid": nodeid, "outcome": outcome, "reason": facts[REASON], "evidence": evidence, "run": run})
     junit = config.stash.get(xml_key, None)
@@ -289,7 +315,7 @@ def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
     drill = _of(request)
-    if drill is not None:
+    if drill is not None and not isinstance(exception, pytest.exit.Exception):  # that is a stop, not a failure
         drill.step_failed(exception)
 
 
@@ -299,7 +325,7 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     if drill is None:
         return
     drill.steps_ended(request.node.failed_with)
-    if isinstance(request.node.failed_with, KeyboardInterrupt):
+    if isinstance(request.node.failed_with, (KeyboardInterrupt, pytest.exit.Exception)):
         _say_stopped(request.node, drill)
 
 
@@ -328,19 +354,39 @@ def pytest_runtest_makereport(
     report = yield
     if not isinstance(item, ScenarioItem) or not item.is_drill:
         return report
-    silent = report.skipped or hasattr(report, "wasxfail")
-    if silent:
-        reason = _silence(report)
+    facts = item.stash.setdefault(facts_key, {})
+    reason = _silence(report, facts)
+    if reason is not None:
         if hasattr(report, "wasxfail"):
             del report.wasxfail
         report.outcome = "failed"
         report.longrepr = f"{Outcome.INVALID}: {reason}"
-        _conclude(item, Outcome.INVALID, reason, None)
-    vars(report)["drill"] = item.stash.get(facts_key, {}).copy()
+    made = item.stash.get(drill_key, None)
+    if made is not None and report.when == "call" and (reason or (report.failed and made.sound_so_far)):
+        made.doubt(reason or f"not a step, but something around them failed: {_said(report)}")
+    elif reason is not None or (report.failed and OUTCOME not in facts and made is None):
+        _conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(report)}", None)
+    elif report.when == "teardown" and report.failed and facts.get(OUTCOME) == Outcome.PASSED:
+        # the record is closed; but nobody is to read of a drill that passed in a session where its fixtures failed
+        facts |= {OUTCOME: Outcome.INVALID.value, REASON: f"a fixture failed after the drill: {_said(report)}"}
+        _ended(item.config, item.nodeid, facts)
+    vars(report)["drill"] = facts.copy()
     return report
 
 
-def _silence(report: pytest.TestReport) -> str:
+def _said(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
+
+
+def _silence(report: pytest.TestReport, facts: Mapping[str, str]) -> str | None:
+    """Why the report, which is none of a failure, is none of a drill that passed either; None when it may be."""
+    if report.passed and not hasattr(report, "wasxfail"):
+        needed = {"call": RUN_ID, "teardown": OUTCOME}.get(str(report.when))
+        missing = needed is not None and needed not in facts and OUTCOME not in facts
+        return "the drill was not run: pytest has called none of its steps" if missing else None
+    if report.failed:
+        return None
     if hasattr(report, "wasxfail"):
         return f"the scenario is marked xfail ({report.wasxfail or 'no reason'}): an expected failure proves nothing"
     where = report.longrepr
@@ -382,22 +428,32 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         _controller["config"] = session.config
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The exit status names the worst outcome of the session's drills."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """The exit status names the worst outcome of the session's drills, whatever other hooks make of it."""
     _controller.clear()
-    outcomes: Sequence[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
-    status = worst(outcomes).exit_status if outcomes else 0
-    if not hasattr(session.config, "workerinput"):
-        _keep_runs(session.config, [row["run"] for row in session.config.stash[ended_key]])
-    if status > 1 or (status == 1 and session.exitstatus == pytest.ExitCode.OK):
-        session.exitstatus = status
+    roll, before = session.config.stash[roll_key], session.exitstatus
+    roll.report()
+    try:
+        return (yield)
+    finally:
+        if not hasattr(session.config, "workerinput"):
+            _keep_runs(session.config, [row["run"] for row in session.config.stash[ended_key]])
+        # only now: a drill that ends the session (pytest.exit) is put back by pytest's own hook of this name
+        outcomes: list[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
+        if before in ENDED_WELL and roll.speaks_against():
+            outcomes.append(Outcome.INVALID)
+        status = worst(outcomes).exit_status if outcomes else 0
+        if status > 1:
+            session.exitstatus = status
+        elif session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = status or before
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line for each drill: outcome, scenario, reason, evidence."""
-    ended = config.stash[ended_key]
-    if not ended:
+    ended, missing = config.stash[ended_key], config.stash[roll_key].not_run()
+    if not ended and not missing:
         return
     terminalreporter.section("drills")
     for row in ended:
@@ -406,6 +462,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"{'':14}{row['reason']}")
         if row["evidence"]:
             terminalreporter.write_line(f"{'':14}{row['evidence']}")
+    for nodeid, why in list(missing.items())[:NAMED]:
+        terminalreporter.write_line(f"not run: {nodeid} ({why})")
+    if len(missing) > NAMED:
+        terminalreporter.write_line(f"not run: {len(missing) - NAMED} more drills")
     _show_proofs(terminalreporter, [row["run"] for row in ended])
 
 

@@ -2,15 +2,19 @@
 
 SIGINT, SIGTERM and SIGHUP stop the steps; from then on, and all through the restore, further ones are noted and wait.
 (tox sends SIGINT twice, 60 ms apart: the second would land in the middle of an undo.)
+`os._exit` is a stop like these: with a status of 0 it would look like a session that went well.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+from drillbook.verdict import Outcome
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,7 +29,10 @@ class Shield:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._before: dict[signal.Signals, Any] = {}
-        self._stopped = False
+        self._exit: Callable[[int], Any] | None = None
+        self._pid = os.getpid()
+        self.stopped_by: str | None = None
+        """The signal that was to stop the steps; known also when a step has swallowed its exception."""
         self.held: list[str] = []
         """Names of the signals that came while they were held."""
 
@@ -36,18 +43,28 @@ class Shield:
         for number in STOPPING:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: the hang-up is to be ignored
                 self._before[number] = signal.signal(number, self._stop)
+        self._exit, os._exit = os._exit, self._leave  # type: ignore[assignment]
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        if self._stopped:
+        if self.stopped_by is not None:
             self._note(number, _frame)
             return
-        self._stopped = True
-        raise Stopped(signal.Signals(number).name)
+        self.stopped_by = signal.Signals(number).name
+        raise Stopped(self.stopped_by)
+
+    def _leave(self, status: int) -> None:
+        assert self._exit is not None
+        if os.getpid() != self._pid:  # a child that was forked ends so
+            self._exit(status)
+        if self.stopped_by is None and threading.current_thread() is threading.main_thread():
+            self.stopped_by = f"os._exit({status})"
+            raise Stopped(self.stopped_by)
+        self._exit(status or Outcome.ABORTED.exit_status)
 
     @property
     def stopping(self) -> bool:
         """Whether a signal has stopped the steps."""
-        return self._stopped
+        return self.stopped_by is not None
 
     def hold(self) -> None:
         """From here on signals are noted only."""
@@ -65,3 +82,5 @@ class Shield:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+        if self._exit is not None:
+            os._exit, self._exit = self._exit, None  # type: ignore[assignment]

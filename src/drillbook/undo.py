@@ -98,6 +98,11 @@ def why_not_gone(result: PlayResult) -> str | None:
                 f"the undo {result.playbook} does not end with an assertion that held on {host} "
                 f"(its last task there was '{task.task}', {task.status})"
             )
+        if task.vacuous:
+            return (
+                f"the undo {result.playbook} ends with an assertion that holds whatever is so: '{task.task}' "
+                f"names no variable ({task.path})"
+            )
     return None
 
 

@@ -6,13 +6,14 @@ never made is unknown, not a pass and not a failure.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from drillbook.checks import Check, Observation
-from drillbook.errors import CouldNotLookError
+from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.probe import Prober, why
 from drillbook.series import Sample
 from drillbook.timeline import Found, Judged, Window
@@ -137,6 +138,10 @@ def look_once(name: str, look: Callable[[], object]) -> Sample:
         sent = time.monotonic()
         try:
             value = look()
+            if inspect.isawaitable(value):
+                if inspect.iscoroutine(value):
+                    value.close()
+                raise DrillbookError("the look is async, and would never be awaited: write it as a plain function")
             box.append(Sample(sent, time.monotonic(), ok=True, value=value))
         except BaseException as error:  # noqa: BLE001 - a look may fail in any way (pytest.fail); the sample says how
             box.append(Sample(sent, time.monotonic(), ok=False, error=why(error)))
@@ -153,9 +158,14 @@ def look_once(name: str, look: Callable[[], object]) -> Sample:
 
 def _judge(check: Check, sample: Sample) -> Observation:
     try:
-        return check.judge(sample)
+        seen = check.judge(sample)
+        met = seen.met
     except Exception as error:
         raise CouldNotLookError(f"{check.name}: the check itself failed ({why(error)})") from error
+    if not isinstance(met, bool):
+        # any object is true for Python: a coroutine that nobody awaits, a method that nobody calls, the word "no"
+        raise CouldNotLookError(f"{check.name}: its judgement is neither true nor false, it is a {type(met).__name__}")
+    return seen
 
 
 def not_met(check: Check, watched: Watched, within_s: float | None, length_s: float = 0.0) -> str:
