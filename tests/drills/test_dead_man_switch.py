@@ -36,7 +36,7 @@ SWITCH = """\
 STEPS = (
     "Given the service is healthy",
     'When the service breaks by "breakage"',
-    "Then within 5 seconds the service is down",
+    "Then within 60 seconds the service is down",  # a busy machine takes 7 s to set the flag
     'When the recovery playbook "fix" is run',
     "Then within 20 seconds the service is up",
 )
