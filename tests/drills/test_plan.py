@@ -16,7 +16,7 @@ pytestmark = pytest.mark.lab
 GOOD = (
     "Given the service is healthy",
     'When the service breaks by "breakage"',
-    "Then within 5 seconds the service is down",
+    "Then within 20 seconds the service is down",
     'When the recovery playbook "fix" is run',
     "Then within 20 seconds the service is up",
 )
