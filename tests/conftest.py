@@ -101,3 +101,19 @@ class Project:
 def project(pytester: pytest.Pytester) -> Project:
     """A drill repository in a temporary folder."""
     return Project(pytester)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many of the harness mutants were killed (tests/drills/test_mutants.py), and which were not.
+
+    Here and not beside them: xdist's controller has all reports, and loads only the conftest.py above the paths given.
+    """
+    of_mutants = "test_mutants.py::test_it_does_not_pass["
+    reports = {outcome: terminalreporter.getreports(outcome) for outcome in ("passed", "failed", "error")}
+    killed = {report.nodeid for report in reports.pop("passed") if of_mutants in report.nodeid}
+    survivors = {report.nodeid for each in reports.values() for report in each if of_mutants in report.nodeid}
+    if killed or survivors:
+        killed -= survivors
+        terminalreporter.write_line(f"mutants: {len(killed)} of {len(killed | survivors)} killed")
+    for nodeid in sorted(survivors):
+        terminalreporter.write_line(f"mutant that passed, or was killed for the wrong reason: {nodeid}", red=True)

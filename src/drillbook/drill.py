@@ -752,6 +752,8 @@ class Drill:
             raise aborted
         if self._chronicle.step is not None:
             self._left_open(stopped_by)
+        elif stopped_by is not None:
+            self._raised(stopped_by)  # not a step, but a hook or the record after it
         if self._control is not None and self._control.task is not None and not self._left_out_seen:
             sentence = f"the task {self._control.task} is not part of what the recovery runs: nothing was left out"
             self._chronicle.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)

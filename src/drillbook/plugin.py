@@ -362,21 +362,24 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{Outcome.INVALID}: {reason}"
     made = item.stash.get(drill_key, None)
-    if made is not None and report.when == "call" and (reason or (report.failed and made.sound_so_far)):
-        made.doubt(reason or f"not a step, but something around them failed: {_said(report)}")
-    elif reason is not None or (report.failed and OUTCOME not in facts and made is None):
-        _conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(report)}", None)
+    begun = made is not None and made.evidence is not None
+    if made is not None and begun and report.when == "call" and (reason or (report.failed and made.sound_so_far)):
+        made.doubt(reason or f"not a step, but something around them failed: {_said(item, report)}")
+    elif reason is not None or (report.failed and OUTCOME not in facts and not begun):
+        _conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(item, report)}", None)
     elif report.when == "teardown" and report.failed and facts.get(OUTCOME) == Outcome.PASSED:
         # the record is closed; but nobody is to read of a drill that passed in a session where its fixtures failed
-        facts |= {OUTCOME: Outcome.INVALID.value, REASON: f"a fixture failed after the drill: {_said(report)}"}
+        facts |= {OUTCOME: Outcome.INVALID.value, REASON: f"a fixture failed after the drill: {_said(item, report)}"}
         _ended(item.config, item.nodeid, facts)
     vars(report)["drill"] = facts.copy()
     return report
 
 
-def _said(report: pytest.TestReport) -> str:
+def _said(item: pytest.Item, report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
+    sentence = str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
+    session = item.config.stash.get(session_key, None)
+    return sentence if session is None else session.redactor.text(sentence)
 
 
 def _silence(report: pytest.TestReport, facts: Mapping[str, str]) -> str | None:
@@ -444,10 +447,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         if before in ENDED_WELL and roll.speaks_against():
             outcomes.append(Outcome.INVALID)
         status = worst(outcomes).exit_status if outcomes else 0
-        if status > 1:
+        if status > 1 or (status == 1 and session.exitstatus == pytest.ExitCode.OK):
             session.exitstatus = status
-        elif session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = status or before
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -386,3 +386,9 @@ def test_a_refusal_names_the_place() -> None:
         permit(PRODUCTION, None, [], "hosts.yml:6")
     with pytest.raises(GuardError, match=r"'prod-eu' is production \(hosts\.yml:6\) and the scenario has no tag"):
         permit(PRODUCTION, "prod-eu", [], "hosts.yml:6")
+
+
+def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(GuardError, match="the lock cannot be made"):
+        Lock(tmp_path / "file/lock", "me").acquire("a drill")

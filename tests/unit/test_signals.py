@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -72,3 +75,29 @@ def test_outside_of_the_main_thread_nothing_is_touched(shield: Shield) -> None:
     thread.start()
     thread.join(DEADLINE_S)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_exit_of_the_process_is_a_stop(shield: Shield) -> None:
+    before = os._exit
+    shield.raise_on_signal()
+    with pytest.raises(Stopped, match=r"os\._exit\(0\)"):
+        os._exit(0)
+    shield.release()
+    assert os._exit is before
+
+
+def test_an_exit_that_cannot_be_stopped_is_none_that_went_well() -> None:
+    """From another thread, or a second time: the process ends, and not with 0. A child ends as it says."""
+    code = """
+import os, sys, threading
+from drillbook.signals import Shield
+Shield(print).raise_on_signal()
+child = os.fork()
+if not child:
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+threading.Thread(target=os._exit, args=(0,)).start()
+threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], timeout=DEADLINE_S, check=False)
+    assert done.returncode == 13

@@ -298,3 +298,24 @@ def test_a_look_that_hangs_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
         hanging = looked("it", lambda: let_go.wait(DEADLINE_S)).is_(1)
         watch(Prober({}), hanging, since_s=now, until_s=now + DEADLINE_S)
     let_go.set()
+
+
+@pytest.mark.parametrize("answer", ["no", str.isalpha, 1, None], ids=["word", "method", "number", "nothing"])
+def test_a_judgement_that_is_no_truth_value_is_unknown(answer: object) -> None:
+    check = Check("it", "api", lambda sample: Observation(answer, "it", "it"))  # type: ignore[arg-type]
+    with pytest.raises(CouldNotLookError, match="neither true nor false"):
+        watched("+", check=check)
+
+
+async def _never_awaited(*_: object) -> bool:
+    return False
+
+
+def test_a_condition_that_is_never_awaited_is_unknown() -> None:
+    reading = looked("it", lambda: "up")
+    with pytest.raises(CouldNotLookError, match="neither true nor false"):
+        watch(Prober({}), reading.satisfies("is good", _never_awaited), since_s=0, until_s=0)  # type: ignore[arg-type]
+
+
+def test_a_look_that_is_never_awaited_fails() -> None:
+    assert "is async" in str(look_once("it", _never_awaited).error)

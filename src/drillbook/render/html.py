@@ -73,7 +73,7 @@ _TIMES = (
 )
 _RECAP = ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
 _GOOD_WORDS = frozenset({"passed", "ok", "changed", "successful", "gone", "absent"})
-_BAD_WORDS = frozenset({"failed", "unreachable", "timeout", "canceled", "interrupted", "ignored", "rescued"})
+_BAD_WORDS = frozenset({"failed", "unreachable", "timeout", "canceled", "interrupted", "ignored", "rescued", "denied"})
 
 
 # ---- the two entrances ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ ABSENT = 'ansible.builtin.file: {path: "{{ flag }}", state: absent}'
 SET = 'ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}'
 ASSERT = "ansible.builtin.assert: {that: not it.stat.exists}"
 FAILING = 'ansible.builtin.command: "false"'
-CHECK_MODE, NOBODY, NOTHING = "ran in check mode", "matched no host", "changed nothing"
+CHECK_MODE, NOBODY, NOTHING = "ran in check mode", "(?i:no host matched|matched no host)", "changed nothing"
 NO_PROOF = "does not end with an assertion"
 
 
@@ -58,30 +58,40 @@ PLAYBOOKS = (
     Mutant("fault breaks nothing", "It changes something else.", INVALID, "required no healthy answer",
            swapped(INJECT, '"{{ flag }}"', '"{{ flag }}.other"'),
            feature(*GOOD[:2], "Then within 1 second the service is down", *GOOD[3:])),
-    Mutant("broken before", "It was ill before the drill.", INVALID, "observed status 503", added("flag", "x"), broken=True),
+    Mutant("broken before", "It was ill before the drill.", INVALID, "observed status 503",
+           added("flag", "x"), broken=True),
     # ---- the recovery
     Mutant("recovery in check mode", "The play only pretends.", NOT_RECOVERED, CHECK_MODE,
            swapped(FIX, "  gather_facts: false\n", "  gather_facts: false\n  check_mode: true\n")),
     Mutant("recovery matches no host", "The group is empty.", NOT_RECOVERED, NOBODY, nobody(FIX)),
-    Mutant("recovery changes nothing", "Its task is skipped.", NOT_RECOVERED, NOTHING, keyword(FIX, ABSENT, "when: false")),
+    Mutant("recovery changes nothing", "Its task is skipped.", NOT_RECOVERED, NOTHING,
+           keyword(FIX, ABSENT, "when: false")),
     Mutant("recovery is filtered", "The tags of an ansible.cfg leave it out.", NOT_RECOVERED, f"{NOTHING}|{NOBODY}",
            added("ansible.cfg", "[tags]\nskip = slow\n"), keyword(FIX, ABSENT, "tags: slow")),
-    Mutant("recovery ignores", "ignore_errors.", NOT_RECOVERED, "and ignored", task(FIX, FAILING, "ignore_errors: true")),
-    Mutant("recovery denies", "failed_when: false.", NOT_RECOVERED, "and denied", task(FIX, FAILING, "failed_when: false")),
+    Mutant("recovery ignores", "ignore_errors.", NOT_RECOVERED, "and ignored",
+           task(FIX, FAILING, "ignore_errors: true")),
+    Mutant("recovery denies", "failed_when: false.", NOT_RECOVERED, "and denied",
+           task(FIX, FAILING, "failed_when: false")),
     Mutant("recovery rescues", "A block with rescue.", NOT_RECOVERED, "and rescued", added(FIX, RESCUED)),
-    Mutant("recovery fails half-way", "What it did was enough.", NOT_RECOVERED, 'Failed: "One more"', task(FIX, FAILING)),
+    Mutant("recovery fails half-way", "What it did was enough.", NOT_RECOVERED, 'Failed: "One more"',
+           task(FIX, FAILING)),
     Mutant("recovery does something else", "The service stays down.", NOT_RECOVERED, "observed status 503, required",
            swapped(FIX, "state: absent}", 'state: file, mode: "0600"}'),
            feature(*GOOD[:4], "Then within 1 second the service is up")),
     Mutant("recovery is not there", "No such playbook.", INVALID, "names a recovery that is not there", gone(FIX)),
     # ---- the undo
-    Mutant("undo is not there", "Nobody could put it back.", INVALID, r"no playbooks/faults/breakage/undo\.yml", gone(UNDO)),
-    Mutant("undo in check mode", "It only pretends.", NOT_RESTORED, CHECK_MODE, keyword(UNDO, ABSENT, "check_mode: true")),
+    Mutant("undo is not there", "Nobody could put it back.", INVALID, r"no playbooks/faults/breakage/undo\.yml",
+           gone(UNDO)),
+    Mutant("undo in check mode", "It only pretends.", NOT_RESTORED, CHECK_MODE,
+           keyword(UNDO, ABSENT, "check_mode: true")),
     Mutant("undo matches no host", "The group is empty.", NOT_RESTORED, NOBODY, nobody(UNDO)),
-    Mutant("undo fails", "Its assertion does not hold.", NOT_RESTORED, "Assertion failed", swapped(UNDO, "that: not", "that:")),
-    Mutant("undo shows nothing", "No assertion.", NOT_RESTORED, NO_PROOF, swapped(UNDO, ASSERT, "ansible.builtin.debug:")),
+    Mutant("undo fails", "Its assertion does not hold.", NOT_RESTORED, "Assertion failed",
+           swapped(UNDO, "that: not", "that:")),
+    Mutant("undo shows nothing", "No assertion.", NOT_RESTORED, NO_PROOF,
+           swapped(UNDO, ASSERT, "ansible.builtin.debug:")),
     Mutant("undo skips its proof", "when: false.", NOT_RESTORED, NO_PROOF, keyword(UNDO, ASSERT, "when: false")),
-    Mutant("undo goes on after its proof", "It may break again.", NOT_RESTORED, NO_PROOF, task(UNDO, "ansible.builtin.debug:")),
+    Mutant("undo goes on after its proof", "It may break again.", NOT_RESTORED, NO_PROOF,
+           task(UNDO, "ansible.builtin.debug:")),
     Mutant("undo asserts nothing", "that: true.", NOT_RESTORED, "names no variable",
            swapped(UNDO, "that: not it.stat.exists", "that: true")),
 )

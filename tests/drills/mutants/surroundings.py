@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from . import ABORTED, INVALID, NOT_RESTORED, Edit, Mutant, added, body
+from . import ABORTED, INVALID, NOT_RESTORED, Mutant, added, body
 
-FULL = "import pathlib; (folder,) = pathlib.Path('evidence').glob('*/content'); "
-
-
-def full(function: str, name: str, look: str) -> Edit:
-    """From this step on the disk is full for one file of the evidence: /dev/full answers as a full disk does."""
-    return body(
-        function,
-        look,
-        f"{FULL}(folder / {name!r}).unlink(missing_ok=True); (folder / {name!r}).symlink_to('/dev/full')",
-    )
-
-
-LOOK, DOWN = "drill.eventually(WEB.answers(), within=deadline)", "drill.eventually(WEB.silent(), within=deadline)"
-NO_SPACE = "evidence cannot be written: No space left on device"
+LOOK, UP = "drill.expect(WEB.answers())", "drill.eventually(WEB.answers(), within=deadline)"
+DOWN = "drill.eventually(WEB.silent(), within=deadline)"
+CONTENT = "import pathlib; (content,) = pathlib.Path('evidence').glob('*/content')"
+# /dev/full takes nothing, as a full disk. Only where nobody reads: a read of it never ends
+FULL_DISK = f"{CONTENT}; (content / '.drill.json.new').symlink_to('/dev/full')"
+NO_SAMPLES = f"{CONTENT}; (content / 'samples.ndjson').unlink(); (content / 'samples.ndjson').mkdir()"
+NO_JOURNAL = "import pathlib; pathlib.Path('.drillbook/journal-mini.ndjson').symlink_to('nowhere/at/all')"
+NO_DISK, NO_FILE = "evidence cannot be written: No space left on device", "evidence cannot be written: Is a directory"
 
 # fmt: off
 SURROUNDINGS = (
-    Mutant("no place for evidence", "A file is in the way.", ABORTED, "evidence folder cannot be made", added("evidence", "x")),
-    Mutant("no record", "The disk is full from the symptoms on.", NOT_RESTORED, NO_SPACE, full("down", ".drill.json.new", DOWN)),
-    Mutant("no samples", "The disk is full from the criteria on.", NOT_RESTORED, NO_SPACE, full("up", "samples.ndjson", LOOK)),
-    Mutant("no journal", "The undo is not on disk.", INVALID, "undo journal cannot be written: No space left",
-           body("healthy", "drill.expect(WEB.answers())",
-                "import pathlib; pathlib.Path('.drillbook/journal-mini.ndjson').symlink_to('/dev/full')")),
-    Mutant("no place for the journal", "A file is in the way.", ABORTED, r"\.drillbook", added(".drillbook", "x")),
+    Mutant("no place for evidence", "A file is in the way.", ABORTED, "evidence folder cannot be made",
+           added("evidence", "x")),
+    Mutant("no record", "The disk is full in the middle.", NOT_RESTORED, NO_DISK, body("down", DOWN, FULL_DISK)),
+    Mutant("no samples", "What was seen cannot be kept.", INVALID, NO_FILE, body("up", UP, NO_SAMPLES)),
+    Mutant("no journal", "The undo is not on disk.", INVALID, "the undo journal cannot be written",
+           body("healthy", LOOK, NO_JOURNAL)),
+    Mutant("no place for the journal", "A file is in the way.", ABORTED, "the lock cannot be made",
+           added(".drillbook", "x")),
 )
 # fmt: on
