@@ -1,4 +1,4 @@
-"""One drill: what the steps call, and its life from the baseline to the restored system.
+"""One drill, as its steps see it: what they may know, do and look at. Its life is in life.py.
 
 A step says what it looks at or which playbook it runs; this module waits, measures, notes and judges. It holds no
 knowledge of Redis, queues or HTTP: that stands in steps/ and playbooks/.
@@ -7,8 +7,6 @@ knowledge of Redis, queues or HTTP: that stands in steps/ and playbooks/.
 from __future__ import annotations
 
 import functools
-import hashlib
-import os
 import statistics
 import time
 import uuid
@@ -16,34 +14,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import pytest
-
-from drillbook.abort import Aborted, AbortGuard, conditions, refuse_unhealthy
+from drillbook.abort import AbortGuard
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
-from drillbook.clock import Anchor, rfc3339
-from drillbook.control import RULE, Control, ControlKind, Measured, Way, allowed_s, way
+from drillbook.control import Control, ControlKind, Measured, Way, allowed_s
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
-from drillbook.evidence.history import passed_drills
-from drillbook.evidence.provenance import git_state, harness
-from drillbook.evidence.record import PrerequisiteRecord, Record, Role, StepRecord
-from drillbook.evidence.recorder import Recorder, folder_name
-from drillbook.guard import Holder, permit
+from drillbook.evidence.record import PrerequisiteRecord, Role
 from drillbook.inventory import Inventory
 from drillbook.journal import EntryState
 from drillbook.load import Load
 from drillbook.objectives import Objectives
 from drillbook.phases import Phase
 from drillbook.playbook import PlayResult, TaskResult, TaskStatus
-from drillbook.prerequisites import lacking, look, refuse_too_few, verify
+from drillbook.prerequisites import lacking, look
 from drillbook.probe import Prober
-from drillbook.restore import Restore
 from drillbook.session import DrillSession, located, relative
-from drillbook.settling import Kept, settle
-from drillbook.signals import Shield, Stopped
+from drillbook.settling import Kept
 from drillbook.timeline import Event, Moment
 from drillbook.undo import undo_playbook
-from drillbook.verdict import FindingKind, Outcome, Verdict
+from drillbook.verdict import FindingKind, Verdict
 from drillbook.watch import not_met, watch
 
 if TYPE_CHECKING:
@@ -83,7 +72,11 @@ def _told(call: Call) -> Call:
 
 
 class Drill:
-    """A drill under way. The first group of methods is for steps, the second for the pytest plugin."""
+    """A drill under way: what steps call."""
+
+    _chronicle: Chronicle
+    _prober: Prober
+    _abort: AbortGuard
 
     def __init__(self, session: DrillSession, item: ScenarioItem) -> None:
         self._session, self._item = session, item
@@ -106,7 +99,7 @@ class Drill:
         self._incident_open_for = -1
         self._found: BaseException | None = None
 
-    # ------------------------------------------------------------------ for steps: what they may know
+    # ------------------------------------------------------------------ what steps may know
 
     @property
     def inventory(self) -> Inventory:
@@ -169,7 +162,7 @@ class Drill:
             if value is not MISSING
         ]
 
-    # ------------------------------------------------------------------ for steps: what they may do
+    # ------------------------------------------------------------------ what they may do
 
     def note(self, text: str) -> None:
         """Keep an observation in the record."""
@@ -326,7 +319,7 @@ class Drill:
             chronicle.recovered_steps.add(chronicle.step.number)
         chronicle.mark(Event.RECOVERY_FINISHED, moment, again=True)
 
-    # ------------------------------------------------------------------ for steps: what they look at
+    # ------------------------------------------------------------------ what they look at
 
     @_told
     def bound(self, check: Check) -> None:
@@ -504,345 +497,11 @@ class Drill:
         said = self._chronicle.find(phase, kind, sentence)
         return DrillFailure(f"{self._chronicle.judge(restored=False).outcome}: {said}")
 
-    # ------------------------------------------------------------------ for the plugin: the life of a drill
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """The verdict, once the drill has ended."""
-        return self._verdict
-
-    @property
-    def reason(self) -> str:
-        """The first reason against the drill as it stands."""
-        return self._chronicle.judge(restored=False).reason
-
-    @property
-    def evidence(self) -> Path | None:
-        """The evidence folder, once it exists."""
-        return self._chronicle.folder if self._begun else None
-
-    def begin(self) -> None:
-        """Guard, lock, leftovers of earlier drills, evidence, prober: all before the first step.
-
-        Raises DrillbookError when the drill may not or cannot begin, NotRestored when an earlier one is not undone.
-        """
-        session = self._session
-        inventory = session.inventory
-        where = inventory.where("drillbook_environment.kind")
-        permit(inventory.environment, session.allow_production, self._item.tags, where)
-        refuse_too_few(inventory, session.people)
-        watched = conditions(self._item.tags, inventory.endpoints, inventory.where("drillbook_endpoints"))
-        self._prepare_control()
-        self._lock = session.lock()
-        dead = self._lock.acquire(
-            self._item.scenario_name, lambda text: session.listener({"event": "note", "text": text})
-        )
-        try:
-            self._restore_leftovers(dead)
-            session.guardian.start()  # it is waited for before the first fault
-            self._shield = Shield(lambda text: self._chronicle.tell("note", text=text))
-            self._abort = AbortGuard(watched, self._shield)
-            refuse_unhealthy(watched, session.redactor.text)
-            prerequisites = verify(inventory, session.people, session.redactor.text)
-            anchor = Anchor()
-            self._settled_s = anchor.mono_s
-            record = self._new_record(anchor)
-            record.people, record.prerequisites = list(session.people), prerequisites
-            title = self._item.scenario_name if self._control is None else f"{self._control} {record.title}"
-            folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
-            recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
-            self._lock.name_evidence(located(folder, session.root))
-            self._chronicle = Chronicle(anchor, record, recorder, self._objectives, self._control)
-            self._prober = Prober(inventory.endpoints)
-            self._abort.watch(self._prober)
-            self._prober.start()
-            self._begun = True
-            self._shield.raise_on_signal()
-            self._abort.arm()
-        except BaseException:
-            if not self._begun:
-                self._lock.release()
-            raise
-        self._chronicle.tell(
-            "drill",
-            title=f"{self._item.feature_name}: {self._item.scenario_name}",
-            where=f"{self._item.feature_path}:{self._item.line}",
-            environment=inventory.environment.name,
-            objectives=record.objectives,
-            control=None if self._control is None else f"{self._control}: {self._control.meaning}",
-        )
-
-    def _prepare_control(self) -> None:
-        """Know how long the drill itself needed. Raises GuardError when the control could not show anything."""
-        item = self._item
-        if self._control is None:
-            return
-        healing_off = item.tag_values(SELF_HEALING_OFF)
-        if self._control.kind is ControlKind.NO_RECOVERY and SELF_HEALING in item.tags and not healing_off:
-            raise GuardError(
-                f"{item.feature_path}:{item.line}: the scenario is @{SELF_HEALING}, so that withholding the recovery "
-                f"shows nothing: name the fault that switches the self-healing off with @{SELF_HEALING_OFF}:NAME "
-                "(a folder below playbooks/faults)"
-            )
-        record = next(passed_drills(self._session.evidence_root, str(item.feature_path), item.scenario_name), None)
-        self._measured = Measured.of(record) if record is not None else None
-
-    def _control_record(self) -> Mapping[str, object] | None:
-        if self._control is None:
-            return None
-        measured = self._measured
-        return {
-            "name": str(self._control),
-            "kind": self._control.kind,
-            "task": self._control.task,
-            "waits": RULE if measured is not None else "as the feature states: no drill of it has passed yet",
-            "times_from": measured.run_id if measured is not None else None,
-        }
-
-    def _restore_leftovers(self, dead: Holder | None) -> None:
-        undone = self._session.restore_leftovers(dead)
-        failed = [one for one in undone if one.problem]
-        if failed:
-            raise NotRestored(
-                f"NOT_RESTORED: an earlier drill left the fault {failed[0].entry.fault!r} and it cannot be undone: "
-                f"{failed[0].problem}. No drill starts over it"
-            )
-
-    def _new_record(self, anchor: Anchor) -> Record:
-        item, session = self._item, self._session
-        environment = session.inventory.environment
-        feature = session.root / item.feature_path
-        return Record(
-            run_id=self.run_id,
-            title=item.scenario_name,
-            feature={
-                "name": item.feature_name,
-                "path": str(item.feature_path),
-                "line": item.line,
-                "sha256": hashlib.sha256(feature.read_bytes()).hexdigest(),
-            },
-            scenario={
-                "name": item.scenario_name,
-                "rule": item.rule_name,
-                "tags": sorted(item.tags),
-                "runbooks": sorted(tag.removeprefix("runbook:") for tag in item.tags if tag.startswith("runbook:")),
-            },
-            environment={"name": environment.name, "kind": environment.kind.value},
-            inventory=session.inventory_name,
-            harness=harness(),
-            git=git_state(session.root),
-            process=os.getpid(),
-            started_at=rfc3339(anchor.wall),
-            objectives=self._objectives.as_record(),
-            control=self._control_record(),
-            steps=[
-                StepRecord(number, step.keyword, step.text, step.line, phase)
-                for number, (step, phase) in enumerate(zip(item.steps, item.phases, strict=True), start=1)
-            ],
-        )
-
-    def runs(self, number: int) -> bool:
-        """Whether this step (numbers count from 1) is run at all; in a control some are left out."""
-        phases = self._item.phases
-        incident = sum(
-            phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT)
-            for at, phase in enumerate(phases[:number])
-        )
-        self._way = way(self._control, phases[number - 1], incident)
-        if self._way is Way.LEFT_OUT or self._shown(number):
-            self._chronicle.record.steps[number - 1].status = "left out"
-            return False
-        return True
-
-    def _shown(self, number: int) -> bool:
-        """Whether a control has shown already what this step would show: one criterion of its recovery is not met."""
-        if any(finding.kind is FindingKind.MISSED for finding in self._chronicle.findings):
-            return True
-        before = self._item.phases[: number - 1]
-        acted = max((at for at, phase in enumerate(before, start=1) if phase is Phase.RECOVERY), default=0)
-        return self._way is Way.ABSENT and any(
-            check.phase is Phase.CRITERIA and check.step > acted and not check.met and not check.unknown
-            for check in self._chronicle.record.checks
-        )
-
-    def tolerates(self, error: BaseException) -> bool:
-        """Whether the scenario goes on after this error: in a control, what must not be so may say so."""
-        return error is self._tolerated
-
-    def step_started(self, number: int) -> None:
-        """A step begins (numbers count from 1)."""
-        self._abort.check()
-        self._chronicle.step_started(number)
-
-    def step_passed(self) -> None:
-        """The step under way ended well. Raises Stopped or DrillFailure when it only seems so."""
-        self._abort.check()
-        if self._shield.stopped_by is not None:
-            raise Stopped(self._shield.stopped_by)  # once more: the step took it for an error, and went on
-        if self._chronicle.findings:
-            # so did this one with what speaks against the drill: it ends here all the same
-            outcome = self._chronicle.judge(restored=False).outcome
-            raise DrillFailure(f"{outcome}: {self._chronicle.findings[-1].sentence}")
-        step = self._chronicle.step
-        idle = self._chronicle.idle(step) if step is not None and self._way is Way.AS_WRITTEN else None
-        if step is not None and idle is not None:
-            sentence = f"the step '{step.keyword} {step.text}' {idle}"
-            raise self._fail(step.phase, FindingKind.UNKNOWN, sentence)
-        self._close_step(self._status())
-
-    def _status(self) -> str:
-        if self._way is Way.WITHHELD:
-            return "withheld"
-        if self._way is not Way.ABSENT or self._chronicle.step is None:
-            return "passed"
-        number = self._chronicle.step.number
-        met = [check.met for check in self._chronicle.record.checks if check.step == number]
-        return "present" if met and all(met) else "absent"
-
-    def step_failed(self, error: BaseException) -> None:
-        """The step under way raised."""
-        missed = isinstance(error, DrillFailure) and self._chronicle.findings[-1].kind is FindingKind.MISSED
-        could_not = self._chronicle.phase is Phase.CRITERIA and isinstance(error, CouldNotLookError)
-        if missed or (self._way is Way.ABSENT and (could_not or isinstance(error, AssertionError))):
-            self._tolerated = error
-            self._close_step("absent", str(error).strip() or type(error).__name__)
-            return
-        self._raised(error)
-        self._close_step("failed", str(error).strip() or type(error).__name__)
-
     def _raised(self, error: BaseException) -> None:
         if isinstance(error, DrillFailure) or error is self._found or self._abort.fired is not None:
             return
         self._found = error
         self._fail(self._chronicle.phase, _kind(error), _sentence(error))
-
-    @property
-    def sound_so_far(self) -> bool:
-        """All steps were done, and nothing speaks against the drill; not yet put back."""
-        return self._sound_so_far
-
-    def doubt(self, sentence: str) -> None:
-        """pytest does not take the scenario for passed, whatever its steps came to: neither does the record."""
-        self._sound_so_far = False
-        self._fail(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
-
-    def steps_ended(self, stopped_by: BaseException | None) -> None:
-        """All steps were done, or one ended neither well nor badly (skipped itself, interrupted).
-
-        Judges the criteria as a whole; from here on signals wait for the restore. Raises DrillFailure when the drill
-        did not prove what it should; not when it was stopped, so that what stopped it goes on.
-        """
-        whole = self._control is None or self._control.kind is ControlKind.RECOVERY_TWICE
-        if whole and stopped_by is None and self._chronicle.step is None and not self._chronicle.findings:
-            try:
-                settle(self._chronicle, self._prober, self._criteria)
-            except Aborted:
-                pass  # told below, as what was seen
-            except KeyboardInterrupt as stop:
-                self._judged = True
-                self._stopped(stop)
-                raise
-        self._shield.hold()
-        aborted = self._aborted()
-        self._judged = True
-        if isinstance(stopped_by, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)):
-            self._stopped(stopped_by)
-            return
-        if aborted is not None:
-            raise aborted
-        if self._chronicle.step is not None:
-            self._left_open(stopped_by)
-        elif stopped_by is not None:
-            self._raised(stopped_by)  # not a step, but a hook or the record after it
-        if self._control is not None and self._control.task is not None and not self._left_out_seen:
-            sentence = f"the task {self._control.task} is not part of what the recovery runs: nothing was left out"
-            self._chronicle.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
-        self._session.switches.tell(self._chronicle)
-        verdict = self._chronicle.judge(restored=False)
-        if not verdict.outcome.good:
-            raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
-        self._sound_so_far = True
-
-    def _aborted(self) -> DrillFailure | None:
-        """Why the drill is over, when its abort condition fired; from here on that is noted only."""
-        fired = self._abort.hold()
-        if fired is None:
-            return None
-        self._chronicle.mark(Event.ABORT_FIRED, fired.moment(self._prober.of(fired.endpoint).all()))
-        failure = self._fail(self._chronicle.phase, FindingKind.ABORTED, fired.sentence)
-        self._close_step("interrupted", fired.sentence)
-        return failure
-
-    def _stopped(self, by: BaseException) -> None:
-        step, reason = self._chronicle.step, str(by) or type(by).__name__
-        where = f"'{step.keyword} {step.text}'" if step is not None else "between two steps"
-        self._fail(self._chronicle.phase, FindingKind.ABORTED, f"the drill was stopped in {where}: {reason}")
-        self._close_step("interrupted", reason)
-
-    def _left_open(self, stopped_by: BaseException | None) -> None:
-        step = self._chronicle.step
-        assert step is not None
-        if stopped_by is None or isinstance(stopped_by, pytest.skip.Exception):
-            text = f"'{step.keyword} {step.text}'"
-            self._fail(step.phase, FindingKind.UNKNOWN, f"the step {text} skipped itself: nothing is proven")
-            self._close_step("skipped", "skipped itself")
-        else:
-            self.step_failed(stopped_by)
-
-    def _close_step(self, status: str, error: str | None = None) -> None:
-        self._chronicle.step_closed(status, error, self._prober, self._load)
-        self._session.switches.tell(self._chronicle)
-
-    def end(self) -> None:
-        """Put everything back, balance the work, judge, write the evidence. Always runs; shielded from signals.
-
-        Raises NotRestored when the system is not as it was, DrillFailure when the end of the drill speaks against it
-        although its steps did not.
-        """
-        if not self._begun or self._verdict is not None:
-            return
-        self._shield.hold()
-        self._abort.hold()
-        if not self._judged and self._aborted() is None:
-            self._fail(self._chronicle.phase, FindingKind.UNKNOWN, "the steps ended without being judged")
-        chronicle, inventory = self._chronicle, self._session.inventory
-        try:
-            baseline = [(kept.record.step, kept.check) for kept in self._baseline]
-            Restore(self._session, chronicle, self._prober, self._load).run(self.run_id, baseline)
-            self._verdict = chronicle.judge(restored=True)
-            self._prober.stop()
-            kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}
-            for note in self._abort.notes():
-                chronicle.note(note)
-            chronicle.close(self._verdict, self._prober, self._load, kinds)
-        finally:
-            self._session.switches.close()
-            self._prober.stop()
-            self._abort.release()
-            self._lock.release()
-            self._shield.release()
-        self._tell_verdict(self._verdict)
-        if self._verdict.outcome is Outcome.NOT_RESTORED:
-            raise NotRestored(f"NOT_RESTORED: {self._verdict.reason}")
-        if self._sound_so_far and not self._verdict.outcome.good:
-            raise DrillFailure(f"{self._verdict.outcome}: {self._verdict.reason}")
-
-    @property
-    def held_signals(self) -> tuple[str, ...]:
-        """The signals that came while the system was put back: the session is to end."""
-        return tuple(self._shield.held) if self._begun else ()
-
-    def _tell_verdict(self, verdict: Verdict) -> None:
-        record = self._chronicle.record
-        self._chronicle.tell(
-            "verdict",
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-            axes=record.axes,
-            times=record.times,
-            work=record.work,
-            evidence=relative(self._chronicle.folder, self._session.root),
-        )
 
 
 def _some_time(check: Check, length_s: float, what: str) -> None:

@@ -22,6 +22,7 @@ from drillbook import collection, planrun
 from drillbook.collection import ScenarioItem
 from drillbook.drill import Drill, DrillFailure, NotRestored
 from drillbook.errors import DrillbookError
+from drillbook.life import DrillUnderWay
 from drillbook.live import Mailbox, Out, Post, screen
 from drillbook.prerequisites import distinct_names
 from drillbook.proof import Run, proofs, unmissed, write_proof
@@ -39,7 +40,7 @@ RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 SCENARIO, CONTROL = "scenario", "control"
 
 session_key = pytest.StashKey[DrillSession]()
-drill_key = pytest.StashKey[Drill]()
+drill_key = pytest.StashKey[DrillUnderWay]()
 facts_key = pytest.StashKey[dict[str, str]]()
 """What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
 schema does not allow."""
@@ -189,7 +190,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
 
 
 @pytest.fixture
-def drill(request: pytest.FixtureRequest) -> Drill:
+def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
     """The drill under way; what steps hand their checks and playbooks to."""
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.is_drill:
@@ -197,7 +198,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
             "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
         )
     _refuse_another_run(item)
-    made = Drill(drill_session(request.config), item)
+    made = DrillUnderWay(drill_session(request.config), item)
     item.stash[drill_key] = made
     item.stash[facts_key] = {RUN_ID: made.run_id, **_named(item)}
     request.addfinalizer(lambda: _end(item, made))
@@ -222,7 +223,7 @@ def _refuse_another_run(item: ScenarioItem) -> None:
     )
 
 
-def _end(item: ScenarioItem, drill: Drill) -> None:
+def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
     try:
         drill.end()
@@ -285,7 +286,7 @@ def _ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None
         junit.add_global_property(nodeid, f"{outcome}: {facts[REASON]}" + (f" ({evidence})" if evidence else ""))
 
 
-def _of(request: pytest.FixtureRequest) -> Drill | None:
+def _of(request: pytest.FixtureRequest) -> DrillUnderWay | None:
     item = request.node
     return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.is_drill else None
 
@@ -329,7 +330,7 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
         _say_stopped(request.node, drill)
 
 
-def _say_stopped(item: ScenarioItem, drill: Drill) -> None:
+def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
     """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
     report = pytest.TestReport(
         nodeid=item.nodeid,
