@@ -27,6 +27,10 @@ pytestmark = pytest.mark.lab
 
 CORPUS = Path(__file__).parent / "warm_corpus"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
+COUNTS = ("counter", "start_line", "end_line")
+"""The place of an event among those of other hosts: the result of an item is told by the thread that hears it, the
+start of the next host by another.
+"""
 TIMES_AND_IDS = {
     "uuid",
     "parent_uuid",
@@ -47,6 +51,9 @@ TIMES_AND_IDS = {
     "results_file",
     "tmpdir",
     "backup_file",
+    "stop",
+    "_original_basename",
+    *COUNTS,
 }
 REPLACED = [
     (re.compile(r"/tmp/drillbook-(?:run|warm)-\w+(?:/artifacts/[0-9a-f-]+)?"), "PRIVATE"),
@@ -54,9 +61,10 @@ REPLACED = [
     (re.compile(r"\b(?:ansible_)?tmp[\w]{8}\b"), "TEMPORARY"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"\bj\d+\.\d+\b"), "JOB"),
-    (re.compile(r"\b\d+\.\d{3,}\b"), "NUMBER"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.,]?\d*"), "TIME"),
     (re.compile(r"\d:\d\d:\d\d\.\d+"), "DURATION"),
+    (re.compile(r"\b\d+\.\d{3,}\b"), "NUMBER"),
+    (re.compile(r"Paused for [\d.]+ seconds"), "Paused"),
     (re.compile(r"0x[0-9a-f]{6,}"), "ADDRESS"),
 ]
 
@@ -144,8 +152,9 @@ def text(value: str) -> str:
 
 
 def lines(ran: Ran) -> list[str]:
-    """One line for each event: pytest shows which differ."""
-    return [json.dumps(event, sort_keys=True, ensure_ascii=False) for event in ran.events]
+    """One line for each event, in order for each host, and for what is no host's: pytest shows which differ."""
+    ordered = sorted(ran.events, key=lambda event: str(event.get("event_data", {}).get("host", "")))
+    return [json.dumps(event, sort_keys=True, ensure_ascii=False) for event in ordered]
 
 
 @pytest.fixture(scope="module")
