@@ -28,8 +28,8 @@ pytestmark = pytest.mark.lab
 CORPUS = Path(__file__).parent / "warm_corpus"
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 COUNTS = ("counter", "start_line", "end_line")
-"""The place of an event among those of other hosts: the result of an item is told by the thread that hears it, the start
-of the next host by another.
+"""The place of an event among those of other hosts: the result of an item is told by the thread that hears it, the
+start of the next host by another.
 """
 TIMES_AND_IDS = {
     "uuid",
