@@ -87,6 +87,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-drills", action="store_true", help="a drill that was left out (-k, -m, --deselect) fails the session"
     )
     parser.addini("drillbook_inventory", "Ansible inventory to drill", default=DEFAULT_INVENTORY)
+    parser.addini(
+        "drillbook_report",
+        "write report.html of each drill at once; 'drillbook report FOLDER' does it later",
+        type="bool",
+        default=True,
+    )
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
     collection.add_options(parser)
@@ -245,6 +251,8 @@ def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
 
 def _report(config: pytest.Config, folder: Path) -> None:
     """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
+    if not config.getini("drillbook_report"):
+        return
     from drillbook.render import html
 
     try:
