@@ -25,7 +25,7 @@ from drillbook_lab.testing import RunningLab, running_lab
 
 from .conftest import DEADLINE_S, left_over, records, wait_for
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("crash-on-the-lab")]
+pytestmark = pytest.mark.lab
 
 ROOT = Path(__file__).parents[2]
 FEATURE = """@rto:10m
@@ -93,10 +93,15 @@ def drills(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Drills:
     for name, (fault, recovery) in DRILLS.items():
         text = FEATURE.format(name=name, fault=fault, recovery=recovery)
         (root / f"features/{name}.feature").write_text(text)
+        well(lab)
         began = time.monotonic()
         assert made.start(name).wait(2 * DEADLINE_S) == 0, (root / "output").read_text()
         made.needed_s[name] = time.monotonic() - began
     return made
+
+
+def well(lab: RunningLab) -> None:
+    wait_for(lambda: lab.health()["status"] == "ok", "the lab is well", DEADLINE_S)
 
 
 def guardians(root: Path) -> list[psutil.Process]:
@@ -126,7 +131,7 @@ def test_whatever_dies_when_the_lab_is_put_back(name: str, number: int, drills: 
     wait_for(lambda: not left_over(drills.root), "nobody is left", DEADLINE_S)
 
     assert Journal(drills.root / ".drillbook/journal-lab.ndjson").open_entries() == []
-    wait_for(lambda: drills.lab.health()["status"] == "ok", "the lab is well", DEADLINE_S)
+    well(drills.lab)
     for record in records(drills.root):
         as_it_should(record, victim, process.returncode)
 

@@ -19,7 +19,7 @@ from drillbook_lab.testing import RunningLab, running_lab
 
 from .conftest import DEADLINE_S, Mini, Ran
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("drills-on-the-lab")]
+pytestmark = pytest.mark.lab
 
 ROOT = Path(__file__).parents[2]
 FEATURE = """@rto:10m
