@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from drillbook.journal import Journal
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import DEADLINE_S, left_over, records, wait_for
+from .conftest import DEADLINE_S, guardians, left_over, records, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -102,15 +101,6 @@ def drills(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Drills:
 
 def well(lab: RunningLab) -> None:
     wait_for(lambda: lab.health()["status"] == "ok", "the lab is well", DEADLINE_S)
-
-
-def guardians(root: Path) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if str(root) in words and any(word.endswith("guardian.py") for word in words):
-            found.append(process)
-    return found
 
 
 @pytest.mark.parametrize("number", range(INSTANTS))

@@ -6,35 +6,23 @@ import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 
-from .conftest import DEADLINE_S, Mini, ended, left_over, read_until, records, wait_for
+from .conftest import DEADLINE_S, Mini, ended, guardians, killed_with_guardian, left_over, read_until, records, wait_for
 from .test_signals import STEPS
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
 
 
-def guardians(mini: Mini) -> list[psutil.Process]:
-    """The guardians of the repository, found by the path that they were given."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if str(mini.root) in words and any(word.endswith("guardian.py") for word in words):
-            found.append(process)
-    return found
-
-
 def killed(mini: Mini, phase: str, *, guardian: bool = False) -> None:
-    """A drill that is killed in a phase, its guardian first if asked for."""
+    """A drill that is killed in a phase, and its guardian if asked for."""
     mini.feature(*STEPS)
     process = mini.start()
     read_until(process, rf"^  {phase}$")
     if guardian:
-        process.send_signal(signal.SIGSTOP)  # the drill goes on in the meantime, and recovers
-    for each in guardians(mini) if guardian else ():
-        each.kill()
+        killed_with_guardian(process, mini.root)
+        return
     process.kill()
     process.wait(DEADLINE_S)
     assert process.stdout is not None
@@ -73,7 +61,7 @@ def test_a_guardian_that_is_stopped_stays_while_its_drill_lives(mini: Mini) -> N
     mini.feature(*STEPS)
     process = mini.start()
     read_until(process, r"^  symptoms$")
-    (guardian,) = guardians(mini)
+    (guardian,) = guardians(mini.root)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         guardian.send_signal(number)
     assert guardian.is_running()
@@ -86,7 +74,7 @@ def test_no_second_fault_without_a_guardian(mini: Mini) -> None:
     mini.feature(*STEPS, *GOOD[1:])
     process = mini.start()
     read_until(process, r"^  symptoms$")
-    (first,) = guardians(mini)
+    (first,) = guardians(mini.root)
     first.kill()
     output = ended(process)
     assert process.returncode == 0, output

@@ -9,7 +9,7 @@ import sys
 import psutil
 import pytest
 
-from .conftest import DEADLINE_S, Mini, Ran, ended, left_over, read_until, wait_for
+from .conftest import DEADLINE_S, Mini, Ran, ended, killed_with_guardian, left_over, read_until, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -84,10 +84,7 @@ def test_restore_by_hand(mini: Mini) -> None:
     mini.feature(*STEPS)
     process = mini.start()
     read_until(process, r"^  symptoms$")
-    process.kill()
-    process.wait(timeout=DEADLINE_S)
-    assert process.stdout is not None
-    process.stdout.close()
+    killed_with_guardian(process, mini.root)
     assert mini.broken
     wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left")
     command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
