@@ -13,7 +13,7 @@ import pytest
 
 from drillbook.guard import Lock, Role
 
-from .conftest import DEADLINE_S, MINI, Mini, ended, read_until, wait_for
+from .conftest import DEADLINE_S, MINI, Mini, ended, killed_with_guardian, read_until, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -41,16 +41,13 @@ def other(mini: Mini, tmp_path: Path) -> Iterator[Mini]:
 
 
 def killed_in_the_symptoms(mini: Mini) -> None:
-    """A drill that dies with its fault open."""
+    """A drill that dies with its fault open, and its guardian with it."""
     mini.feature(*LONG, tags="@rto:1h")
     process = mini.start()
     read_until(process, r"^  symptoms$")
     children = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait(timeout=DEADLINE_S)
+    killed_with_guardian(process, mini.root)
     psutil.wait_procs(children, timeout=DEADLINE_S)
-    assert process.stdout is not None
-    process.stdout.close()
     mini.feature(*GOOD, tags="@rto:1h")
 
 
