@@ -69,6 +69,10 @@ _MEANING = {
 }
 
 
+UNMISSED = "nothing misses the task"
+"""How the reason of a control begins whose task was left out and made no difference."""
+
+
 class Way(StrEnum):
     """How a step of some phase is run."""
 
@@ -230,7 +234,7 @@ def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence
         if unknown:
             return Outcome.INVALID, f"the control shows nothing: {unknown[0].name} could not be looked at"
         if control.kind is ControlKind.WITHOUT_TASK:
-            return Outcome.HELD, f"nothing misses the task {control.task}: every criterion held without it"
+            return Outcome.HELD, f"{UNMISSED} {control.task}: every criterion held without it"
         which = f"recovery {group} of the scenario" if len(groups) > 1 else "the recovery"
         return Outcome.BETRAYED, (
             f"recovered, not by the runbook: all {len(groups[group])} criteria of {which} held although nobody ran it"

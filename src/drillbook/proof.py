@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from drillbook.clock import wall_now
-from drillbook.control import STANDARD, ControlKind
+from drillbook.control import STANDARD, UNMISSED, ControlKind
 from drillbook.errors import DrillbookError
 from drillbook.evidence.recorder import dumps, folder_name, write_atomically
 from drillbook.verdict import Outcome
@@ -129,5 +129,5 @@ def unmissed(runs: Sequence[Run]) -> list[str]:
     return [
         run.control.removeprefix(prefix)
         for run in runs
-        if run.control.startswith(prefix) and run.outcome is Outcome.HELD and run.reason.startswith("nothing misses")
+        if run.control.startswith(prefix) and run.outcome is Outcome.HELD and run.reason.startswith(UNMISSED)
     ]
