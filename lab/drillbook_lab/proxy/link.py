@@ -32,8 +32,8 @@ def _abort(transport: asyncio.Transport | None) -> None:
     """Close with a RST: SO_LINGER 0 makes the kernel drop what is unsent and say "reset" to the peer."""
     if transport is None:
         return
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
+    if not transport.is_closing():  # asyncio's TLS knows no socket once it is closing, and raises when asked
+        sock = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
     transport.abort()
@@ -51,14 +51,12 @@ class Pipe:
         self._held_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._read_paused = False
+        self.lost = False  # the source's connection is gone, not only its half
+        self.ended = False  # the end of this direction has been delivered
 
     @property
     def _now_in_force(self) -> Conditions:
         return self.connection.link.in_force(self.direction)
-
-    @property
-    def holds(self) -> bool:
-        return bool(self._held)
 
     def feed(self, data: bytes | None) -> None:
         """Take a chunk, or None for the end of the stream."""
@@ -73,17 +71,11 @@ class Pipe:
             self._task = asyncio.create_task(self._deliver_held())
 
     def _deliver(self, data: bytes | None) -> None:
-        sink = self.sink
-        if sink is None or sink.is_closing():
-            return
         if data is None:
-            # TLS knows no half-close here, so the end of one direction ends the connection once it is flushed.
-            if sink.can_write_eof():
-                sink.write_eof()
-            else:
-                sink.close()
-        else:
-            sink.write(data)
+            self.ended = True
+            self.connection.direction_ended(self)
+        elif self.sink is not None and not self.sink.is_closing():
+            self.sink.write(data)
 
     async def _deliver_held(self) -> None:
         loop = asyncio.get_running_loop()
@@ -133,8 +125,11 @@ class End(asyncio.Protocol):
     def __init__(self, out: Pipe, back: Pipe) -> None:
         self.out = out
         self.back = back
+        self._may_half_close = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Half-open is for plain TCP alone: asyncio's TLS closes in any case, and complains when asked to stay.
+        self._may_half_close = transport.get_extra_info("ssl_object") is None
         self.out.source = self.back.sink = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
@@ -142,8 +137,7 @@ class End(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.out.feed(None)
-        # Half-open is for plain TCP alone: asyncio's TLS closes in any case, and complains when asked to stay.
-        return self.out.source is not None and self.out.source.get_extra_info("ssl_object") is None
+        return self._may_half_close
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.out.connection.end_lost(self.out, exc)
@@ -163,18 +157,29 @@ class Connection:
         self.up = Pipe(self, Stream.UPSTREAM)
         self.down = Pipe(self, Stream.DOWNSTREAM)
 
+    def direction_ended(self, pipe: Pipe) -> None:
+        """Pass the end of one direction on, or end the connection where nothing can follow.
+
+        asyncio leaves a plain socket open after its end of file, and no longer looks at it: who wants that, must close.
+        """
+        other = self.down if pipe is self.up else self.up
+        sink = pipe.sink
+        if sink is None or sink.is_closing() or pipe.lost or other.ended or not sink.can_write_eof():
+            # TLS knows no half-close here, so the end of one direction ends the connection once it is flushed.
+            for transport in (sink, pipe.source):
+                if transport is not None:
+                    transport.close()
+        else:
+            sink.write_eof()
+
     def end_lost(self, pipe: Pipe, exc: Exception | None) -> None:
         """One side is gone: tell the other, but not before what is held has been delivered."""
-        stopped = self.link.in_force(pipe.direction).stopped
-        if exc is not None and not stopped:
+        pipe.lost = True
+        if exc is not None and not self.link.in_force(pipe.direction).stopped:
             self.reset()
         else:
             pipe.feed(None)
-            if not stopped and not pipe.holds and pipe.sink is not None:
-                pipe.sink.close()
-        if (self.up.source is None or self.up.source.is_closing()) and (
-            self.down.source is None or self.down.source.is_closing()
-        ):
+        if self.up.lost and self.down.lost:
             self.forget()
 
     def close(self) -> None:
@@ -370,6 +375,8 @@ class Link:
                     client,
                     ssl=self.contexts[self.certificate] if self.contexts is not None else None,
                 )
+            if server.is_closing():  # the link was cut in the middle of the handshake
+                raise ConnectionResetError
             server.resume_reading()
         except (OSError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
             # The client sees a reset: the server is not there, the handshake failed, or the link was cut.
