@@ -18,22 +18,28 @@ pytestmark = pytest.mark.lab
 LINK = "drill-redis-1"
 
 
-def put(lab: RunningLab, kind: str, stream: str = "both", **attributes: float) -> Any:
+def writable(lab: RunningLab) -> tuple[str, str]:
+    """The node that takes writes (a test before may have made it the other one), and the link to it."""
+    primary = lab.primary()
+    return primary, f"drill-{primary}"
+
+
+def put(lab: RunningLab, kind: str, stream: str = "both", link: str = LINK, **attributes: float) -> Any:
     return lab.proxy(
         "POST",
-        f"/proxies/{LINK}/toxics",
+        f"/proxies/{link}/toxics",
         {"name": "t", "type": kind, "stream": stream, "attributes": attributes},
     )
 
 
-def gone(lab: RunningLab) -> None:
+def gone(lab: RunningLab, link: str = LINK) -> None:
     """The fault is taken away, the proxy says so, and a client that knows nothing of it agrees."""
-    assert lab.proxy("POST", f"/proxies/{LINK}", {"heal": True})["changed"] is True
-    assert lab.proxy("POST", f"/proxies/{LINK}", {"heal": True})["changed"] is False
-    shown = lab.proxy("GET", f"/proxies/{LINK}")
+    assert lab.proxy("POST", f"/proxies/{link}", {"heal": True})["changed"] is True
+    assert lab.proxy("POST", f"/proxies/{link}", {"heal": True})["changed"] is False
+    shown = lab.proxy("GET", f"/proxies/{link}")
     assert shown["faulty"] is False
     assert shown["toxics"] == []
-    with lab.linked(LINK) as client:
+    with lab.linked(link) as client:
         assert client.ping()
 
 
@@ -54,15 +60,16 @@ def test_latency_delays_each_answer(lab: RunningLab) -> None:
 
 
 def test_bandwidth_slows_what_is_large(lab: RunningLab) -> None:
-    with lab.linked(LINK, timeout_s=10) as client:
+    _, link = writable(lab)
+    with lab.linked(link, timeout_s=10) as client:
         client.set("large", "x" * 20_000, ex=60)
-        put(lab, "bandwidth", "downstream", rate=20)
+        put(lab, "bandwidth", "downstream", link, rate=20)
         began = time.monotonic()
         assert client.strlen("large") == 20_000
         quick = time.monotonic() - began
         client.get("large")
         assert time.monotonic() - began - quick >= 0.8
-        gone(lab)
+        gone(lab, link)
 
 
 def test_a_blackhole_keeps_connections_and_answers_nobody(lab: RunningLab) -> None:
@@ -78,14 +85,15 @@ def test_a_blackhole_keeps_connections_and_answers_nobody(lab: RunningLab) -> No
 
 
 def test_what_was_sent_into_a_blackhole_arrives_afterwards(lab: RunningLab) -> None:
-    with lab.redis("redis-1") as direct, lab.linked(LINK) as client:
+    primary, link = writable(lab)
+    with lab.redis(primary) as direct, lab.linked(link) as client:
         direct.delete("held")
         client.ping()
-        put(lab, "timeout", timeout=0)
+        put(lab, "timeout", link=link, timeout=0)
         with pytest.raises(redis.exceptions.TimeoutError):
             client.set("held", "1")
         assert direct.get("held") is None
-        gone(lab)
+        gone(lab, link)
         lab.eventually("the held command", lambda: direct.get("held") == "1")
 
 

@@ -1,6 +1,6 @@
 """What a link of the lab's proxy leaves behind: after each way a connection can end, every descriptor is back.
 
-A proxy that keeps one socket for each client that went away has none left after a quarter of an hour of drills, and then
+A proxy that keeps one socket for each client that went away has none left after a quarter of an hour, and then
 resets everybody: a fault that no drill made.
 """
 
