@@ -335,6 +335,13 @@ class Chronicle:
         record.close(verdict, rfc3339(self.anchor.at(now)), self.at(now))
         self._recorder.save()
 
+    def amend(self, verdict: Verdict) -> None:
+        """Write a verdict over the one that the record was closed with; its times stay."""
+        record = self.record
+        assert record.ended_at is not None and record.duration_s is not None
+        record.close(verdict, record.ended_at, record.duration_s)
+        self._recorder.save()
+
 
 def _set_span(record: object, name: str, span: Span | None) -> None:
     if span is not None:

@@ -357,6 +357,14 @@ class DrillUnderWay(Drill):
         if self._sound_so_far and not self._verdict.outcome.good:
             raise DrillFailure(f"{self._verdict.outcome}: {self._verdict.reason}")
 
+    def take_back(self, sentence: str) -> Verdict:
+        """What came to light after the end speaks against the drill: the record is judged and written once more."""
+        self._chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
+        self._verdict = self._chronicle.judge(restored=True)
+        self._chronicle.amend(self._verdict)
+        self._tell_verdict(self._verdict)
+        return self._verdict
+
     @property
     def held_signals(self) -> tuple[str, ...]:
         """The signals that came while the system was put back: the session is to end."""

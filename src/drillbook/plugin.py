@@ -376,12 +376,19 @@ def pytest_runtest_makereport(
         made.doubt(reason or f"not a step, but something around them failed: {_said(item, report)}")
     elif reason is not None or (report.failed and OUTCOME not in facts and not begun):
         _conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(item, report)}", None)
-    elif report.when == "teardown" and report.failed and facts.get(OUTCOME) == Outcome.PASSED:
-        # the record is closed; but nobody is to read of a drill that passed in a session where its fixtures failed
-        facts |= {OUTCOME: Outcome.INVALID.value, REASON: f"a fixture failed after the drill: {_said(item, report)}"}
+    elif made is not None and report.when == "teardown" and report.failed and _ended_well(made):
+        # nobody is to read of a drill that passed while its fixtures failed, in the session or in the record
+        verdict = made.take_back(f"a fixture failed after the drill: {_said(item, report)}")
+        facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason}
         _ended(item.config, item.nodeid, facts)
+        if made.evidence is not None:
+            _report(item.config, made.evidence)
     vars(report)["drill"] = facts.copy()
     return report
+
+
+def _ended_well(drill: DrillUnderWay) -> bool:
+    return drill.verdict is not None and drill.verdict.outcome.good
 
 
 def _said(item: pytest.Item, report: pytest.TestReport) -> str:

@@ -54,11 +54,13 @@ def test_it_does_not_pass(mini: Mini, mutant: Mutant) -> None:
 
 
 def test_a_fixture_that_fails_after_the_drill(mini: Mini) -> None:
-    """The record is closed by then: it says how the drill ended, and the session that nobody may rely on it."""
+    """The record is closed by then, and is judged once more."""
     ran = changed(mini, (hook("resource()", "yield", BROKEN, how=FIXTURE),))
     assert ran.status == 11, ran.output
     assert "a fixture failed after the drill: RuntimeError: the hook is broken" in ran.output
-    assert ran.drill["outcome"] == PASSED
+    assert ran.drill["outcome"] == "INVALID"
+    assert ran.drill["reason"].startswith("a fixture failed after the drill: ")
+    assert ran.drill["axes"]["restored"]["holds"] is True
     assert not re.search(r"\d passed|^PASSED", ran.output, re.MULTILINE), ran.output
     assert not passed_in_junit(mini)
 
