@@ -15,60 +15,16 @@ import pytest
 from drillbook.journal import Journal
 
 from .conftest import DEADLINE_S, Mini, ended, left_over, records, wait_for
+from .killer import BOUNDARIES, killing
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
 
-# Every interpreter imports it at its start, the drill's and the guardian's. A line of the journal is one write and one
-# sync: the boundaries are before the write and after the sync.
-KILLER = """\
-import os, signal, sys
-here = "guardian" if any(word.endswith("guardian.py") for word in sys.orig_argv) else "drill"
-plan = dict(part.split("=") for part in os.environ["DRILLBOOK_TEST_KILL"].split(","))
-wanted = plan.get(here)
-def journal(descriptor):
-    try:
-        return "/journal-" in os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return False
-def guardians():
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            parent = open(f"/proc/{name}/stat").read().rpartition(")")[2].split()[1]
-            if int(parent) == os.getpid() and b"guardian.py" in open(f"/proc/{name}/cmdline", "rb").read():
-                yield int(name)
-        except OSError:
-            pass
-def die():
-    for pid in guardians() if "both" in plan else ():
-        os.kill(pid, signal.SIGKILL)
-    os.kill(os.getpid(), signal.SIGKILL)
-if wanted:
-    when, state = wanted.split(":")
-    write, sync, last = os.write, os.fsync, [b""]
-    def os_write(descriptor, data):
-        if journal(descriptor):
-            last[0] = bytes(data)
-            if when == "before" and f'"state":"{state}"'.encode() in last[0]:
-                die()
-        return write(descriptor, data)
-    def os_fsync(descriptor):
-        sync(descriptor)
-        if when == "after" and journal(descriptor) and f'"state":"{state}"'.encode() in last[0]:
-            die()
-    os.write, os.fsync = os_write, os_fsync
-"""
-BOUNDARIES = [
-    f"{when}:{state}" for state in ("planned", "injected", "undoing", "closed") for when in ("before", "after")
-]
-
 
 def killed(mini: Mini, plan: str) -> None:
     """Run the drill with the killer in it; returns when nobody but the service is left."""
-    (mini.root / "killer").mkdir()
-    (mini.root / "killer/sitecustomize.py").write_text(KILLER)
     mini.feature(*GOOD)
-    process = mini.start(PYTHONPATH=str(mini.root / "killer"), DRILLBOOK_TEST_KILL=plan)
+    process = mini.start(**killing(mini.root, plan))
     output = ended(process)
     assert process.returncode == -9, output
     wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left", DEADLINE_S)
@@ -117,8 +73,6 @@ def test_the_guardian_is_killed_at_its_work(mini: Mini, boundary: str) -> None:
 
 
 def test_the_killer_kills_nobody_without_a_boundary(mini: Mini) -> None:
-    (mini.root / "killer").mkdir()
-    (mini.root / "killer/sitecustomize.py").write_text(KILLER)
-    process = mini.start(PYTHONPATH=str(mini.root / "killer"), DRILLBOOK_TEST_KILL="drill=before:nothing")
+    process = mini.start(**killing(mini.root, "drill=before:nothing"))
     output = ended(process)
     assert process.returncode == 0, output

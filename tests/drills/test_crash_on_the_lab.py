@@ -1,7 +1,11 @@
-"""SIGKILL at random instants of R1, R2 and a process kill on the lab: of the drill, of its guardian, of both.
+"""SIGKILL in R1, R2 and a process kill on the lab, at random instants and at the journal's boundaries: of the drill, of
+its guardian, of both.
 
 The instants come from a fixed seed and spread over the time that the drill needs. Wherever one falls, what must be true
 afterwards is the same: every fault is proven gone, the lab is well, the record says what happened, nobody is left.
+
+Every boundary with every victim is tried on the small repository (test_crash_matrix.py); here each plan meets one of
+the three drills, and with DRILLBOOK_CRASHES=all each meets all of them (a quarter of an hour).
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from drillbook.journal import Journal
 from drillbook_lab.testing import RunningLab, running_lab
 
 from .conftest import DEADLINE_S, guardians, left_over, records, wait_for
+from .killer import BOUNDARIES, killing
 
 pytestmark = pytest.mark.lab
 
@@ -46,6 +51,17 @@ DRILLS = {
 }
 VICTIMS = ("drill", "both", "guardian")
 INSTANTS = 10
+PLANS = [
+    *(f"drill={boundary}" for boundary in BOUNDARIES),
+    *(f"drill={boundary},both=yes" for boundary in BOUNDARIES),
+    *(f"drill=after:injected,guardian={boundary}" for boundary in BOUNDARIES[4:]),
+]
+CRASHES = [
+    (name, plan)
+    for number, plan in enumerate(PLANS)
+    for each, name in enumerate(DRILLS)
+    if os.environ.get("DRILLBOOK_CRASHES") == "all" or number % len(DRILLS) == each
+]
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +83,11 @@ class Drills:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
         return kept | {"DRILLBOOK_LAB_STATE": str(self.lab.lab.state)}
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"features/{name}.feature"]
         with (self.root / "output").open("wb") as output:
             return subprocess.Popen(
-                command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, env=self.environment
+                command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, env=self.environment | more
             )
 
     def restore(self) -> int:
@@ -118,12 +134,30 @@ def test_whatever_dies_when_the_lab_is_put_back(name: str, number: int, drills: 
     process.wait(2 * DEADLINE_S)
     if victim == "both":
         assert drills.restore() in {0, 64}  # 64: killed before anything was there
-    wait_for(lambda: not left_over(drills.root), "nobody is left", DEADLINE_S)
-
-    assert Journal(drills.root / ".drillbook/journal-lab.ndjson").open_entries() == []
-    well(drills.lab)
+    all_is_well(drills)
     for record in records(drills.root):
         as_it_should(record, victim, process.returncode)
+
+
+@pytest.mark.parametrize(("name", "plan"), CRASHES)
+def test_who_dies_at_a_boundary_of_the_journal(name: str, plan: str, drills: Drills) -> None:
+    shutil.rmtree(drills.root / "evidence", ignore_errors=True)
+    process = drills.start(name, **killing(drills.root, plan))
+    assert process.wait(2 * DEADLINE_S) == -9, (drills.root / "output").read_text()
+    wait_for(lambda: not left_over(drills.root), "nobody is at work", DEADLINE_S)
+    if "," in plan:
+        assert drills.restore() == 0
+    all_is_well(drills)
+    (record,) = records(drills.root)
+    assert record["outcome"] == "ABORTED"
+    as_it_should(record, "drill", process.returncode)
+
+
+def all_is_well(drills: Drills) -> None:
+    """Nobody is left, nothing is open, the lab is well."""
+    wait_for(lambda: not left_over(drills.root), "nobody is left", DEADLINE_S)
+    assert Journal(drills.root / ".drillbook/journal-lab.ndjson").open_entries() == []
+    well(drills.lab)
 
 
 def with_pause_until(until_s: float, process: subprocess.Popen[bytes]) -> None:

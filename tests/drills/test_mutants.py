@@ -6,6 +6,7 @@ The bar is all of them. Other ways are kept where their subject is: test_verdict
 
 from __future__ import annotations
 
+import os
 import re
 from xml.etree import ElementTree
 
@@ -26,6 +27,14 @@ MUTANTS = [
     for subject, table in TABLES.items()
     for mutant in table
 ]
+
+
+@pytest.fixture(autouse=True)
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage makes a drill a third slower, and there are a hundred: the other tests are measured."""
+    for name in tuple(os.environ):
+        if name.startswith("COVERAGE_PROCESS"):
+            monkeypatch.delenv(name)
 
 
 def changed(mini: Mini, edits: tuple[Edit, ...], args: tuple[str, ...] = ()) -> Ran:
