@@ -24,6 +24,7 @@ from drillbook.inventory import Inventory
 from drillbook.journal import EntryState
 from drillbook.load import Load
 from drillbook.objectives import Objectives
+from drillbook.observed import json_value
 from drillbook.phases import Phase
 from drillbook.playbook import PlayResult, TaskResult, TaskStatus
 from drillbook.prerequisites import lacking, look
@@ -165,8 +166,18 @@ class Drill:
     # ------------------------------------------------------------------ what they may do
 
     def note(self, text: str) -> None:
-        """Keep an observation in the record."""
+        """Keep a remark in the record."""
         self._chronicle.note(text)
+
+    @_told
+    def observe(self, subject: str, value: object, unit: str = "") -> None:
+        """Keep what a diagnosis saw: a JSON value (text, number, true, false, none, lists and mappings of these).
+
+        It is no check, and nothing is judged by it. Raises DrillbookError for another value, and outside of a step.
+        """
+        if not subject.strip():
+            raise DrillbookError("an observation needs a subject: say in words what was seen")
+        self._chronicle.observe(subject, json_value(subject, value), unit)
 
     def baseline_begins(self) -> None:
         """From here on the system counts as settled: `before` reads from now to the fault."""

@@ -15,6 +15,7 @@ from drillbook.checks import Check, Reading
 from drillbook.drill import DEFAULT_DEADLINE_S
 from drillbook.errors import DrillbookError
 from drillbook.inventory import Inventory
+from drillbook.observed import json_value
 from drillbook.phases import Phase, StepKind
 from drillbook.render.terminal import duration
 
@@ -154,6 +155,12 @@ class PlanningDrill:
     def note(self, text: str) -> None:
         """Would stand in the record."""
         self.notes.append(text)
+
+    def observe(self, subject: str, value: object, unit: str = "") -> None:
+        """Would stand in the record; a value of the plan is none of the drill."""
+        if not isinstance(value, _Later):
+            json_value(subject, value)
+        self.notes.append(f"observes {subject}{f' ({unit})' if unit else ''}")
 
     def baseline_begins(self) -> None:
         """Nothing to plan."""
