@@ -9,15 +9,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from drillbook.checks import Check
 from drillbook.clock import Anchor, rfc3339
 from drillbook.control import Control
 from drillbook.control import judge as judge_control
+from drillbook.errors import DrillbookError
 from drillbook.evidence.record import (
     CheckRecord,
     EventRecord,
     FaultRecord,
+    ObservationRecord,
     ProbeRecord,
     Record,
     Role,
@@ -111,7 +114,9 @@ class Chronicle:
         step.duration_s = time.monotonic() - self.step_began_s
         self.flush(prober, load)
         self._recorder.save()
-        self.tell("done", status=status, duration_s=step.duration_s, text=f"{step.keyword} {step.text}")
+        seen = [each for each in self.record.observations if each.step == step.number]
+        told = f"{step.keyword} {step.text}"
+        self.tell("done", status=status, duration_s=step.duration_s, text=told, observations=seen)
 
     def idle(self, step: StepRecord) -> str | None:
         """What the step left undone that steps of its phase are for; None when it did its work.
@@ -199,6 +204,14 @@ class Chronicle:
             record.found_s, record.uncertainty_s = self.at(watched.found.at_s), watched.found.uncertainty_s
             record.until_s = self.at(watched.found.end_s) if record.window_s else None
 
+    def observe(self, subject: str, value: Any, unit: str) -> None:
+        """What the step under way saw, as it is; nothing is judged by it. Raises DrillbookError outside of a step."""
+        if self.step is None:
+            raise DrillbookError(f"{subject}: an observation can only be made in a step of the feature")
+        at_s = self.at(time.monotonic())
+        self.record.observations.append(ObservationRecord(self.phase, self.step.number, subject, value, unit, at_s))
+        self._recorder.save()
+
     def find(self, phase: Phase, kind: FindingKind, sentence: str) -> str:
         """A reason why the drill is not PASSED; redacted here, since the terminal, JUnit and the record all take it."""
         sentence = self._recorder.redact(sentence)
@@ -255,7 +268,7 @@ class Chronicle:
             ],
         )
 
-    def balance(self, load: Load, account: Account) -> None:
+    def balance(self, load: Load, account: Account, accepted_lost: int | None) -> None:
         """The final balance of the work."""
         self.record.work = WorkRecord(
             attempted=account.attempted,
@@ -264,6 +277,7 @@ class Chronicle:
             unknown=account.unknown,
             completed=account.completed,
             lost_count=len(account.lost),
+            accepted_lost=accepted_lost,
             duplicated_count=len(account.duplicated),
             unexpected_count=len(account.unexpected),
             recovered_count=len(account.recovered),

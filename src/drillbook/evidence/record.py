@@ -85,6 +85,18 @@ class PrerequisiteRecord:
 
 
 @dataclass(slots=True)
+class ObservationRecord:
+    """What a step saw and nobody judged. `value` is JSON; its floats stay as they are, since they are no times."""
+
+    phase: Phase
+    step: int
+    subject: str
+    value: Any
+    unit: str
+    at_s: float
+
+
+@dataclass(slots=True)
 class PlayRecord:
     """One run of a playbook, `PlayResult.as_record()` in drill time.
 
@@ -180,6 +192,8 @@ class WorkRecord:
     duplicated: list[str]
     unexpected: list[str]
     rates: list[Mapping[str, float]]
+    accepted_lost: int | None = None
+    """How many acknowledged jobs the scenario was to lose, exactly; None when it accepts no loss."""
 
 
 @dataclass(slots=True)
@@ -211,6 +225,7 @@ class Record:
     phases: list[dict[str, Any]] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     checks: list[CheckRecord] = field(default_factory=list)
+    observations: list[ObservationRecord] = field(default_factory=list)
     faults: list[FaultRecord] = field(default_factory=list)
     plays: list[PlayRecord] = field(default_factory=list)
     work: WorkRecord | None = None
@@ -244,6 +259,8 @@ def to_plain(value: object) -> Any:
 
     Sets are sorted, and floats that JSON does not have (nan, inf) become text.
     """
+    if isinstance(value, ObservationRecord):
+        return {f.name: value.value if f.name == "value" else to_plain(getattr(value, f.name)) for f in fields(value)}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ from drillbook.proof import Proof
 
 Paint = Callable[[str, str], str]
 """(text, style) -> text; styles: bold, green, red, yellow, dim."""
+
+LONGEST_VALUE = 160
+"""Characters of an observed value on the terminal; the whole of it is in the record."""
 
 _STYLES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
 _MARKS = {
@@ -73,7 +77,18 @@ def _phase(event: Mapping[str, Any], paint: Paint) -> list[str]:
 def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
     mark, style = _MARKS[event["status"]]
     word = f"  ({_WORDS[event['status']]})" if event["status"] in _WORDS else ""
-    return [f"    {paint(mark, style)} {event['text']}{word}  {paint(duration(event['duration_s']), 'dim')}"]
+    shown = [f"    {paint(mark, style)} {event['text']}{word}  {paint(duration(event['duration_s']), 'dim')}"]
+    return shown + [f"      {paint(observation(each), 'dim')}" for each in event.get("observations", ())]
+
+
+def observation(seen: Mapping[str, Any]) -> str:
+    """`subject: value unit` in one line; a long value is cut."""
+    value = seen["value"]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    if len(text) > LONGEST_VALUE:
+        text = f"{text[:LONGEST_VALUE]}..."
+    return f"{seen['subject']}: {text} {seen['unit']}".rstrip()
 
 
 def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:
@@ -115,9 +130,11 @@ def times_line(times: Mapping[str, Any]) -> str:
 
 def work_line(work: Mapping[str, Any]) -> str:
     """The balance of the work in one line."""
+    accepted = work.get("accepted_lost")
+    allowed = "" if accepted is None else f" ({accepted} accepted)"
     return (
         f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
-        f"{work['lost_count']} lost, {work['duplicated_count']} duplicated"
+        f"{work['lost_count']} lost{allowed}, {work['duplicated_count']} duplicated"
     )
 
 

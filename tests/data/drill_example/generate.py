@@ -19,6 +19,7 @@ from drillbook.evidence.record import (
     CheckRecord,
     EventRecord,
     FaultRecord,
+    ObservationRecord,
     PlayRecord,
     PrerequisiteRecord,
     ProbeRecord,
@@ -214,6 +215,10 @@ def _record(samples: Mapping[str, Sequence[Row]], attempts: Sequence[Row]) -> Re
         ],
         steps=_steps(acting_s, acted_s),
         checks=_checks(detected_s, alerted_s, healthy_s, acting_s),
+        observations=[
+            ObservationRecord(Phase.SYMPTOMS, 6, "the network from api to redis", {"open": False}, "", detected_s + 4),
+            ObservationRecord(Phase.SYMPTOMS, 6, "Redis' own latency", 0.35, "ms", detected_s + 4.002),
+        ],
         faults=[
             FaultRecord(
                 "network_cut",

@@ -1,0 +1,57 @@
+"""What a diagnosis step saw, in the record, on the terminal and in the report; and that it passes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from drillbook.render.html import report
+
+from .conftest import Mini
+from .mutants import GOOD, body, step
+
+pytestmark = pytest.mark.lab
+
+LOOK = "drill.eventually(WEB.silent(), within=deadline)"
+
+
+def test_it_is_in_record_terminal_and_report(mini: Mini) -> None:
+    mini.inventory("    api_token: xyzzy-token-4711\n")
+    body("down", "drill.observe('workers', 3, 'processes')", "drill.observe('logs', 'xyzzy-token-4711')", LOOK)(mini)
+    step("the cause is written down", "drill.observe('the flag', {'set': True})", "drill.expect(WEB.answers())")(mini)
+    mini.feature(*GOOD, "And the cause is written down", tags="@rto:1h")
+    ran = mini.pytest("features", "-s")
+    assert ran.status == 0, ran.output
+    rows = [{name: row[name] for name in ("phase", "step", "subject", "value", "unit")} for row in
+            ran.drill["observations"]]  # fmt: skip
+    assert rows == [
+        {"phase": "symptoms", "step": 3, "subject": "workers", "value": 3, "unit": "processes"},
+        {"phase": "symptoms", "step": 3, "subject": "logs", "value": "[REDACTED:api_token]", "unit": ""},
+        {"phase": "criteria", "step": 6, "subject": "the flag", "value": {"set": True}, "unit": ""},
+    ]
+    times = [row["at_s"] for row in ran.drill["observations"]]
+    assert times == sorted(times)
+    assert times[0] > 0
+    lines = [line.strip() for line in ran.output.splitlines()]
+    below = next(at for at, line in enumerate(lines) if line.startswith("✓ Then within 20 seconds the service is down"))
+    assert lines[below + 1] == "workers: 3 processes", ran.output
+    assert "xyzzy" not in ran.output
+    (folder,) = mini.root.glob("evidence/*")
+    page = report(folder).read_text()
+    assert "<td>workers</td><td>3 processes</td>" in page
+    assert "xyzzy" not in page
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("b'bytes'", "the observation of 'the log' holds a bytes"),
+        ("float('nan')", "the observation of 'the log' holds nan"),
+    ],
+)
+def test_what_is_no_json_ends_the_drill(mini: Mini, value: str, why: str) -> None:
+    body("down", LOOK, "try:", f"    drill.observe('the log', {value})", "except Exception:", "    pass")(mini)
+    mini.feature(*GOOD, tags="@rto:1h")
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert why in " ".join(ran.output.split())
+    assert ran.drill["observations"] == []
