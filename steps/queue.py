@@ -78,3 +78,8 @@ def rate_is_normal(drill: Drill, deadline: float, tolerance: float) -> None:
 def depth_is_normal(drill: Drill, deadline: float, tolerance: float, jobs: int) -> None:
     before = drill.before(DEPTH)
     drill.eventually(DEPTH.at_most(before + max(jobs, tolerance * before)), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the queue cannot be counted"))
+def queue_cannot_be_counted(drill: Drill, deadline: float) -> None:
+    drill.eventually(QUEUE.silent(), within=deadline)
