@@ -58,3 +58,23 @@ Feature: Jobs pile up
     When the recovery playbook "queue/start_workers" is run
     Then within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And within 2 minutes every acknowledged job is completed exactly once
+
+  @row:Q8 @accepts-data-loss:40 @runbook:queue.md#clear-the-queue
+  Scenario: What waits must never be done, and the queue is cleared
+    When the queue is paused, and 40 jobs come in
+    Then within 20 seconds 40 jobs wait
+    And none of them is done for 2 seconds
+    When the recovery playbook "queue/clear" is run
+    Then within 20 seconds 0 jobs wait
+    And within 60 seconds 20 new jobs are completed, and only what was accepted is lost
+
+  @row:Q8 @as-written @finding:S3-3.4 @accepts-data-loss:40 @runbook:queue.md#clear-the-queue
+  Scenario: The whole database is flushed to clear the queue
+    The source clears the queue with FLUSHDB and warns of the pending jobs. It also takes what else is in that database, and that the queue was paused: what comes in next is done at once, although nobody resumed the queue.
+    Remove the queue alone, by BullMQ's own operation, in a drill that says how many jobs are lost.
+
+    When the queue is paused, and 40 jobs come in
+    Then within 20 seconds 40 jobs wait
+    When the recovery playbook "queue/as_written/flush" is run
+    Then within 20 seconds the queue is not paused any more, although nobody resumed it
+    And within 60 seconds 20 new jobs are completed, and only what was accepted is lost

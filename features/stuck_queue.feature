@@ -116,3 +116,15 @@ Feature: The queue is stuck
     And within 60 seconds 3 workers are connected to the queue
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q9 @as-written @finding:S2-4.2 @accepts-data-loss:8 @runbook:queue.md#roll-the-queues-code-back
+  Scenario: The failed jobs are cleaned away before the code goes back
+    The source cleans all failed jobs before it rolls the workers back. These jobs were acknowledged, and the failed ones are the only copy: each is lost.
+    Roll back first, and then try the failed jobs once more; none is lost.
+
+    When a release of the queue's code with a fault in it goes live, and 40 jobs come in
+    Then within 60 seconds 8 jobs are failed
+    And the latest failed jobs are written down
+    When the recovery playbook "queue/as_written/clean_and_roll_back" is run
+    Then within 60 seconds 0 jobs are failed
+    And within 60 seconds 20 new jobs are completed, and only what was accepted is lost

@@ -67,3 +67,8 @@ def count_is_wrong(drill: Drill, deadline: float, name: str, count: int) -> None
     drill.eventually(
         both.satisfies(f"are 0 and at least {count}", lambda it: it[0] == 0 and it[1] >= count), within=deadline
     )
+
+
+@then(parse("within {deadline:Duration} the queue is not paused any more, although nobody resumed it"))
+def pause_is_forgotten(drill: Drill, deadline: float) -> None:
+    drill.eventually(QUEUE.json("paused", "whether the queue is paused").is_(False), within=deadline)

@@ -41,6 +41,13 @@ def bad_release_goes_live(drill: Drill) -> None:
     drill.inject("release_live", release=drill.inventory.variable(worker, "drillbook_worker_bad_release"))
 
 
+@fault(parse("a release of the queue's code with a fault in it goes live, and {count:Integer} jobs come in"))
+def jobs_meet_a_bad_release(drill: Drill, count: int) -> None:
+    worker = drill.inventory.names("worker")[0]
+    drill.inject("release_live", release=drill.inventory.variable(worker, "drillbook_worker_bad_release"))
+    drill.submit_work(20, count=count)
+
+
 @then(parse("within {deadline:Duration} nothing is completed any more"))
 def nothing_is_completed(drill: Drill, deadline: float) -> None:
     drill.eventually(RATE.is_(0), within=deadline)

@@ -20,7 +20,7 @@ options:
     description:
       - C(failed) moves active jobs to failed, with O(reason) and without another attempt. A lock that somebody still
         holds is overridden; end that worker, or what it does with the job goes on.
-      - C(waiting) brings failed jobs back to wait; those that are there are left.
+      - C(waiting) brings failed jobs back to wait, for one more attempt; those that are there are left.
       - C(recovered) moves active jobs whose worker is gone back to wait, as a live worker's own sweep does. It waits
         for their locks to run out, for at most O(timeout) seconds. Python's bullmq has no Job.moveToWait.
       - C(returned) moves ids that lie in the list O(key), where BullMQ does not look for them, to active, one by one
@@ -32,6 +32,7 @@ options:
   among: {description: State of the jobs to choose from, type: str, choices: [active, failed], default: active}
   active_for: {description: Only those that are active for at least so many seconds, type: float}
   stalled: {description: Only those that lost their worker at least so many times, type: int}
+  failed_since: {description: Only those that failed since then, in seconds of the epoch, type: float}
   unlocked: {description: Only those that no worker holds, type: bool, default: false}
   key: {description: 'Last part of the name of a list that was filled by hand, for C(returned)', type: str}
   reason: {description: 'Why, for C(failed); of failed jobs only those whose reason contains it', type: str}
@@ -39,7 +40,7 @@ options:
 """
 RETURN = """
 jobs:
-  description: The jobs as they were. id, name, state, attempts, stalled, active_for, locked, worker, reason.
+  description: The jobs as they were, each with id, name, state, attempts, stalled, active_for, locked, worker, reason.
   type: list
   returned: success
 moved: {description: Ids of the jobs that were brought into the state, type: list, returned: success}
@@ -73,6 +74,7 @@ async def read(queue: Any, client: Any, job: str) -> dict[str, Any] | None:
         "attempts": int(fields.get("atm", 0)),
         "stalled": int(fields.get("stc", 0)),
         "active_for": round(time.time() - begun, 3) if state == "active" and begun else None,
+        "finished_at": int(fields["finishedOn"]) / 1000 if "finishedOn" in fields else None,
         "locked": lock is not None,
         "worker": fields.get("pb") or (lock.partition(".")[0] if lock and "." in lock else None),
         "reason": fields.get("failedReason"),
@@ -93,6 +95,7 @@ async def chosen(queue: Any, client: Any, asked: dict[str, Any]) -> list[dict[st
         for job in jobs
         if (asked["active_for"] is None or (job["active_for"] or 0) >= asked["active_for"])
         and (asked["stalled"] is None or job["stalled"] >= asked["stalled"])
+        and (asked["failed_since"] is None or (job["finished_at"] or 0) >= asked["failed_since"])
         and not (asked["unlocked"] and job["locked"])
         and (wanted is None or wanted in (job["reason"] or ""))
     ]
@@ -115,21 +118,28 @@ async def retry(queue: Any, jobs: list[dict[str, Any]]) -> None:
     for each in jobs:
         job = await Job.fromId(queue, each["id"])
         if job is not None:
-            await job.retry("failed", {"resetAttemptsMade": True})
+            await job.retry("failed")
 
 
 async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: float) -> None:
-    """Two passes, which BullMQ spaces: the first marks what is active, the second moves of these what has no lock."""
-    left = {job["id"] for job in jobs}
+    """Two passes, which BullMQ spaces: the first marks what is active, the second moves of these what has no lock.
+
+    A job is done with when it has left active, or when somebody else holds it than before.
+    """
+    before = {job["id"]: await client.get(queue.toKey(job["id"]) + ":lock") for job in jobs}
+    left = set(before)
     until_s = time.monotonic() + timeout
-    while left:
-        if time.monotonic() > until_s:
-            raise RefusedError(
-                f"{len(left)} jobs are still held by a worker after {timeout:g} s: {', '.join(sorted(left))}"
-            )
+    while True:
         await queue.backend.moveStalledJobsToWait(MAX_STALLED, SWEEP_MS)
         left &= set(await client.lrange(queue.toKey("active"), 0, -1))
-        await asyncio.sleep(0.1 if left else 0)
+        holders = {job: await client.get(queue.toKey(job) + ":lock") for job in left}
+        left = {job for job, holder in holders.items() if holder is None or holder == before[job]}
+        if not left:
+            return
+        if time.monotonic() > until_s:
+            names = ", ".join(sorted(left))
+            raise RefusedError(f"{len(left)} jobs are still held by a worker after {timeout:g} s: {names}")
+        await asyncio.sleep(0.1)
 
 
 async def bring_back(queue: Any, client: Any, name: str, *, dry: bool) -> list[str]:
@@ -172,6 +182,7 @@ def main() -> None:
             "among": {"choices": ["active", "failed"], "default": "active"},
             "active_for": {"type": "float"},
             "stalled": {"type": "int"},
+            "failed_since": {"type": "float"},
             "unlocked": {"type": "bool", "default": False},
             "reason": {"type": "str"},
             "timeout": {"type": "float", "default": 60},
