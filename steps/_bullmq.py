@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from drillbook.drill import Drill
@@ -64,17 +65,31 @@ def the_type(drill: Drill, name: str) -> str:
     return str(ask(drill, "TYPE", key(drill, name)))
 
 
-def state_of(drill: Drill, job: str) -> str:
-    """In which list or set of BullMQ a job is; "unknown" when it is in none, "gone" when there is no such job."""
+def states(drill: Drill, jobs: Sequence[str]) -> dict[str, str]:
+    """In which list or set of BullMQ each job is; "unknown" when in none, "gone" when there is no such job.
+
+    By one connection and few questions: a window of looks is broken by a look that takes long.
+    """
+    found = dict.fromkeys(jobs, "unknown")
     with client(drill.inventory.endpoints["redis"]) as redis:
-        for name in (*SETS, *LISTS):
+        for name in (*LISTS, *SETS):
             kind: Any = redis.type(key(drill, name))
-            if kind == "zset" and redis.zscore(key(drill, name), job) is not None:
-                return name
-            # a sorted set that was made a list by hand is one that BullMQ cannot read
-            if kind == "list" and name in LISTS and redis.lpos(key(drill, name), job) is not None:
-                return name
-        return "unknown" if redis.exists(key(drill, job)) else "gone"
+            if kind == "list" and name in LISTS:
+                inside: Any = redis.lrange(key(drill, name), 0, -1)
+                found |= dict.fromkeys(found.keys() & set(inside), name)
+            elif kind == "zset" and jobs:
+                # a sorted set that was made a list by hand is one that BullMQ cannot read
+                scores: Any = redis.zmscore(key(drill, name), list(jobs))
+                found |= {job: name for job, score in zip(jobs, scores, strict=True) if score is not None}
+        for job, state in found.items():
+            if state == "unknown" and not redis.exists(key(drill, job)):
+                found[job] = "gone"
+    return found
+
+
+def state_of(drill: Drill, job: str) -> str:
+    """The state of one job."""
+    return states(drill, [job])[job]
 
 
 def details(drill: Drill, job: str) -> dict[str, Any]:
@@ -86,7 +101,7 @@ def details(drill: Drill, job: str) -> dict[str, Any]:
     return {
         "id": job,
         "name": fields.get("name"),
-        "active for (s)": round(time.time() - int(begun) / 1000, 1) if begun else None,
+        "taken up (s ago)": round(time.time() - int(begun) / 1000, 1) if begun else None,
         "attempts made": int(fields.get("atm", 0)),
         "times without a worker": int(fields.get("stc", 0)),
         "held by": str(lock).partition(".")[0] if lock else fields.get("pb"),
