@@ -48,16 +48,26 @@ def members(drill: Drill, name: str) -> list[str]:
 
 def counts(drill: Drill) -> dict[str, int]:
     """How many jobs are in each state; -1 where the key is not of the type that BullMQ counts."""
-    found: dict[str, int] = {}
     with client(drill.inventory.endpoints["redis"]) as redis:
-        for name in (*LISTS, *SETS):
-            kind: Any = redis.type(key(drill, name))
-            fits = kind in ("none", "list" if name in LISTS else "zset")
-            count: Any = (
-                redis.llen(key(drill, name)) if name in LISTS and fits else fits and redis.zcard(key(drill, name))
-            )
-            found[name] = int(count) if fits else -1
-    return found
+        kinds = _kinds(drill, redis)
+        pipe = redis.pipeline(transaction=False)
+        for name, kind in kinds.items():
+            if kind == "list":
+                pipe.llen(key(drill, name))
+            elif kind == "zset":
+                pipe.zcard(key(drill, name))
+        found = iter(pipe.execute())
+    wanted = {**dict.fromkeys(LISTS, "list"), **dict.fromkeys(SETS, "zset")}
+    sizes = {name: int(next(found)) if kind in ("list", "zset") else 0 for name, kind in kinds.items()}
+    return {name: size if kinds[name] in ("none", wanted[name]) else -1 for name, size in sizes.items()}
+
+
+def _kinds(drill: Drill, redis: Any) -> dict[str, str]:
+    """The type of each key of the queue that holds ids of jobs."""
+    pipe = redis.pipeline(transaction=False)
+    for name in (*LISTS, *SETS):
+        pipe.type(key(drill, name))
+    return dict(zip((*LISTS, *SETS), map(str, pipe.execute()), strict=True))
 
 
 def the_type(drill: Drill, name: str) -> str:
@@ -68,22 +78,27 @@ def the_type(drill: Drill, name: str) -> str:
 def states(drill: Drill, jobs: Sequence[str]) -> dict[str, str]:
     """In which list or set of BullMQ each job is; "unknown" when in none, "gone" when there is no such job.
 
-    By one connection and few questions: a window of looks is broken by a look that takes long.
+    One connection and three questions: a window of looks is broken by a look that takes long.
     """
-    found = dict.fromkeys(jobs, "unknown")
+    if not jobs:
+        return {}
     with client(drill.inventory.endpoints["redis"]) as redis:
-        for name in (*LISTS, *SETS):
-            kind: Any = redis.type(key(drill, name))
-            if kind == "list" and name in LISTS:
-                inside: Any = redis.lrange(key(drill, name), 0, -1)
-                found |= dict.fromkeys(found.keys() & set(inside), name)
-            elif kind == "zset" and jobs:
-                # a sorted set that was made a list by hand is one that BullMQ cannot read
-                scores: Any = redis.zmscore(key(drill, name), list(jobs))
-                found |= {job: name for job, score in zip(jobs, scores, strict=True) if score is not None}
-        for job, state in found.items():
-            if state == "unknown" and not redis.exists(key(drill, job)):
-                found[job] = "gone"
+        kinds = _kinds(drill, redis)
+        pipe = redis.pipeline(transaction=False)
+        for job in jobs:
+            pipe.exists(key(drill, job))
+        # a sorted set that was made a list by hand is one that BullMQ cannot read
+        readable = [name for name, kind in kinds.items() if kind == ("list" if name in LISTS else "zset")]
+        for name in readable:
+            if name in LISTS:
+                pipe.lrange(key(drill, name), 0, -1)
+            else:
+                pipe.zmscore(key(drill, name), list(jobs))
+        answers = pipe.execute()
+    found = {job: "unknown" if there else "gone" for job, there in zip(jobs, answers, strict=False)}
+    for name, answer in zip(readable, answers[len(jobs) :], strict=True):
+        inside = set(answer) if name in LISTS else {job for job, score in zip(jobs, answer, strict=True) if score}
+        found |= dict.fromkeys(found.keys() & inside, name)
     return found
 
 

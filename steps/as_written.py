@@ -27,7 +27,7 @@ def jobs_are_stranded(drill: Drill, length: float, name: str) -> None:
     def stranded() -> int:
         return sum(state == "unknown" for state in states(drill, members(drill, name)).values())
 
-    drill.throughout(looked(f"jobs in {name!r} and in no state", stranded, "jobs").at_least(1), for_=length, within=30)
+    drill.throughout(looked(f"jobs in {name!r} and in no state", stranded, "jobs").at_least(1), for_=length, within=60)
 
 
 @then(parse('the jobs in "{name}" are written down'))
