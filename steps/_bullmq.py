@@ -133,3 +133,31 @@ def workers(drill: Drill) -> list[str]:
         connected: Any = redis.client_list()
     names = [str(each.get("name", "")) for each in connected]
     return sorted({name.rpartition(":w:")[2] for name in names if name.startswith(marks)})
+
+
+def connections(drill: Drill) -> int:
+    """How many clients are connected to the primary."""
+    with client(drill.inventory.endpoints["redis"]) as redis:
+        found: Any = redis.info("clients")
+    return int(found["connected_clients"])
+
+
+_STATUS = {
+    "supervisor": "%s -c %s status %s",
+    "systemd": "systemctl show --property=ActiveState,SubState,MainPID %s",
+    "pm2": "pm2 pid %s",
+    "compose": "docker compose ps %s",
+}
+
+
+def processes(drill: Drill) -> dict[str, str]:
+    """What the manager of its host says of each worker."""
+    found: dict[str, str] = {}
+    for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
+        known = drill.inventory.hostvars[name]
+        manager = str(known["drillbook_service_manager"])
+        given = [str(known.get("drillbook_service", name))]
+        if manager == "supervisor":
+            given = [str(known["drillbook_supervisor_ctl"]), str(known["drillbook_supervisor_conf"]), *given]
+        found[name] = " ".join(str(host.run(_STATUS[manager], *given).stdout).split())
+    return found

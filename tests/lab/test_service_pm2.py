@@ -101,7 +101,7 @@ def test_a_service_is_stopped_and_started_once(managed: Managed) -> None:
     assert managed.role(service_state="stopped")[:2] == (True, False)
     well, _, said = managed.role(part="running", service_patience_s=1)
     assert not well, "a service that is stopped is not up"
-    assert "service_now.stdout is search" in said
+    assert "The state of the service is read" in said
     assert managed.role(service_state="started")[:2] == (True, True)
     assert managed.role(service_state="started")[:2] == (True, False)
     assert managed.role(part="running")[:2] == (True, False)
