@@ -190,8 +190,11 @@ class Drill:
         self._settled_s = time.monotonic()
 
     @_told
-    def submit_work(self, per_second: float) -> Load:
-        """Submit work at this rate from now on, through the front door that `drillbook_work` names."""
+    def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> Load:
+        """Submit work at this rate from now on, through the front door that `drillbook_work` names.
+
+        With a `count` exactly so many. `fields` stand in the submitted body instead of the inventory's.
+        """
         inventory = self._session.inventory
         if inventory.work is None:
             raise DrillbookError(
@@ -201,7 +204,7 @@ class Drill:
         if self._load is None:
             database = inventory.endpoints[inventory.work.completed_endpoint]
             self._load = Load(self._prober, inventory.work, database, f"drill-{self.run_id[:8]}-")
-        self._load.submit(per_second)
+        self._load.submit(per_second, fields, count)
         return self._load
 
     @_told

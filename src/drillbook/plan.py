@@ -71,7 +71,7 @@ class PlannedLoad:
     def __init__(self, rate: float) -> None:
         self.rate = rate
 
-    def submit(self, per_second: float) -> None:
+    def submit(self, per_second: float, fields: Mapping[str, object] | None = None, count: int | None = None) -> None:
         """Submit at another rate."""
         self.rate = per_second
 
@@ -171,10 +171,11 @@ class PlanningDrill:
     def baseline_begins(self) -> None:
         """Nothing to plan."""
 
-    def submit_work(self, per_second: float) -> PlannedLoad:
+    def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> PlannedLoad:
         """Work would be submitted at this rate."""
         self.work_wanted = True
-        self.notes.append(f"work is submitted at {per_second:g} per second from here on")
+        many = "work is submitted" if count is None else f"work is submitted {count} times"
+        self.notes.append(f"{many} at {per_second:g} per second from here on")
         self._load = PlannedLoad(per_second)
         return self._load
 
