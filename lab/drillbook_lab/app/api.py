@@ -13,6 +13,7 @@ deployment loses nothing. A kill does.
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,9 +76,9 @@ class Metrics:
 class Api:
     """The parts of the API and its routes."""
 
-    def __init__(self, settings: Settings, pending: Pending) -> None:
-        self.settings = settings
-        self.pending = pending
+    def __init__(self, settings: Settings, pending: Pending, started_at: float) -> None:
+        self.settings, self.pending = settings, pending
+        self.started_at = started_at
         self.journal = Log()
         self.metrics = Metrics()
         self.redis = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
@@ -257,7 +258,8 @@ class Api:
         return JSONResponse({"logs": self.journal.last(level, service)})
 
     async def version(self, _: Request) -> Response:
-        return JSONResponse({"version": self.settings.version, "commit": self.settings.commit})
+        known = {"version": self.settings.version, "commit": self.settings.commit, "started_at": self.started_at}
+        return JSONResponse(known)
 
     def _may(self, request: Request) -> bool:
         return self.settings.may(request.headers.get("x-api-key"))
@@ -291,5 +293,7 @@ class Api:
 
 if __name__ == "__main__":
     file = Path(sys.argv[1])
+    # before the settings are read: a file that changed later than this is not what the process runs with
+    began = time.time()
     read = Settings.read(file)
-    serve(Api(read, Pending(file.with_suffix(".pending.ndjson"))).application(), read.api_port)
+    serve(Api(read, Pending(file.with_suffix(".pending.ndjson")), began).application(), read.api_port)
