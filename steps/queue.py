@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from drillbook import given, parse, then
+from drillbook import fault, given, parse, then
 from drillbook.checks import At, happened, looked
 from drillbook.drill import Drill
 
@@ -78,3 +78,44 @@ def rate_is_normal(drill: Drill, deadline: float, tolerance: float) -> None:
 def depth_is_normal(drill: Drill, deadline: float, tolerance: float, jobs: int) -> None:
     before = drill.before(DEPTH)
     drill.eventually(DEPTH.at_most(before + max(jobs, tolerance * before)), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the queue cannot be counted"))
+def queue_cannot_be_counted(drill: Drill, deadline: float) -> None:
+    drill.eventually(QUEUE.silent(), within=deadline)
+
+
+@fault(parse("the queue is paused, and {count:Integer} jobs come in"))
+def queue_is_paused(drill: Drill, count: int) -> None:
+    drill.inject("queue_paused")
+    drill.submit_work(40, count=count)
+
+
+@then(parse("within {deadline:Duration} {count:Integer} jobs wait"))
+def so_many_jobs_wait(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(DEPTH.is_(count), within=deadline)
+
+
+@then(parse("within {deadline:Duration} {count:Integer} jobs are failed"))
+def so_many_jobs_are_failed(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(QUEUE.json("failed", "the dead-letter queue", "jobs").is_(count), within=deadline)
+
+
+@then(parse("none of them is done for {length:Duration}"))
+def nothing_is_done(drill: Drill, length: float) -> None:
+    done = looked("jobs of this drill that are done", lambda: drill.load.balance().completed, "jobs")
+    drill.throughout(done.is_(0), for_=length, within=30)
+
+
+@then(parse("within {deadline:Duration} {count:Integer} new jobs are completed, and only what was accepted is lost"))
+def only_the_accepted_is_lost(drill: Drill, deadline: float, count: int) -> None:
+    wanted = len(drill.load.attempts) + count
+    drill.submit_work(20, count=count)
+    balance = looked("the balance of the work", drill.load.balance)
+    drill.eventually(
+        balance.satisfies(
+            f"is sound with {wanted} jobs, but for {drill.accepted_lost}",
+            lambda account: account.attempted == wanted and account.sound_but_for(drill.accepted_lost),
+        ),
+        within=deadline,
+    )

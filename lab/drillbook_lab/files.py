@@ -5,9 +5,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from drillbook_lab.app import handlers
 from drillbook_lab.tls import KINDS, TlsFiles
 from drillbook_lab.topology import (
     HOST,
@@ -54,6 +56,18 @@ def write(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2) + "\n")
+
+
+def queue_code(folder: Path) -> Path:
+    """Lay the releases of the queue's code out below `folder`, the stable one live; gives what workers load."""
+    for release, source in handlers.SOURCES.items():
+        (folder / "releases" / release).mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = resources.files(handlers).joinpath(source).read_text()
+        write(folder / "releases" / release / handlers.FILE, text)
+    current = folder / "current"
+    current.unlink(missing_ok=True)
+    current.symlink_to(Path("releases") / handlers.STABLE)
+    return current / handlers.FILE
 
 
 def redis_conf(name: str, folder: Path, ports: Mapping[str, int], keys: Secrets) -> str:
@@ -134,7 +148,14 @@ def links(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
 
 
 def settings(
-    client: str, *, ports: Mapping[str, int], keys: Secrets, tls: TlsFiles, version: str, database_url: str
+    client: str,
+    *,
+    ports: Mapping[str, int],
+    keys: Secrets,
+    tls: TlsFiles,
+    version: str,
+    database_url: str,
+    handler: Path,
 ) -> str:
     """The settings file of the API or the workers; every address in it is the client's own link."""
     values = {
@@ -153,5 +174,6 @@ def settings(
         "BUFFER_LIMIT": "1000",
         "CONCURRENCY": "10",
         "DEDUPLICATE": "1",
+        "HANDLER": f"'{handler}'",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())

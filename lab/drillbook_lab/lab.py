@@ -24,17 +24,18 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from drillbook_lab import files, postgres, processes, ready, supervision, tls
+from drillbook_lab.app import handlers
 from drillbook_lab.errors import LabError
 from drillbook_lab.files import Secrets
 from drillbook_lab.poll import until
 from drillbook_lab.supervision import Endpoint, Program, Supervisor
-from drillbook_lab.topology import HOST, MASTER_NAME, PROGRAMS, REDIS_NODES, SENTINELS, WORKERS, free_ports
+from drillbook_lab.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS, WORKERS, free_ports
 
 SCHEMA = 1
 UP_WITHIN_S = 60.0
 _OWN = (
     *("lab.json", "run.json", "supervisord.conf", "supervisord.pid", "supervisor.sock"),
-    *("logs", "env", "tls", "proxy", "sink", "postgres", *REDIS_NODES, *SENTINELS),
+    *("logs", "env", "tls", "proxy", "sink", "queue-code", "postgres", *REDIS_NODES, *SENTINELS),
 )
 _DEAD = ("BACKOFF", "EXITED", "FATAL")
 
@@ -239,9 +240,18 @@ class Lab:
             folder = self.state / name
             files.write(folder / "sentinel.conf", files.sentinel_conf(name, folder, ports, ids, keys))
         files.write_json(self.state / "proxy" / "proxy.json", files.proxy_config(ports, authority))
+        handler = files.queue_code(self.state / "queue-code")
         for client in ("api", "worker"):
             database = postgres.url(ports[f"{client}-postgres"], postgres.APP_USER, keys.postgres_app)
-            text = files.settings(client, ports=ports, keys=keys, tls=authority, version=version, database_url=database)
+            text = files.settings(
+                client,
+                ports=ports,
+                keys=keys,
+                tls=authority,
+                version=version,
+                database_url=database,
+                handler=handler,
+            )
             files.write(self.state / "env" / f"{client}.env", text)
 
     def _programs(self, ports: Mapping[str, int], cluster: postgres.Cluster) -> list[Program]:
@@ -336,6 +346,12 @@ class Lab:
             },
             "links": files.links(ports),
             "env": {client: str(self.state / "env" / f"{client}.env") for client in ("api", "worker")},
+            "queue": {
+                "name": QUEUE_NAME,
+                "code": str(self.state / "queue-code"),
+                "stable": handlers.STABLE,
+                "broken": handlers.BROKEN,
+            },
             "logs": str(self.state / "logs"),
             "programs": list(PROGRAMS),
         }

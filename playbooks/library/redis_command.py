@@ -1,42 +1,41 @@
 #!/usr/bin/python
-"""Send one command to a Redis (Valkey) node, as redis-cli would: for what a runbook writes down as a command."""
+"""Send one command to the present primary of a Redis (Valkey), as redis-cli would."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: redis_command
-short_description: Send one command to a Redis node
-description: Always says changed. Nobody knows what a command does.
+short_description: Send one command to a Redis, as a runbook writes it for redis-cli
+description:
+  - For commands that a runbook states word for word. Whether it changed anything says the task's own changed_when.
+  - The key names in the command may hold the name of a BullMQ queue; O(queue) is only told in messages.
 options:
-  host: {description: Address of the node, type: str, default: 127.0.0.1}
-  port: {description: Port of the node, type: int, required: true}
-  password: {description: Password of the default account, type: str, required: true}
-  argv: {description: The command and its arguments, type: list, elements: str, required: true}
+  queue: {description: Name of the queue that the command is about, type: str, required: true}
+  redis:
+    description: Where it is. host and port, or sentinels and master; username, password, sentinel_password, ca.
+    type: dict
+    required: true
+  command: {description: The command and its arguments, type: list, elements: str, required: true}
 """
 RETURN = """
-answer: {description: What the node answered, as text, type: str, returned: success}
+answer: {description: What Redis answers, type: raw, returned: success}
 """
 
-import redis
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.bullmq_client import ARGUMENTS, run
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "argv": {"type": "list", "elements": "str", "required": True},
-        }
+        argument_spec={**ARGUMENTS, "command": {"type": "list", "elements": "str", "required": True}}
     )
-    asked = module.params
-    try:
-        with redis.Redis(asked["host"], asked["port"], password=asked["password"], socket_timeout=60) as node:
-            answer = node.execute_command(*asked["argv"])
-    except redis.RedisError as error:
-        module.fail_json(msg=f"{asked['host']}:{asked['port']}: {asked['argv'][0]}: {error}")
-    module.exit_json(changed=True, answer=str(answer))
+
+    async def work(_queue: Any, client: Any) -> dict[str, Any]:
+        return {"changed": True, "answer": await client.execute_command(*module.params["command"])}
+
+    run(module, work)
 
 
 if __name__ == "__main__":

@@ -268,7 +268,7 @@ class Chronicle:
             ],
         )
 
-    def balance(self, load: Load, account: Account) -> None:
+    def balance(self, load: Load, account: Account, accepted_lost: int | None) -> None:
         """The final balance of the work."""
         self.record.work = WorkRecord(
             attempted=account.attempted,
@@ -277,6 +277,7 @@ class Chronicle:
             unknown=account.unknown,
             completed=account.completed,
             lost_count=len(account.lost),
+            accepted_lost=accepted_lost,
             duplicated_count=len(account.duplicated),
             unexpected_count=len(account.unexpected),
             recovered_count=len(account.recovered),

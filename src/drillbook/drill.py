@@ -10,7 +10,7 @@ import functools
 import statistics
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,6 +18,7 @@ from drillbook.abort import AbortGuard
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
 from drillbook.control import Control, ControlKind, Measured, Way, allowed_s
+from drillbook.dataloss import changes, first_destroyer, refusal
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.evidence.record import PrerequisiteRecord, Role
 from drillbook.inventory import Inventory
@@ -25,7 +26,7 @@ from drillbook.journal import EntryState
 from drillbook.load import Load
 from drillbook.objectives import Objectives
 from drillbook.observed import json_value
-from drillbook.phases import Phase
+from drillbook.phases import Phase, StepKind
 from drillbook.playbook import PlayResult, TaskResult, TaskStatus
 from drillbook.prerequisites import lacking, look
 from drillbook.probe import Prober
@@ -123,6 +124,11 @@ class Drill:
             raise DrillbookError("no work is submitted in this drill: say 'Given jobs are submitted at N per second'")
         return self._load
 
+    @property
+    def accepted_lost(self) -> int:
+        """How many acknowledged jobs are to be lost, as the tag says; 0 in a scenario that accepts no loss."""
+        return self._objectives.accepted_lost or 0
+
     def since_fault_s(self) -> float:
         """The monotonic instant of this incident's fault. Raises DrillbookError before it."""
         if self._incident_s is None:
@@ -196,8 +202,11 @@ class Drill:
         self._settled_s = time.monotonic()
 
     @_told
-    def submit_work(self, per_second: float) -> Load:
-        """Submit work at this rate from now on, through the front door that `drillbook_work` names."""
+    def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> Load:
+        """Submit work at this rate from now on, through the front door that `drillbook_work` names.
+
+        With a `count` exactly so many. `fields` stand in the submitted body instead of the inventory's.
+        """
         inventory = self._session.inventory
         if inventory.work is None:
             raise DrillbookError(
@@ -207,7 +216,7 @@ class Drill:
         if self._load is None:
             database = inventory.endpoints[inventory.work.completed_endpoint]
             self._load = Load(self._prober, inventory.work, database, f"drill-{self.run_id[:8]}-")
-        self._load.submit(per_second)
+        self._load.submit(per_second, fields, count)
         return self._load
 
     @_told
@@ -248,6 +257,7 @@ class Drill:
         for path in (folder / "inject.yml", undo):
             if not path.is_file():
                 raise DrillbookError(f"no {relative(path, root)}: a fault is a folder with inject.yml and undo.yml")
+        self._refuse_loss(changes(StepKind.FAULT, name))
         if not self._session.guardian.ensure():
             chronicle.note("the guardian had died: another one stands by")
         entry = uuid.uuid4().hex
@@ -288,6 +298,7 @@ class Drill:
         path = root / "playbooks" / "recovery" / f"{name}.yml"
         if not path.is_file():
             raise DrillbookError(f"no {relative(path, root)}: the step names a recovery that is not there")
+        self._refuse_loss(changes(StepKind.RECOVERY, name))
         chronicle.opened_s = time.monotonic()
         if self._way is Way.WITHHELD:
             chronicle.note(f"withheld: the recovery {name!r}")
@@ -306,6 +317,15 @@ class Drill:
         if self._control is not None and self._control.kind is ControlKind.RECOVERY_TWICE:
             self._recover_again(name, path, variables)
         return result
+
+    def _refuse_loss(self, playbooks: Sequence[str]) -> None:
+        """Nothing that destroys data runs in a scenario that does not say how much may be lost. Raises GuardError."""
+        if self._objectives.accepted_lost is not None:
+            return
+        found = first_destroyer(self._session.root, playbooks)
+        if found is not None:
+            where = f"{self._item.feature_path}:{self._item.line}"
+            raise GuardError(refusal(found, self._item.scenario_name, where))
 
     def _recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
         result = self._play(path, variables, SECOND_RECOVERY)

@@ -38,6 +38,9 @@ _NEED_ARGUMENTS = ("@parametrize", "@usefixtures", "@filterwarnings", "@skipif")
 ABORT_WHEN = "abort-when"
 """`@abort-when:ENDPOINT` names an endpoint that must never fail while the drill runs."""
 
+ACCEPTS_DATA_LOSS = "accepts-data-loss"
+"""`@accepts-data-loss:COUNT`: the recovery destroys data, and exactly so many acknowledged jobs are lost."""
+
 # The events from which a recovery time objective may run.
 RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_STARTED)
 
@@ -162,6 +165,7 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
         if tag.name in _NEED_ARGUMENTS:
             yield Problem(tag.location.line, f"{tag.name} is a marker of pytest's that needs arguments: rename the tag")
         yield from _abort_problems(tag, key, value, tags)
+        yield from _loss_problems(tag, key)
         if key not in _SINGLE:
             continue
         if key in seen and seen[key] != value:
@@ -186,6 +190,19 @@ def _abort_problems(tag: Tag, key: str, value: str, tags: Sequence[Tag]) -> Iter
         yield Problem(line, f"{tag.name} is given twice here")
 
 
+def _loss_problems(tag: Tag, key: str) -> Iterator[Problem]:
+    """A misspelt one would accept nothing, and the drill be refused for want of it: say here what is wrong."""
+    spelt = key.lower().replace("_", "-")
+    if key != ACCEPTS_DATA_LOSS and difflib.get_close_matches(spelt, [ACCEPTS_DATA_LOSS], 1, 0.8):
+        yield Problem(tag.location.line, f"{tag.name} accepts no loss: write @{ACCEPTS_DATA_LOSS}:COUNT")
+
+
+def _bad_count(value: str) -> str | None:
+    if value.isascii() and value.isdecimal():
+        return None
+    return f"'{value}' is no number of jobs: write the exact number that is lost, as in @{ACCEPTS_DATA_LOSS}:200"
+
+
 def _bad_rto(value: str) -> str | None:
     try:
         return None if parse_duration(value) > 0 else "a recovery time objective is longer than zero"
@@ -203,6 +220,7 @@ _SINGLE: dict[str, Callable[[str], str | None]] = {
     "rto": _bad_rto,
     "rto-from": _not_among("start of the clock", RTO_CLOCKS),
     "severity": _not_among("severity", SEVERITIES),
+    ACCEPTS_DATA_LOSS: _bad_count,
 }
 
 

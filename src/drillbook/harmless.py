@@ -49,8 +49,8 @@ _METHODS = frozenset({
 })  # fmt: skip
 _KEEPS_A_FUNCTION = frozenset({"satisfies"})
 _ATTRIBUTES = frozenset({
-    "load", "inventory", "people", "rate", "endpoints", "groups", "hostvars", "environment", "work", "name", "kind",
-    "url", "subject", "unit", "endpoint", "value",
+    "load", "inventory", "people", "accepted_lost", "rate", "endpoints", "groups", "hostvars", "environment", "work",
+    "name", "kind", "url", "subject", "unit", "endpoint", "value",
 })  # fmt: skip
 _PLAIN = (str, int, float, bool, bytes, types.NoneType)
 _CONTAINERS = (tuple, list, set, frozenset)

@@ -53,7 +53,12 @@ class Account:
 
         An account without acknowledged work proves nothing and is not sound.
         """
-        return self.acknowledged > 0 and not (self.lost or self.duplicated or self.unexpected)
+        return self.sound_but_for()
+
+    def sound_but_for(self, accepted_lost: int = 0) -> bool:
+        """As `sound`, in a drill whose recovery destroys data: exactly so many are lost, no more and no fewer."""
+        exact = len(self.lost) == accepted_lost
+        return self.acknowledged > 0 and exact and not (self.duplicated or self.unexpected)
 
     def __str__(self) -> str:
         """The balance in one line."""

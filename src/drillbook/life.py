@@ -18,6 +18,7 @@ from drillbook.abort import Aborted, AbortGuard, conditions, refuse_unhealthy
 from drillbook.chronicle import Chronicle
 from drillbook.clock import Anchor, rfc3339
 from drillbook.control import RULE, ControlKind, Measured, Way, way
+from drillbook.dataloss import changes
 from drillbook.drill import SELF_HEALING, SELF_HEALING_OFF, Drill, DrillFailure, NotRestored
 from drillbook.errors import CouldNotLookError, GuardError
 from drillbook.evidence.history import passed_drills
@@ -25,7 +26,8 @@ from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.record import Record, StepRecord
 from drillbook.evidence.recorder import Recorder, folder_name
 from drillbook.guard import Holder, permit
-from drillbook.phases import Phase
+from drillbook.phases import Phase, StepKind
+from drillbook.planner import intents
 from drillbook.prerequisites import refuse_too_few, verify
 from drillbook.probe import Prober
 from drillbook.restore import Restore
@@ -68,6 +70,7 @@ class DrillUnderWay(Drill):
         permit(inventory.environment, session.allow_production, self._item.tags, where)
         refuse_too_few(inventory, session.people)
         watched = conditions(self._item.tags, inventory.endpoints, inventory.where("drillbook_endpoints"))
+        self._refuse_loss_before()
         self._prepare_control()
         self._lock = session.lock()
         dead = self._lock.acquire(
@@ -107,6 +110,14 @@ class DrillUnderWay(Drill):
             objectives=record.objectives,
             control=None if self._control is None else f"{self._control}: {self._control.meaning}",
         )
+
+    def _refuse_loss_before(self) -> None:
+        """What the steps will run is known before, where their source shows that they only hand values over."""
+        healers = self._item.tag_values(SELF_HEALING_OFF) if SELF_HEALING in self._item.tags else ()
+        for healer in healers:
+            self._refuse_loss(changes(StepKind.FAULT, healer))
+        for intent in intents(self._item, self._session.root, self._session.inventory):
+            self._refuse_loss(changes(intent.kind, intent.name))
 
     def _prepare_control(self) -> None:
         """Know how long the drill itself needed. Raises GuardError when the control could not show anything."""
@@ -338,7 +349,11 @@ class DrillUnderWay(Drill):
         chronicle, inventory = self._chronicle, self._session.inventory
         try:
             baseline = [(kept.record.step, kept.check) for kept in self._baseline]
-            Restore(self._session, chronicle, self._prober, self._load).run(self.run_id, baseline)
+            whole = self._control is not None and self._control.kind is not ControlKind.RECOVERY_TWICE
+            restore = Restore(
+                self._session, chronicle, self._prober, self._load, self._objectives.accepted_lost, may_be_whole=whole
+            )
+            restore.run(self.run_id, baseline)
             self._verdict = chronicle.judge(restored=True)
             self._prober.stop()
             kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drillbook.errors import CouldNotLookError
+from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.httpwire import HttpLine
 from drillbook.inventory import Endpoint, Work
 from drillbook.ledger import Account, Answered, Attempt, account
@@ -47,6 +47,7 @@ class Load:
         self._rate = 0.0
         self._lines: list[HttpLine] = []
         self._body = json.dumps(work.submit_body)
+        self._left: int | None = None
         self._lock = threading.Lock()
         self._running: Any = None
 
@@ -65,8 +66,14 @@ class Load:
         """Submissions per second at present."""
         return max(0.0, self._rate)
 
-    def submit(self, per_second: float) -> None:
-        """Begin, or go on, at this rate."""
+    def submit(self, per_second: float, fields: Mapping[str, object] | None = None, count: int | None = None) -> None:
+        """Begin, or go on, at this rate; with a `count`, exactly so many and then no more.
+
+        `fields` stand in the body instead of those of the inventory ({"payload": {"work_ms": 300}}).
+        """
+        if fields:
+            self._body = json.dumps({**_members(self._work.submit_body), **fields})
+        self._left = count
         self._rate = per_second
         self.rates.append(Rate(time.monotonic(), per_second))  # after the rate itself: this is what the loop looks at
         if self._running is None:
@@ -108,6 +115,11 @@ class Load:
             if len(pending) >= MAX_UNDER_WAY:
                 self._skipped += 1
                 continue
+            if self._left is not None:
+                self._left -= 1
+                if self._left <= 0:
+                    self._left, self._rate = None, 0.0
+                    self.rates.append(Rate(time.monotonic(), 0.0))
             self._number += 1
             task = asyncio.get_running_loop().create_task(self._attempt(self._name(self._number)))
             pending.add(task)
@@ -203,3 +215,12 @@ class Load:
 
     def _name(self, number: int) -> str:
         return f"{self.prefix}{number:06d}"
+
+
+def _members(body: object) -> Mapping[str, object]:
+    """The body of a submission, of which fields are to be replaced. Raises DrillbookError when it has none."""
+    if not isinstance(body, Mapping):
+        raise DrillbookError(
+            "drillbook_work.submit.body is no mapping in the inventory: none of its fields can be replaced"
+        )
+    return body

@@ -1,4 +1,6 @@
-"""What the feature's tags promise of a drill: `@rto:10m`, `@rto-from:symptom_observed`, `@severity:P0`."""
+"""What the feature's tags promise of a drill: `@rto:10m`, `@rto-from:symptom_observed`, `@severity:P0`, and what they
+allow it to lose: `@accepts-data-loss:200`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drillbook.dataloss import accepted
 from drillbook.errors import DrillbookError
 from drillbook.timeline import Event
 from drillbook.vocabulary import parse_duration
@@ -13,11 +16,14 @@ from drillbook.vocabulary import parse_duration
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """The RTO in seconds (None: the feature states none), the event from which it runs, and the severity."""
+    """The RTO in seconds (None: the feature states none), the event from which it runs, the severity, and the exact
+    number of acknowledged jobs that are to be lost (None: the scenario accepts no loss).
+    """
 
     rto_s: float | None
     rto_clock: Event
     severity: str | None
+    accepted_lost: int | None = None
 
     @classmethod
     def of(cls, tags: frozenset[str]) -> Objectives:
@@ -31,8 +37,15 @@ class Objectives:
                 f"@rto-from:{clock}: no such event; the RTO runs from fault_injected, symptom_observed or "
                 "recovery_started"
             ) from error
-        return cls(parse_duration(values["rto"]) if "rto" in values else None, event, values.get("severity"))
+        return cls(
+            parse_duration(values["rto"]) if "rto" in values else None, event, values.get("severity"), accepted(tags)
+        )
 
     def as_record(self) -> Mapping[str, Any]:
         """As drill.json keeps it."""
-        return {"rto_s": self.rto_s, "rto_clock": self.rto_clock.value, "severity": self.severity}
+        return {
+            "rto_s": self.rto_s,
+            "rto_clock": self.rto_clock.value,
+            "severity": self.severity,
+            "accepted_lost": self.accepted_lost,
+        }

@@ -71,7 +71,7 @@ class PlannedLoad:
     def __init__(self, rate: float) -> None:
         self.rate = rate
 
-    def submit(self, per_second: float) -> None:
+    def submit(self, per_second: float, fields: Mapping[str, object] | None = None, count: int | None = None) -> None:
         """Submit at another rate."""
         self.rate = per_second
 
@@ -84,12 +84,13 @@ class PlanningDrill:
     """What steps get in place of a drill. What they handed over stands in `intents`, `checks`, `readings` and `notes`.
 
     `inventory_or_none` is None where it could not be resolved; `blind` is set once a step was not executed, for it may
-    have begun to submit work.
+    have begun to submit work. `lost` is how many acknowledged jobs the scenario is to lose.
     """
 
     inventory_or_none: Inventory | None = None
     rto_s: float | None = None
     blind: bool = False
+    lost: int = 0
     intents: list[Intent] = field(default_factory=list)
     checks: list[CheckPlan] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
@@ -120,6 +121,11 @@ class PlanningDrill:
         if self._load is None:
             raise DrillbookError("no work is submitted in this drill: say 'Given jobs are submitted at N per second'")
         return self._load
+
+    @property
+    def accepted_lost(self) -> int:
+        """As the tag says."""
+        return self.lost
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -170,10 +176,11 @@ class PlanningDrill:
     def baseline_begins(self) -> None:
         """Nothing to plan."""
 
-    def submit_work(self, per_second: float) -> PlannedLoad:
+    def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> PlannedLoad:
         """Work would be submitted at this rate."""
         self.work_wanted = True
-        self.notes.append(f"work is submitted at {per_second:g} per second from here on")
+        many = "work is submitted" if count is None else f"work is submitted {count} times"
+        self.notes.append(f"{many} at {per_second:g} per second from here on")
         self._load = PlannedLoad(per_second)
         return self._load
 

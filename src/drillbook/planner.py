@@ -20,6 +20,7 @@ from pytest_bdd.scenario import parse_step_arguments
 from pytest_bdd.utils import get_required_args
 
 from drillbook.collection import ScenarioItem
+from drillbook.dataloss import accepted, changes, first_destroyer, refusal
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills
 from drillbook.guard import permit
@@ -91,6 +92,17 @@ def learn(definition: Definition, step: Step, drill: PlanningDrill, root: Path) 
     return Learned()
 
 
+def intents(item: ScenarioItem, root: Path, inventory: Inventory) -> tuple[Intent, ...]:
+    """The faults and recoveries that the scenario's steps name, as far as that is known before the drill."""
+    found: list[Intent] = []
+    drill = PlanningDrill(inventory, blind=True)
+    for planned, step, definition in zip(item.steps, item.plan.scenario.steps, item.plan.definitions, strict=True):
+        if planned.kind in _ACTS:
+            learn(definition, step, drill, root)
+            found += drill.intents
+    return tuple(found)
+
+
 # ------------------------------------------------------------------ a scenario
 
 
@@ -145,7 +157,7 @@ class _Scenario:
                 self._wrong(item.line, f"hosts and tasks cannot be planned: {inventory}")
             else:
                 leftovers = self._before_it_begins(resolved)
-            drill = PlanningDrill(resolved, objectives.rto_s)
+            drill = PlanningDrill(resolved, objectives.rto_s, lost=objectives.accepted_lost or 0)
             rows = zip(item.steps, item.plan.scenario.steps, item.plan.definitions, item.phases, strict=True)
             steps = [self._step(drill, planned, step, found, phase) for planned, step, found, phase in rows]
             self._nobody_looks(steps)
@@ -239,6 +251,11 @@ class _Scenario:
             )
 
     def _playbooks(self, intent: Intent, planned: PlannedStep) -> list[PlaybookPlan]:
+        if accepted(self.item.tags) is None:
+            found = first_destroyer(self.planner.session.root, changes(intent.kind, intent.name))
+            if found is not None:
+                where = f"{self.item.feature_path}:{self.item.line}"
+                self._add(found.path, found.line, refusal(found.what, self.item.scenario_name, where))
         root, said = self.planner.session.root, f"'{planned.keyword} {planned.text}'"
         if intent.kind is StepKind.RECOVERY:
             if not (root / intent.playbook).is_file():

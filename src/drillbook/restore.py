@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from drillbook.checks import Check, Observation
 from drillbook.chronicle import Chronicle
+from drillbook.dataloss import required
 from drillbook.errors import CouldNotLookError
 from drillbook.ledger import Account
 from drillbook.load import Load
@@ -25,6 +26,10 @@ from drillbook.watch import not_met, watch
 
 BASELINE_DEADLINE_S = 60.0
 WORK_DEADLINE_S = 60.0
+LOSS_WINDOW_S = 10.0
+"""Seconds for which accepted loss has to be what it is: jobs that still wait in a queue look lost, too, and any number
+of them is reached for a moment while they are worked off.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,10 @@ class Restore:
     chronicle: Chronicle
     prober: Prober
     load: Load | None
+    accepted_lost: int | None = None
+    """How many acknowledged jobs are to be lost; None when the scenario accepts no loss."""
+    may_be_whole: bool = False
+    """In a control that leaves out what destroys: nothing may be lost as well."""
 
     def run(self, run_id: str, baseline: Iterable[tuple[int, Check]]) -> None:
         """Put everything back; `baseline` are the checks of the Given steps, each with its step's number."""
@@ -102,10 +111,13 @@ class Restore:
     def _balance(self) -> None:
         """Stop the work and account for all of it, whatever the steps asked."""
         load = self.load
+        right, demand = required(self.accepted_lost, may_be_whole=self.may_be_whole)
         if load is None:
+            if self.accepted_lost is not None and self.chronicle.record.faults:
+                sentence = f"nobody counted what was lost, since no work was submitted; required: {demand}"
+                self.chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
             return
         load.stop()
-        required = "all acknowledged work is completed exactly once"
         accounts: list[Account] = []
 
         def look() -> Account:
@@ -115,15 +127,16 @@ class Restore:
         def sound(sample: Sample) -> Observation:
             account = sample.value
             if not isinstance(account, Account):
-                return Observation(met=False, observed=str(sample.error), required=required)
-            return Observation(account.sound, str(account), required)
+                return Observation(met=False, observed=str(sample.error), required=demand)
+            return Observation(any(map(account.sound_but_for, right)), str(account), demand)
 
         now = time.monotonic()
+        length_s = LOSS_WINDOW_S if self.accepted_lost else 0.0
         check = Check("the final balance of the work", look, sound)
-        watched = watch(self.prober, check, since_s=now, until_s=now + WORK_DEADLINE_S)
+        watched = watch(self.prober, check, since_s=now, until_s=now + WORK_DEADLINE_S, length_s=length_s)
         if accounts:
-            self.chronicle.balance(load, accounts[-1])
+            self.chronicle.balance(load, accounts[-1], self.accepted_lost)
         if watched.found is None:
             assert watched.last is not None
             kind = FindingKind.FAILED if accounts else FindingKind.UNKNOWN
-            self.chronicle.find(Phase.CRITERIA, kind, f"{check.name}: {watched.last.observed}; required: {required}")
+            self.chronicle.find(Phase.CRITERIA, kind, f"{check.name}: {watched.last.observed}; required: {demand}")

@@ -13,6 +13,7 @@ import pytest
 
 from .conftest import Mini, Ran
 from .mutants import PASSED, STATUS, Edit, Mutant, added, body, step, swapped
+from .mutants.dataloss import DATALOSS
 from .mutants.machinery import BROKEN, FIXTURE, MACHINERY, hook
 from .mutants.playbooks import FIX, PLAYBOOKS
 from .mutants.steps import STEPS
@@ -20,7 +21,13 @@ from .mutants.surroundings import SURROUNDINGS
 
 pytestmark = pytest.mark.lab
 
-TABLES = {"steps": STEPS, "machinery": MACHINERY, "playbooks": PLAYBOOKS, "surroundings": SURROUNDINGS}
+TABLES = {
+    "steps": STEPS,
+    "dataloss": DATALOSS,
+    "machinery": MACHINERY,
+    "playbooks": PLAYBOOKS,
+    "surroundings": SURROUNDINGS,
+}
 MUTANTS = [
     pytest.param(mutant, id=f"{subject}-{mutant.name.replace(' ', '-')}")
     for subject, table in TABLES.items()

@@ -339,6 +339,16 @@ CASES = {
         ],
         "Feature: F\n  @aborted @row:abort\n  Scenario: S\n    Given the system is healthy\n",
     ),
+    "a loss that is no number": Case(
+        "@accepts-data-loss:some\n" + HEALTHY,
+        [f"{X}:1: @accepts-data-loss:some: 'some' is no number of jobs: write the exact number that is lost, *"],
+        "@accepts-data-loss:0\n" + HEALTHY,
+    ),
+    "a misspelt acceptance of loss": Case(
+        "@accept-dataloss:5\n" + HEALTHY,
+        [f"{X}:1: @accept-dataloss:5 accepts no loss: write @accepts-data-loss:COUNT"],
+        "@data-loss @row:accepts\n" + HEALTHY,
+    ),
     "bad tags of a rule and of examples": Case(
         """\
 Feature: F

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from drillbook import load as loading
-from drillbook.errors import CouldNotLookError
+from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.inventory import Endpoint, EndpointKind, Work
 from drillbook.ledger import Answered, Attempt
 from drillbook.load import Load
@@ -334,3 +334,39 @@ def test_failures_of_late() -> None:
 def test_no_answer_of_late_is_no_success() -> None:
     with pytest.raises(CouldNotLookError, match="no job was answered in the last 5 s"):
         books({}, tried(1, time.monotonic() - 60)).failures(last_s=5)
+
+
+def test_exactly_so_many_are_sent_and_then_no_more() -> None:
+    with loaded(ACCEPTED) as load:
+        load.submit(FAST, count=7)
+        until(lambda: len(load.attempts) == 7)
+        until(lambda: load.rate == 0, "the load that stands still")
+        load.submit(FAST, count=3)
+        until(lambda: len(load.attempts) == 10)
+        load.stop()
+        assert len(load.attempts) == 10
+        assert [rate.per_second for rate in load.rates] == [FAST, 0.0, FAST, 0.0, 0.0]
+
+
+def test_fields_stand_in_the_body_instead_of_the_inventorys() -> None:
+    bodies: list[Any] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            _, body = await request(reader)
+            bodies.append(json.loads(body))
+            writer.write(reply(202))
+
+    with loaded(handler) as load:
+        load.submit(FAST, {"nested": {"work_ms": 300}}, count=1)
+        until(lambda: len(load.attempts) == 1)
+    assert bodies == [{"id": "run-000001", "nested": {"work_ms": 300}}]
+
+
+def test_fields_of_a_body_that_has_none_are_refused() -> None:
+    with Prober({}) as prober:
+        load = Load(
+            prober, Work("http://127.0.0.1:1/", "database", "select 1", submit_body="job {id}"), DATABASE, "run-"
+        )
+        with pytest.raises(DrillbookError, match=r"drillbook_work\.submit\.body is no mapping"):
+            load.submit(FAST, {"kind": "slow"})

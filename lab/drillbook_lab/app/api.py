@@ -69,6 +69,7 @@ class Metrics:
         self.rate = Gauge("queue_processing_rate", "Jobs a second", registry=self.registry)
         for result in ("redis", "memory", "refused", "malformed", "unauthorized"):
             self.webhooks.labels(result)
+        self.errors = Gauge("queue_error_rate", "Failed ones among the jobs that ended", registry=self.registry)
         for source in Source:
             self.cache.labels(source)
 
@@ -209,6 +210,7 @@ class Api:
         for state in ("depth", "active", "completed", "failed", "delayed"):
             known.queue.labels(state).set(getattr(counted, state) if counted else float("nan"))
         known.rate.set(counted.processing_rate if counted else float("nan"))
+        known.errors.set(counted.error_rate if counted else float("nan"))
         known.oldest.set((counted.oldest_active_s or 0.0) if counted else float("nan"))
         return Response(generate_latest(known.registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 

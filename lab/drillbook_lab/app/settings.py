@@ -35,6 +35,7 @@ class Settings:
     buffer_limit: int
     concurrency: int
     deduplicate: bool
+    handler: str
 
     @classmethod
     def read(cls, path: Path) -> "Settings":
@@ -59,6 +60,7 @@ class Settings:
             buffer_limit=int(given["buffer_limit"]),
             concurrency=int(given["concurrency"]),
             deduplicate=given["deduplicate"] == "1",
+            handler=given["handler"],
         )
 
     def may(self, key: str | None) -> bool:

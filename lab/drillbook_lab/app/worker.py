@@ -7,11 +7,14 @@ set instead (measured: 15 to 25 s until a worker resumes after a failover with t
 - drainDelay 5 -> 2 s, and 3 s for any answer: a cut connection is noticed while it idles;
 - maxStalledCount 1 -> 5: a drill kills more than once, and a job that was taken up twice is not a bad job.
 
-Payloads steer the work: {"work_ms": n} takes that long; kind "poison" fails every time; {"fail_attempts": n} fails the
-first n attempts.
+Payloads steer the work: {"work_ms": n} takes that long; kind "poison" fails every time, kind "crash" kills its worker
+every time; {"fail_attempts": n} fails the first n attempts, {"hang_attempts": n} does not end in the first n.
+
+What is done with a job is the queue's code: a file of a release, which a drill can exchange as a deployment does.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -20,7 +23,7 @@ from typing import Any
 from bullmq.worker import Worker
 from psycopg.types.json import Jsonb
 
-from drillbook_lab.app import database
+from drillbook_lab.app import database, handlers
 from drillbook_lab.app.causes import in_short
 from drillbook_lab.app.logs import Log
 from drillbook_lab.app.natmap import primary
@@ -30,6 +33,8 @@ from drillbook_lab.topology import QUEUE_NAME
 WORK_MS = 5
 ANSWER_S = 3.0
 CLOSE_S = 4.0
+HANG_S = 3600.0
+CRASH_AFTER_S = 1.0
 
 OPTIONS = {
     "lockDuration": 3000,
@@ -49,6 +54,7 @@ async def run(settings: Settings, name: str) -> None:
     journal = Log()
     pool = database.pool(settings.database_url, name, 4)
     await pool.open(wait=False)
+    handle = handlers.load(Path(settings.handler))
     statement = database.DO_JOB if settings.deduplicate else database.DO_JOB_CARELESSLY
 
     async def process(job: Any, _token: str) -> dict[str, str]:
@@ -56,12 +62,24 @@ async def run(settings: Settings, name: str) -> None:
         payload = data["payload"]
         await asyncio.sleep(float(payload.get("work_ms", WORK_MS)) / 1000)
         attempt = job.attemptsMade + 1
+        if data["kind"] == "crash":
+            # a while later: what was taken up beside it ends, so that only this one loses worker after worker
+            await asyncio.sleep(CRASH_AFTER_S)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if attempt <= int(payload.get("hang_attempts", 0)):
+            await asyncio.sleep(HANG_S)
         if data["kind"] == "poison" or attempt <= int(payload.get("fail_attempts", 0)):
             raise PoisonError(f"{data['kind']} job {data['id']} failed at attempt {attempt}")
         await database.execute(
             pool,
             statement,
-            {"id": data["id"], "kind": data["kind"], "value": Jsonb(payload), "worker": name, "attempt": attempt},
+            {
+                "id": data["id"],
+                "kind": data["kind"],
+                "value": Jsonb(handle(data["id"], payload)),
+                "worker": name,
+                "attempt": attempt,
+            },
         )
         return {"worker": name}
 
@@ -74,6 +92,8 @@ async def run(settings: Settings, name: str) -> None:
         "autorun": False,
     }
     worker: Any = make(QUEUE_NAME, process, options)
+    # BullMQ for Python does not note in a job who works on it (Node's does, as `pb`); a job's lock begins with this id
+    worker.id = f"{name}.{worker.id}"
 
     def on_error(error: BaseException, *_: object) -> None:
         journal.error("worker", "the queue does not answer", worker=name, error=in_short(error))
@@ -86,7 +106,7 @@ async def run(settings: Settings, name: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    journal.info("worker", "started", worker=name)
+    journal.info("worker", "started", worker=name, handler=str(Path(settings.handler).resolve().parent.name))
     working = asyncio.create_task(_keep_running(worker, journal, name))
     await stop.wait()
     try:

@@ -192,6 +192,8 @@ class WorkRecord:
     duplicated: list[str]
     unexpected: list[str]
     rates: list[Mapping[str, float]]
+    accepted_lost: int | None = None
+    """How many acknowledged jobs the scenario was to lose, exactly; None when it accepts no loss."""
 
 
 @dataclass(slots=True)

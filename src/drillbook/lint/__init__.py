@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drillbook.lint import ansible_lint, features, inventory, playbooks, runbooks
+from drillbook.lint import ansible_lint, dataloss, features, inventory, playbooks, runbooks
 from drillbook.lint.collect import WrongCallError, read
 from drillbook.lint.findings import Finding, counts, exit_status
 from drillbook.lint.repository import Repository
@@ -39,5 +39,5 @@ def lint(paths: Sequence[Path] = (), inventory_path: Path | None = None, here: P
 
 def judge(repository: Repository) -> list[Finding]:
     """Every check that looks at nothing but what was read."""
-    subjects = (features, playbooks, runbooks, inventory)
+    subjects = (features, playbooks, dataloss, runbooks, inventory)
     return [finding for subject in subjects for finding in subject.check(repository)]

@@ -130,9 +130,11 @@ def times_line(times: Mapping[str, Any]) -> str:
 
 def work_line(work: Mapping[str, Any]) -> str:
     """The balance of the work in one line."""
+    accepted = work.get("accepted_lost")
+    allowed = "" if accepted is None else f" ({accepted} accepted)"
     return (
         f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
-        f"{work['lost_count']} lost, {work['duplicated_count']} duplicated"
+        f"{work['lost_count']} lost{allowed}, {work['duplicated_count']} duplicated"
     )
 
 

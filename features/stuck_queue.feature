@@ -1,0 +1,130 @@
+@runbook:queue.md @severity:P1 @rto:5m
+Feature: The queue is stuck
+  Jobs stay active and nothing, or one of them, never ends. What was acknowledged must be done, and done once.
+
+  Background:
+    Given the system is healthy
+
+  @row:Q1 @row:Q10 @runbook:queue.md#start-the-workers
+  Scenario: Every worker dies while it holds jobs
+    Given jobs that take 300 ms each are submitted at 20 per second
+    When every worker is killed
+    Then within 10 seconds no worker is connected to the queue
+    And within 20 seconds a job is active for more than 5 seconds
+    And within 20 seconds nothing is completed any more
+    And within 30 seconds an alert about "active for too long" reaches the "#alerts" channel
+    And the queue's counts, its oldest active jobs and its workers are written down
+    When the recovery playbook "queue/start_workers" is run
+    Then within 60 seconds 3 workers are connected to the queue
+    And within 60 seconds no job is active for more than 5 seconds
+    And within 60 seconds the all-clear about "active for too long" reaches the "#alerts" channel
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+
+  @row:Q3 @row:Q10 @runbook:queue.md#move-a-stuck-job-to-failed
+  Scenario: One job never ends
+    Given jobs are submitted at 20 per second
+    When a job comes in that never ends
+    Then within 15 seconds a job is active for more than 5 seconds
+    And within 30 seconds an alert about "active for too long" reaches the "#alerts" channel
+    And the other jobs go on
+    And the queue's counts, its oldest active jobs and its workers are written down
+    When the recovery playbook "queue/fail_stuck_jobs" is run
+    Then within 30 seconds that job is failed, with "stuck" as its reason
+    And within 30 seconds no job is active for more than 5 seconds
+    And within 60 seconds the all-clear about "active for too long" reaches the "#alerts" channel
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q3 @runbook:queue.md#retry-a-stuck-job
+  Scenario: One job hangs, and would end if it were tried again
+    Given jobs are submitted at 20 per second
+    When a job comes in that does not end the first time
+    Then within 15 seconds a job is active for more than 5 seconds
+    And the other jobs go on
+    And the queue's counts, its oldest active jobs and its workers are written down
+    When the recovery playbook "queue/retry_stuck_jobs" is run
+    Then within 30 seconds that job is completed
+    And within 30 seconds no job is active for more than 5 seconds
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q7 @runbook:queue.md#bury-a-poison-message
+  Scenario: A poison message takes one worker after the other down
+    Given jobs are submitted at 20 per second
+    When a job comes in that kills every worker which takes it
+    Then within 60 seconds that job has lost its worker 2 times
+    And within 60 seconds no worker is connected to the queue
+    And within 60 seconds nothing is completed any more
+    And the queue's counts, its oldest active jobs and its workers are written down
+    When the recovery playbook "queue/bury_poison" is run
+    Then within 30 seconds that job is failed, with "poison" as its reason
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+
+  @row:Q9 @runbook:queue.md#roll-the-queues-code-back
+  Scenario: A bad release of the workers makes jobs fail
+    Given jobs are submitted at 20 per second
+    When a release of the queue's code with a fault in it goes live
+    Then within 60 seconds more than 2 % of the jobs fail
+    And within 60 seconds an alert about "2 % of the jobs fail" reaches the "#alerts" channel
+    And the latest failed jobs are written down
+    When the recovery playbook "queue/roll_back_workers" is run
+    Then within 60 seconds at most 2 % of the jobs fail
+    And within 60 seconds the dead-letter queue holds no more jobs than before
+    And within 60 seconds no job is active for more than 5 seconds
+    And within 60 seconds the all-clear about "2 % of the jobs fail" reaches the "#alerts" channel
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q2 @as-written @finding:S0-1A @runbook:queue.md#rescue-jobs-from-a-key-that-nobody-reads
+  Scenario: Active jobs are moved to "waiting" by a script
+    The source empties the active list into a key named "waiting" and calls the jobs re-queued. BullMQ has no such key: no worker reads it, and the jobs are lost without an error.
+    Start a worker instead, and let its own sweep bring them back; jobs that lie there already are moved back to active one by one.
+
+    Given jobs that take 300 ms each are submitted at 20 per second
+    When every worker is killed
+    And the active jobs are moved to "waiting" as the runbook writes it, and the workers are started
+    Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed
+    And the jobs in "waiting" are written down
+    When the recovery playbook "queue/rescue_stranded_jobs" is run
+    Then within 30 seconds no job lies in "waiting"
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q4 @as-written @finding:S0-1B @runbook:queue.md#repair-the-key-of-the-failed-jobs
+  Scenario: A stuck job is pushed to "failed" by hand
+    The source takes the id out of the active list and pushes it to "failed". That key is a sorted set: while no job has failed the command succeeds, makes it a list, and from then on nobody can count the queue, and no job can fail.
+    Move the job to failed by BullMQ's own operation, with its reason, and restart the worker that holds it.
+
+    Given jobs are submitted at 20 per second
+    When a job comes in that never ends
+    And that job is moved to "failed" as the runbook writes it
+    Then within 20 seconds that job is in no state that BullMQ knows
+    And the queue cannot be counted for 3 seconds
+    And the jobs in "failed" are written down
+    When the recovery playbook "queue/repair_failed_key" is run
+    Then within 60 seconds that job is failed, with "stuck" as its reason
+    And within 60 seconds the queue can be counted
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q9 @as-written @finding:S2-4.2 @accepts-data-loss:8 @runbook:queue.md#roll-the-queues-code-back
+  Scenario: The failed jobs are cleaned away before the code goes back
+    The source cleans all failed jobs before it rolls the workers back. These jobs were acknowledged, and the failed ones are the only copy: each is lost.
+    Roll back first, and then try the failed jobs once more; none is lost.
+
+    When a release of the queue's code with a fault in it goes live, and 40 jobs come in
+    Then within 60 seconds 8 jobs are failed
+    And the latest failed jobs are written down
+    When the recovery playbook "queue/as_written/clean_and_roll_back" is run
+    Then within 60 seconds 0 jobs are failed
+    And within 60 seconds 20 new jobs are completed, and only what was accepted is lost

@@ -1,0 +1,220 @@
+#!/usr/bin/python
+"""Bring single jobs of a BullMQ queue into a state, by BullMQ's own operations."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: bullmq_job
+short_description: Move jobs of a BullMQ queue to failed, back to wait, or away
+description:
+  - Needs the Python package bullmq where it runs.
+  - Without O(state) it only reads the jobs.
+  - The jobs are O(ids), or those in O(among) that every further condition fits.
+options:
+  queue: {description: Name of the queue, type: str, required: true}
+  redis:
+    description: Where it is. host and port, or sentinels and master; username, password, sentinel_password, ca.
+    type: dict
+    required: true
+  state:
+    description:
+      - C(failed) moves active jobs to failed, with O(reason) and without another attempt. A lock that somebody still
+        holds is overridden; end that worker, or what it does with the job goes on.
+      - C(waiting) brings failed jobs back to wait, for one more attempt; those that are there are left.
+      - C(recovered) moves active jobs whose worker is gone back to wait, as a live worker's own sweep does. It waits
+        for their locks to run out, for at most O(timeout) seconds. Python's bullmq has no Job.moveToWait.
+      - C(returned) moves ids that lie in the list O(key), where BullMQ does not look for them, to active, one by one
+        and losing none. There a sweep, C(recovered) or C(failed) finds them. An id of no job is dropped.
+      - C(absent) removes jobs that nobody works on. They are lost.
+    type: str
+    choices: [failed, waiting, recovered, returned, absent]
+  ids: {description: Ids of jobs as BullMQ knows them, type: list, elements: str}
+  among: {description: State of the jobs to choose from, type: str, choices: [active, failed], default: active}
+  active_for: {description: Only those that are active for at least so many seconds, type: float}
+  stalled: {description: Only those that lost their worker at least so many times, type: int}
+  failed_since: {description: Only those that failed since then, in seconds of the epoch, type: float}
+  unlocked: {description: Only those that no worker holds, type: bool, default: false}
+  key: {description: 'Last part of the name of a list that was filled by hand, for C(returned)', type: str}
+  reason: {description: 'Why, for C(failed); of failed jobs only those whose reason contains it', type: str}
+  timeout: {description: Seconds to wait for C(recovered), type: float, default: 60}
+"""
+RETURN = """
+jobs:
+  description: The jobs as they were, each with id, name, state, attempts, stalled, active_for, locked, worker, reason.
+  type: list
+  returned: success
+moved: {description: Ids of the jobs that were brought into the state, type: list, returned: success}
+workers: {description: Names of the workers that held one of the jobs that were moved, type: list, returned: success}
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.bullmq_client import ARGUMENTS, RefusedError, run
+
+OPERATOR = "0"  # BullMQ's token for "do not look at the lock"
+MAX_STALLED = 1_000_000  # a sweep by hand fails no job: which one is poison is for the operator to say
+SWEEP_MS = 300
+
+
+async def read(queue: Any, client: Any, job: str) -> dict[str, Any] | None:
+    """What is known of a job; None when there is none. Node's BullMQ notes the worker, here the lock begins with it."""
+    fields = await client.hgetall(queue.toKey(job))
+    if not fields:
+        return None
+    lock = await client.get(queue.toKey(job) + ":lock")
+    state = await queue.getJobState(job)
+    begun = float(fields.get("processedOn", 0)) / 1000
+    return {
+        "id": job,
+        "name": fields.get("name"),
+        "state": state,
+        "attempts": int(fields.get("atm", 0)),
+        "stalled": int(fields.get("stc", 0)),
+        "active_for": round(time.time() - begun, 3) if state == "active" and begun else None,
+        "finished_at": int(fields["finishedOn"]) / 1000 if "finishedOn" in fields else None,
+        "locked": lock is not None,
+        "worker": fields.get("pb") or (lock.partition(".")[0] if lock and "." in lock else None),
+        "reason": fields.get("failedReason"),
+    }
+
+
+async def chosen(queue: Any, client: Any, asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """The jobs that are meant."""
+    ids = asked["ids"]
+    if ids is None and asked["among"] == "active":
+        ids = await client.lrange(queue.toKey("active"), 0, -1)
+    elif ids is None:
+        ids = await client.zrange(queue.toKey("failed"), 0, -1)
+    jobs = [job for job in [await read(queue, client, each) for each in ids] if job is not None]
+    wanted = asked["reason"] if asked["among"] == "failed" and asked["ids"] is None else None
+    return [
+        job
+        for job in jobs
+        if (asked["active_for"] is None or (job["active_for"] or 0) >= asked["active_for"])
+        and (asked["stalled"] is None or job["stalled"] >= asked["stalled"])
+        and (asked["failed_since"] is None or (job["finished_at"] or 0) >= asked["failed_since"])
+        and not (asked["unlocked"] and job["locked"])
+        and (wanted is None or wanted in (job["reason"] or ""))
+    ]
+
+
+async def fail(queue: Any, jobs: list[dict[str, Any]], reason: str) -> None:
+    from bullmq.custom_errors import UnrecoverableError
+    from bullmq.job import Job
+
+    for each in jobs:
+        job = await Job.fromId(queue, each["id"])
+        if job is not None:
+            # unrecoverable: whatever attempts it has left, none is made
+            await job.moveToFailed(UnrecoverableError(reason), OPERATOR)
+
+
+async def retry(queue: Any, jobs: list[dict[str, Any]]) -> None:
+    from bullmq.job import Job
+
+    for each in jobs:
+        job = await Job.fromId(queue, each["id"])
+        if job is not None:
+            await job.retry("failed")
+
+
+async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: float) -> None:
+    """Two passes, which BullMQ spaces: the first marks what is active, the second moves of these what has no lock.
+
+    A job is done with when it has left active, or when somebody else holds it than before.
+    """
+    before = {job["id"]: await client.get(queue.toKey(job["id"]) + ":lock") for job in jobs}
+    left = set(before)
+    until_s = time.monotonic() + timeout
+    while True:
+        await queue.backend.moveStalledJobsToWait(MAX_STALLED, SWEEP_MS)
+        left &= set(await client.lrange(queue.toKey("active"), 0, -1))
+        holders = {job: await client.get(queue.toKey(job) + ":lock") for job in left}
+        left = {job for job, holder in holders.items() if holder is None or holder == before[job]}
+        if not left:
+            return
+        if time.monotonic() > until_s:
+            names = ", ".join(sorted(left))
+            raise RefusedError(f"{len(left)} jobs are still held by a worker after {timeout:g} s: {names}")
+        await asyncio.sleep(0.1)
+
+
+async def bring_back(queue: Any, client: Any, name: str, *, dry: bool) -> list[str]:
+    """Empty a list that was filled by hand into active; gives the ids. What is no list is none of ours."""
+    source, active = queue.toKey(name), queue.toKey("active")
+    if await client.type(source) != "list":
+        return []
+    if dry:
+        return [str(each) for each in await client.lrange(source, 0, -1)]
+    found: list[str] = []
+    while (job := await client.lindex(source, -1)) is not None:
+        if await client.exists(queue.toKey(job)):
+            await client.lmove(source, active, "RIGHT", "LEFT")
+        else:
+            await client.rpop(source)
+        found.append(str(job))
+    return found
+
+
+async def remove(queue: Any, jobs: list[dict[str, Any]]) -> None:
+    from bullmq.job import Job
+
+    for each in jobs:
+        if each["locked"]:
+            raise RefusedError(
+                f"job {each['id']} is held by a worker: end that worker, or move the job to failed, first"
+            )
+        job = await Job.fromId(queue, each["id"])
+        if job is not None:
+            await job.remove()
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **ARGUMENTS,
+            "state": {"choices": ["failed", "waiting", "recovered", "returned", "absent"]},
+            "key": {"type": "str"},
+            "ids": {"type": "list", "elements": "str"},
+            "among": {"choices": ["active", "failed"], "default": "active"},
+            "active_for": {"type": "float"},
+            "stalled": {"type": "int"},
+            "failed_since": {"type": "float"},
+            "unlocked": {"type": "bool", "default": False},
+            "reason": {"type": "str"},
+            "timeout": {"type": "float", "default": 60},
+        },
+        required_if=[("state", "failed", ["reason"]), ("state", "returned", ["key"])],
+        supports_check_mode=True,
+    )
+    asked = module.params
+    state = asked["state"]
+    from_state = {"failed": "active", "recovered": "active", "waiting": "failed"}.get(state)
+
+    async def work(queue: Any, client: Any) -> dict[str, Any]:
+        if state == "returned":
+            found = await bring_back(queue, client, asked["key"], dry=module.check_mode)
+            return {"changed": bool(found), "jobs": [], "moved": found, "workers": []}
+        jobs = await chosen(queue, client, asked)
+        moving = [job for job in jobs if from_state is None or job["state"] == from_state] if state else []
+        if moving and not module.check_mode:
+            match state:
+                case "failed":
+                    await fail(queue, moving, asked["reason"])
+                case "waiting":
+                    await retry(queue, moving)
+                case "recovered":
+                    await sweep(queue, client, moving, asked["timeout"])
+                case "absent":
+                    await remove(queue, moving)
+        workers = sorted({job["worker"] for job in moving if job["worker"] and job["locked"]})
+        return {"changed": bool(moving), "jobs": jobs, "moved": [job["id"] for job in moving], "workers": workers}
+
+    run(module, work)
+
+
+if __name__ == "__main__":
+    main()

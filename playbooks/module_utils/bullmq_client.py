@@ -1,0 +1,78 @@
+"""A BullMQ queue for modules: reached directly or by way of Sentinel, with every answer bounded in time."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import redis.asyncio as redis
+    from bullmq.queue import Queue
+    from redis.exceptions import RedisError
+except ImportError:
+    MISSING: str | None = traceback.format_exc()
+else:
+    MISSING = None
+
+ANSWER_S = 5.0
+
+ARGUMENTS: Mapping[str, Any] = {
+    "queue": {"type": "str", "required": True},
+    "redis": {
+        "type": "dict",
+        "required": True,
+        "options": {
+            "host": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "default": 6379},
+            "sentinels": {"type": "list", "elements": "str"},
+            "master": {"type": "str"},
+            "username": {"type": "str"},
+            "password": {"type": "str", "no_log": True},
+            "sentinel_password": {"type": "str", "no_log": True},
+            "ca": {"type": "path"},
+        },
+        "required_together": [("sentinels", "master")],
+    },
+}
+"""What every module on a queue takes."""
+
+
+class RefusedError(Exception):
+    """What was asked cannot be done as the queue is; the text says why."""
+
+
+def connect(options: Mapping[str, Any]) -> Any:
+    """A client of the present primary."""
+    account = {"username": options["username"], "password": options["password"]}
+    common: dict[str, Any] = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S, "decode_responses": True}
+    if options["ca"]:
+        common |= {"ssl": True, "ssl_ca_certs": options["ca"]}
+    if not options["sentinels"]:
+        return redis.Redis(host=options["host"], port=options["port"], **account, **common)
+    nodes = [(host, int(port)) for host, _, port in (each.rpartition(":") for each in options["sentinels"])]
+    sentinels = redis.Sentinel(nodes, sentinel_kwargs={"password": options["sentinel_password"], **common})
+    return sentinels.master_for(options["master"], **account, **common)
+
+
+def run(module: AnsibleModule, work: Callable[[Any, Any], Awaitable[Mapping[str, Any]]]) -> None:
+    """Give the queue and its client to `work`, and end the module with what it returns."""
+    if MISSING is not None:
+        module.fail_json(msg=missing_required_lib("bullmq"), exception=MISSING)
+
+    async def worked() -> Mapping[str, Any]:
+        client = connect(module.params["redis"])
+        try:
+            return await work(Queue(module.params["queue"], {"connection": client}), client)
+        finally:
+            await client.aclose()
+
+    try:
+        result = asyncio.run(worked())
+    except (RedisError, OSError, TypeError, RefusedError) as error:
+        # BullMQ raises TypeError for what its scripts refuse ("Lock mismatch for job ...")
+        module.fail_json(msg=f"queue {module.params['queue']}: {error}")
+    module.exit_json(**result)

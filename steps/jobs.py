@@ -1,0 +1,101 @@
+"""Single jobs: stuck, poisonous, failed with a reason, looked at by an engineer."""
+
+from __future__ import annotations
+
+from steps._bullmq import counts, details, members, state_of, workers
+
+from drillbook import fault, parse, then
+from drillbook.checks import At, looked
+from drillbook.drill import Drill
+
+QUEUE = At("queue", "the queue")
+OLDEST = QUEUE.json("oldest_active_s", "the oldest active job", "s")
+FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
+FAILURES = QUEUE.json("error_rate", "the failure rate")
+
+
+# The webhook that a fault sends. There is one at a time, and its undo takes it away; the API makes it the job "wh-ID".
+ODD = "odd-one"
+ODD_JOB = f"wh-{ODD}"
+
+
+@fault("a job comes in that never ends")
+def job_never_ends(drill: Drill) -> None:
+    drill.inject("webhook_sent", id=ODD, kind="odd", payload={"hang_attempts": 1000})
+
+
+@fault("a job comes in that does not end the first time")
+def job_hangs_once(drill: Drill) -> None:
+    drill.inject("webhook_sent", id=ODD, kind="odd", payload={"hang_attempts": 1})
+
+
+@fault("a job comes in that kills every worker which takes it")
+def job_kills_workers(drill: Drill) -> None:
+    drill.inject("webhook_sent", id=ODD, kind="crash", payload={})
+
+
+@then(parse("within {deadline:Duration} a job is active for more than {age:Duration}"))
+def job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
+    drill.eventually(
+        OLDEST.satisfies(f"is older than {age:g} s", lambda seen: seen is not None and seen > age), within=deadline
+    )
+
+
+@then(parse("within {deadline:Duration} no job is active for more than {age:Duration}"))
+def no_job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
+    drill.eventually(
+        OLDEST.satisfies(f"is not older than {age:g} s", lambda seen: seen is None or seen <= age), within=deadline
+    )
+
+
+@then(parse("within {deadline:Duration} that job has lost its worker {times:Integer} times"))
+def job_lost_its_workers(drill: Drill, deadline: float, times: int) -> None:
+    lost = looked("workers lost by the job", lambda: details(drill, ODD_JOB)["times without a worker"])
+    drill.eventually(lost.at_least(times), within=deadline)
+
+
+@then(parse('within {deadline:Duration} that job is failed, with "{reason}" as its reason'))
+def job_is_failed(drill: Drill, deadline: float, reason: str) -> None:
+    def seen() -> str:
+        return f"{state_of(drill, ODD_JOB)}: {details(drill, ODD_JOB)['reason']}"
+
+    drill.eventually(
+        looked("that job", seen).satisfies(f"is failed with {reason!r}", lambda it: it.startswith(f"failed: {reason}")),
+        within=deadline,
+    )
+
+
+@then(parse("within {deadline:Duration} that job is completed"))
+def job_is_completed(drill: Drill, deadline: float) -> None:
+    drill.eventually(looked("that job", lambda: state_of(drill, ODD_JOB)).is_("completed"), within=deadline)
+
+
+@then(parse("within {deadline:Duration} more than {share:Percent} of the jobs fail"))
+def jobs_fail(drill: Drill, deadline: float, share: float) -> None:
+    drill.eventually(FAILURES.satisfies(f"is above {share:.0%}", lambda rate: rate > share), within=deadline)
+
+
+@then(parse("within {deadline:Duration} at most {share:Percent} of the jobs fail"))
+def jobs_do_not_fail(drill: Drill, deadline: float, share: float) -> None:
+    drill.eventually(FAILURES.at_most(share), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the dead-letter queue holds no more jobs than before"))
+def dead_letters_are_as_before(drill: Drill, deadline: float) -> None:
+    drill.eventually(FAILED.at_most(drill.before(FAILED)), within=deadline)
+
+
+@then("the queue's counts, its oldest active jobs and its workers are written down")
+def queue_is_diagnosed(drill: Drill) -> None:
+    drill.observe("jobs by state", counts(drill))
+    drill.observe("workers connected to the queue", workers(drill))
+    for job in members(drill, "active")[:3]:
+        drill.observe(f"active job {job}", details(drill, job))
+    drill.bound(At("redis", "Redis").answers())
+
+
+@then("the latest failed jobs are written down")
+def failures_are_diagnosed(drill: Drill) -> None:
+    for job in members(drill, "failed")[-3:]:
+        drill.observe(f"failed job {job}", details(drill, job))
+    drill.bound(At("redis", "Redis").answers())

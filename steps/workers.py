@@ -1,0 +1,76 @@
+"""Workers: killed, stopped, given other code, started again; and which of them the queue knows."""
+
+from __future__ import annotations
+
+from steps._bullmq import workers
+
+from drillbook import fault, given, parse, then
+from drillbook.checks import At, looked
+from drillbook.drill import Drill
+
+QUEUE = At("queue", "the queue")
+RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
+DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
+
+
+@given(parse("jobs that take {length:Duration} each are submitted at {rate:Number} per second"))
+def long_jobs_are_submitted(drill: Drill, length: float, rate: float) -> None:
+    drill.submit_work(rate, payload={"work_ms": round(1000 * length)})
+    drill.eventually(RATE.at_least(0.9 * rate), within=30)
+    drill.baseline_begins()
+
+
+@fault("every worker is killed")
+def workers_are_killed(drill: Drill) -> None:
+    drill.inject("service_killed", target="worker")
+
+
+@fault("no worker runs")
+def workers_are_stopped(drill: Drill) -> None:
+    drill.inject("workers_stopped", target="worker")
+
+
+@fault("all workers but one are stopped")
+def one_worker_is_left(drill: Drill) -> None:
+    drill.inject("workers_stopped", target=":".join(drill.inventory.names("worker")[1:]))
+
+
+@fault("a release of the queue's code with a fault in it goes live")
+def bad_release_goes_live(drill: Drill) -> None:
+    worker = drill.inventory.names("worker")[0]
+    drill.inject("release_live", release=drill.inventory.variable(worker, "drillbook_worker_bad_release"))
+
+
+@fault(parse("a release of the queue's code with a fault in it goes live, and {count:Integer} jobs come in"))
+def jobs_meet_a_bad_release(drill: Drill, count: int) -> None:
+    worker = drill.inventory.names("worker")[0]
+    drill.inject("release_live", release=drill.inventory.variable(worker, "drillbook_worker_bad_release"))
+    drill.submit_work(20, count=count)
+
+
+@then(parse("within {deadline:Duration} nothing is completed any more"))
+def nothing_is_completed(drill: Drill, deadline: float) -> None:
+    drill.eventually(RATE.is_(0), within=deadline)
+
+
+@then(parse("within {deadline:Duration} {count:Integer} more jobs wait than before"))
+def depth_grows(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(DEPTH.at_least(drill.before(DEPTH) + count), within=deadline)
+
+
+@then(parse("within {deadline:Duration} no worker is connected to the queue"))
+def no_worker_is_connected(drill: Drill, deadline: float) -> None:
+    connected = looked("the workers of the queue", lambda: workers(drill))
+    drill.eventually(connected.is_([]), within=deadline)
+
+
+@then(parse("within {deadline:Duration} {count:Integer} worker is connected to the queue"))
+@then(parse("within {deadline:Duration} {count:Integer} workers are connected to the queue"))
+def workers_are_connected(drill: Drill, deadline: float, count: int) -> None:
+    connected = looked("the workers of the queue", lambda: workers(drill))
+    drill.eventually(connected.satisfies(f"are {count}", lambda names: len(names) == count), within=deadline)
+
+
+@then("the other jobs go on")
+def others_go_on(drill: Drill) -> None:
+    drill.bound(RATE.at_least(0.8 * drill.load.rate))

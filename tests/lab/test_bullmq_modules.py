@@ -1,0 +1,167 @@
+"""The modules for BullMQ on a real queue with real workers: what each does, and what each refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook_lab.testing import RunningLab
+
+pytestmark = pytest.mark.lab
+
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+PREFIX = "bull:webhooks:"
+
+
+class Modules:
+    """Runs one module after the other on the lab's queue, as Ansible runs them."""
+
+    def __init__(self, lab: RunningLab, home: Path) -> None:
+        self.lab, self._home = lab, home
+        redis = lab.contract["redis"]
+        self._queue = {
+            "queue": "webhooks",
+            "redis": {
+                "sentinels": [f"127.0.0.1:{node['port']}" for node in redis["sentinels"].values()],
+                "master": redis["master_name"],
+                "password": redis["admin_password"],
+                "sentinel_password": redis["sentinel_password"],
+            },
+        }
+
+    def run(self, module: str, **arguments: Any) -> dict[str, Any]:
+        """What the module answers; `failed` in it when it refuses."""
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("ansible")),
+                *("localhost", "-m", module, "-a", json.dumps({**self._queue, **arguments})),
+                *("-e", f"ansible_python_interpreter={sys.executable}"),
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
+                "ANSIBLE_MODULE_UTILS": str(PLAYBOOKS / "module_utils"),
+                "ANSIBLE_HOME": str(self._home),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_LOCALHOST_WARNING": "False",
+                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        answer: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+        return answer
+
+    def submit(self, **payload: Any) -> str:
+        """A webhook by the front door; gives the id of its job."""
+        webhook = f"module-{uuid.uuid4().hex[:12]}"
+        answer = self.lab.api("POST", "/webhooks", {"id": webhook, "kind": "test", "payload": payload})
+        assert answer.status_code == 202
+        return f"wh-{webhook}"
+
+    def state(self, job: str) -> str:
+        return str(self.run("bullmq_job", ids=[job])["jobs"][0]["state"])
+
+    def redis(self, *command: str) -> Any:
+        with self.lab.redis(self.lab.primary()) as node:
+            return node.execute_command(*command)
+
+    def held(self, job: str) -> None:
+        """Wait until a worker holds the job."""
+        self.lab.eventually("a worker with the job", lambda: self.redis("EXISTS", f"{PREFIX}{job}:lock") == 1)
+
+
+@pytest.fixture
+def modules(lab: RunningLab, tmp_path: Path) -> Iterator[Modules]:
+    yield Modules(lab, tmp_path)
+
+
+def test_a_stuck_job_is_failed_with_its_reason_and_retried(modules: Modules) -> None:
+    job = modules.submit(hang_attempts=1)
+    modules.held(job)
+    refused = modules.run("bullmq_job", state="absent", ids=[job])
+    assert f"job {job} is held by a worker: end that worker" in refused["msg"]
+    assert not modules.run("bullmq_job", state="failed", active_for=3600, reason="stuck")["changed"]
+
+    failed = modules.run("bullmq_job", state="failed", ids=[job], reason="stuck: by hand")
+    assert failed["moved"] == [job]
+    (worker,) = failed["workers"]
+    assert worker in ("worker-1", "worker-2", "worker-3")
+    assert not modules.run("bullmq_job", state="failed", ids=[job], reason="stuck: by hand")["changed"]
+    assert modules.run("bullmq_job", ids=[job])["jobs"][0]["reason"] == "stuck: by hand"
+
+    # what does not fit the reason stays
+    assert not modules.run("bullmq_job", state="waiting", among="failed", reason="poison")["changed"]
+    modules.lab.kill(worker)
+    assert modules.run("bullmq_job", state="waiting", among="failed", reason="stuck")["moved"] == [job]
+    modules.lab.eventually("the job done", lambda: modules.redis("ZSCORE", f"{PREFIX}completed", job) is not None)
+
+
+def test_jobs_in_a_key_of_no_meaning_come_back_and_none_is_lost(modules: Modules) -> None:
+    job = modules.submit(hang_attempts=1)
+    modules.held(job)
+    worker = modules.run("bullmq_job", ids=[job])["jobs"][0]["worker"]
+    modules.lab.kill(worker)
+    assert modules.redis("LREM", f"{PREFIX}active", "1", job) == 1
+    modules.redis("RPUSH", f"{PREFIX}waiting", job, "of-no-job")
+    assert modules.state(job) == "unknown"
+
+    assert set(modules.run("bullmq_job", state="returned", key="waiting")["moved"]) == {job, "of-no-job"}
+    assert modules.redis("EXISTS", f"{PREFIX}waiting") == 0
+    # nobody holds it: it is tried once more, hangs again, and is in a worker's hands
+    modules.run("bullmq_job", state="recovered", ids=[job])
+    modules.held(job)
+    assert not modules.run("bullmq_job", state="returned", key="waiting")["changed"]
+    # a sorted set is BullMQ's own and left alone
+    failed = modules.run("bullmq_job", state="failed", ids=[job], reason="the end of the test")
+    assert not modules.run("bullmq_job", state="returned", key="failed")["changed"]
+    modules.lab.kill(failed["workers"][0])
+    assert modules.run("bullmq_job", state="absent", ids=[job])["changed"]
+    assert modules.run("bullmq_job", ids=[job])["jobs"] == []
+
+
+def test_what_a_live_worker_holds_is_not_swept_away(modules: Modules) -> None:
+    job = modules.submit(hang_attempts=1000)
+    modules.held(job)
+    refused = modules.run("bullmq_job", state="recovered", ids=[job], timeout=1)
+    assert f"1 jobs are still held by a worker after 1 s: {job}" in refused["msg"]
+    idle = modules.run("bullmq_queue", state="idle", timeout=0.5)
+    assert "1 jobs are still active after 0.5 s" in idle["msg"]
+
+    cleared = modules.run("bullmq_clear", what="all")
+    assert "Cannot obliterate queue with active jobs" in cleared["msg"]
+    assert not modules.run("bullmq_queue")["paused"], "a refused clearing leaves the queue as it was"
+
+    failed = modules.run("bullmq_job", state="failed", ids=[job], reason="the end of the test")
+    modules.lab.kill(failed["workers"][0])
+    assert modules.run("bullmq_clear", what="failed")["removed"] == 1
+
+
+def test_a_paused_queue_is_cleared_and_runs(modules: Modules) -> None:
+    assert modules.run("bullmq_queue", state="paused")["changed"]
+    assert not modules.run("bullmq_queue", state="paused")["changed"]
+    jobs = [modules.submit() for _ in range(3)]
+    assert modules.run("bullmq_queue")["counts"]["waiting"] == 3
+    assert modules.run("bullmq_clear", what="all")["removed"] == 3
+    assert modules.run("bullmq_job", ids=jobs)["jobs"] == []
+    assert not modules.run("bullmq_clear", what="all")["changed"]
+    assert not modules.run("bullmq_queue", state="running")["changed"]
+
+
+def test_what_is_asked_wrongly_is_refused_in_a_sentence(modules: Modules) -> None:
+    assert (
+        "state is failed but all of the following are missing: reason"
+        in modules.run("bullmq_job", state="failed", ids=["x"])["msg"]
+    )
+    wrong = modules.run("redis_command", command=["LLEN", f"{PREFIX}meta"])
+    assert "queue webhooks: WRONGTYPE" in wrong["msg"]
