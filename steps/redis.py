@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis.exceptions import RedisError
+
 from drillbook import fault, parse, then
-from drillbook.checks import At, looked
+from drillbook.checks import At, Reading, looked
 from drillbook.drill import Drill
+from drillbook.errors import CouldNotLookError
 from drillbook.redisclient import client
 
 REDIS = At("redis", "Redis")
@@ -65,3 +74,154 @@ def redis_is_fast(drill: Drill, limit: int, length: float) -> None:
     drill.throughout(
         API.json("components.redis.latency_ms", "Redis' latency as the API sees it", "ms").at_most(limit), for_=length
     )
+
+
+# ---------------------------------------------------------------- wrong settings
+
+
+@fault(parse('a deployment starts the API with a wrong "{setting}"'))
+def wrong_setting_is_deployed(drill: Drill, setting: str) -> None:
+    drill.inject("wrong_setting", target="api", setting=setting, value="not-the-right-one")
+
+
+@then(parse('"{setting}" in the environment of the API is not what the vault has'))
+def setting_is_wrong(drill: Drill, setting: str) -> None:
+    state = looked(f"{setting} in the environment of the API", lambda: setting_state(drill, setting))
+    drill.expect(state.is_("set, and not what the vault has"))
+
+
+@then(parse('"{setting}" in the environment of the API is what the vault has'))
+def setting_is_right(drill: Drill, setting: str) -> None:
+    state = looked(f"{setting} in the environment of the API", lambda: setting_state(drill, setting))
+    drill.expect(state.is_("as the vault has it"))
+
+
+@then("every setting of the API is set")
+def settings_are_set(drill: Drill) -> None:
+    def empty() -> object:
+        found = {host: settings(drill, host) for host in drill.inventory.names("api")}
+        drill.observe("the settings of the API", {host: sorted(held) for host, held in found.items()})
+        return [name for held in found.values() for name, value in held.items() if not value]
+
+    drill.bound(looked("settings that are empty", empty).is_([]))
+
+
+@then(parse("within {deadline:Duration} Redis answers PING over TLS with the password of the API"))
+def redis_answers_ping(drill: Drill, deadline: float) -> None:
+    def ping() -> object:
+        host = drill.inventory.names("api")[0]
+        own = settings(drill, host)
+        endpoint = replace(
+            drill.inventory.endpoints["redis"], user=own["REDIS_USERNAME"], password=own["REDIS_PASSWORD"]
+        )
+        if urlsplit(endpoint.url).scheme != "rediss":
+            raise CouldNotLookError("the endpoint 'redis' is not asked over TLS: its URL has to begin with rediss://")
+        with client(endpoint) as redis:
+            return redis.ping()
+
+    drill.eventually(looked("the answer to PING", ping).is_(True), within=deadline)
+
+
+def settings(drill: Drill, host: str) -> Mapping[str, str]:
+    """The settings that the service on a host is started with, from its file. They hold passwords."""
+    path = str(drill.inventory.variable(host, "drillbook_settings_file"))
+    held: Any = drill.hosts(host)[0].file  # typed as a module by testinfra
+    lines = held(path).content_string.splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in lines if line)}
+
+
+def setting_state(drill: Drill, name: str) -> str:
+    """Whether a setting is there and right, on each host of the API, without telling it."""
+    for host in drill.inventory.names("api"):
+        right: Any = drill.inventory.variable(host, "drillbook_settings")
+        held = settings(drill, host).get(name)
+        if held != right[name]:
+            return "not set" if not held else "set, and not what the vault has"
+    return "as the vault has it"
+
+
+# ---------------------------------------------------------------- connections
+
+
+@fault("a leak takes up every connection of Redis, and the API is started anew")
+def connections_leak(drill: Drill) -> None:
+    drill.inject("redis_connections_leaked")
+
+
+@then(parse('within {deadline:Duration} a new connection to Redis is refused with "{reason}"'))
+def new_connection_is_refused(drill: Drill, deadline: float, reason: str) -> None:
+    drill.eventually(looked("the answer to a new connection", lambda: connect(drill)).contains(reason), within=deadline)
+
+
+@then(parse("within {deadline:Duration} a new connection to Redis is accepted"))
+def new_connection_is_accepted(drill: Drill, deadline: float) -> None:
+    drill.eventually(looked("the answer to a new connection", lambda: connect(drill)).is_("PONG"), within=deadline)
+
+
+@then(parse("within {deadline:Duration} at most {share:Percent} of the connections of Redis are taken"))
+def connections_are_free(drill: Drill, deadline: float, share: float) -> None:
+    def taken() -> object:
+        with client(drill.inventory.endpoints["redis"]) as redis:
+            limit = int(redis.config_get("maxclients")["maxclients"])
+            return round(100 * redis.info("clients")["connected_clients"] / limit, 1)
+
+    drill.eventually(looked("the connections that are taken", taken, "%").at_most(100 * share), within=deadline)
+    with client(drill.inventory.endpoints["redis"]) as redis:
+        drill.observe("the most connections that Redis takes", int(redis.config_get("maxclients")["maxclients"]))
+        users = Counter(each["name"] or each["user"] for each in redis.client_list())
+        drill.observe("connections of Redis, by their clients' names or accounts", dict(users))
+
+
+@then(parse("at least {count:Integer} connections lead to Redis, counted on its hosts"))
+def connections_are_counted(drill: Drill, count: int) -> None:
+    """From outside: at its limit Redis lets nobody in who could ask it."""
+
+    def counted() -> object:
+        found = {}
+        for host in drill.inventory.names("redis_nodes"):
+            port = drill.inventory.variable(host, "drillbook_redis_port")
+            listed = drill.hosts(host)[0].run("ss -Htn state established sport = :%s", str(port))
+            if listed.rc:
+                raise CouldNotLookError(f"ss on {host}: {listed.stderr.strip()}")
+            found[host] = len(listed.stdout.splitlines())
+        return found
+
+    drill.observe("established connections, counted on the hosts of Redis", counted())
+    connections = looked("the connections of one node", counted)
+    drill.bound(connections.satisfies(f"is at least {count}", lambda found: max(found.values()) >= count))
+
+
+@then("Redis holds keys")
+def redis_holds_keys(drill: Drill) -> None:
+    """What it costs is written down: memory that is high is a reason to clear a cache."""
+
+    def keys() -> object:
+        with client(drill.inventory.endpoints["redis"]) as redis:
+            drill.observe("memory of Redis", round(redis.info("memory")["used_memory"] / 1e6, 1), "MB")
+            return redis.dbsize()
+
+    drill.bound(looked("keys in Redis", keys).at_least(1))
+
+
+def connect(drill: Drill) -> str:
+    """What Redis says to somebody who comes anew."""
+    try:
+        with client(drill.inventory.endpoints["redis"]) as redis:
+            return "PONG" if redis.ping() else "no PONG"
+    except RedisError as error:
+        return str(error)
+
+
+# ---------------------------------------------------------------- harm
+
+
+@then(parse("Redis served nobody for at least {length:Duration} at a time"))
+def redis_served_nobody(drill: Drill, length: float) -> None:
+    took = Reading("a look at Redis", "redis", lambda sample: sample.latency_ms)
+
+    def longest() -> object:
+        return max((value for value in drill.seen(took) if isinstance(value, float)), default=0.0)
+
+    drill.observe("the usual look at Redis before the fault", round(drill.before(took), 1), "ms")
+    drill.observe("the longest look at Redis", longest(), "ms")
+    drill.expect(looked("the longest look at Redis", longest, "ms").at_least(1000 * length))

@@ -8,6 +8,7 @@ from drillbook.drill import Drill
 
 API = At("api", "the API")
 MEMORY = API.json("memory.rss_bytes", "the API's memory", "MB", factor=1e-6)
+ERRORS = API.json("requests.error_rate", "requests that ended in an error", "%", factor=100)
 
 
 @given("the system is healthy")
@@ -25,3 +26,13 @@ def memory_is_at_baseline(drill: Drill, tolerance: float) -> None:
 @then(parse("the API's memory stays below {limit:Integer} MB"))
 def memory_is_bounded(drill: Drill, limit: int) -> None:
     drill.bound(MEMORY.at_most(limit))
+
+
+@then(parse("within {deadline:Duration} at most {share:Percent} of the requests end in an error"))
+def error_rate_is_low(drill: Drill, deadline: float, share: float) -> None:
+    drill.eventually(ERRORS.at_most(100 * share), within=deadline)
+
+
+@then(parse("within {deadline:Duration} more than {share:Percent} of the requests end in an error"))
+def error_rate_is_high(drill: Drill, deadline: float, share: float) -> None:
+    drill.eventually(ERRORS.at_least(100 * share), within=deadline)

@@ -156,6 +156,18 @@ class Drill:
             raise CouldNotLookError(f"{reading.subject}: not one value was read before the fault")
         return values[-1]
 
+    def seen(self, reading: Reading) -> list[object]:
+        """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none.
+
+        Of samples that failed too, if `reading` reads something off them (how long they took).
+        """
+        if not isinstance(reading.source, str):
+            raise DrillbookError(f"{reading.subject}: only what the prober samples can be asked about the past")
+        since_s = self._opened()
+        samples = self._prober.of(reading.source).all()
+        values = [reading.read(sample) for sample in samples if sample.sent_s >= since_s]
+        return [value for value in values if value is not MISSING]
+
     def _values_before(self, reading: Reading) -> list[object]:
         if not isinstance(reading.source, str):
             raise DrillbookError(f"{reading.subject}: only what the prober samples has a value before the fault")

@@ -158,6 +158,11 @@ class PlanningDrill:
         self._reads(reading.source)
         raise NotYetKnown(f"{reading.subject}, as it was before the fault")
 
+    def seen(self, reading: Reading) -> list[object]:
+        """Known only once it was read."""
+        self._reads(reading.source)
+        raise NotYetKnown(f"{reading.subject}, as it was seen")
+
     def note(self, text: str) -> None:
         """Would stand in the record."""
         self.notes.append(text)

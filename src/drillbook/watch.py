@@ -75,7 +75,8 @@ def watch(
             continue
         if observation.at_s is not None and not length_s:
             found = Found(observation.at_s, 0.0, found.end_s, found.breaks)
-        in_time = found.at_s <= until_s
+        # a look of a step's own has begun when it is asked for, and cannot end in the same instant
+        in_time = first_only or found.at_s <= until_s
         return Watched(found if in_time else None, observation, count, window.breaks, at_once)
     if not count:
         raise CouldNotLookError(f"{check.name}: nothing was observed in the time allowed")

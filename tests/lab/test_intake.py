@@ -139,3 +139,22 @@ def test_a_sender_that_gives_up_loses_nobody_elses_place() -> None:
         assert queue.written == ["1", "2"]
 
     play(script)
+
+
+def test_what_one_process_held_the_next_one_queues_first_and_in_order() -> None:
+    held: list[Webhook] = []
+
+    async def away(intake: Intake, queue: FakeQueue) -> None:
+        queue.broken = True
+        for n in range(70):
+            await intake.submit(webhook(n))
+        held.extend(intake.held())
+
+    async def back(intake: Intake, _: FakeQueue) -> None:
+        assert intake.held() == []
+        intake.take_up(held)
+        await intake.submit(webhook(70))
+        await empty(intake)
+
+    assert play(away).written == []
+    assert play(back).written == [str(n) for n in range(71)]

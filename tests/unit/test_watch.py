@@ -319,3 +319,12 @@ def test_a_condition_that_is_never_awaited_is_unknown() -> None:
 
 def test_a_look_that_is_never_awaited_fails() -> None:
     assert "is async" in str(look_once("it", _never_awaited).error)
+
+
+@pytest.mark.parametrize(("value", "found"), [(1, True), (2, False)])
+def test_a_look_of_a_steps_own_that_begins_now_may_take_its_time(value: int, found: bool) -> None:
+    now = time.monotonic()
+    check = looked("the answer", lambda: threading.Event().wait(0.01) or value).is_(1)
+    it = watch(History(""), check, since_s=now, until_s=now, first_only=True)
+    assert (it.found is not None) is found
+    assert it.samples == 1

@@ -1,38 +1,47 @@
 """`python -m drillbook_lab.app.api SETTINGS`: the API.
 
-POST /webhooks, POST /queue/pause|resume, GET /queue/metrics|dlq need the header X-API-Key. Health, metrics, logs, items
-and version do not. Where Redis is away the answer is 503 with Retry-After and {"error": ...}, at once while the breaker
-is open; health answers from what the monitors know, in about a millisecond, whatever is broken.
+POST /webhooks, POST /queue/pause|resume, GET /queue/metrics|dlq and the operator's routes of the cache need the header
+X-API-Key. Health, metrics, logs, items and version do not. Where Redis is away the answer is 503 with Retry-After and
+{"error": ...}, at once while the breaker is open; health answers from what the monitors know, in about a millisecond,
+whatever is broken.
+
+What is acknowledged and only in memory when the API is told to end goes into a file, and the next one takes it up: a
+deployment loses nothing. A kill does.
 """
 # mypy: disable-error-code="no-untyped-call"
 # (psutil is not typed)
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 from circuitbreaker import STATE_OPEN
 from prometheus_client import CollectorRegistry, Counter, Gauge, PlatformCollector, ProcessCollector, generate_latest
-from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from drillbook_lab.app import cache, database
+from drillbook_lab.app import database
+from drillbook_lab.app.answers import FAILED, CountAnswers, unauthorized, unavailable
+from drillbook_lab.app.cache import Source
 from drillbook_lab.app.causes import cause_of, in_short
-from drillbook_lab.app.intake import COMMIT_TIMEOUT_S, OPEN_S, Full, Intake
+from drillbook_lab.app.intake import COMMIT_TIMEOUT_S, Full, Intake
+from drillbook_lab.app.items import Items
 from drillbook_lab.app.jobs import Malformed, Webhook
 from drillbook_lab.app.logs import LEVELS, Log
 from drillbook_lab.app.monitor import Monitor
 from drillbook_lab.app.natmap import primary
+from drillbook_lab.app.pending import Pending
 from drillbook_lab.app.queue import JobQueue, QueueMetrics
+from drillbook_lab.app.recent import Recent
 from drillbook_lab.app.settings import Settings
 from drillbook_lab.serve import serve
 
@@ -61,15 +70,16 @@ class Metrics:
         for result in ("redis", "memory", "refused", "malformed", "unauthorized"):
             self.webhooks.labels(result)
         self.errors = Gauge("queue_error_rate", "Failed ones among the jobs that ended", registry=self.registry)
-        for source in cache.Source:
+        for source in Source:
             self.cache.labels(source)
 
 
 class Api:
     """The parts of the API and its routes."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, pending: Pending, started_at: float) -> None:
+        self.settings, self.pending = settings, pending
+        self.started_at = started_at
         self.journal = Log()
         self.metrics = Metrics()
         self.redis = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
@@ -82,6 +92,15 @@ class Api:
             "redis": Monitor("redis", self._look_at_redis, self.journal),
             "database": Monitor("database", lambda: database.look(settings.database_url), self.journal),
         }
+        self.items = Items(
+            self.redis,
+            self.pool,
+            usable=lambda: self.monitors["redis"].state.up and self.intake.breaker.state != STATE_OPEN,
+            may=self._may,
+            counter=self.metrics.cache,
+            journal=self.journal,
+        )
+        self.answers = Recent()
         self._process = psutil.Process()
 
     async def _look_at_redis(self) -> None:
@@ -103,13 +122,19 @@ class Api:
         await self.pool.open(wait=False)
         tasks = [
             asyncio.create_task(work)
-            for work in (self.intake.run(), self._count(), *(monitor.run() for monitor in self.monitors.values()))
+            for work in (
+                self.pending.take_up(self.intake),
+                self.intake.run(),
+                self._count(),
+                *(monitor.run() for monitor in self.monitors.values()),
+            )
         ]
         self.journal.info("api", "started", version=self.settings.version, commit=self.settings.commit)
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self.pending.keep(self.intake)
         await self.pool.close(timeout=0.5)
 
     # -- webhooks ------------------------------------------------------------------------------------------------
@@ -118,7 +143,7 @@ class Api:
         count = self.metrics.webhooks
         if not self._may(request):
             count.labels("unauthorized").inc()
-            return _unauthorized()
+            return unauthorized()
         try:
             webhook = Webhook.from_json(await request.json())
         except ValueError as error:
@@ -130,7 +155,7 @@ class Api:
         except Full:
             count.labels("refused").inc()
             self.journal.error("queue", "the memory buffer is full", limit=self.intake.limit)
-            return _unavailable(f"Redis is away and the buffer of {self.intake.limit} jobs is full")
+            return unavailable(f"Redis is away and the buffer of {self.intake.limit} jobs is full")
         count.labels(place).inc()
         return JSONResponse({"id": webhook.id, "queued": str(place)}, 202)
 
@@ -162,6 +187,10 @@ class Api:
                     "failures": self.intake.breaker.failure_count,
                 },
                 "buffer": {"size": self.intake.size, "limit": self.intake.limit},
+                "requests": {
+                    "per_second": round(self.answers.count() / self.answers.window_s, 1),
+                    "error_rate": self.answers.share([FAILED]),
+                },
                 "memory": {"rss_bytes": self._process.memory_info().rss},
                 "version": self.settings.version,
                 "commit": self.settings.commit,
@@ -210,36 +239,19 @@ class Api:
 
     async def _ask_queue(self, request: Request, call: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
         if not self._may(request):
-            return _unauthorized()
+            return unauthorized()
         breaker = self.intake.breaker
         if breaker.state == STATE_OPEN:
-            return _unavailable("Redis is away (the circuit breaker is open)")
+            return unavailable("Redis is away (the circuit breaker is open)")
         try:
             with breaker:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
                     return JSONResponse(await call())
         except (RedisError, OSError, TimeoutError) as error:
             self.journal.error("queue", "the queue cannot be read", error=in_short(error), kind=str(cause_of(error)))
-            return _unavailable(f"Redis is away: {in_short(error)}")
+            return unavailable(f"Redis is away: {in_short(error)}")
 
     # -- the rest ------------------------------------------------------------------------------------------------
-
-    async def item(self, request: Request) -> Response:
-        async def load(item_id: str) -> dict[str, Any] | None:
-            rows = await database.execute(self.pool, database.GET_ITEM, {"id": item_id})
-            return {**rows[0], "updated_at": rows[0]["updated_at"].isoformat()} if rows else None
-
-        usable = self.monitors["redis"].state.up and self.intake.breaker.state != STATE_OPEN
-        try:
-            found = await cache.look_up(self.redis if usable else None, request.path_params["id"], load)
-        except (psycopg.Error, PoolTimeout, OSError) as error:
-            self.journal.error("database", "an item cannot be read", error=in_short(error))
-            return _unavailable(f"the database does not answer: {in_short(error)}")
-        self.metrics.cache.labels(found.source).inc()
-        headers = {"X-Cache": str(found.source)}
-        if found.item is None:
-            return JSONResponse({"error": "no such item"}, 404, headers)
-        return JSONResponse(found.item, headers=headers)
 
     async def logs(self, request: Request) -> Response:
         level, service = request.query_params.get("level"), request.query_params.get("service")
@@ -248,7 +260,8 @@ class Api:
         return JSONResponse({"logs": self.journal.last(level, service)})
 
     async def version(self, _: Request) -> Response:
-        return JSONResponse({"version": self.settings.version, "commit": self.settings.commit})
+        known = {"version": self.settings.version, "commit": self.settings.commit, "started_at": self.started_at}
+        return JSONResponse(known)
 
     def _may(self, request: Request) -> bool:
         return self.settings.may(request.headers.get("x-api-key"))
@@ -265,23 +278,24 @@ class Api:
             ("POST", "/queue/resume", self.resume),
             ("GET", "/version", self.version),
             ("GET", "/metrics", self.show_metrics),
-            ("GET", "/items/{id}", self.item),
+            ("GET", "/items", self.items.several),
+            ("GET", "/items/{id}", self.items.one),
+            ("GET", "/cache/metrics", self.items.cache_metrics),
+            ("GET", "/cache/wrong", self.items.wrong),
+            ("POST", "/cache/warm", self.items.warm),
+            ("DELETE", "/cache/items/{id}", self.items.forget),
             ("GET", "/logs", self.logs),
         ]
         return Starlette(
             routes=[Route(path, handler, methods=[method]) for method, path, handler in routes],
+            middleware=[Middleware(CountAnswers, self.answers)],
             lifespan=self.lifespan,
         )
 
 
-def _unauthorized() -> Response:
-    return JSONResponse({"error": "X-API-Key is missing or wrong"}, 401)
-
-
-def _unavailable(reason: str) -> Response:
-    return JSONResponse({"error": reason}, 503, {"Retry-After": str(round(OPEN_S))})
-
-
 if __name__ == "__main__":
-    read = Settings.read(Path(sys.argv[1]))
-    serve(Api(read).application(), read.api_port)
+    file = Path(sys.argv[1])
+    # before the settings are read: a file that changed later than this is not what the process runs with
+    began = time.time()
+    read = Settings.read(file)
+    serve(Api(read, Pending(file.with_suffix(".pending.ndjson")), began).application(), read.api_port)

@@ -42,7 +42,9 @@ WITH done AS (
 INSERT INTO job_runs (job_id, worker, attempt) VALUES (%(id)s, %(worker)s, %(attempt)s)
 """
 
-GET_ITEM = "SELECT id, kind, value, updated_at FROM items WHERE id = %(id)s"
+GET_ITEMS = "SELECT id, kind, value, updated_at FROM items WHERE id = ANY(%(ids)s)"
+# What a cache is warmed with: the catalogue, not what webhooks have left.
+POPULAR_ITEMS = "SELECT id FROM items WHERE kind = 'seed'"
 
 
 def pool(url: str, name: str, size: int) -> Pool:

@@ -5,7 +5,7 @@ one pipeline, so that the WAIT is on the connection that wrote. An entry leaves 
 it. What fails stays at the head and its sender is told "memory"; while Redis does not take what stands in line,
 newcomers queue up behind it and hear "memory" at once. A full line refuses. So nothing that was acknowledged is lost
 while this process lives, and what was written but not confirmed (a time-out) is written again under the same job id,
-which adds nothing.
+which adds nothing. When it ends, `held` is what the next process has to `take_up`.
 """
 # mypy: disable-error-code="no-untyped-call"
 # (circuitbreaker is not typed)
@@ -116,6 +116,18 @@ class Intake:
             self._in_memory += 1
             if not entry.answer.done():
                 entry.answer.set_result(Place.MEMORY)
+
+    def held(self) -> list[Webhook]:
+        """What is acknowledged and in this process's memory alone, in order."""
+        return [entry.webhook for entry in self._line if entry.in_memory]
+
+    def take_up(self, webhooks: Sequence[Webhook]) -> None:
+        """Stand in line what an earlier process had acknowledged. It stands before all newcomers, beyond any limit."""
+        for webhook in reversed(webhooks):
+            entry = _Entry(webhook)
+            self._line.appendleft(entry)
+            self._keep(entry)
+        self._arrived.set()
 
     async def run(self) -> None:
         """Move entries from the line to the queue, for ever."""

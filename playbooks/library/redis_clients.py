@@ -1,0 +1,80 @@
+#!/usr/bin/python
+"""Count the connections of a Redis (Valkey) node, and close those that are idle when it runs out of them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: redis_clients
+short_description: Count the connections of a Redis node, or close idle ones
+description:
+  - Redis keeps no connection for its administrator. At its limit this module is refused too, and says so in RV(refused)
+    without failing, so that a playbook can make room first.
+  - With O(idle_for) it closes what has said nothing for so long, and is neither a replica, nor a subscriber, nor
+    waiting for an answer. It closes none while less than O(above) of the limit is taken.
+options:
+  host: {description: Address of the node, type: str, default: 127.0.0.1}
+  port: {description: Port of the node, type: int, required: true}
+  password: {description: Password of the default account, type: str, required: true}
+  idle_for: {description: Seconds of silence after which a connection is closed. Without it none is, type: int}
+  above: {description: Part of the limit (0 to 1) that has to be taken before any is closed, type: float, default: 0.8}
+"""
+RETURN = """
+refused: {description: Whether the node has no connection left for this module, type: bool, returned: success}
+connected: {description: Connections before any was closed, type: int, returned: when not refused}
+limit: {description: The node's maxclients, type: int, returned: when not refused}
+names: {description: Number of connections by the name that their clients gave, type: dict, returned: when not refused}
+closed: {description: Number of connections that were closed, type: int, returned: when not refused}
+"""
+
+from collections import Counter
+
+import redis
+from ansible.module_utils.basic import AnsibleModule
+
+FULL = "max number of clients"
+NOT_IDLE = set("SMOPbxu")  # replica, primary, monitor, subscriber, blocked, in a transaction, unblocked
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "idle_for": {"type": "int"},
+            "above": {"type": "float", "default": 0.8},
+        },
+        supports_check_mode=True,
+    )
+    asked = module.params
+    try:
+        with redis.Redis(
+            asked["host"],
+            asked["port"],
+            password=asked["password"],
+            socket_timeout=5,
+            decode_responses=True,
+            retry=None,
+        ) as node:
+            own = node.client_id()
+            clients = [each for each in node.client_list() if int(each["id"]) != own]
+            limit = int(node.config_get("maxclients")["maxclients"])
+            closed = 0
+            if asked["idle_for"] is not None and len(clients) > asked["above"] * limit:
+                for each in clients:
+                    if int(each["idle"]) >= asked["idle_for"] and not NOT_IDLE & set(each["flags"]):
+                        if not module.check_mode:
+                            node.client_kill_filter(_id=each["id"])
+                        closed += 1
+    except redis.RedisError as error:
+        if FULL in str(error):
+            module.exit_json(changed=False, refused=True)
+        module.fail_json(msg=f"{asked['host']}:{asked['port']}: {error}")
+    names = Counter(each["name"] or each["user"] for each in clients)
+    module.exit_json(
+        changed=closed > 0, refused=False, connected=len(clients), limit=limit, names=dict(names), closed=closed
+    )
+
+
+if __name__ == "__main__":
+    main()

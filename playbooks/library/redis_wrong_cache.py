@@ -1,0 +1,113 @@
+#!/usr/bin/python
+"""Make cached entries wrong, as a bad release does that writes them, and take the wrong ones away again."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+module: redis_wrong_cache
+short_description: Put wrong values into cached JSON entries of a Redis node, or remove those that are wrong
+description:
+  - C(wrong) replaces a member of entries that are there and leaves their time to live. With O(further) it adds so many
+    entries of the same prefix, which expire after an hour.
+  - C(right) deletes every entry that was made wrong or was added, and no other.
+options:
+  port: {description: Port of the node on this host, type: int, required: true}
+  password: {description: Password of the default account, type: str, required: true}
+  pattern: {description: Pattern of the entries, ending in C(*), type: str, required: true}
+  state: {description: What is true afterwards, type: str, choices: [wrong, right], required: true}
+  member: {description: Member of the entries that is made wrong, type: str, default: value}
+  most: {description: How many entries are made wrong; 0 is all, type: int, default: 0}
+  further: {description: How many entries are added, type: int, default: 0}
+"""
+RETURN = """
+entries: {description: Number of entries that were made wrong, type: int, returned: success}
+left: {description: Number of wrong or added entries that are there now, type: int, returned: success}
+"""
+
+import json
+
+import redis
+from ansible.module_utils.basic import AnsibleModule
+
+WRONG = {"wrong": True}
+ADDED = "old-"
+FILL = """
+for n = tonumber(ARGV[1]), tonumber(ARGV[2]) do
+  redis.call('SET', KEYS[1] .. n, '{"value":null}', 'EX', 3600)
+end
+"""
+PORTION = 2000
+
+
+def portions(node, pattern: str):
+    cursor = None
+    while cursor != 0:
+        cursor, keys = node.scan(cursor or 0, match=pattern, count=PORTION)
+        if keys:
+            yield keys
+
+
+def wrong_of(node, pattern: str):
+    """The keys that are wrong or were added, in portions."""
+    added = pattern[:-1] + ADDED
+    for keys in portions(node, pattern):
+        ours = [key for key in keys if key.startswith(added)]
+        others = [key for key in keys if not key.startswith(added)]
+        texts = node.mget(others) if others else []
+        found = [
+            key
+            for key, text in zip(others, texts, strict=True)
+            if text is not None and WRONG in json.loads(text).values()
+        ]
+        if ours or found:
+            yield ours + found
+
+
+def make_wrong(node, asked: dict) -> int:
+    entries = 0
+    for keys in portions(node, asked["pattern"]):
+        for key in keys:
+            text = node.get(key)
+            if text is None or key.startswith(asked["pattern"][:-1] + ADDED):
+                continue
+            if asked["most"] and entries >= asked["most"]:
+                break
+            entries += 1
+            node.set(key, json.dumps({**json.loads(text), asked["member"]: WRONG}), keepttl=True)
+    for first in range(1, asked["further"] + 1, PORTION):
+        last = min(first + PORTION - 1, asked["further"])
+        node.eval(FILL, 1, asked["pattern"][:-1] + ADDED, first, last)
+    return entries
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "port": {"type": "int", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+            "pattern": {"type": "str", "required": True},
+            "state": {"choices": ["wrong", "right"], "required": True},
+            "member": {"type": "str", "default": "value"},
+            "most": {"type": "int", "default": 0},
+            "further": {"type": "int", "default": 0},
+        }
+    )
+    asked = module.params
+    entries = removed = 0
+    try:
+        with redis.Redis(
+            port=asked["port"], password=asked["password"], socket_timeout=60, decode_responses=True
+        ) as node:
+            if asked["state"] == "wrong":
+                entries = make_wrong(node, asked)
+            else:
+                for keys in wrong_of(node, asked["pattern"]):
+                    removed += node.unlink(*keys)
+            left = sum(len(keys) for keys in wrong_of(node, asked["pattern"]))
+    except redis.RedisError as error:
+        module.fail_json(msg=f"127.0.0.1:{asked['port']}: {error}")
+    module.exit_json(changed=bool(entries or removed), entries=entries, left=left)
+
+
+if __name__ == "__main__":
+    main()
