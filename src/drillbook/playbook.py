@@ -18,7 +18,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ansible_run import OWNER, run_ansible
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.playlog import HostStats, PlayLog, TaskResult, TaskStatus, relative
@@ -173,6 +172,8 @@ class Playbooks:
         A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
         no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
         """
+        from drillbook.ansible_run import OWNER, run_ansible
+
         path = playbook if playbook.is_absolute() else self._root / playbook
         if not path.is_file():
             msg = f"There is no playbook {playbook}: looked for {path}."
