@@ -145,9 +145,8 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
             env[name] = os.pathsep.join(map(str, folders))
     if "collections_path" not in said:
         collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
-        env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(str(each) for each in collections if each.is_dir()) or str(
-            collections[0]
-        )
+        # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
+        env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
     return env
 
 
