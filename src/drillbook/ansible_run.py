@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,7 @@ class Ended:
     status: str  # successful, failed, timeout, canceled
     rc: int
     notes: tuple[str, ...] = ()
+    warm: bool = False  # a fork of an Ansible that was imported already
 
 
 def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:
@@ -221,6 +222,7 @@ def run_ansible(
         ended = _Run(runner).wait(timeout_s, cancel)
         if warm:
             warm.report()
+            ended = replace(ended, warm=warm.ran(kept[_RUN_MARK]))
         if errors:
             raise errors[0]
         return ended

@@ -47,6 +47,7 @@ class PlayResult:
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()  # Ansible's own: an included file that cannot be read
     plays_without_hosts: tuple[str, ...] = ()
+    warm: bool = False  # on an Ansible that was imported already
 
     @property
     def successful(self) -> bool:
@@ -219,4 +220,5 @@ class Playbooks:
             warnings=(*log.warnings, *ended.notes),
             errors=tuple(log.errors),
             plays_without_hosts=tuple(log.plays_without_hosts),
+            warm=ended.warm,
         )

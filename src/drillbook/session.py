@@ -206,4 +206,5 @@ def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: f
         problems=list(result.unsaid()),
         hosts=to_plain(result.hosts),
         tasks=tasks,
+        warm=result.warm,
     )

@@ -86,7 +86,8 @@ class PrerequisiteRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook, `PlayResult.as_record()` in drill time.
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
+    already.
 
     `purpose`: fault, recovery, second recovery, undo, switch.
     """
@@ -103,6 +104,7 @@ class PlayRecord:
     problems: list[str]
     hosts: Mapping[str, Mapping[str, int]]
     tasks: list[Mapping[str, Any]]
+    warm: bool = False
 
 
 @dataclass(slots=True)
@@ -216,6 +218,8 @@ class Record:
     work: WorkRecord | None = None
     probes: list[ProbeRecord] = field(default_factory=list)
     probe_cpu_ratio: float | None = None
+    overhead: Mapping[str, Any] | None = None
+    """What the harness added, see overhead.py."""
     notes: list[str] = field(default_factory=list)
     findings: list[Mapping[str, str]] = field(default_factory=list)
 
