@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drillbook import fault, parse, then
+from drillbook import parse, then
 from drillbook.checks import At, looked
 from drillbook.drill import Drill
 

@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,7 @@ class Ended:
     status: str  # successful, failed, timeout, canceled
     rc: int
     notes: tuple[str, ...] = ()
+    warm: bool = False  # a fork of an Ansible that was imported already
 
 
 def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:
@@ -145,9 +146,8 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
             env[name] = os.pathsep.join(map(str, folders))
     if "collections_path" not in said:
         collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
-        env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(str(each) for each in collections if each.is_dir()) or str(
-            collections[0]
-        )
+        # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
+        env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
     return env
 
 
@@ -222,6 +222,7 @@ def run_ansible(
         ended = _Run(runner).wait(timeout_s, cancel)
         if warm:
             warm.report()
+            ended = replace(ended, warm=warm.ran(kept[_RUN_MARK]))
         if errors:
             raise errors[0]
         return ended

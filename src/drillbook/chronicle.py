@@ -26,11 +26,13 @@ from drillbook.evidence.record import (
     Role,
     StepRecord,
     WorkRecord,
+    to_plain,
 )
 from drillbook.evidence.recorder import Recorder
 from drillbook.ledger import Account
 from drillbook.load import Load
 from drillbook.objectives import Objectives
+from drillbook.overhead import overhead
 from drillbook.phases import Phase
 from drillbook.playbook import PlayResult
 from drillbook.probe import Prober
@@ -347,6 +349,8 @@ class Chronicle:
         record.probe_cpu_ratio = prober.cpu_ratio
         now = time.monotonic()
         record.close(verdict, rfc3339(self.anchor.at(now)), self.at(now))
+        writes = [(self.at(began_s), self.at(ended_s)) for began_s, ended_s in self._recorder.writes]
+        record.overhead = to_plain(overhead(to_plain(record), writes))
         self._recorder.save()
 
     def amend(self, verdict: Verdict) -> None:

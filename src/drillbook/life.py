@@ -394,5 +394,7 @@ class DrillUnderWay(Drill):
             axes=record.axes,
             times=record.times,
             work=record.work,
+            overhead=record.overhead,
+            plays=[play.warm for play in record.plays],
             evidence=relative(self._chronicle.folder, self._session.root),
         )

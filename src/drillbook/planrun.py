@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
 from drillbook.collection import ScenarioItem
-from drillbook.planner import Planner
-from drillbook.render.plan import lines
-from drillbook.session import DrillSession
+
+if TYPE_CHECKING:
+    from drillbook.planner import Planner
+    from drillbook.session import DrillSession
 
 PLANNED = "planned, not run"
 _MEMORIES = ("lfplugin", "nfplugin", "stepwiseplugin")
@@ -66,6 +68,9 @@ class PlanRun:
         """Plan the item, in the place of set-up, call and teardown."""
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         assert isinstance(item, ScenarioItem)
+        from drillbook.planner import Planner
+        from drillbook.render.plan import lines
+
         if self._planner is None:
             self._planner = Planner(self._session(self._config))
         begun, clock = time.time(), time.perf_counter()

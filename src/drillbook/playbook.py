@@ -18,7 +18,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ansible_run import OWNER, run_ansible
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.playlog import HostStats, PlayLog, TaskResult, TaskStatus, relative
@@ -48,6 +47,7 @@ class PlayResult:
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()  # Ansible's own: an included file that cannot be read
     plays_without_hosts: tuple[str, ...] = ()
+    warm: bool = False  # on an Ansible that was imported already
 
     @property
     def successful(self) -> bool:
@@ -173,6 +173,8 @@ class Playbooks:
         A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
         no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
         """
+        from drillbook.ansible_run import OWNER, run_ansible
+
         path = playbook if playbook.is_absolute() else self._root / playbook
         if not path.is_file():
             msg = f"There is no playbook {playbook}: looked for {path}."
@@ -218,4 +220,5 @@ class Playbooks:
             warnings=(*log.warnings, *ended.notes),
             errors=tuple(log.errors),
             plays_without_hosts=tuple(log.plays_without_hosts),
+            warm=ended.warm,
         )

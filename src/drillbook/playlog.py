@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drillbook.ansible_run import Event
 from drillbook.evidence.redaction import Redactor
-from drillbook.tasksource import asserts_nothing, denies_failure
+
+if TYPE_CHECKING:
+    from drillbook.ansible_run import Event
 
 MESSAGE_CAP = 2_000
 STDOUT_CAP = 64_000
@@ -142,12 +143,13 @@ class PlayLog:
             case _:
                 status = TaskStatus.CHANGED if result.get("changed") else TaskStatus.OK
         where = str(data.get("task_path") or "")
-        if kind == "runner_on_ok" and _is_suppressed(result) and denies_failure(where):
+        if kind == "runner_on_ok" and _is_suppressed(result) and _denies_failure(where):
             status = TaskStatus.DENIED
+        action = str(data.get("resolved_action") or data.get("task_action", ""))
         return TaskResult(
             play=self.redactor.text(str(data.get("play", ""))),
             task=self.redactor.text(str(data.get("task", ""))),
-            action=str(data.get("resolved_action") or data.get("task_action", "")),
+            action=action,
             host=host,
             status=status,
             started_s=self._started.get((uuid, host), self._started.get((uuid, ""), now)),
@@ -158,7 +160,7 @@ class PlayLog:
             ),
             path=relative(where, self.root),
             check_mode=uuid in self._in_check_mode,
-            vacuous=asserts_nothing(where),
+            vacuous=action.rpartition(".")[2] == "assert" and _asserts_nothing(where),
         )
 
     def results(self) -> tuple[TaskResult, ...]:
@@ -235,6 +237,19 @@ def error_sentence(text: str, root: Path) -> str:
     if origin and origin[1] not in message:
         message = f"{message.rstrip('.')} ({relative(origin[1], root)})"
     return _capped(message, MESSAGE_CAP)
+
+
+def _denies_failure(where: str) -> bool:
+    # a file of playbooks is read for each such task, by YAML and Jinja that nothing else here needs
+    from drillbook.tasksource import denies_failure
+
+    return denies_failure(where)
+
+
+def _asserts_nothing(where: str) -> bool:
+    from drillbook.tasksource import asserts_nothing
+
+    return asserts_nothing(where)
 
 
 def _is_suppressed(result: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """The pytest plugin: options, and the drill's place in pytest's life of a test.
 
 The rule: pytest never says `passed` of a drill that is not PASSED. The steps run in the call phase, the restore in the
-teardown phase, and the word `passed` is only said after both.
+teardown phase, and the word `passed` is only said after both. What only a drill needs is imported when
+the first one begins.
 """
 
 from __future__ import annotations
@@ -13,23 +14,23 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
 from drillbook import collection, planrun
 from drillbook.collection import ScenarioItem
-from drillbook.drill import Drill, DrillFailure, NotRestored
 from drillbook.errors import DrillbookError
-from drillbook.life import DrillUnderWay
 from drillbook.live import Mailbox, Out, Post, screen
-from drillbook.prerequisites import distinct_names
 from drillbook.proof import Run, proofs, unmissed, write_proof
 from drillbook.render import terminal
 from drillbook.rollcall import ENDED_WELL, RollCall
-from drillbook.session import DrillSession
 from drillbook.verdict import Outcome, worst
+
+if TYPE_CHECKING:
+    from drillbook.life import DrillUnderWay
+    from drillbook.session import DrillSession
 
 DEFAULT_INVENTORY = "inventories/lab"
 NAMED = 10
@@ -39,8 +40,8 @@ XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 SCENARIO, CONTROL = "scenario", "control"
 
-session_key = pytest.StashKey[DrillSession]()
-drill_key = pytest.StashKey[DrillUnderWay]()
+session_key = pytest.StashKey["DrillSession"]()
+drill_key = pytest.StashKey["DrillUnderWay"]()
 facts_key = pytest.StashKey[dict[str, str]]()
 """What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
 schema does not allow."""
@@ -163,6 +164,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
+        from drillbook.prerequisites import distinct_names
+        from drillbook.session import DrillSession
+
         named = config.getoption("--inventory", None)
         if not isinstance(named, str):
             # pytest-ansible's own option is a list, with a default that nobody asked for
@@ -203,6 +207,9 @@ def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
         raise DrillbookError(
             "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
         )
+    from drillbook.drill import NotRestored
+    from drillbook.life import DrillUnderWay
+
     _refuse_another_run(item)
     made = DrillUnderWay(drill_session(request.config), item)
     item.stash[drill_key] = made
@@ -231,6 +238,8 @@ def _refuse_another_run(item: ScenarioItem) -> None:
 
 def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
+    from drillbook.drill import DrillFailure
+
     try:
         drill.end()
     except DrillFailure:
@@ -508,4 +517,4 @@ def _keep_runs(config: pytest.Config, runs: Sequence[Run]) -> None:
         Path(config.getoption("--runs-to")).write_text(json.dumps(rows), encoding="utf-8")
 
 
-__all__ = ["Drill", "DrillFailure", "drill", "drill_session"]
+__all__ = ["drill", "drill_session"]

@@ -15,16 +15,17 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.httpwire import HttpLine
 from drillbook.inventory import Endpoint, EndpointKind
+from drillbook.sampling import Sampler
 from drillbook.series import Sample, Series
 
 T = TypeVar("T")
@@ -35,6 +36,9 @@ STOP_TIMEOUT_S = 5.0
 class Probe(Protocol):
     """A way to look at one endpoint; keeps its connection between looks."""
 
+    overlaps: ClassVar[bool]
+    """Whether a further line may look while this one waits."""
+
     async def look(self) -> tuple[bool, int | None, object]:
         """(answered as a healthy endpoint does, protocol status, value); raises when there is no answer."""
 
@@ -44,6 +48,8 @@ class Probe(Protocol):
 
 class HttpProbe:
     """GET; the value is the parsed JSON body, or the text."""
+
+    overlaps: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._line = HttpLine(endpoint.url, endpoint.headers, endpoint.ca)
@@ -69,6 +75,8 @@ def _parse(body: bytes) -> object:
 
 class RedisProbe:
     """ROLE on the primary (through Sentinel where the endpoint names one): the value says who answers and as what."""
+
+    overlaps: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -100,6 +108,9 @@ class RedisProbe:
 
 class SqlProbe:
     """`select 1` over a connection that is opened again when it was lost."""
+
+    overlaps: ClassVar[bool] = False
+    """Each line is a process of the server, of which it has a hundred."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -148,6 +159,8 @@ def _shut(descriptor: int) -> None:
 
 class TcpProbe:
     """Opens a connection and closes it."""
+
+    overlaps: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         parts = urlsplit(endpoint.url)
@@ -227,21 +240,19 @@ class Prober:
 
     def start(self) -> None:
         """Begin to sample; returns when the loop runs. Raises DrillbookError for an endpoint that nobody can ask."""
-        probes = {name: _probe(endpoint) for name, endpoint in self._endpoints.items()}
+        samplers = [self._sampler(name, endpoint) for name, endpoint in self._endpoints.items()]
         ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(ready, probes), name="drillbook-prober", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(ready, samplers), name="drillbook-prober", daemon=True)
         self._thread.start()
         ready.wait()
 
-    def _run(self, ready: threading.Event, probes: Mapping[str, Probe]) -> None:
+    def _run(self, ready: threading.Event, samplers: Sequence[Sampler]) -> None:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._started_s = time.monotonic()
-        count = max(1, len(self._endpoints))
-        for n, (name, endpoint) in enumerate(self._endpoints.items()):
+        for n, sampler in enumerate(samplers):
             # spread over the interval: all at once would make each measure the others' work
-            shift = n / count / endpoint.samples_per_s
-            self._tasks.append(self._loop.create_task(self._sample(probes[name], name, endpoint, shift)))
+            self._tasks.append(self._loop.create_task(sampler.run(n / len(samplers) * sampler.interval_s)))
         self._loop.call_soon(ready.set)
         try:
             self._loop.run_forever()
@@ -250,20 +261,15 @@ class Prober:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
-    async def _sample(self, probe: Probe, name: str, endpoint: Endpoint, shift_s: float) -> None:
-        series = self.series[name]
-        interval = 1 / endpoint.samples_per_s
-        due = time.monotonic() + shift_s
-        try:
-            while True:
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                sample = await take(probe, endpoint.timeout_s)
-                series.append(sample)
-                if name in self._told:
-                    self._told[name](sample)
-                due = max(due + interval, time.monotonic())
-        finally:
-            await probe.close()
+    def _sampler(self, name: str, endpoint: Endpoint) -> Sampler:
+        series, told = self.series[name], self._told.get(name)
+
+        def keep(sample: Sample) -> None:
+            series.append(sample)
+            if told is not None:
+                told(sample)
+
+        return Sampler(endpoint, lambda: _probe(endpoint), lambda line: take(line, endpoint.timeout_s), keep)
 
     def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the prober's loop (the load generator does)."""

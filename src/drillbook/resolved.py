@@ -17,10 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import yaml  # type: ignore[import-untyped]
-
 import drillbook
-from drillbook.ansible_run import run_ansible
 from drillbook.errors import InventoryError, PlaybookError
 from drillbook.evidence.redaction import MIN_LENGTH, Redactor
 from drillbook.playlog import PlayLog
@@ -56,6 +53,8 @@ class ResolvedInventory:
     def by_ansible(
         cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
     ) -> ResolvedInventory:
+        from drillbook.ansible_run import run_ansible
+
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
             plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
             written = Path(directory) / "variables.json"
@@ -128,6 +127,8 @@ def _with_place(message: str, path: Path) -> str:
     """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
     if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
         return message
+    import yaml  # type: ignore[import-untyped]
+
     folder = path if path.is_dir() else path.parent
     files = [
         each for name in ("group_vars", "host_vars") for each in sorted(folder.glob(f"{name}/**/*")) if each.is_file()

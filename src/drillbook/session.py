@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drillbook.ansible_run import end_plays
 from drillbook.deadman import Switches
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import PlayRecord, to_plain
@@ -146,6 +145,8 @@ class DrillSession:
         `dead` is who died with the lock in its hand: its plays may still run, and are ended first.
         """
         if dead is not None:
+            from drillbook.ansible_run import end_plays
+
             end_plays(owner_of(dead.session, dead.pid))
         entries = self.journal.open_entries()
         for entry in entries:
@@ -205,4 +206,5 @@ def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: f
         problems=list(result.unsaid()),
         hosts=to_plain(result.hosts),
         tasks=tasks,
+        warm=result.warm,
     )

@@ -86,7 +86,10 @@ def _still(chronicle: Chronicle, prober: Prober, kept: Kept) -> Moment | None:
     found, check = kept.found, kept.check
     if not isinstance(check.source, str):
         return Moment(found.at_s, found.uncertainty_s, check.name)
-    samples = [sample for sample in prober.of(check.source).all() if sample.done_s >= found.at_s]
+    samples = prober.of(check.source).all()
+    # from that look on, in the order of asking: one asked before it may have hung until after it
+    first = next((number for number, sample in enumerate(samples) if sample.done_s == found.at_s), None)
+    samples = samples[first:] if first is not None else [each for each in samples if each.done_s >= found.at_s]
     judged = [Judged(sample.sent_s, sample.done_s, check.judge(sample).met) for sample in samples]
     begin, breaks, met = last_recovery(judged)
     kept.record.breaks += breaks

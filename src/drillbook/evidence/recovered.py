@@ -14,7 +14,6 @@ from typing import Any
 from drillbook.clock import rfc3339, wall_now
 from drillbook.evidence.recorder import dumps, write_atomically
 from drillbook.journal import EntryState
-from drillbook.render import html
 from drillbook.undo import Undone
 from drillbook.verdict import Outcome
 
@@ -66,6 +65,8 @@ def close_dead_run(
         names = ", ".join(one.entry.fault for one in undone)
         record["notes"].append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by {by}: {names}")
     write_atomically(path, dumps(record))
+    from drillbook.render import html
+
     try:
         html.report(folder)
     except Exception:  # noqa: BLE001 - the record is what counts; `drillbook report` writes the page again and says why not

@@ -34,6 +34,7 @@ from drillbook.evidence.record import (
     WorkRecord,
 )
 from drillbook.evidence.recorder import write_atomically
+from drillbook.overhead import Overhead
 from drillbook.render import plots
 from drillbook.render.plots import PALETTE, PHASES, Row, Sheet, number
 
@@ -286,6 +287,10 @@ def _whole(record: Row) -> dict[str, Any]:
         play["tasks"] = [task for task in _listed(play["tasks"]) if isinstance(task, Mapping)]
         hosts = play["hosts"] if isinstance(play["hosts"], Mapping) else {}
         play["hosts"] = {host: counts for host, counts in hosts.items() if isinstance(counts, Mapping)}
+    overhead = _filled(whole["overhead"], Overhead) if isinstance(whole["overhead"], Mapping) else None
+    if overhead is not None:
+        overhead["stretches"] = [row for row in _listed(overhead["stretches"]) if isinstance(row, Mapping)]
+    whole["overhead"] = overhead
     for name in ("title", "reason"):
         whole[name] = None if whole[name] is None else str(whole[name])
     whole["notes"] = _listed(whole["notes"])

@@ -220,7 +220,7 @@ def per_second(attempts: Sequence[Row], end_s: float) -> tuple[float, dict[str, 
 
 
 def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
-    """Phases as bands, playbooks as bars, events as labelled marks, and the limit that the RTO sets."""
+    """Phases as bands, playbooks and what the harness took as bars, events as labelled marks, and the RTO's limit."""
     phases = bands(record, end_s)
     events = sorted(
         ((event["at_s"], event) for event in record["timeline"] if number(event["at_s"]) is not None),
@@ -236,11 +236,12 @@ def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
     # renewals of a dead man's switch come every few seconds, and would hide what changed something
     shown = [play for play in record["plays"] if play.get("purpose") != "switch"]
     plays = [play for play in shown if None not in (number(play["started_s"]), number(play["ended_s"]))]
+    added = [row for row in (record.get("overhead") or {}).get("stretches", ()) if _is_span(row)]
     with _drawing() as new_figure:
         width_pt = (_WIDTH_IN - _LEFT_IN - _RIGHT_IN) * 72
         _place(labels, width_pt / shown_end_s, width_pt)
         lanes = max((label.lane for label in labels), default=-1) + 1
-        below, band, lane_pt = (16 if plays else 0), 22, 13
+        below, band, lane_pt = 16 * bool(plays) + 12 * bool(added), 22, 13
         top = band + (8 + lanes * lane_pt if lanes else 0)
         figure = new_figure((top + below + 6) / 72 + 0.5)
         axes = _axes(figure, bottom_in=0.45, height_in=(top + below + 6) / 72, end_s=shown_end_s)
@@ -256,12 +257,8 @@ def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
             if _width_pt(one.phase, 8.5) + 4 < (one.end_s - one.begin_s) * width_pt / shown_end_s:
                 middle = (one.begin_s + one.end_s) / 2
                 axes.text(middle, band / 2 + 1, one.phase, ha="center", va="center", fontsize=8.5)
-        for play in plays:
-            long_s = max(play["ended_s"] - play["started_s"], shown_end_s / width_pt)
-            axes.broken_barh([(play["started_s"], long_s)], (-13, 7), facecolor=_STAND_INS["soft"], linewidth=0)
         _side(axes, band / 2, "phases")
-        if plays:
-            _side(axes, -9.5, "playbooks")
+        _bars(axes, plays, added, -below, shown_end_s / width_pt)
         for (_at_s, event), label in zip(events, labels, strict=False):
             doubt = number(event["uncertainty_s"]) or 0.0
             if doubt * width_pt / shown_end_s >= 1:
@@ -287,9 +284,28 @@ def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
             )
         words = "Phases: " + _and(f"{one.phase} {one.begin_s:.1f}-{one.end_s:.1f} s" for one in phases)
         words += ". Events: " + _and(f"{event['event']} at {at_s:.1f} s".replace("_", " ") for at_s, event in events)
+        words += f". The harness took {sum(row['until_s'] - row['since_s'] for row in added):.1f} s" if added else ""
         if limit_s is not None:
             words += f". The RTO ends at {limit_s:g} s"
         return _finish(figure, "timeline", "Time-line of the drill", words + ".", sheet)
+
+
+def _bars(axes: Axes, plays: Sequence[Row], added: Sequence[Row], foot: float, s_per_pt: float) -> None:
+    """Below the phases: the playbooks, and what the harness took."""
+    for play in plays:
+        long_s = max(play["ended_s"] - play["started_s"], s_per_pt)
+        axes.broken_barh([(play["started_s"], long_s)], (-13, 7), facecolor=_STAND_INS["soft"], linewidth=0)
+    if plays:
+        _side(axes, -9.5, "playbooks")
+    if added:
+        # as wide as they were: what cannot be seen was short
+        spans = [(row["since_s"], row["until_s"] - row["since_s"]) for row in added]
+        axes.broken_barh(spans, (foot + 1, 7), facecolor=_STAND_INS["ink"], linewidth=0)
+        _side(axes, foot + 4.5, "harness")
+
+
+def _is_span(row: object) -> bool:
+    return isinstance(row, Mapping) and None not in (number(row.get("since_s")), number(row.get("until_s")))
 
 
 def rto_limit_s(record: Row) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from drillbook.proof import Proof
@@ -112,6 +112,8 @@ def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
     times = times_line(event["times"])
     if times:
         shown.append(f"    {times}")
+    if event.get("overhead"):
+        shown.append(f"    {overhead_line(event['overhead'], event['plays'])}")
     if event["work"]:
         shown.append(f"    {work_line(event['work'])}")
     shown.append(f"    evidence: {event['evidence']}")
@@ -126,6 +128,15 @@ def times_line(times: Mapping[str, Any]) -> str:
         for name, word in words.items()
         if times.get(f"{name}_s") is not None
     )
+
+
+def overhead_line(overhead: Mapping[str, Any], warm: Sequence[bool]) -> str:
+    """What the harness added, and how much of the time to recover that was; `warm` says of each play how it ran."""
+    within = overhead["in_recover_s"]
+    plays = f"plays {overhead['play_start_s'] + overhead['play_end_s']:.2f} ({sum(warm)} of {len(warm)} warm)"
+    rest = f"steps {overhead['between_steps_s']:.2f}, evidence {overhead['evidence_s']:.2f}"
+    share = f"; {within:.2f} s of it before the system had recovered" if within is not None else ""
+    return f"the harness took {overhead['total_s']:.2f} s: {plays}, {rest}{share}"
 
 
 def work_line(work: Mapping[str, Any]) -> str:

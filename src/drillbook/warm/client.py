@@ -100,6 +100,13 @@ class Warm:
             return [str(program)]
         return [_interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
 
+    def ran(self, mark: str) -> bool:
+        """Whether the run with this mark was a fork of the server: it says so itself."""
+        try:
+            return mark in (self.folder / "ran").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return False
+
     def report(self) -> None:
         """Say once why a run was cold. To be called after each run."""
         with self._lock:

@@ -53,8 +53,12 @@ class Run:
 
 
 class Server:
-    def __init__(self, listener: socket.socket, lifeline: int, pytest: int, configuration: Configuration) -> None:
+    def __init__(
+        self, listener: socket.socket, lifeline: int, pytest: int, configuration: Configuration, ran: Path
+    ) -> None:
+        """`ran` is where the marks of the runs are kept that a fork has taken: the client reads them."""
         self.listener = listener
+        self.ran = ran
         self.configuration = configuration
         self.memory = Memory()
         self.runs: dict[int, Run] = {}  # by the connection
@@ -171,6 +175,8 @@ class Server:
                 socket.send_fds(line, [len(run.body).to_bytes(4, "big")], run.fds)
                 line.sendall(run.body)
                 if line.recv(1) == b"1":
+                    with suppress(OSError), self.ran.open("a", encoding="utf-8") as file:
+                        file.write(f"{run.request.mark}\n")
                     return pid
         return None
 
@@ -315,7 +321,7 @@ def main() -> None:
     sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
     try:
         with suppress(ProcessLookupError):  # pytest has ended already
-            server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration)
+            server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration, Path(folder) / "ran")
             if os.getppid() == pytest:
                 _serve(server)
     finally:
@@ -324,6 +330,7 @@ def main() -> None:
 
 
 def _serve(server: Server) -> None:
+    gc.disable()  # nothing that an import makes is garbage: collecting takes a sixth of the start
     import ansible.cli.playbook  # type: ignore[import-untyped]  # noqa: F401
 
     if os.fstat(2).st_size:
@@ -333,6 +340,7 @@ def _serve(server: Server) -> None:
     kept = prepare()
     gc.collect()
     gc.freeze()
+    gc.enable()
     server.serve()
     del kept
 

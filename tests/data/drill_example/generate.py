@@ -30,6 +30,7 @@ from drillbook.evidence.record import (
     to_plain,
 )
 from drillbook.evidence.recorder import dumps
+from drillbook.overhead import overhead
 from drillbook.phases import Phase
 from drillbook.verdict import Axis, Outcome, Verdict
 
@@ -69,7 +70,9 @@ def example() -> tuple[dict[str, Any], dict[str, list[Row]], list[Row]]:
     chance = random.Random(20261122)
     samples = {each.name: _samples(chance, each) for each in ENDPOINTS}
     attempts = _attempts(chance)
-    return _record(samples, attempts).as_json(), samples, attempts
+    record = _record(samples, attempts)
+    record.overhead = to_plain(overhead(record.as_json(), [(at_s, at_s + 0.004) for at_s in (3.1, 20.0, 61.3)]))
+    return record.as_json(), samples, attempts
 
 
 def _samples(chance: random.Random, watched: Watched) -> list[Row]:
@@ -347,6 +350,7 @@ def _play(  # noqa: PLR0917
         rc=0,
         changed=changed > 0,
         problems=[],
+        warm=purpose != "undo",
         hosts={
             "proxy": {
                 "ok": len(rows),

@@ -12,7 +12,7 @@ from . import GOOD, INVALID, NOT_RECOVERED, NOT_RESTORED, Edit, Mutant, added, f
 INJECT, UNDO = "playbooks/faults/breakage/inject.yml", "playbooks/faults/breakage/undo.yml"
 FIX = "playbooks/recovery/fix.yml"
 ABSENT = 'ansible.builtin.file: {path: "{{ flag }}", state: absent}'
-SET = 'ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}'
+SET = 'ansible.builtin.file: {path: "{{ flag }}", state: touch, mode: "0644", modification_time: preserve, access_time: preserve}'
 ASSERT = "ansible.builtin.assert: {that: not it.stat.exists}"
 FAILING = 'ansible.builtin.command: "false"'
 CHECK_MODE, NOBODY, NOTHING = "ran in check mode", "(?i:no host matched|matched no host)", "changed nothing"
