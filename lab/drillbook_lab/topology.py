@@ -57,7 +57,7 @@ LINKS: tuple[LinkSpec, ...] = (
     LinkSpec("users", "api", tls=False),
 )
 
-NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor")
+NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp")
 _BLOCK = 64
 
 

@@ -60,6 +60,8 @@ class Chronicle:
         self._control = control
         self.moments: dict[Event, Moment] = {}
         self.recovered_steps: set[int] = set()
+        self.told_steps: set[int] = set()
+        """Steps of the recovery phase that told people, and recovered nothing."""
         self.findings: list[Finding] = []
         self.step: StepRecord | None = None
         self.step_began_s = anchor.mono_s
@@ -131,7 +133,7 @@ class Chronicle:
                 done = any(fault.step == step.number and fault.took_effect for fault in record.faults)
                 return None if done else "broke nothing: it did not call drill.inject"
             case Phase.RECOVERY:
-                done = step.number in self.recovered_steps
+                done = step.number in self.recovered_steps | self.told_steps
                 return None if done else "recovered nothing: it did not call drill.recover or drill.leave_alone"
             case Phase.BASELINE if record.steps[step.number].phase is Phase.BASELINE:
                 return None
@@ -307,7 +309,7 @@ class Chronicle:
         record = self.record
 
         def met(phase: Phase) -> int:
-            counts = (Role.EVIDENCE,) if phase is Phase.SYMPTOMS else tuple(Role)
+            counts = (Role.EVIDENCE,) if phase is Phase.SYMPTOMS else (Role.EVIDENCE, Role.BOUND)
             return sum(check.met and check.phase is phase and check.role in counts for check in record.checks)
 
         def steps(phase: Phase) -> list[StepRecord]:
@@ -321,7 +323,8 @@ class Chronicle:
             faults_injected=len({fault.step for fault in record.faults if fault.took_effect}),
             symptom_checks=met(Phase.SYMPTOMS),
             recoveries_planned=len(steps(Phase.RECOVERY)),
-            recoveries_done=len(self.recovered_steps),
+            # telling people alone recovers nothing
+            recoveries_done=len(self.recovered_steps | self.told_steps) if self.recovered_steps else 0,
             criterion_checks=met(Phase.CRITERIA),
             undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
             baseline_again=met(Phase.RESTORE) if restored else 1,

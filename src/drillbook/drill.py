@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from drillbook import communication
 from drillbook.abort import AbortGuard
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
@@ -100,6 +101,7 @@ class Drill:
         self._incident_s: float | None = None
         self._incident_open_for = -1
         self._found: BaseException | None = None
+        self._announced_s: dict[str, float] = {}
 
     # ------------------------------------------------------------------ what steps may know
 
@@ -128,6 +130,11 @@ class Drill:
     def accepted_lost(self) -> int:
         """How many acknowledged jobs are to be lost, as the tag says; 0 in a scenario that accepts no loss."""
         return self._objectives.accepted_lost or 0
+
+    @property
+    def reference(self) -> str:
+        """What the drill's messages are known by: six digits."""
+        return communication.reference(self.run_id)
 
     def since_fault_s(self) -> float:
         """The monotonic instant of this incident's fault. Raises DrillbookError before it."""
@@ -318,6 +325,31 @@ class Drill:
             self._recover_again(name, path, variables)
         return result
 
+    @_told
+    def announce(self, name: str, **variables: object) -> PlayResult | None:
+        """Tell people: run playbooks/communication/NAME.yml, with what was measured as `drillbook_incident`.
+
+        It recovers nothing, and no clock counts from it; None in a control that withholds the recovery. Raises
+        DrillFailure (NOT_RECOVERED) when the message was not sent cleanly.
+        """
+        self._place("announce", Phase.RECOVERY)
+        chronicle, playbook = self._chronicle, communication.playbook(name)
+        if not (self._session.root / playbook).is_file():
+            raise DrillbookError(f"no {playbook}: the step names a message that is not there")
+        if self._way is Way.WITHHELD:
+            chronicle.note(f"withheld: the message {name!r}")
+            return None
+        self._announced_s[name] = time.monotonic()
+        known = communication.incident(chronicle, self._objectives, self._criteria, self._load)
+        given = {communication.VARIABLE: known, **variables}
+        result = self._play(self._session.root / playbook, given, communication.PURPOSE)
+        problem = _problem(result)
+        if problem is not None:
+            raise self._fail(Phase.RECOVERY, FindingKind.FAILED, f"the message {name!r} was not sent: {problem}")
+        if chronicle.step is not None:
+            chronicle.told_steps.add(chronicle.step.number)
+        return result
+
     def _refuse_loss(self, playbooks: Sequence[str]) -> None:
         """Nothing that destroys data runs in a scenario that does not say how much may be lost. Raises GuardError."""
         if self._objectives.accepted_lost is not None:
@@ -411,6 +443,21 @@ class Drill:
         _some_time(check, within, "deadline")
         since_s = self._opened()
         self._await(check, since_s=since_s, until_s=since_s + within, within_s=within)
+
+    @_told
+    def arrives(self, message: str, check: Check, within: float) -> None:
+        """The check is met within so many seconds after `announce` began to send this message.
+
+        Demanded, and no criterion: that people were told says nothing of the system. In a control nobody looks, since
+        nothing or not all was done that they are told of. Raises DrillFailure.
+        """
+        _some_time(check, within, "deadline")
+        if self._way is Way.ABSENT:
+            return
+        if message not in self._announced_s:
+            raise DrillbookError(f"the message {message!r} was not sent before: a step above has to announce it")
+        since_s = self._announced_s[message]
+        self._await(check, since_s=since_s, until_s=since_s + within, within_s=within, role=Role.COMMUNICATION)
 
     @_told
     def throughout(self, check: Check, for_: float, within: float | None = None) -> None:
@@ -511,6 +558,8 @@ class Drill:
 
     def _met(self, kept: Kept) -> None:
         chronicle = self._chronicle
+        if kept.record.role is Role.COMMUNICATION:
+            return
         moment = Moment(kept.found.at_s, kept.found.uncertainty_s, kept.check.name)
         match kept.record.phase:
             case Phase.BASELINE:

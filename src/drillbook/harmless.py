@@ -41,7 +41,7 @@ _METHODS = frozenset({
     # the drill, its load, its inventory
     "inject", "recover", "leave_alone", "expect", "eventually", "throughout", "always", "bound", "require", "before",
     "last_before", "seen", "since_fault_s", "phase_opened_s", "note", "observe", "baseline_begins", "submit_work",
-    "hosts", "submit", "balance", "refused", "failures", "variable", "names", "setting",
+    "hosts", "submit", "announce", "arrives", "balance", "refused", "failures", "variable", "names", "setting",
     # texts, lists, mappings
     "lower", "upper", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "title",
     "capitalize", "startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "zfill",
@@ -49,8 +49,8 @@ _METHODS = frozenset({
 })  # fmt: skip
 _KEEPS_A_FUNCTION = frozenset({"satisfies"})
 _ATTRIBUTES = frozenset({
-    "load", "inventory", "people", "accepted_lost", "rate", "endpoints", "groups", "hostvars", "environment", "work",
-    "name", "kind", "url", "subject", "unit", "endpoint", "value",
+    "load", "inventory", "people", "accepted_lost", "reference", "rate", "endpoints", "groups", "hostvars",
+    "environment", "work", "name", "kind", "url", "subject", "unit", "endpoint", "value",
 })  # fmt: skip
 _PLAIN = (str, int, float, bool, bytes, types.NoneType)
 _CONTAINERS = (tuple, list, set, frozenset)

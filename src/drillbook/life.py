@@ -171,6 +171,7 @@ class DrillUnderWay(Drill):
             scenario={
                 "name": item.scenario_name,
                 "rule": item.rule_name,
+                "description": item.description,
                 "tags": sorted(item.tags),
                 "runbooks": sorted(tag.removeprefix("runbook:") for tag in item.tags if tag.startswith("runbook:")),
             },

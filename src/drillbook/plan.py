@@ -81,7 +81,8 @@ class PlannedLoad:
 
 @dataclass
 class PlanningDrill:
-    """What steps get in place of a drill. What they handed over stands in `intents`, `checks`, `readings` and `notes`.
+    """What steps get in place of a drill. What they handed over stands in `intents`, `checks`, `readings`, `notes` and
+    `messages`.
 
     `inventory_or_none` is None where it could not be resolved; `blind` is set once a step was not executed, for it may
     have begun to submit work. `lost` is how many acknowledged jobs the scenario is to lose.
@@ -95,6 +96,7 @@ class PlanningDrill:
     checks: list[CheckPlan] = field(default_factory=list)
     readings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     left_alone: bool = False
     work_wanted: bool = False
     _load: PlannedLoad | None = None
@@ -102,6 +104,7 @@ class PlanningDrill:
     def next_step(self) -> None:
         """Forget what the last step handed over; the load goes on."""
         self.intents, self.checks, self.readings, self.notes = [], [], [], []
+        self.messages = []
         self.left_alone = self.work_wanted = False
 
     # ------------------------------------------------------------------ for steps, as in drill.Drill
@@ -121,6 +124,11 @@ class PlanningDrill:
         if self._load is None:
             raise DrillbookError("no work is submitted in this drill: say 'Given jobs are submitted at N per second'")
         return self._load
+
+    @property
+    def reference(self) -> str:
+        """Known only once there is a drill."""
+        return "the drill's own"
 
     @property
     def accepted_lost(self) -> int:
@@ -194,6 +202,11 @@ class PlanningDrill:
         self.intents.append(Intent(StepKind.RECOVERY, name, variables))
         return _Later(f"the result of the recovery {name!r}")
 
+    def announce(self, name: str, **variables: object) -> _Later:
+        """People would be told."""
+        self.messages.append(name)
+        return _Later(f"the result of the message {name!r}")
+
     def leave_alone(self) -> None:
         """Nobody would act."""
         self.left_alone = True
@@ -209,6 +222,10 @@ class PlanningDrill:
     def eventually(self, check: Check, within: float) -> None:
         """Would be waited for."""
         self._looks(check, f"within {duration(within)}")
+
+    def arrives(self, message: str, check: Check, within: float) -> None:
+        """Would be waited for, from the sending on."""
+        self._looks(check, f"within {duration(within)} of the message {message!r}")
 
     def throughout(self, check: Check, for_: float, within: float | None = None) -> None:
         """Would be looked at for a window."""
@@ -255,8 +272,8 @@ class PlayPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookPlan:
-    """A playbook that would be run. `purpose`: fault, undo, switch, recovery. `listed` is False when Ansible could not
-    say what is in it.
+    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication. `listed` is False when
+    Ansible could not say what is in it.
     """
 
     purpose: str

@@ -19,6 +19,7 @@ from pytest_bdd.parser import Step
 from pytest_bdd.scenario import parse_step_arguments
 from pytest_bdd.utils import get_required_args
 
+from drillbook import communication
 from drillbook.collection import ScenarioItem
 from drillbook.dataloss import accepted, changes, first_destroyer, refusal
 from drillbook.errors import DrillbookError
@@ -210,7 +211,7 @@ class _Scenario:
                 f"'{planned.keyword} {planned.text}' cannot be planned: it depends on what only the drill will know "
                 f"({learned.unknown})",
             )
-        elif acts and learned.error is None and not drill.intents and not drill.left_alone:
+        elif acts and learned.error is None and not (drill.intents or drill.left_alone or drill.messages):
             what = "drill.inject" if planned.kind is StepKind.FAULT else "drill.recover or drill.leave_alone"
             self._wrong(
                 planned.line, f"'{planned.keyword} {planned.text}' does not call {what} ({definition.location})"
@@ -225,7 +226,10 @@ class _Scenario:
             planned.line,
             definition.location,
             phase,
-            playbooks=tuple(play for intent in drill.intents for play in self._playbooks(intent, planned)),
+            playbooks=(
+                *(play for intent in drill.intents for play in self._playbooks(intent, planned)),
+                *(play for message in drill.messages for play in self._message(message, planned)),
+            ),
             checks=tuple(drill.checks),
             notes=(*drill.notes, *(["nobody does anything"] if drill.left_alone else [])),
             unknown=unknown or None,
@@ -273,6 +277,14 @@ class _Scenario:
                     planned.line, f"{said} needs {playbook}, which is not there: a fault has inject.yml and undo.yml"
                 )
         return plans
+
+    def _message(self, name: str, planned: PlannedStep) -> list[PlaybookPlan]:
+        playbook = communication.playbook(name)
+        if not (self.planner.session.root / playbook).is_file():
+            said = f"'{planned.keyword} {planned.text}'"
+            self._wrong(planned.line, f"{said} names a message that is not there: no {playbook}")
+            return []
+        return [self._playbook(communication.PURPOSE, playbook, {})]
 
     def _playbook(self, purpose: str, playbook: str, variables: Mapping[str, object]) -> PlaybookPlan:
         session = self.planner.session

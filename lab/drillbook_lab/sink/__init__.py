@@ -1,1 +1,1 @@
-"""Where the team's chat messages arrive: a stand-in for Slack's incoming webhooks that keeps what it got."""
+"""Where the team's chat messages and mail arrive: a stand-in for Slack's incoming webhooks, and a real SMTP server."""

@@ -27,6 +27,8 @@ class Role(StrEnum):
     """Being met says something: the incident is there, the system is well."""
     BOUND = "bound"
     """Holds in the incident and without it (the API stays alive): never a sign of the incident."""
+    COMMUNICATION = "communication"
+    """People were told: required, and no sign that the system is well."""
 
 
 @dataclass(slots=True)
@@ -101,7 +103,7 @@ class PlayRecord:
     """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
     already.
 
-    `purpose`: fault, recovery, second recovery, undo, switch.
+    `purpose`: fault, recovery, second recovery, communication, undo, switch.
     """
 
     step: int | None

@@ -167,6 +167,7 @@ def _scenario(item: ScenarioItem, drill: PlanningDrill, session: DrillSession) -
                 playbooks=tuple((each.kind, each.name) for each in drill.intents),
                 endpoints=tuple(dict.fromkeys(drill.readings)),
                 checks=len(drill.checks),
+                messages=tuple(drill.messages),
                 left_alone=drill.left_alone,
                 work=drill.work_wanted,
                 uncertain=uncertain,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drillbook.communication import playbook
 from drillbook.featuretext import tag_values
 from drillbook.lint.findings import Finding, Severity
 from drillbook.lint.repository import Repository, ScenarioFacts, StepFacts
@@ -88,13 +89,17 @@ def _step(scenario: ScenarioFacts, step: StepFacts, repository: Repository) -> I
         if wanted not in repository.playbooks:
             sentence = f"'{step.text}' names a {kind} that is not there: no {wanted}"
             yield Finding(scenario.path, step.line, "no-playbook", sentence)
+    for name in step.messages:
+        if playbook(name) not in repository.playbooks:
+            sentence = f"'{step.text}' names a message that is not there: no {playbook(name)}"
+            yield Finding(scenario.path, step.line, "no-playbook", sentence)
     if step.error is not None:
         sentence = f"'{step.text}' fails before anything is looked at: {step.error} ({step.location})"
         yield Finding(scenario.path, step.line, "step-fails", sentence)
     elif step.kind in _ACTS and step.uncertain is not None:
         sentence = f"'{step.text}' was not looked into, so its playbook is not known: {step.uncertain}"
         yield Finding(scenario.path, step.line, "not-looked-into", sentence, Severity.WARNING)
-    elif step.kind in _ACTS and not step.playbooks and not step.left_alone:
+    elif step.kind in _ACTS and not (step.playbooks or step.left_alone or step.messages):
         what = "drill.inject" if step.kind is StepKind.FAULT else "drill.recover or drill.leave_alone"
         sentence = f"'{step.text}' is a {step.kind} that does not call {what} ({step.location})"
         yield Finding(scenario.path, step.line, "does-nothing", sentence)

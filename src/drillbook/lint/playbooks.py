@@ -36,7 +36,9 @@ def check(repository: Repository) -> Iterator[Finding]:
                 yield Finding(f"{folder}/{name}", 1, code, sentence)
     read: dict[str, object] = {}
     for path, text in repository.playbooks.items():
-        if not path.startswith(("playbooks/faults/", "playbooks/recovery/", "playbooks/roles/")):
+        if not path.startswith(
+            ("playbooks/faults/", "playbooks/recovery/", "playbooks/communication/", "playbooks/roles/")
+        ):
             continue
         try:
             read[path] = load(text)

@@ -27,6 +27,7 @@ class StepFacts:
     playbooks: tuple[tuple[StepKind, str], ...] = ()
     endpoints: tuple[str, ...] = ()
     checks: int = 0
+    messages: tuple[str, ...] = ()
     left_alone: bool = False
     work: bool = False
     uncertain: str | None = None

@@ -13,6 +13,7 @@ _WORDS = {
     "undo": "undone by",
     "switch": "dead man's switch",
     "recovery": "runs",
+    "communication": "tells people by",
 }
 
 
