@@ -71,7 +71,7 @@ def jobs_meet_a_bad_release(drill: Drill, count: int) -> None:
 @then("the only worker of the queue is the one on Node")
 def only_node_works(drill: Drill) -> None:
     connected = looked("the workers of the queue", lambda: workers(drill))
-    drill.eventually(connected.is_(drill.inventory.names("node_worker")), within=60)
+    drill.eventually(connected.is_(list(drill.inventory.names("node_worker"))), within=60)
 
 
 @then(parse("within {deadline:Duration} nothing is completed any more"))

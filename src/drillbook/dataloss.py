@@ -19,6 +19,7 @@ import yaml  # type: ignore[import-untyped]
 
 from drillbook.featuretext import ACCEPTS_DATA_LOSS, tag_values
 from drillbook.phases import StepKind
+from drillbook.pysource import parsed
 
 DECLARED = "drillbook_destroys_data"
 # not the name of a right (`-flushall` in an account's rules), and not a part of a longer name
@@ -181,7 +182,7 @@ _MANUALS = frozenset({"DOCUMENTATION", "EXAMPLES", "RETURN"})
 def _python(text: str) -> Iterator[tuple[int, str]]:
     """What a program says and calls: its texts and names, without its comments, manuals and docstrings."""
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except SyntaxError:
         yield from enumerate(text.splitlines(), start=1)
         return

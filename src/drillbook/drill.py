@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 PLAY_TIMEOUT_S = 600.0
 DEFAULT_DEADLINE_S = 600.0
+ONE_LOOK_S = 1.0
 SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
 
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -517,8 +518,8 @@ class Drill:
             within_s = allowed_s(self._measured, chronicle.step.number, nth, within_s)
             until_s = since_s + within_s
             if not isinstance(check.source, str):
-                # nobody looks in advance: one look at least, however long the checks before it took
-                until_s = max(until_s, time.monotonic())
+                # nobody looks in advance: one look at least, sent after now, however long the checks before it took
+                until_s = max(until_s, time.monotonic() + ONE_LOOK_S)
 
         def tell(seen: Observation) -> None:
             chronicle.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")

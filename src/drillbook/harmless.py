@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.checks import At, Check, Observation, Reading, happened, looked
+from drillbook.pysource import parsed
 
 _MAKERS = (At, Check, Observation, Reading, happened, looked)
 """Callables of the engine that keep a function which they are given, and do not call it."""
@@ -138,7 +139,7 @@ class _Function:
     def _parsed(self) -> ast.FunctionDef:
         # of the code, not of the function: a decorator's wrapper is what will be called, and not what it wraps
         try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(self._code)))
+            tree = parsed(textwrap.dedent(inspect.getsource(self._code)))
         except (OSError, SyntaxError, TypeError):
             raise self._refused(None, "its source cannot be read") from None
         ast.increment_lineno(tree, self._code.co_firstlineno - 1)

@@ -60,6 +60,24 @@ def test_a_symptom_that_is_always_there_betrays_itself(mini: Mini) -> None:
     assert not mini.broken
 
 
+def test_a_symptom_that_is_asked_is_looked_at_however_late_its_turn_comes(mini: Mini) -> None:
+    steps = mini.root / "steps/web.py"
+    asked = """
+from drillbook.checks import looked
+
+
+@then(parse("within {deadline:Duration} somebody says that it is down"))
+def said(drill: Drill, deadline: float) -> None:
+    drill.eventually(looked("what is said", lambda: "up").is_("down"), within=deadline)
+"""
+    steps.write_text(steps.read_text() + asked)
+    # both deadlines count from the fault: the first symptom is waited for until the second one's is over
+    late = ["Then within 2 seconds the service is down", "And within 1 second somebody says that it is down"]
+    ran = control(mini, "no-fault", *GOOD[:2], *late, *GOOD[3:])
+    assert ran.status == 0, ran.output
+    assert (ran.drill["outcome"], ran.drill["checks"][-1]["unknown"]) == ("HELD", False)
+
+
 def test_a_system_that_heals_by_itself_betrays_its_runbook(mini: Mini) -> None:
     (mini.root / "playbooks/faults/breakage/inject.yml").write_text(BLIP)
     ran = control(mini, "no-recovery")
