@@ -18,6 +18,7 @@ from drillbook.redisclient import client
 
 REDIS = At("redis", "Redis")
 API = At("api", "the API")
+QUEUE = At("queue", "the queue")
 
 
 @fault("Redis refuses the application")
@@ -138,6 +139,12 @@ def setting_state(drill: Drill, name: str) -> str:
         if held != right[name]:
             return "not set" if not held else "set, and not what the vault has"
     return "as the vault has it"
+
+
+@then(parse("within {deadline:Duration} whoever asks the queue is told {status:Integer} and the reason"))
+def queue_gives_an_error(drill: Drill, deadline: float, status: int) -> None:
+    drill.eventually(QUEUE.status().is_(status), within=deadline)
+    drill.eventually(QUEUE.json("error", "the reason that the queue gives").contains("Redis"), within=deadline)
 
 
 # ---------------------------------------------------------------- connections
