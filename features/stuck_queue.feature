@@ -128,3 +128,17 @@ Feature: The queue is stuck
     When the recovery playbook "queue/as_written/clean_and_roll_back" is run
     Then within 60 seconds 0 jobs are failed
     And within 60 seconds 20 new jobs are completed, and only what was accepted is lost
+
+  @row:Q1 @runbook:queue.md#let-another-worker-stand-in
+  Scenario: A worker on Node ends what workers in Python have begun
+    Given the worker on Node is installed
+    And jobs that take 300 ms each are submitted at 20 per second
+    When every worker in Python is killed
+    Then within 20 seconds a job is active for more than 5 seconds
+    And within 20 seconds nothing is completed any more
+    When the recovery playbook "queue/start_node_worker" is run
+    Then the only worker of the queue is the one on Node
+    And within 60 seconds no job is active for more than 5 seconds
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs

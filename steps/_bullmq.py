@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from drillbook.drill import Drill
@@ -47,16 +48,26 @@ def members(drill: Drill, name: str) -> list[str]:
 
 def counts(drill: Drill) -> dict[str, int]:
     """How many jobs are in each state; -1 where the key is not of the type that BullMQ counts."""
-    found: dict[str, int] = {}
     with client(drill.inventory.endpoints["redis"]) as redis:
-        for name in (*LISTS, *SETS):
-            kind: Any = redis.type(key(drill, name))
-            fits = kind in ("none", "list" if name in LISTS else "zset")
-            count: Any = (
-                redis.llen(key(drill, name)) if name in LISTS and fits else fits and redis.zcard(key(drill, name))
-            )
-            found[name] = int(count) if fits else -1
-    return found
+        kinds = _kinds(drill, redis)
+        pipe = redis.pipeline(transaction=False)
+        for name, kind in kinds.items():
+            if kind == "list":
+                pipe.llen(key(drill, name))
+            elif kind == "zset":
+                pipe.zcard(key(drill, name))
+        found = iter(pipe.execute())
+    wanted = {**dict.fromkeys(LISTS, "list"), **dict.fromkeys(SETS, "zset")}
+    sizes = {name: int(next(found)) if kind in ("list", "zset") else 0 for name, kind in kinds.items()}
+    return {name: size if kinds[name] in ("none", wanted[name]) else -1 for name, size in sizes.items()}
+
+
+def _kinds(drill: Drill, redis: Any) -> dict[str, str]:
+    """The type of each key of the queue that holds ids of jobs."""
+    pipe = redis.pipeline(transaction=False)
+    for name in (*LISTS, *SETS):
+        pipe.type(key(drill, name))
+    return dict(zip((*LISTS, *SETS), map(str, pipe.execute()), strict=True))
 
 
 def the_type(drill: Drill, name: str) -> str:
@@ -64,17 +75,36 @@ def the_type(drill: Drill, name: str) -> str:
     return str(ask(drill, "TYPE", key(drill, name)))
 
 
-def state_of(drill: Drill, job: str) -> str:
-    """In which list or set of BullMQ a job is; "unknown" when it is in none, "gone" when there is no such job."""
+def states(drill: Drill, jobs: Sequence[str]) -> dict[str, str]:
+    """In which list or set of BullMQ each job is; "unknown" when in none, "gone" when there is no such job.
+
+    One connection and three questions: a window of looks is broken by a look that takes long.
+    """
+    if not jobs:
+        return {}
     with client(drill.inventory.endpoints["redis"]) as redis:
-        for name in (*SETS, *LISTS):
-            kind: Any = redis.type(key(drill, name))
-            if kind == "zset" and redis.zscore(key(drill, name), job) is not None:
-                return name
-            # a sorted set that was made a list by hand is one that BullMQ cannot read
-            if kind == "list" and name in LISTS and redis.lpos(key(drill, name), job) is not None:
-                return name
-        return "unknown" if redis.exists(key(drill, job)) else "gone"
+        kinds = _kinds(drill, redis)
+        pipe = redis.pipeline(transaction=False)
+        for job in jobs:
+            pipe.exists(key(drill, job))
+        # a sorted set that was made a list by hand is one that BullMQ cannot read
+        readable = [name for name, kind in kinds.items() if kind == ("list" if name in LISTS else "zset")]
+        for name in readable:
+            if name in LISTS:
+                pipe.lrange(key(drill, name), 0, -1)
+            else:
+                pipe.zmscore(key(drill, name), list(jobs))
+        answers = pipe.execute()
+    found = {job: "unknown" if there else "gone" for job, there in zip(jobs, answers, strict=False)}
+    for name, answer in zip(readable, answers[len(jobs) :], strict=True):
+        inside = set(answer) if name in LISTS else {job for job, score in zip(jobs, answer, strict=True) if score}
+        found |= dict.fromkeys(found.keys() & inside, name)
+    return found
+
+
+def state_of(drill: Drill, job: str) -> str:
+    """The state of one job."""
+    return states(drill, [job])[job]
 
 
 def details(drill: Drill, job: str) -> dict[str, Any]:
@@ -86,7 +116,7 @@ def details(drill: Drill, job: str) -> dict[str, Any]:
     return {
         "id": job,
         "name": fields.get("name"),
-        "active for (s)": round(time.time() - int(begun) / 1000, 1) if begun else None,
+        "taken up (s ago)": round(time.time() - int(begun) / 1000, 1) if begun else None,
         "attempts made": int(fields.get("atm", 0)),
         "times without a worker": int(fields.get("stc", 0)),
         "held by": str(lock).partition(".")[0] if lock else fields.get("pb"),
@@ -103,3 +133,31 @@ def workers(drill: Drill) -> list[str]:
         connected: Any = redis.client_list()
     names = [str(each.get("name", "")) for each in connected]
     return sorted({name.rpartition(":w:")[2] for name in names if name.startswith(marks)})
+
+
+def connections(drill: Drill) -> int:
+    """How many clients are connected to the primary."""
+    with client(drill.inventory.endpoints["redis"]) as redis:
+        found: Any = redis.info("clients")
+    return int(found["connected_clients"])
+
+
+_STATUS = {
+    "supervisor": "%s -c %s status %s",
+    "systemd": "systemctl show --property=ActiveState,SubState,MainPID %s",
+    "pm2": "pm2 pid %s",
+    "compose": "docker compose ps %s",
+}
+
+
+def processes(drill: Drill) -> dict[str, str]:
+    """What the manager of its host says of each worker."""
+    found: dict[str, str] = {}
+    for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
+        known = drill.inventory.hostvars[name]
+        manager = str(known["drillbook_service_manager"])
+        given = [str(known.get("drillbook_service", name))]
+        if manager == "supervisor":
+            given = [str(known["drillbook_supervisor_ctl"]), str(known["drillbook_supervisor_conf"]), *given]
+        found[name] = " ".join(str(host.run(_STATUS[manager], *given).stdout).split())
+    return found

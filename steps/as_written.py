@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steps._bullmq import counts, key, members, state_of, the_type
+from steps._bullmq import counts, key, members, state_of, states, the_type
 from steps.jobs import ODD_JOB
 
 from drillbook import fault, parse, then
@@ -25,9 +25,9 @@ def job_is_pushed_to_failed(drill: Drill) -> None:
 @then(parse('for {length:Duration} jobs lie in "{name}", where no worker looks, and are not completed'))
 def jobs_are_stranded(drill: Drill, length: float, name: str) -> None:
     def stranded() -> int:
-        return sum(state_of(drill, job) == "unknown" for job in members(drill, name))
+        return sum(state == "unknown" for state in states(drill, members(drill, name)).values())
 
-    drill.throughout(looked(f"jobs in {name!r} and in no state", stranded, "jobs").at_least(1), for_=length, within=30)
+    drill.throughout(looked(f"jobs in {name!r} and in no state", stranded, "jobs").at_least(1), for_=length, within=60)
 
 
 @then(parse('the jobs in "{name}" are written down'))

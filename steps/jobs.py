@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steps._bullmq import counts, details, members, state_of, workers
+from steps._bullmq import connections, counts, details, members, processes, state_of, workers
 
 from drillbook import fault, parse, then
 from drillbook.checks import At, looked
@@ -89,6 +89,8 @@ def dead_letters_are_as_before(drill: Drill, deadline: float) -> None:
 def queue_is_diagnosed(drill: Drill) -> None:
     drill.observe("jobs by state", counts(drill))
     drill.observe("workers connected to the queue", workers(drill))
+    drill.observe("processes of the workers", processes(drill))
+    drill.observe("connections to Redis", connections(drill))
     for job in members(drill, "active")[:3]:
         drill.observe(f"active job {job}", details(drill, job))
     drill.bound(At("redis", "Redis").answers())

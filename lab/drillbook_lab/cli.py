@@ -1,4 +1,4 @@
-"""`drillbook lab up|down|status|logs|reset`. An error is one sentence and exit status 1."""
+"""`drillbook lab up|down|node|status|logs|reset`. An error is one sentence and exit status 1."""
 
 import os
 from collections.abc import Iterator
@@ -61,6 +61,13 @@ def reset(state: StateOption = None) -> None:
     """Back to empty and healthy."""
     with _said_plainly():
         _lab(state).reset(typer.echo)
+
+
+@app.command()
+def node(state: StateOption = None) -> None:
+    """Install the worker on Node into a lab that is up, with npm; drills that need it are not run without it."""
+    with _said_plainly():
+        _lab(state).install_node(typer.echo)
 
 
 @app.command()

@@ -60,8 +60,9 @@ def write_json(path: Path, value: Any) -> None:
 
 def queue_code(folder: Path) -> Path:
     """Lay the releases of the queue's code out below `folder`, the stable one live; gives what workers load."""
+    for place in (folder, folder / "releases", *(folder / "releases" / release for release in handlers.SOURCES)):
+        place.mkdir(mode=0o700, exist_ok=True)
     for release, source in handlers.SOURCES.items():
-        (folder / "releases" / release).mkdir(mode=0o700, parents=True, exist_ok=True)
         text = resources.files(handlers).joinpath(source).read_text()
         write(folder / "releases" / release / handlers.FILE, text)
     current = folder / "current"

@@ -23,7 +23,7 @@ from typing import Any, TypeVar, cast
 
 import psutil
 
-from drillbook_lab import files, postgres, processes, ready, supervision, tls
+from drillbook_lab import files, nodejs, postgres, processes, ready, supervision, tls
 from drillbook_lab.app import handlers
 from drillbook_lab.errors import LabError
 from drillbook_lab.files import Secrets
@@ -35,7 +35,7 @@ SCHEMA = 1
 UP_WITHIN_S = 60.0
 _OWN = (
     *("lab.json", "run.json", "supervisord.conf", "supervisord.pid", "supervisor.sock"),
-    *("logs", "env", "tls", "proxy", "sink", "queue-code", "postgres", *REDIS_NODES, *SENTINELS),
+    *("logs", "env", "tls", "proxy", "sink", "queue-code", "node-worker", "postgres", *REDIS_NODES, *SENTINELS),
 )
 _DEAD = ("BACKOFF", "EXITED", "FATAL")
 
@@ -102,6 +102,12 @@ class Lab:
         """Back to empty and healthy. Everything is made anew, the ports too: read lab.json again."""
         self.down(progress)
         return self.up(progress)
+
+    def install_node(self, progress: Progress = _silent) -> None:
+        """Install the packages of the worker on Node. Raises LabError where there is no Node, or no registry."""
+        progress("installing the worker's packages with npm")
+        nodejs.install(self.state / "node-worker")
+        progress(f"installed: a drill can start {nodejs.WORKER}")
 
     def contract(self) -> dict[str, Any] | None:
         """What lab.json says, or None without one. Says nothing about whether it is alive."""
@@ -240,6 +246,7 @@ class Lab:
             folder = self.state / name
             files.write(folder / "sentinel.conf", files.sentinel_conf(name, folder, ports, ids, keys))
         files.write_json(self.state / "proxy" / "proxy.json", files.proxy_config(ports, authority))
+        nodejs.lay_out(self.state / "node-worker")
         handler = files.queue_code(self.state / "queue-code")
         for client in ("api", "worker"):
             database = postgres.url(ports[f"{client}-postgres"], postgres.APP_USER, keys.postgres_app)
@@ -297,7 +304,15 @@ class Lab:
             ),
         ]
         assert {program.name for program in found} == set(PROGRAMS)
-        return found
+        return [*found, *self._node_worker(env)]
+
+    def _node_worker(self, env: Path) -> list[Program]:
+        """The worker on Node, which only a drill starts; none where there is no Node."""
+        node, folder = nodejs.find(), self.state / "node-worker"
+        if node is None:
+            return []
+        command = (node.node, "worker.mjs", str(env / "worker.env"), nodejs.WORKER)
+        return [Program(nodejs.WORKER, command, folder, autostart=False)]
 
     def _contract(
         self,
@@ -352,6 +367,7 @@ class Lab:
                 "stable": handlers.STABLE,
                 "broken": handlers.BROKEN,
             },
+            "node": {"folder": str(self.state / "node-worker"), "found": nodejs.find() is not None},
             "logs": str(self.state / "logs"),
             "programs": list(PROGRAMS),
         }

@@ -24,7 +24,7 @@ from drillbook_lab import ready
 from drillbook_lab.lab import Lab
 from drillbook_lab.poll import until
 from drillbook_lab.supervision import Supervisor
-from drillbook_lab.topology import HOST, MASTER_NAME, REDIS_NODES, SENTINELS
+from drillbook_lab.topology import HOST, MASTER_NAME, PROGRAMS, REDIS_NODES, SENTINELS
 
 T = TypeVar("T")
 
@@ -130,7 +130,9 @@ class RunningLab:
 
         def running() -> bool:
             stopped = [
-                each["name"] for each in self.supervisor.processes() if each["statename"] not in ("RUNNING", "STARTING")
+                each["name"]
+                for each in self.supervisor.processes()
+                if each["name"] in PROGRAMS and each["statename"] not in ("RUNNING", "STARTING")
             ]
             for name in stopped:
                 self.supervisor.start(name)

@@ -64,6 +64,7 @@ def settings_text() -> str:
         tls=TlsFiles(Path("/a folder/tls")),
         version="1",
         database_url="postgresql://x",
+        handler=Path("/a folder/current/handler.py"),
     )
 
 

