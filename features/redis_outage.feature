@@ -22,6 +22,7 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds the cache answers as many look-ups as before, within 10 %
     And within 60 seconds at most 1 % of the requests end in an error
     And within 60 seconds the memory buffer is empty
+    And within 60 seconds 3 workers are connected to the queue
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds every acknowledged job is completed exactly once
     And no job is refused or left unanswered for 2 seconds
@@ -62,6 +63,7 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds the API reports "redis" as up
     And within 60 seconds the circuit breaker is closed
     And within 60 seconds the memory buffer is empty
+    And within 60 seconds 3 workers are connected to the queue
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And Redis answers the API within 5 ms for 2 seconds
