@@ -1,15 +1,15 @@
 @runbook:redis.md @severity:P0 @rto:10m
 Feature: Redis is away, or lets nobody in
-  What users notice of it, and the two causes that are not an outage of Redis at all: a wrong setting after a deployment,
-  and a leak that takes up every connection.
+  What users notice of it; two causes that are no outage of Redis at all, a wrong setting after a deployment and a leak
+  that takes up every connection; and what may be left behind when it is over, jobs that are stuck.
 
   Background:
     Given the system is healthy
-    And jobs are submitted at 50 per second
-    And users look items up
 
   @row:R8 @row:R7 @self-healing @self-healing-off:sentinels_stopped @runbook:redis.md#wait-for-the-provider
   Scenario: Redis is away and users get by without it
+    Given jobs are submitted at 50 per second
+    And users look items up
     When the Redis primary is killed
     Then within 10 seconds look-ups are answered by the database
     And within 10 seconds whoever asks the queue is told 503 and the reason
@@ -18,19 +18,21 @@ Feature: Redis is away, or lets nobody in
     And the API is still alive
     When the system is left to itself
     Then within 60 seconds the API reports "redis" as up
-    And within 60 seconds the queue can be asked
+    And within 60 seconds the queue can be counted
     And within 60 seconds the cache answers as many look-ups as before, within 10 %
     And within 60 seconds at most 1 % of the requests end in an error
     And within 60 seconds the memory buffer is empty
+    And within 60 seconds 3 workers are connected to the queue
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds every acknowledged job is completed exactly once
     And no job is refused or left unanswered for 2 seconds
 
   @row:R9 @row:R7 @runbook:redis.md#put-the-settings-right
   Scenario: A deployment brings a wrong Redis password
+    Given jobs are submitted at 50 per second
     When a deployment starts the API with a wrong "REDIS_PASSWORD"
     Then within 30 seconds the API reports "redis" as down
-    And the API names "auth" as the reason why "redis" is down
+    And within 30 seconds the API names "auth" as the reason why "redis" is down
     And "REDIS_PASSWORD" in the environment of the API is not what the vault has
     And every setting of the API is set
     And within 30 seconds new jobs are kept in memory
@@ -39,7 +41,7 @@ Feature: Redis is away, or lets nobody in
     Then within 10 minutes the API reports "redis" as up
     And "REDIS_PASSWORD" in the environment of the API is what the vault has
     And within 60 seconds Redis answers PING over TLS with the password of the API
-    And within 60 seconds the queue can be asked
+    And within 60 seconds the queue can be counted
     And within 60 seconds the memory buffer is empty
     And within 60 seconds every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
@@ -48,19 +50,39 @@ Feature: Redis is away, or lets nobody in
 
   @row:R10 @row:R7 @runbook:redis.md#close-idle-connections
   Scenario: Redis takes no more connections
+    Given jobs are submitted at 20 per second
     When a leak takes up every connection of Redis, and the API is started anew
     Then within 30 seconds a new connection to Redis is refused with "max number of clients reached"
     And within 30 seconds the API reports "redis" as down
-    And the API names "limit" as the reason why "redis" is down
+    And within 30 seconds the API names "limit" as the reason why "redis" is down
     And at least 10 connections lead to Redis, counted on its hosts
     And within 30 seconds new jobs are kept in memory
     When the recovery playbook "redis/close_idle_connections" is run
     Then within 60 seconds a new connection to Redis is accepted
-    And within 60 seconds at most 80 % of the connections of Redis are taken
+    And within 60 seconds at most 60 % of the connections of Redis are taken
     And within 60 seconds the API reports "redis" as up
     And within 60 seconds the circuit breaker is closed
     And within 60 seconds the memory buffer is empty
-    And within 60 seconds every acknowledged job is completed exactly once
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And Redis answers the API within 5 ms for 2 seconds
+    And no job is refused or left unanswered for 2 seconds
+
+  @row:R6 @row:R7 @runbook:redis.md#jobs-are-stuck-although-redis-is-back
+  Scenario: Jobs are stuck although Redis is back
+    Given jobs that take 300 ms each are submitted at 20 per second
+    When every worker hangs
+    Then within 20 seconds a job is active for more than 5 seconds
+    And within 20 seconds nothing is completed any more
+    And the queue's counts, its oldest active jobs and its workers are written down
+    When the recovery playbook "workers/force_restart" is run
+    Then within 60 seconds 3 workers are connected to the queue
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the dead-letter queue holds at least 1 job
+    When the recovery playbook "workers/replay_cleared_jobs" is run
+    Then within 60 seconds the dead-letter queue is empty
+    And within 60 seconds every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And no job is refused or left unanswered for 2 seconds

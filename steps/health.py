@@ -20,6 +20,13 @@ def api_names_reason(drill: Drill, kind: str, component: str) -> None:
     drill.expect(API.json(f"components.{component}.error_kind", f"the reason why {component} is down").is_(kind))
 
 
+@then(parse('within {deadline:Duration} the API names "{kind}" as the reason why "{component}" is down'))
+def api_names_reason_in_time(drill: Drill, deadline: float, kind: str, component: str) -> None:
+    """One that was just started has not looked yet, and says so."""
+    reason = API.json(f"components.{component}.error_kind", f"the reason why {component} is down")
+    drill.eventually(reason.is_(kind), within=deadline)
+
+
 @then(parse("within {deadline:Duration} the circuit breaker is {state:Word}"))
 def breaker_is(drill: Drill, deadline: float, state: str) -> None:
     drill.eventually(API.json("circuit_breaker.state", "the circuit breaker").is_(state), within=deadline)

@@ -31,8 +31,3 @@ def memory_is_bounded(drill: Drill, limit: int) -> None:
 @then(parse("within {deadline:Duration} at most {share:Percent} of the requests end in an error"))
 def error_rate_is_low(drill: Drill, deadline: float, share: float) -> None:
     drill.eventually(ERRORS.at_most(100 * share), within=deadline)
-
-
-@then(parse("within {deadline:Duration} more than {share:Percent} of the requests end in an error"))
-def error_rate_is_high(drill: Drill, deadline: float, share: float) -> None:
-    drill.eventually(ERRORS.at_least(100 * share), within=deadline)

@@ -36,7 +36,7 @@ for n = tonumber(ARGV[1]), tonumber(ARGV[2]) do
   redis.call('SET', KEYS[1] .. n, '{"value":null}', 'EX', 3600)
 end
 """
-PORTION = 2000
+PORTION = 5000
 
 
 def portions(node, pattern: str):
@@ -100,10 +100,11 @@ def main() -> None:
         ) as node:
             if asked["state"] == "wrong":
                 entries = make_wrong(node, asked)
+                left = entries + asked["further"]
             else:
                 for keys in wrong_of(node, asked["pattern"]):
                     removed += node.unlink(*keys)
-            left = sum(len(keys) for keys in wrong_of(node, asked["pattern"]))
+                left = sum(len(keys) for keys in wrong_of(node, asked["pattern"]))
     except redis.RedisError as error:
         module.fail_json(msg=f"127.0.0.1:{asked['port']}: {error}")
     module.exit_json(changed=bool(entries or removed), entries=entries, left=left)

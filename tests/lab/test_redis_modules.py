@@ -1,0 +1,178 @@
+"""The modules for Redis and the role for settings, on a real Redis: what each does, and what each leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.client import Redis
+
+from drillbook_lab.testing import RunningLab
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 10_000
+
+
+class Node:
+    """The primary, and the modules as Ansible runs them on its host."""
+
+    def __init__(self, lab: RunningLab, home: Path) -> None:
+        self.lab, self._home = lab, home
+        redis = lab.contract["redis"]
+        self.port = int(redis["nodes"][lab.primary()]["port"])
+        self.password = str(redis["admin_password"])
+        self.leak = {"limit": LIMIT, "file": str(home / "leak"), "room": 10}
+
+    def module(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """What the module answers; `failed` in it when it refuses."""
+        asked = {"port": self.port, "password": self.password, **arguments}
+        said = self._run("ansible", "localhost", "-m", name, "-a", json.dumps(asked))
+        answer: dict[str, Any] = json.loads(said[said.index("{") :])
+        return answer
+
+    def playbook(self, name: str) -> str:
+        """The recap of a recovery, run on the lab's own inventory as an engineer would."""
+        return self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), str(ROOT / f"playbooks/{name}.yml"))
+
+    def _run(self, command: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name(command)),
+                *arguments,
+                "-e",
+                f"ansible_python_interpreter={sys.executable}",
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_LIBRARY": str(ROOT / "playbooks/library"),
+                "ANSIBLE_MODULE_UTILS": str(ROOT / "playbooks/module_utils"),
+                "ANSIBLE_HOME": str(self._home),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_LOCALHOST_WARNING": "False",
+                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
+                "DRILLBOOK_LAB_STATE": str(self.lab.lab.state),
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.stdout
+
+    def client(self, name: str) -> Redis:
+        return Redis(port=self.port, password=self.password, client_name=name, decode_responses=True)
+
+    def names(self) -> list[str]:
+        with self.client("counting") as admin:
+            listed: Any = admin.client_list()
+        return [str(each["name"]) for each in listed]
+
+
+@pytest.fixture
+def node(lab: RunningLab, tmp_path: Path) -> Iterator[Node]:
+    found = Node(lab, tmp_path)
+    yield found
+    (tmp_path / "leak").unlink(missing_ok=True)
+    lab.eventually("the end of a leak", lambda: "leaked" not in found.names())
+
+
+def test_idle_connections_are_closed_when_room_is_short_and_others_never(node: Node) -> None:
+    with ExitStack() as open_:
+        idle, subscribed = (open_.enter_context(node.client(name)) for name in ("idle", "subscribed"))
+        idle.ping()
+        listening = subscribed.pubsub()
+        listening.subscribe("nothing")
+        open_.callback(listening.close)
+        node.lab.eventually("an idle second", lambda: idle_s(node, "idle") >= 1)
+        enough = node.module("redis_clients", idle_for=1)
+        assert (enough["changed"], enough["closed"], enough["refused"]) == (False, 0, False)
+        assert enough["names"]["idle"] == 1
+        assert node.module("redis_clients")["closed"] == 0
+        closed = node.module("redis_clients", idle_for=1, above=0)
+        assert closed["changed"]
+        assert closed["closed"] >= 1
+        names = node.names()
+        assert "idle" not in names
+        # the sentinels' subscriptions and ours have been silent too
+        assert any(name.endswith("-pubsub") for name in names)
+        listening.ping()
+        answer: Any = None
+        while answer is None or answer["type"] != "pong":
+            answer = listening.get_message(timeout=5)
+            assert answer is not None, "the subscription was closed"
+
+
+def idle_s(node: Node, name: str) -> int:
+    with node.client("counting") as admin:
+        listed: Any = admin.client_list()
+    return min(int(each["idle"]) for each in listed if each["name"] == name)
+
+
+def test_a_leak_takes_all_there_is_and_gives_it_back(node: Node) -> None:
+    grown = node.module("redis_leak", state="growing", **node.leak)
+    assert grown["changed"]
+    assert grown["held"] > 0
+    assert not node.module("redis_leak", state="growing", **node.leak)["changed"]
+    assert node.module("redis_clients")["refused"], "Redis lets somebody in although it is full"
+    assert node.module("redis_leak", state="grown", **node.leak)["changed"]
+    gone = node.module("redis_leak", state="absent", **node.leak)
+    assert (gone["changed"], gone["held"], gone["limit"]) == (True, 0, LIMIT)
+    assert not node.module("redis_leak", state="absent", **node.leak)["changed"]
+    seen = node.module("redis_clients")
+    assert (seen["refused"], seen["limit"]) == (False, LIMIT)
+    assert "leaked" not in seen["names"]
+
+
+@pytest.mark.parametrize(("list_with", "delete_with"), [("scan", "unlink"), ("keys", "del")])
+def test_keys_are_deleted_by_their_pattern_and_no_others(node: Node, list_with: str, delete_with: str) -> None:
+    with node.client("filling") as admin:
+        admin.mset({f"test:mine:{n}": "x" for n in range(2500)} | {"test:other": "x"})
+        asked = {"pattern": "test:mine:*", "list_with": list_with, "delete_with": delete_with}
+        deleted = node.module("redis_keys", **asked)
+        assert (deleted["changed"], deleted["deleted"]) == (True, 2500)
+        assert not node.module("redis_keys", **asked)["changed"]
+        assert admin.delete("test:other") == 1
+
+
+def test_a_wrong_cache_is_served_and_only_what_is_wrong_is_taken_away(node: Node) -> None:
+    items = "item-61,item-62,item-63"
+    node.lab.api("GET", f"/items?ids={items}")
+    pattern = {"pattern": "cache:item:item-6*"}
+    made = node.module("redis_wrong_cache", state="wrong", most=2, further=30, **pattern)
+    assert (made["changed"], made["entries"], made["left"]) == (True, 2, 32)
+    served = node.lab.api("GET", f"/items?ids={items}").json()["items"]
+    assert sum("wrong" in item["value"] for item in served.values()) == 2
+    assert len(node.lab.api("GET", "/cache/wrong").json()["wrong"]) == 32
+    gone = node.module("redis_wrong_cache", state="right", **pattern)
+    assert (gone["changed"], gone["left"]) == (True, 0)
+    assert not node.module("redis_wrong_cache", state="right", **pattern)["changed"]
+    assert node.lab.api("GET", f"/items?ids={items}").json()["sources"] == {"hit": 1, "miss": 2, "bypass": 0}
+
+
+def test_a_service_that_does_not_run_with_its_settings_is_restarted_and_no_other(node: Node) -> None:
+    lab = node.lab
+    file = Path(lab.contract["env"]["api"])
+    right = file.read_text()
+    assert "changed=0 " in node.playbook("recovery/redis/put_settings_right")
+    before = lab.pid("api")
+    file.write_text(right.replace(f"REDIS_PASSWORD={lab.contract['redis']['app_password']}", "REDIS_PASSWORD=wrong"))
+    assert "failed=0 " in node.playbook("recovery/redis/put_settings_right")
+    assert file.read_text() == right
+    assert lab.pid("api") != before
+    lab.eventually("the API", lambda: lab.health()["status"] == "ok")
+    # whoever put it right died before the restart: the file is right, and newer than the process
+    between = lab.pid("api")
+    file.write_text(right)
+    assert "failed=0 " in node.playbook("recovery/redis/put_settings_right")
+    assert lab.pid("api") != between
+    lab.eventually("the API", lambda: lab.health()["status"] == "ok")
+    assert "changed=0 " in node.playbook("recovery/redis/put_settings_right")
