@@ -103,6 +103,8 @@ class Window:
     length_s: float
     max_gap_s: float
     breaks: int = 0
+    asked_before_s: float | None = None
+    """When the look before the first one was asked: it may have been so since then, and nobody fed that look."""
     _begin: Judged | None = None
     _before: Judged | None = None
     _begin_uncertainty_s: float = 0.0
@@ -124,8 +126,9 @@ class Window:
         if self._begin is None or gap:
             self.breaks += int(gap and self._begin is not None)
             self._begin = sample
-            # not earlier than the last look that showed otherwise; without one, than this look's own question
-            self._begin_uncertainty_s = sample.done_s - (sample.sent_s if before is None else before.sent_s)
+            # not earlier than the last look that showed otherwise; without any look before, than its own question
+            asked_s = self.asked_before_s if before is None else before.sent_s
+            self._begin_uncertainty_s = sample.done_s - (sample.sent_s if asked_s is None else asked_s)
         if sample.done_s - self._begin.done_s >= self.length_s:
             return Found(self._begin.done_s, self._begin_uncertainty_s, sample.done_s, self.breaks)
         return None

@@ -52,7 +52,7 @@ def watch(
     judgement crashes, every look failed, nobody looked in time, or nothing was sampled at all.
     """
     samples, max_gap_s = _samples(prober, check, since_s, until_s, length_s)
-    window = Window(length_s, max_gap_s)
+    window = Window(length_s, max_gap_s, asked_before_s=_asked_before(prober, check, since_s))
     last: Observation | None = None
     count, answers, at_once = 0, 0, False
     for sample in samples:
@@ -84,6 +84,15 @@ def watch(
         # an endpoint that does not answer is an observation; a look that always fails is none
         raise CouldNotLookError(f"{check.name}: every look failed, the last with: {last.observed if last else '?'}")
     return Watched(None, last, count, window.breaks)
+
+
+def _asked_before(prober: Prober, check: Check, since_s: float) -> float | None:
+    """When the last look before `since_s` was asked; None when there was none."""
+    if not isinstance(check.source, str):
+        return None
+    series = prober.of(check.source)
+    index = series.first_index_since(since_s)
+    return series[index - 1].sent_s if index else None
 
 
 def _samples(

@@ -21,6 +21,28 @@ from drillbook.evidence.redaction import MARKER_START, MIN_LENGTH, Redactor, var
 
 pytestmark = pytest.mark.unit
 
+
+def test_a_text_without_a_secret_is_looked_at_again_when_there_is_a_new_one() -> None:
+    redactor = Redactor()
+    redactor.add("first", "swordfish")
+    said = {"it": ["the word is marlinspike", 1234567.5]}
+    assert redactor.data(said) == redactor.data(said) == said
+    redactor.add("second", "marlinspike")
+    redactor.add("third", "1234567.5")
+    assert redactor.data(said) == {"it": ["the word is [REDACTED:second]", "[REDACTED:third]"]}
+
+
+@pytest.mark.parametrize("length", [150, 5000])
+def test_a_text_is_the_same_each_time(length: int) -> None:
+    redactor = Redactor()
+    redactor.add("it", "swordfish")
+    clean, dirty = "x" * length, "x" * length + "swordfish"
+    for _ in range(2):
+        assert redactor.text(clean) == clean
+        assert redactor.text(dirty) == "x" * length + "[REDACTED:it]"
+    assert redactor.counts() == {"it": 2}
+
+
 printable = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))
 secrets = st.text(printable, min_size=MIN_LENGTH, max_size=40).filter(
     lambda text: len(text.strip()) >= MIN_LENGTH and text.strip() not in MARKER_START

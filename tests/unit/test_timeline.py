@@ -80,6 +80,14 @@ def test_without_a_sample_before_it_the_moment_is_as_unsure_as_its_own_question(
     assert found("+", 0) == Found(0.25, 0.25, 0.25)
 
 
+def test_a_first_sample_that_is_met_is_unsure_back_to_the_one_before_it_that_nobody_fed() -> None:
+    window = Window(0.0, 1.5, asked_before_s=1.0)
+    assert window.feed(Judged(3.0, 3.25, True)) == Found(3.25, 2.25, 3.25)
+    window = Window(0.0, 1.5, asked_before_s=1.0)
+    window.feed(Judged(3.0, 3.25, False))
+    assert window.feed(Judged(4.0, 4.25, True)) == Found(4.25, 1.25, 4.25)
+
+
 def test_never_met() -> None:
     assert found("----", 0) is None
 

@@ -62,6 +62,12 @@ def test_what_was_before_does_not_count() -> None:
     assert it.samples == 3
 
 
+def test_what_the_first_look_shows_may_have_been_so_since_the_look_before_the_event() -> None:
+    assert watched("+--+", since=1.5).found == Found(3.25, 1.25, 3.25)
+    assert watched("++++", since=1.5).found == Found(2.25, 1.25, 2.25)
+    assert watched("  ++", since=1.5).found == Found(2.25, 0.25, 2.25)
+
+
 def test_late() -> None:
     it = watched("----+", until=3.5)
     assert it.found is None

@@ -49,6 +49,11 @@ _HALF_AN_ESCAPE_BEFORE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)
 _HALF_AN_ESCAPE_AFTER = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 
 
+_OF_NUMBERS = frozenset("0123456789+-.einfa")
+_REMEMBERED, _MOST_REMEMBERED = 200, 20_000
+"""Characters of a text that is remembered to hold no secret, and how many such texts."""
+
+
 class Redactor:
     """The secrets that are known so far, and their replacement by `[REDACTED:<label>]`. Safe to use from several
     threads.
@@ -61,6 +66,8 @@ class Redactor:
         self._lock = threading.RLock()
         self._labels: dict[str, str] = {}  # value -> label
         self._variants: dict[str, str] | None = None  # variant -> label, longest first
+        self._clean: set[str] = set()  # texts in which none of these variants is: a record is written again and again
+        self._in_numbers = False
         self._counts: Counter[str] = Counter()
         self._too_short: set[str] = set()
 
@@ -110,9 +117,16 @@ class Redactor:
         """`text` without the secrets. Text that is JSON stays JSON; give `data` the objects themselves where you
         have them.
         """
-        variants = self._all_variants()
+        if len(text) < MIN_LENGTH:  # no variant is shorter
+            return text
+        with self._lock:
+            variants, clean = self._all_variants(), self._clean
+        if text in clean:
+            return text
         spans = _merged(_aligned(text, span) for span in _spans(text, variants))
         if not spans:
+            if len(text) <= _REMEMBERED and len(clean) < _MOST_REMEMBERED:
+                clean.add(text)  # to the set of these variants: a new secret has begun another one
             return text
         with self._lock:
             self._counts.update(label for _, _, label in spans)
@@ -140,6 +154,8 @@ class Redactor:
             case bool() | None:
                 return value
             case int() | float():
+                if not self._may_be_in_numbers():
+                    return value
                 redacted = self.text(str(value))
                 return value if redacted == str(value) else redacted
             case PurePath():
@@ -158,6 +174,11 @@ class Redactor:
         """The labels of the secrets that still stand in `data`, for the rescan before sealing; counts nothing."""
         text = data.decode("utf-8", "surrogateescape")
         return tuple(sorted({label for _, _, label in _spans(text, self._all_variants())}))
+
+    def _may_be_in_numbers(self) -> bool:
+        with self._lock:
+            self._all_variants()
+            return self._in_numbers
 
     def _mapping(self, value: Mapping[object, object]) -> dict[Any, Any]:
         redacted: dict[Any, Any] = {}
@@ -180,6 +201,8 @@ class Redactor:
                 for number, (value, label) in enumerate(self._labels.items(), start=1):
                     if any(variant in f"{MARKER_START}{label}]" for variant in found):  # redis_password: redis_password
                         self._labels[value] = f"secret-{number}"
+                self._clean = set()
+                self._in_numbers = any(_OF_NUMBERS.issuperset(variant) for variant in found)
                 self._variants = {
                     variant: self._labels[value]
                     for variant, value in sorted(found.items(), key=lambda item: -len(item[0]))
