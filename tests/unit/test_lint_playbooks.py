@@ -104,6 +104,30 @@ def test_an_imported_playbook_is_looked_into() -> None:
     assert set(said) == {f"playbooks/faults/shared/undo.yml:4: undo-proves-nothing: {NO_ASSERT}"}
 
 
+RUNNING = "- name: It is whole\n  ansible.builtin.assert:\n    that: {that}\n"
+BY_ROLE = play("- ansible.builtin.include_role:\n    name: service\n    tasks_from: running")
+
+
+def test_an_undo_may_end_with_the_assertion_of_a_role() -> None:
+    assert found(BY_ROLE, roles__service__tasks__running=RUNNING.format(that="it.x")) == []
+    assert found(BY_ROLE, roles__service__tasks__running=LOOK) == [f"{UNDO}:1: undo-proves-nothing: {NO_ASSERT}"]
+    assert found(BY_ROLE) == [f"{UNDO}:4: undo-proves-nothing: {NO_ASSERT}"]
+    assert found(BY_ROLE, roles__service__tasks__running=RUNNING.format(that="true")) == [
+        f"playbooks/roles/service/tasks/running.yml:2: undo-proves-nothing: {CANNOT_FAIL}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "clean"),
+    [("web", "web", True), ("web", "queue:web", True), ("web:queue", "queue", False), ("'{{ target }}'", "all", False)],
+)
+def test_a_play_without_an_assertion_is_covered_by_a_later_one_on_its_hosts(
+    first: str, second: str, clean: bool
+) -> None:
+    undo = play(LOOK).replace("hosts: all", f"hosts: {first}") + SOUND.replace("hosts: all", f"hosts: {second}")
+    assert found(undo) == ([] if clean else [f"{UNDO}:4: undo-proves-nothing: {NO_ASSERT}"])
+
+
 SILENCES: dict[str, tuple[str, str]] = {
     "ignore_errors": ("ignore_errors: true", "ignored: ignore_errors: what failed here is called successful"),
     "ignore_errors, templated": (

@@ -1,13 +1,15 @@
 """What is wrong with playbooks, seen without running them: no undo, an undo that proves nothing, and what passes by
 silence.
 
-The rule: an undo ends, in every play, with an assertion that can fail. `ignore_errors`, `failed_when: false`, check
-mode, an empty rescue and an end before the assertion are errors: Ansible calls each of them successful.
+The rule: an undo ends, for the hosts of every play, with an assertion that can fail. `ignore_errors`,
+`failed_when: false`, check mode, an empty rescue and an end before the assertion are errors: Ansible calls each of them
+successful.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ _IN_ORDER = ("pre_tasks", "roles", "tasks", "post_tasks")
 _BLOCKS = ("block", "rescue", "always")
 _META = ("meta", "ansible.builtin.meta")
 _ENDS = frozenset({"end_play", "end_host", "end_batch", "end_role"})
+_ROLES = ("include_role", "import_role", "ansible.builtin.include_role", "ansible.builtin.import_role")
 _IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
 _TRUE = frozenset({"true", "yes", "on", "1", "not false", "{{ true }}"})
 _FALSE = frozenset({"false", "no", "off", "0", "not true", "{{ false }}"})
@@ -65,7 +68,7 @@ def _undo(path: str, content: object, read: Mapping[str, object]) -> Iterator[Fi
     plays = _entries(content)
     if not plays:
         yield Finding(path, 1, "undo-proves-nothing", "the undo has no play: nothing shows that the fault is gone")
-    for play in plays:
+    for number, play in enumerate(plays):
         imported = next((play[name] for name in _IMPORTS if name in play), None)
         if imported is not None:
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), str(imported)))
@@ -77,11 +80,38 @@ def _undo(path: str, content: object, read: Mapping[str, object]) -> Iterator[Fi
                 )
                 yield Finding(path, play.line, "undo-proves-nothing", sentence)
             continue
-        yield from _last(path, play)
+        later = [each for each in plays[number + 1 :] if _hosts(play) <= _hosts(each)]
+        if not any(_asserts(each, read) for each in later):
+            yield from _last(path, play, read)
 
 
-def _last(path: str, play: Lined) -> Iterator[Finding]:
+def _hosts(play: Lined) -> frozenset[str]:
+    """The parts of a play's pattern: what a later play names as well, it looks at as well."""
+    hosts = play.get("hosts")
+    pattern = ",".join(map(str, hosts)) if isinstance(hosts, list) else str(hosts)
+    return frozenset(part.strip() for part in re.split(r"[,:](?![^{]*\}\})", pattern))
+
+
+def _end(path: str, play: Lined, read: Mapping[str, object]) -> tuple[str, object | None]:
+    """The task that ends a play, and its file; where that includes a role by its name, the one that ends the role."""
     last = _last_task([each for name in _IN_ORDER for each in _sequence(play.get(name))])
+    role = next((last[name] for name in _ROLES if name in last), None) if isinstance(last, Lined) else None
+    if isinstance(role, Mapping):
+        tasks = str(role.get("tasks_from", "main")).removesuffix(".yml")
+        file = f"playbooks/roles/{role.get('name')}/tasks/{tasks}.yml"
+        within = _last_task(_sequence(read.get(file)))
+        return (path, last) if within is None else (file, within)
+    return path, last
+
+
+def _asserts(play: Lined, read: Mapping[str, object]) -> bool:
+    """Whether the play ends with an assertion; what that is worth is told where it stands."""
+    _, last = _end("", play, read)
+    return isinstance(last, Lined) and any(name in last for name in ASSERTIONS)
+
+
+def _last(path: str, play: Lined, read: Mapping[str, object]) -> Iterator[Finding]:
+    inside, last = _end(path, play, read)
     named = f"the play '{play.get('name', 'without a name')}'"
     if last is None:
         yield Finding(
@@ -90,10 +120,11 @@ def _last(path: str, play: Lined) -> Iterator[Finding]:
         return
     assertion = next((name for name in ASSERTIONS if isinstance(last, Lined) and name in last), None)
     if assertion is None or not isinstance(last, Lined):
-        line = last.line if isinstance(last, Lined) else play.line
+        line = last.line if isinstance(last, Lined) and inside == path else play.line
         sentence = f"{named} does not end with ansible.builtin.assert: nothing shows that the fault is gone"
         yield Finding(path, line, "undo-proves-nothing", sentence)
         return
+    path = inside
     arguments = last[assertion]
     that = arguments.get("that") if isinstance(arguments, Mapping) else arguments
     conditions = that if isinstance(that, list) else [that]
