@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 TOX_ARGS ?= -e py,lint,type
 FEATURES ?= features/redis_failover.feature
+LABS ?= 4
 READY := $(VENV)/.ready
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help drill plan test lab-up lab-down bench lint clean
+.PHONY: help drill drills plan test lab-up lab-down bench lint clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +28,9 @@ $(READY): pyproject.toml
 drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(FEATURES)
+
+drills: $(READY) ## every drill with its controls on LABS=4 labs side by side, one table (FEATURES=... for some)
+	@$(BIN)/drillbook drills --labs $(LABS) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES))
 
 plan: $(READY) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
 	@$(BIN)/pytest --plan $(FEATURES)

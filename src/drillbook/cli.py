@@ -74,6 +74,61 @@ def prove(
     raise typer.Exit(status)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def drills(
+    context: typer.Context,
+    features: Annotated[list[str] | None, typer.Argument(help="features or node ids (default: features/)")] = None,
+    labs: Annotated[int, typer.Option("--labs", help="how many labs side by side")] = 4,
+) -> None:
+    """Run every drill and its controls on labs of their own, side by side, and write one table of all.
+
+    Options of pytest may follow. Exit status 0 only when every drill PASSED and is proven.
+    """
+    from drillbook.drills import run
+
+    # what looks like an option is pytest's: typer takes neither it nor its value for a feature only when written --a=b
+    try:
+        status = run(features or [], labs, context.args, typer.echo)
+    except DrillbookError as error:
+        typer.echo(f"drillbook: {error}", err=True)
+        raise typer.Exit(64) from None
+    raise typer.Exit(status)
+
+
+@app.command()
+def findings(
+    evidence: Annotated[
+        list[Path] | None, typer.Argument(help="evidence folders, or drills' (default: evidence)")
+    ] = None,
+    write: Annotated[Path | None, typer.Option("--write", help="put them into this document", metavar="FILE")] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="status 1 unless this document has them", metavar="FILE")
+    ] = None,
+) -> None:
+    """What the drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown."""
+    from drillbook.evidence import findings as found
+    from drillbook.evidence.recorder import write_atomically
+
+    document = write or check
+    try:
+        text = found.markdown(found.read(evidence or [Path("evidence")]))
+        if document is None:
+            typer.echo(text, nl=False)
+            return
+        if not document.is_file():
+            raise DrillbookError(f"{document}: there is no such document")
+        before = document.read_text(encoding="utf-8")
+        after = found.put_into(before, text, document)
+        if check is not None and after != before:
+            typer.echo(f"{document}: does not say what the evidence says: run 'drillbook findings --write {document}'")
+            raise typer.Exit(1)
+        if write is not None and after != before:
+            write_atomically(document, after)
+    except DrillbookError as error:
+        typer.echo(f"drillbook: {error}", err=True)
+        raise typer.Exit(64) from None
+
+
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exists=True, file_okay=False)]) -> None:
     """Write report.html of an evidence folder again, from its record."""

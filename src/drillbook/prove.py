@@ -31,7 +31,7 @@ def prove(arguments: Sequence[str], *, ablate: bool) -> int:
             controls = [f"--control=without:{task}" for task in tasks]
             if controls:
                 statuses.append(_pytest([*controls, f"--scenario={scenario}", *arguments]))
-        return _worst(statuses)
+        return worst_status(statuses)
 
 
 def _recoveries(told: Path) -> list[tuple[str, list[str]]]:
@@ -49,7 +49,8 @@ def _record(folder: str) -> dict[str, Any]:
     return record
 
 
-def _worst(statuses: Sequence[int]) -> int:
+def worst_status(statuses: Sequence[int]) -> int:
+    """The status that names several sessions."""
     by_status = {outcome.exit_status: outcome for outcome in Outcome}
     # what is no outcome's status (a usage error of pytest, nothing collected) comes before all others
     strange = [status for status in statuses if status not in by_status]

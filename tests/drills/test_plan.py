@@ -202,6 +202,20 @@ def test_what_playbooks_lack_is_said(mini: Mini) -> None:
     assert str(mini.root) not in ran.output.replace(f"rootdir: {mini.root}", "")
 
 
+def test_what_destroys_data_and_a_message_that_is_missing_are_said(mini: Mini) -> None:
+    mini.feature(*GOOD[:4], "And people are told", *GOOD[4:])
+    with (mini.root / "steps/web.py").open("a") as steps:
+        steps.write('\n\n@recovery("people are told")\ndef told(drill):\n    drill.announce("begin")\n')
+    with (mini.root / "playbooks/recovery/fix.yml").open("a") as playbook:
+        playbook.write("    - name: Empty\n      ansible.builtin.command: redis-cli FLUSHALL\n")
+    ran = mini.pytest("features", "--plan")
+    assert ran.status == 1, ran.output
+    assert "playbooks/recovery/fix.yml:8: FLUSHALL destroys data, and the scenario 'It breaks'" in ran.output
+    assert "names a message that is not there: no playbooks/communication/begin.yml" in ran.output
+    mini.feature(*GOOD, tags="@accepts-data-loss:5")
+    assert "destroys data" not in mini.pytest("features", "--plan").output
+
+
 def test_an_endpoint_or_an_inventory_that_is_missing_is_said(mini: Mini) -> None:
     mini.feature(*GOOD)
     mini.replace("inventories/hosts.yml", "      web: {", "      site: {")

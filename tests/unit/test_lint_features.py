@@ -83,6 +83,13 @@ CASES: dict[str, tuple[ScenarioFacts, str]] = {
         with_step(FIX, playbooks=((StepKind.RECOVERY, "a/fix"), (StepKind.RECOVERY, "b"))),
         f"{X}:7: no-playbook: 'When it is fixed' names a recovery that is not there: no playbooks/recovery/b.yml",
     ),
+    "no such message": (
+        with_step(FIX, messages=("begin",)),
+        (
+            f"{X}:7: no-playbook: 'When it is fixed' names a message that is not there: "
+            "no playbooks/communication/begin.yml"
+        ),
+    ),
     "a fault that is none": (
         replace(
             SOUND, steps=(GIVEN, BREAKS, replace(BREAKS, line=9, text="And so on", playbooks=()), HURTS, FIX, WELL)

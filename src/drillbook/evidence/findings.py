@@ -15,7 +15,7 @@ from typing import Any
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import SCHEMA
 from drillbook.featuretext import tag_values
-from drillbook.render.terminal import observation
+from drillbook.render.terminal import observed_value
 from drillbook.verdict import Outcome
 
 AS_WRITTEN, FINDING = "as-written", "finding"
@@ -105,8 +105,7 @@ def _measured(record: Record) -> Iterable[tuple[str, str]]:
         yield "lost", f"{work['lost_count']}{'' if accepted is None else f' (the scenario accepts exactly {accepted})'}"
         yield "done twice", str(work["duplicated_count"])
     for seen in record.get("observations", ()):
-        subject, _, value = observation(seen).partition(": ")
-        yield subject, f"{value} (at {seen['at_s']:.1f} s)"
+        yield _cell(seen["subject"]), f"{observed_value(seen)} (at {seen['at_s']:.1f} s)"
     words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
     for key, what in words.items():
         took, doubt = record["times"].get(f"{key}_s"), record["times"].get(f"{key}_uncertainty_s")

@@ -82,13 +82,18 @@ def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
 
 
 def observation(seen: Mapping[str, Any]) -> str:
-    """`subject: value unit` in one line; a long value is cut."""
+    """`subject: value unit` in one line."""
+    return f"{seen['subject']}: {observed_value(seen)}"
+
+
+def observed_value(seen: Mapping[str, Any]) -> str:
+    """`value unit` in one line; a long value is cut."""
     value = seen["value"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
     if len(text) > LONGEST_VALUE:
         text = f"{text[:LONGEST_VALUE]}..."
-    return f"{seen['subject']}: {text} {seen['unit']}".rstrip()
+    return f"{text} {seen['unit']}".rstrip()
 
 
 def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:

@@ -1,0 +1,81 @@
+"""Processes of one command that end together: what one Ctrl-C means for many pytests.
+
+The rule: who is stopped is told so once, by SIGINT, and waited for: a drill puts its system back then. Nothing new is
+started afterwards, and nobody returns while a child runs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StoppedError(Exception):
+    """The command was stopped: nothing is started any more."""
+
+
+class Children:
+    """Started from several threads, stopped from the main one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self.stopped_by: str | None = None
+
+    def run(self, command: Sequence[str], log: Path, more_env: Mapping[str, str], *, at_the_end: bool = False) -> int:
+        """Run it to its end, its output added to the log; gives its status. Raises StoppedError, unless `at_the_end`:
+        what cleans up is run in any case, and nobody stops it.
+        """
+        with log.open("ab") as out:
+            with self._lock:
+                if self.stopped_by is not None and not at_the_end:
+                    raise StoppedError
+                # a session of its own: the terminal's Ctrl-C reaches it once, through `stop`
+                child = subprocess.Popen(
+                    list(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **more_env},
+                    start_new_session=True,
+                )
+                if not at_the_end:
+                    self._running.add(child)
+            try:
+                return child.wait()
+            finally:
+                with self._lock:
+                    self._running.discard(child)
+
+    def stop(self, name: str) -> bool:
+        """Tell every child to stop, once; False when they have been told."""
+        with self._lock:
+            if self.stopped_by is not None:
+                return False
+            self.stopped_by = name
+            for child in self._running:
+                child.send_signal(signal.SIGINT)
+            return True
+
+    @contextmanager
+    def stopping_on_signals(self, said: Mapping[bool, str]) -> Iterator[None]:
+        """SIGINT, SIGTERM and SIGHUP stop the children while this lasts; `said[first]` is told to the terminal."""
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            first = self.stop(signal.Signals(number).name)
+            os.write(2, said[first].encode())
+
+        before = {number: signal.signal(number, stop) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
