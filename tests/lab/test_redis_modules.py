@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,8 +41,10 @@ class Node:
         return answer
 
     def playbook(self, name: str) -> str:
-        """The recap of a recovery, run on the lab's own inventory as an engineer would."""
-        return self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), str(ROOT / f"playbooks/{name}.yml"))
+        """Whether a recovery, run on the lab's own inventory, `changed` something, did not, or `failed`."""
+        said = self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), str(ROOT / f"playbooks/{name}.yml"))
+        recap = re.search(r"ok=([1-9]\d*) +changed=(\d+) +unreachable=0 +failed=0 ", said)
+        return "failed" if recap is None else "changed" if int(recap[2]) else "unchanged"
 
     def _run(self, command: str, *arguments: str) -> str:
         done = subprocess.run(
@@ -53,6 +56,7 @@ class Node:
             ],
             env={
                 **os.environ,
+                "ANSIBLE_ROLES_PATH": str(ROOT / "playbooks/roles"),
                 "ANSIBLE_LIBRARY": str(ROOT / "playbooks/library"),
                 "ANSIBLE_MODULE_UTILS": str(ROOT / "playbooks/module_utils"),
                 "ANSIBLE_HOME": str(self._home),
@@ -102,13 +106,9 @@ def test_idle_connections_are_closed_when_room_is_short_and_others_never(node: N
         assert closed["closed"] >= 1
         names = node.names()
         assert "idle" not in names
-        # the sentinels' subscriptions and ours have been silent too
+        # these have been silent too
+        assert "subscribed" in names
         assert any(name.endswith("-pubsub") for name in names)
-        listening.ping()
-        answer: Any = None
-        while answer is None or answer["type"] != "pong":
-            answer = listening.get_message(timeout=5)
-            assert answer is not None, "the subscription was closed"
 
 
 def idle_s(node: Node, name: str) -> int:
@@ -162,17 +162,17 @@ def test_a_service_that_does_not_run_with_its_settings_is_restarted_and_no_other
     lab = node.lab
     file = Path(lab.contract["env"]["api"])
     right = file.read_text()
-    assert "changed=0 " in node.playbook("recovery/redis/put_settings_right")
+    assert node.playbook("recovery/redis/put_settings_right") == "unchanged"
     before = lab.pid("api")
     file.write_text(right.replace(f"REDIS_PASSWORD={lab.contract['redis']['app_password']}", "REDIS_PASSWORD=wrong"))
-    assert "failed=0 " in node.playbook("recovery/redis/put_settings_right")
+    assert node.playbook("recovery/redis/put_settings_right") == "changed"
     assert file.read_text() == right
     assert lab.pid("api") != before
     lab.eventually("the API", lambda: lab.health()["status"] == "ok")
     # whoever put it right died before the restart: the file is right, and newer than the process
     between = lab.pid("api")
     file.write_text(right)
-    assert "failed=0 " in node.playbook("recovery/redis/put_settings_right")
+    assert node.playbook("recovery/redis/put_settings_right") == "changed"
     assert lab.pid("api") != between
     lab.eventually("the API", lambda: lab.health()["status"] == "ok")
-    assert "changed=0 " in node.playbook("recovery/redis/put_settings_right")
+    assert node.playbook("recovery/redis/put_settings_right") == "unchanged"
