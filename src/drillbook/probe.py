@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.httpwire import HttpLine
 from drillbook.inventory import Endpoint, EndpointKind
-from drillbook.sampling import Sampler
+from drillbook.sampling import Sampler, Spare
 from drillbook.series import Sample, Series
 
 T = TypeVar("T")
@@ -227,6 +227,7 @@ class Prober:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._spare = Spare()
         self._cpu_s = 0.0
         self._started_s = 0.0
         self._stopped_s: float | None = None
@@ -270,7 +271,10 @@ class Prober:
             if told is not None:
                 told(sample)
 
-        return Sampler(endpoint, lambda: _probe(endpoint), lambda line: take(line, endpoint.timeout_s), keep)
+        def look(line: Probe) -> Coroutine[Any, Any, Sample]:
+            return take(line, endpoint.timeout_s)
+
+        return Sampler(endpoint, lambda: _probe(endpoint), look, keep, self._spare)
 
     def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the prober's loop (the load generator does)."""
