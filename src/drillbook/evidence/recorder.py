@@ -43,6 +43,7 @@ class Recorder:
         self.folder, self.record = folder, record
         # where a path begins, and not in the middle of a URL or of a longer name
         self._paths = re.compile(rf'(^|[\s"\'=(])(?:{re.escape(str(root))})/') if root is not None else None
+        self._root = str(root)
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
         self.writes: list[tuple[float, float]] = []
@@ -59,7 +60,9 @@ class Recorder:
         """Write drill.json as it is now."""
         with self._timed():
             text = dumps(self._redactor.data(self.record.as_json()))
-            self.write("drill.json", self._paths.sub(r"\1", text) if self._paths else text)
+            if self._paths is not None and self._root in text:
+                text = self._paths.sub(r"\1", text)
+            self.write("drill.json", text)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
