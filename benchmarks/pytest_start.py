@@ -44,11 +44,23 @@ def service(root: Path) -> Iterator[None]:
         process.wait()
 
 
-def to_first_step(command: Sequence[str | Path], root: Path, env: Mapping[str, str]) -> float:
-    """Seconds until the first step ran."""
+def moments(command: Sequence[str | Path], root: Path, env: Mapping[str, str]) -> list[float]:
+    """When the command began, and when each of its steps ran."""
     (root / SAID).unlink(missing_ok=True)
     took = timed(command, root, env=env)
-    return float((root / SAID).read_text()) - took.began_s
+    return [took.began_s, *map(float, (root / SAID).read_text().split())]
+
+
+def to_first_step(command: Sequence[str | Path], root: Path, env: Mapping[str, str]) -> float:
+    """Seconds until the first step ran."""
+    began_s, first_s, *_ = moments(command, root, env)
+    return first_s - began_s
+
+
+def by_step(command: Sequence[str | Path], root: Path, env: Mapping[str, str]) -> float:
+    """Seconds from a step to the next one."""
+    _, first_s, *rest = moments(command, root, env)
+    return (rest[-1] - first_s) / len(rest)
 
 
 def start(runs: int) -> Table:
@@ -84,34 +96,29 @@ PATH = {"PATH": f"{PEERS}:/usr/local/bin:/usr/bin:/bin"}
 
 
 def steps(runs: int) -> Table:
-    """What one more step costs: the difference between many and few."""
+    """From one step that does nothing to the next."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         env = {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": "lib"}
-        ways: dict[str, Callable[[], float]] = {}
-        for count in (1, 1 + LONG):
-            mine, drilled = ours(folder / f"plain{count}", MINI), ours(folder / f"drill{count}", MINI)
-            theirs = bdd(folder / f"bdd{count}")
-            for root in (mine, theirs):
-                features(root, plain_scenario("It", count))
-            features(drilled, drill_scenario(count))
-            probes = chaos(folder / f"chaos{count}", count)
-            ways |= {
-                f"pytest-bdd alone {count}": _wall(bdd_pytest("tests"), theirs, env),
-                f"Drillbook, a scenario that is no drill {count}": _wall(own_pytest("features"), mine, env),
-                f"Drillbook, a drill {count}": _wall(own_pytest("features"), drilled, env),
-                f"Chaos Toolkit {count}": _wall((PEERS / "chaos", "run", "it.json"), probes, env),
-                f"shell script with curl {count}": _wall(("bash", "-c", _curls(count)), drilled, env),
-            }
-        with service(folder / "drill1"), service(folder / f"drill{1 + LONG}"):
+        mine, drilled, theirs = ours(folder / "plain", MINI), ours(folder / "drill", MINI), bdd(folder / "bdd")
+        for root in (mine, theirs):
+            features(root, plain_scenario("It", LONG))
+        features(drilled, drill_scenario(LONG))
+        probes = chaos(folder / "chaos", LONG)
+        ways: dict[str, Callable[[], float]] = {
+            "pytest-bdd alone": lambda: by_step(bdd_pytest("tests"), theirs, env),
+            "Drillbook, a scenario that is no drill": lambda: by_step(own_pytest("features"), mine, env),
+            "Drillbook, a drill": lambda: by_step(own_pytest("features"), drilled, env),
+            "Chaos Toolkit": lambda: by_step((PEERS / "chaos", "run", "it.json"), probes, env),
+            "shell script with curl": lambda: timed(("bash", "-c", _curls(LONG)), drilled).wall_s / LONG,
+        }
+        with service(drilled):
             times = in_turns(runs, ways)
-    names = [name.rsplit(" ", 1)[0] for name in times if name.endswith(" 1")]
-    each = {name: (times[f"{name} {1 + LONG}"] - times[f"{name} 1"]) / LONG * 1000 for name in names}
-    rows = [(name, f"{cost:.1f}") for name, cost in each.items()]
+    rows = [(who, f"{cost * 1000:.1f}") for who, cost in times.items()]
     table = Table("The cost of a step that does nothing", "make bench PARTS=steps", ("", "ms"), rows)
     table.notes.append(
-        f"The difference of the whole command between {1 + LONG} and 1 of them, by {LONG}. A drill's step is on disk "
-        "before and after it, synced. The script starts a curl for each."
+        f"From one to the next, over {LONG}. A drill's step is on disk before and after it, synced. The script starts "
+        "a curl for each."
     )
     return table
 
