@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOX_ARGS ?= -e py,lint,type
+RUNS ?= 5
+PARTS ?=
 FEATURES ?= features/redis_failover.feature
 LABS ?= 4
 READY := $(VENV)/.ready
@@ -47,9 +49,18 @@ lab-up: $(READY) ## bring the embedded lab up
 lab-down: $(READY) ## end every process of the lab
 	@$(BIN)/drillbook lab down
 
-bench: $(READY) ## how long a drill takes, beside a shell script that does the same
-	@$(BIN)/python benchmarks/drill_time.py
+PEERS := benchmarks/.venv/.ready
+
+$(PEERS): benchmarks/requirements.txt
+	@echo "installing the peers into benchmarks/.venv (about a minute, once)"
+	@$(PYTHON) -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+bench: $(READY) $(PEERS) ## Drillbook beside its peers, into docs/benchmarks.md (RUNS=5; PARTS="start r1" prints these only)
+	@$(BIN)/drillbook lab up
+	@$(BIN)/python benchmarks/run.py --runs $(RUNS) $(PARTS)
 
 clean: ## end the lab and remove what was installed and made (not the evidence)
 	@if [ -x $(BIN)/drillbook ]; then $(BIN)/drillbook lab down || exit 1; fi
-	@rm -rf $(VENV) .tox .drillbook .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) benchmarks/.venv .tox .drillbook .pytest_cache .mypy_cache .ruff_cache

@@ -13,7 +13,6 @@ here, from outside (`ProcessTree`).
 
 from __future__ import annotations
 
-import configparser
 import json
 import os
 import sys
@@ -32,6 +31,7 @@ import psutil
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
+from drillbook.ansible_env import environment
 from drillbook.errors import PlaybookError
 
 if TYPE_CHECKING:
@@ -44,21 +44,6 @@ STATUS_OF_AN_ENDED_RUN = 254
 _TICK_S = 0.1
 _GIVE_UP_S = 15.0
 
-PASSED_ON = frozenset(
-    {
-        "HOME",
-        "USER",
-        "LOGNAME",
-        "TMPDIR",
-        "TZ",
-        "SSH_AUTH_SOCK",
-        "ANSIBLE_VAULT_PASSWORD_FILE",
-        "ANSIBLE_VAULT_IDENTITY_LIST",
-    }
-)
-"""Variables of the caller's environment that reach Ansible; so do those with the prefix DRILLBOOK_ and those in
-`pass_env`.
-"""
 _RUN_MARK = "AWX_ISOLATED_DATA_DIR"
 """Set by ansible-runner to the artifact directory of the run, so that it is found in each process that a local play
 starts.
@@ -77,15 +62,6 @@ _NEEDED_BY_RUNNER = (
     "RUNNER_ONLY_FAILED_EVENTS",
     _RUN_MARK,
 )
-_PLUGIN_FOLDERS = {
-    # variable: (section and option of ansible.cfg that come first, folder below playbooks/)
-    "ANSIBLE_ROLES_PATH": ("roles_path", "roles"),
-    "ANSIBLE_LIBRARY": ("library", "library"),
-    "ANSIBLE_MODULE_UTILS": ("module_utils", "module_utils"),
-    "ANSIBLE_FILTER_PLUGINS": ("filter_plugins", "filter_plugins"),
-    "ANSIBLE_LOOKUP_PLUGINS": ("lookup_plugins", "lookup_plugins"),
-}
-
 _WITHOUT_TASK = Path(__file__).parent / "ansible_plugins" / "callback"
 
 Event = dict[str, Any]
@@ -101,64 +77,6 @@ class Ended:
     rc: int
     notes: tuple[str, ...] = ()
     warm: bool = False  # a fork of an Ansible that was imported already
-
-
-def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:
-    """The environment of ansible-playbook: a white list of the caller's, and settings that make every run alike.
-
-    `root`/ansible.cfg is honoured when it exists: what it sets is not set here. No other ansible.cfg is read (neither
-    that of the home directory nor that of /etc): two engineers on call must get the same run.
-    """
-    names = PASSED_ON | frozenset(pass_env)
-    env = {name: value for name, value in os.environ.items() if name in names or name.startswith("DRILLBOOK_")}
-    for name in ("ANSIBLE_VAULT_PASSWORD_FILE",):
-        if name in env:  # relative to where pytest was started, while the run has its own working directory
-            env[name] = str(Path(env[name]).expanduser().absolute())
-    scripts = sysconfig.get_path("scripts")
-    env["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
-    env |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "dumb", "PYTHONUNBUFFERED": "1"}
-
-    configuration = root / "ansible.cfg"
-    if configuration.is_file():
-        env["ANSIBLE_CONFIG"] = str(configuration)
-    else:
-        (private / "ansible.cfg").touch(mode=0o600)
-        env["ANSIBLE_CONFIG"] = str(private / "ansible.cfg")
-    said = _options_of(configuration)
-    env |= {
-        "ANSIBLE_HOME": str(private / "home"),
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_RETRY_FILES_ENABLED": "False",
-        "ANSIBLE_LOCALHOST_WARNING": "False",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",  # half an inventory is a wrong inventory
-        # the only sign of check mode in what a run reports, and it stands with results that may not be hidden
-        "ANSIBLE_CHECK_MODE_MARKERS": "True",
-        "ANSIBLE_DISPLAY_OK_HOSTS": "True",
-        "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "True",
-    }
-    if "interpreter_python" not in said:
-        env["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
-    home = Path(env.get("HOME", "~")).expanduser()
-    for name, (option, folder) in _PLUGIN_FOLDERS.items():
-        if option not in said:
-            folders = [root / "playbooks" / folder, *([home / ".ansible" / "roles"] if folder == "roles" else [])]
-            env[name] = os.pathsep.join(map(str, folders))
-    if "collections_path" not in said:
-        collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
-        # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
-        env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
-    return env
-
-
-def _options_of(configuration: Path) -> frozenset[str]:
-    parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
-    try:
-        parser.read(configuration, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        msg = f"{configuration} is no configuration that Ansible could read: {' '.join(str(error).split())}"
-        raise PlaybookError(msg) from error
-    return frozenset(option for section in parser.sections() for option in parser.options(section))
 
 
 def run_ansible(

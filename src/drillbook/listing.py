@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from drillbook.ansible_run import environment, variables_as_json, write_private
+from drillbook.ansible_env import environment
+from drillbook.ansible_run import variables_as_json, write_private
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.plan import PlayPlan

@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 32
 """Looks under way at one endpoint. One second's time-out at 20 looks a second needs 21."""
+MORE_IN_ALL = 64
+"""Looks under way beyond the first of each endpoint: who cannot keep up with a thousand endpoints would otherwise open
+twenty lines to each of them.
+"""
+
+
+class Spare:
+    """The further looks that all samplers share."""
+
+    def __init__(self, left: int = MORE_IN_ALL) -> None:
+        self.left = left
 
 
 class Sampler:
@@ -34,6 +45,7 @@ class Sampler:
         line: Callable[[], Probe],
         take: Callable[[Probe], Coroutine[Any, Any, Sample]],
         keep: Callable[[Sample], None],
+        spare: Spare | None = None,
     ) -> None:
         """`line` makes a line, `take` looks by one and never raises, `keep` is told the samples in their order.
 
@@ -46,6 +58,8 @@ class Sampler:
             self._most = 1
         self._idle = [first]
         self._line, self._take, self._keep = line, take, keep
+        self._spare = spare or Spare()
+        self._under_way = 0
         self._looks: deque[asyncio.Task[Sample]] = deque()
         """Those under way, and those that have come back before one that was asked earlier."""
 
@@ -55,9 +69,9 @@ class Sampler:
         try:
             while True:
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                if len(self._looks) >= self._most:
-                    await asyncio.wait({self._looks[0]})
-                    self._drain()
+                while self._under_way and (self._under_way >= self._most or self._spare.left <= 0):
+                    waiting = [look for look in self._looks if not look.done()]
+                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 look = asyncio.get_running_loop().create_task(self._look())
                 self._looks.append(look)
                 look.add_done_callback(self._drain)
@@ -70,12 +84,17 @@ class Sampler:
                 await probe.close()
 
     async def _look(self) -> Sample:
+        more = self._under_way > 0
+        self._under_way += 1
+        self._spare.left -= more
         # the line that was used last: the others are closed by the server in the end, which costs one attempt
         probe = self._idle.pop() if self._idle else self._line()
         try:
             return await self._take(probe)
         finally:
             self._idle.append(probe)
+            self._under_way -= 1
+            self._spare.left += more
 
     def _drain(self, _look: object = None) -> None:
         while self._looks and self._looks[0].done():

@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.inventory import Endpoint, EndpointKind
 from drillbook.probe import take
-from drillbook.sampling import MOST_AT_ONCE, Sampler
+from drillbook.sampling import MOST_AT_ONCE, Sampler, Spare
 from drillbook.series import Sample
 
 pytestmark = pytest.mark.unit
@@ -52,6 +52,7 @@ def sampled(
     kind: type[Line] = Line,
     timeout_s: float = TIMEOUT_S,
     per_s: float = 100.0,
+    spare: Spare | None = None,
 ) -> tuple[list[Sample], list[Line]]:
     """Samples until there are enough, and the lines that took them. A look is told its number, from 0."""
     lines: list[Line] = []
@@ -71,7 +72,7 @@ def sampled(
                 done.set()
 
         endpoint = Endpoint("it", EndpointKind.TCP, "tcp://127.0.0.1:1", timeout_s=timeout_s, samples_per_s=per_s)
-        sampler = Sampler(endpoint, line, lambda each: take(each, timeout_s), keep)
+        sampler = Sampler(endpoint, line, lambda each: take(each, timeout_s), keep, spare)
         task = asyncio.create_task(sampler.run(0.0))
         async with asyncio.timeout(DEADLINE_S):
             await done.wait()
@@ -107,6 +108,21 @@ def test_one_whose_lines_are_dear_is_asked_one_look_after_the_other() -> None:
     assert (first.ok, second.ok) == (False, True)
     assert first.done_s <= second.sent_s
     assert len(lines) == 1
+
+
+def test_where_all_further_looks_are_under_way_it_is_one_after_the_other() -> None:
+    spare = Spare(0)
+    kept, lines = sampled(
+        lambda number: for_ever() if number == 0 else at_once(), lambda kept: len(kept) >= 2, spare=spare
+    )
+    assert kept[0].done_s <= kept[1].sent_s
+    assert len(lines) == 1
+
+
+def test_further_looks_are_given_back() -> None:
+    spare = Spare(3)
+    sampled(lambda number: for_ever() if number % 2 else at_once(), lambda kept: len(kept) >= 6, spare=spare)
+    assert spare.left == 3
 
 
 def test_samples_stand_in_the_order_of_asking() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.ansible_run import environment
+from drillbook.ansible_env import environment
 from drillbook.warm.client import why_not
 from drillbook.warm.procinfo import Memory, room
 from drillbook.warm.request import Configuration, Request

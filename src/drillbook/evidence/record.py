@@ -260,11 +260,16 @@ class Record:
         return {"schema": SCHEMA, **plain}
 
 
+_PLAIN = (str, int, bool)
+
+
 def to_plain(value: object) -> Any:
     """Dataclasses, enums, paths and tuples to plain JSON values; floats to the millisecond.
 
     Sets are sorted, and floats that JSON does not have (nan, inf) become text.
     """
+    if value is None or type(value) in _PLAIN:  # most are, and a record is written twice for each step
+        return value
     if isinstance(value, ObservationRecord):
         return {f.name: value.value if f.name == "value" else to_plain(getattr(value, f.name)) for f in fields(value)}
     if is_dataclass(value) and not isinstance(value, type):

@@ -19,6 +19,7 @@ from typing import Any
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import Record, to_plain
 from drillbook.evidence.redaction import Redactor
+from drillbook.evidence.writing import Writing, dumps
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -43,6 +44,8 @@ class Recorder:
         self.folder, self.record = folder, record
         # where a path begins, and not in the middle of a URL or of a longer name
         self._paths = re.compile(rf'(^|[\s"\'=(])(?:{re.escape(str(root))})/') if root is not None else None
+        self._root = str(root)
+        self._writing = Writing(redactor)
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
         self.writes: list[tuple[float, float]] = []
@@ -58,8 +61,10 @@ class Recorder:
     def save(self) -> None:
         """Write drill.json as it is now."""
         with self._timed():
-            text = dumps(self._redactor.data(self.record.as_json()))
-            self.write("drill.json", self._paths.sub(r"\1", text) if self._paths else text)
+            text = self._writing.text(self.record)
+            if self._paths is not None and self._root in text:
+                text = self._paths.sub(r"\1", text)
+            self.write("drill.json", text)
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -92,11 +97,6 @@ class Recorder:
         self._listener(self._redactor.data({"event": event, **to_plain(details)}))
 
 
-def dumps(value: object) -> str:
-    """JSON as evidence keeps it: sorted keys, two spaces, a line feed at the end."""
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError."""
     beside = path.with_name(f".{path.name}.new")
@@ -109,3 +109,6 @@ def write_atomically(path: Path, text: str) -> None:
         beside.replace(path)
     except OSError as error:
         raise DrillbookError(f"{path}: evidence cannot be written: {error.strerror}") from error
+
+
+__all__ = ["Listener", "Recorder", "dumps", "folder_name", "slug_of", "write_atomically"]

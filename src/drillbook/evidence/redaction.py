@@ -101,6 +101,12 @@ class Redactor:
             self._variants = None
 
     @property
+    def generation(self) -> int:
+        """Grows with each new secret: what was redacted by another generation may hold it."""
+        with self._lock:
+            return len(self._labels)
+
+    @property
     def too_short(self) -> frozenset[str]:
         """Labels of values that look like secrets and are too short to be redacted: they may stand in the evidence."""
         with self._lock:

@@ -16,11 +16,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-from ansible_runner.utils import get_callback_dir
-
-from drillbook.ansible_run import environment
+from drillbook.ansible_env import environment
 from drillbook.errors import DrillbookError
 from drillbook.warm import procinfo
 
@@ -63,7 +62,7 @@ class Warm:
         variables = environment(root, self.folder, pass_env) | room
         # As ansible-runner sets them for each run; were they others, the first run would be cold and say so.
         variables |= {
-            "ANSIBLE_CALLBACK_PLUGINS": get_callback_dir(),
+            "ANSIBLE_CALLBACK_PLUGINS": _callbacks(),
             "ANSIBLE_STDOUT_CALLBACK": "awx_display",
             "RUNNER_OMIT_EVENTS": "False",
             "RUNNER_ONLY_FAILED_EVENTS": "False",
@@ -145,6 +144,14 @@ class Warm:
                 self._server.kill()
                 self._server.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _callbacks() -> str:
+    """Where ansible-runner has its callback. Not asked of it: importing it would keep the server waiting for 0.1 s."""
+    found = find_spec("ansible_runner")
+    if found is None or found.origin is None:
+        raise DrillbookError("ansible-runner is not installed")
+    return str(Path(found.origin).absolute().parent / "display_callback" / "callback")
 
 
 def _interpreter(program: Path) -> str:
