@@ -50,7 +50,7 @@ def job_is_nowhere(drill: Drill, deadline: float) -> None:
 
 @then(parse("the queue cannot be counted for {length:Duration}"))
 def queue_stays_uncounted(drill: Drill, length: float) -> None:
-    drill.throughout(QUEUE.silent(), for_=length, within=30)
+    drill.throughout(QUEUE.silent(), for_=length, within=60)
 
 
 @then(parse("within {deadline:Duration} the queue can be counted"))
