@@ -78,6 +78,7 @@ class Endpoint:
     ca: Path | None = None
     timeout_s: float = 1.0
     samples_per_s: float = 20.0
+    looks_at_once: int = 1
     probe: bool = True
     master_name: str | None = None
     sentinels: tuple[tuple[str, int], ...] = ()
@@ -373,6 +374,7 @@ class _Reader:
             ca=None if ca is None else self._root / Path(ca).expanduser(),
             timeout_s=node.number("timeout", 1.0),
             samples_per_s=node.number("samples_per_second", 20.0),
+            looks_at_once=node.count("looks_at_once") or 1,
             probe=node.flag("probe", default=True),
             master_name=sentinel.text("master") if sentinel else None,
             sentinels=sentinel.addresses("nodes") if sentinel else (),
@@ -461,6 +463,7 @@ _ENDPOINT_KEYS = {
     "ca",
     "timeout",
     "samples_per_second",
+    "looks_at_once",
     "probe",
     "sentinel",
 }

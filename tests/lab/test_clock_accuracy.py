@@ -8,6 +8,7 @@ that is always well, on the same loop, was late at that time.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -160,6 +161,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         Endpoint("redis", EndpointKind.REDIS, f"redis://{at}:{ports['valkey']}", user="app", password="pw"),
         Endpoint("always well", EndpointKind.TCP, f"tcp://{at}:{ports['admin']}"),
     ]
+    # a second of looks, so that one that hangs hides nothing
+    endpoints = [dataclasses.replace(each, looks_at_once=21) for each in endpoints]
     prober = Prober({each.name: each for each in endpoints})
     with httpx.Client(base_url=f"http://{at}:{ports['admin']}", timeout=WITHIN_S) as admin:
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.inventory import Endpoint, EndpointKind
 from drillbook.probe import take
-from drillbook.sampling import MOST_AT_ONCE, Sampler, Spare
+from drillbook.sampling import Sampler, Spare
 from drillbook.series import Sample
 
 pytestmark = pytest.mark.unit
@@ -52,6 +52,7 @@ def sampled(
     kind: type[Line] = Line,
     timeout_s: float = TIMEOUT_S,
     per_s: float = 100.0,
+    most: int = 11,
     spare: Spare | None = None,
 ) -> tuple[list[Sample], list[Line]]:
     """Samples until there are enough, and the lines that took them. A look is told its number, from 0."""
@@ -71,7 +72,9 @@ def sampled(
             if enough(kept):
                 done.set()
 
-        endpoint = Endpoint("it", EndpointKind.TCP, "tcp://127.0.0.1:1", timeout_s=timeout_s, samples_per_s=per_s)
+        endpoint = Endpoint(
+            "it", EndpointKind.TCP, "tcp://127.0.0.1:1", timeout_s=timeout_s, samples_per_s=per_s, looks_at_once=most
+        )
         sampler = Sampler(endpoint, line, lambda each: take(each, timeout_s), keep, spare)
         task = asyncio.create_task(sampler.run(0.0))
         async with asyncio.timeout(DEADLINE_S):
@@ -110,6 +113,13 @@ def test_one_whose_lines_are_dear_is_asked_one_look_after_the_other() -> None:
     assert len(lines) == 1
 
 
+def test_unless_more_are_asked_for_it_is_one_look_after_the_other() -> None:
+    kept, lines = sampled(lambda number: for_ever() if number == 0 else at_once(), lambda kept: len(kept) >= 2, most=1)
+    assert Endpoint("it", EndpointKind.TCP, "tcp://127.0.0.1:1").looks_at_once == 1
+    assert kept[0].done_s <= kept[1].sent_s
+    assert len(lines) == 1
+
+
 def test_where_all_further_looks_are_under_way_it_is_one_after_the_other() -> None:
     spare = Spare(0)
     kept, lines = sampled(
@@ -138,8 +148,8 @@ def test_looks_that_answer_are_made_by_one_line() -> None:
     assert len(lines) == 1
 
 
-@pytest.mark.parametrize(("timeout_s", "most"), [(0.1, 11), (2.0, MOST_AT_ONCE)])
-def test_so_many_looks_are_under_way_at_most(timeout_s: float, most: int) -> None:
+@pytest.mark.parametrize("most", [2, 11])
+def test_so_many_looks_are_under_way_at_most(most: int) -> None:
     under_way, peak = 0, 0
 
     async def look() -> object:
@@ -151,7 +161,7 @@ def test_so_many_looks_are_under_way_at_most(timeout_s: float, most: int) -> Non
         finally:
             under_way -= 1
 
-    sampled(lambda _number: look(), lambda kept: len(kept) > most, timeout_s=timeout_s)
+    sampled(lambda _number: look(), lambda kept: len(kept) > most, timeout_s=0.1, most=most)
     assert 2 <= peak <= most
 
 
