@@ -7,7 +7,7 @@ TOX_ARGS ?= -e py,lint,type
 RUNS ?= 5
 PARTS ?=
 FEATURES ?= features/redis_failover.feature
-LABS ?= 4
+LABS ?=
 READY := $(VENV)/.ready
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,8 +31,9 @@ drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence l
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(FEATURES)
 
-drills: $(READY) ## every drill with its controls on LABS=4 labs side by side, one table (FEATURES=... for some)
-	@$(BIN)/drillbook drills --labs $(LABS) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES))
+drills: $(READY) ## every drill with its controls on labs side by side, one table (LABS=N, default one a core; FEATURES=...)
+	-@$(BIN)/drillbook lab node
+	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES))
 
 plan: $(READY) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
 	@$(BIN)/pytest --plan $(FEATURES)

@@ -78,7 +78,9 @@ def prove(
 def drills(
     context: typer.Context,
     features: Annotated[list[str] | None, typer.Argument(help="features or node ids (default: features/)")] = None,
-    labs: Annotated[int, typer.Option("--labs", help="how many labs side by side")] = 4,
+    labs: Annotated[
+        int | None, typer.Option("--labs", help="how many labs side by side (default: one for each core)")
+    ] = None,
 ) -> None:
     """Run every drill and its controls on labs of their own, side by side, and write one table of all.
 

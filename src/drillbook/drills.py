@@ -3,8 +3,9 @@
 The rule: nothing passes by silence. A scenario that no lab took, a child that ended without telling how, a control that
 was not run: each stands in the table, and the exit status is not 0.
 
-A drill mostly waits, so that more labs than cores are of use. Each lab is an environment of its own (name, lock,
-journal) and serves one pytest at a time.
+A drill mostly waits, but its lab does not: at 50 jobs a second one takes half a core, and labs that starve each other
+never end their backlog. So there is one for each core unless more are asked for. Each lab is an environment of its own
+(name, lock, journal) and serves one pytest at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import queue
 import shutil
 import sys
@@ -228,8 +230,9 @@ def _record(folder: str | None) -> Mapping[str, Any] | None:
     return record
 
 
-def run(features: Sequence[str], labs: int, options: Sequence[str], say: Say) -> int:
+def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:
     """Drill everything, write the table below the evidence folder, and give the exit status. Raises DrillbookError."""
+    labs = (os.cpu_count() or 1) if labs is None else labs
     if labs < 1:
         raise DrillbookError(f"--labs {labs}: at least one lab is needed")
     listing = listed(features)
