@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]
 
-from drillbook.featuretext import ACCEPTS_DATA_LOSS, tag_values
+from drillbook.featuretext import ACCEPTS_DATA_LOSS
 from drillbook.phases import StepKind
 from drillbook.pysource import parsed
 
@@ -44,12 +44,6 @@ class Destroyer:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}: {self.what}"
-
-
-def accepted(tags: Iterable[str]) -> int | None:
-    """How many acknowledged jobs the scenario is to lose, exactly; None when it accepts no loss."""
-    values = tag_values(tags, ACCEPTS_DATA_LOSS)
-    return int(values[0]) if values else None
 
 
 def refusal(found: object, scenario: str, where: str) -> str:

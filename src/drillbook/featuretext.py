@@ -360,3 +360,9 @@ def _scenario_text(template: ScenarioTemplate, sources: Sequence[ExamplesTable])
         for values, source_row in zip(examples.as_contexts(), source.table_body or (), strict=True)
     ]
     return ScenarioText(template, True, tuple(rows))
+
+
+def accepted_loss(tags: Iterable[str]) -> int | None:
+    """How many acknowledged jobs the scenario is to lose, exactly; None when it accepts no loss."""
+    values = tag_values(tags, ACCEPTS_DATA_LOSS)
+    return int(values[0]) if values else None

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drillbook.dataloss import accepted
 from drillbook.errors import DrillbookError
+from drillbook.featuretext import accepted_loss
 from drillbook.timeline import Event
 from drillbook.vocabulary import parse_duration
 
@@ -38,7 +38,10 @@ class Objectives:
                 "recovery_started"
             ) from error
         return cls(
-            parse_duration(values["rto"]) if "rto" in values else None, event, values.get("severity"), accepted(tags)
+            parse_duration(values["rto"]) if "rto" in values else None,
+            event,
+            values.get("severity"),
+            accepted_loss(tags),
         )
 
     def as_record(self) -> Mapping[str, Any]:

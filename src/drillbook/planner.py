@@ -21,9 +21,10 @@ from pytest_bdd.utils import get_required_args
 
 from drillbook import communication
 from drillbook.collection import ScenarioItem
-from drillbook.dataloss import accepted, changes, first_destroyer, refusal
+from drillbook.dataloss import changes, first_destroyer, refusal
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills
+from drillbook.featuretext import accepted_loss
 from drillbook.guard import permit
 from drillbook.harmless import suspicion
 from drillbook.inventory import Inventory
@@ -255,7 +256,7 @@ class _Scenario:
             )
 
     def _playbooks(self, intent: Intent, planned: PlannedStep) -> list[PlaybookPlan]:
-        if accepted(self.item.tags) is None:
+        if accepted_loss(self.item.tags) is None:
             found = first_destroyer(self.planner.session.root, changes(intent.kind, intent.name))
             if found is not None:
                 where = f"{self.item.feature_path}:{self.item.line}"

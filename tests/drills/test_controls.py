@@ -24,7 +24,7 @@ BLIP = """\
     - name: The flag is set
       ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}
     - name: It heals by itself
-      ansible.builtin.command: {argv: [sh, -c, "exec >/dev/null 2>&1; (sleep 2; rm -f '{{ flag }}') &"]}
+      ansible.builtin.command: {argv: [sh, -c, "trap '' HUP; exec >/dev/null 2>&1; (sleep 2; rm -f '{{ flag }}') &"]}
       changed_when: false
 """
 

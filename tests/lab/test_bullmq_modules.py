@@ -88,7 +88,9 @@ class Modules:
 
 @pytest.fixture
 def modules(lab: RunningLab, tmp_path: Path) -> Iterator[Modules]:
-    yield Modules(lab, tmp_path)
+    made = Modules(lab, tmp_path)
+    made.run("bullmq_clear", what="failed")  # of a test before, in another file
+    yield made
 
 
 def test_a_stuck_job_is_failed_with_its_reason_and_retried(modules: Modules) -> None:

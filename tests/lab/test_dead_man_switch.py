@@ -504,6 +504,8 @@ def test_dropped_packets_pass_again_and_other_rules_stay(tmp_path: Path, after: 
     environment = {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "HOME": str(tmp_path),
+        # Ansible asks the system for root's home: not the user's own, who is root in the namespace only
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_LIBRARY": str(playbooks / "library"),
         "ANSIBLE_MODULE_UTILS": str(playbooks / "module_utils"),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.dataloss import accepted, destroyers, refusal, required
+from drillbook.dataloss import destroyers, refusal, required
+from drillbook.featuretext import accepted_loss
 from drillbook.ledger import Account
 from drillbook.lint.dataloss import check
 from drillbook.lint.repository import Repository, ScenarioFacts, StepFacts
@@ -182,7 +183,7 @@ def test_exactly_so_many(account: Account, lost: int, sound: bool) -> None:
     ],
 )
 def test_the_tag(tags: set[str], count: int | None) -> None:
-    assert accepted(tags) == count
+    assert accepted_loss(tags) == count
 
 
 def test_what_is_right_at_the_end() -> None:

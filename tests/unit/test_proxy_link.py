@@ -254,11 +254,16 @@ def free_port() -> int:
 
 async def nothing_is_left(folder: Path, encrypted: bool, end: Callable[[Staging], Awaitable[None]]) -> None:
     servers, clients = contexts(folder) if encrypted else (None, None)
-    server_port, listen = free_port(), free_port()
-    link = Link("link", listen, server_port, servers, {})
-    staging = Staging(link, clients)
-    server = await asyncio.start_server(staging.answer, HOST, server_port)
-    await link.enable(True)
+    staging = Staging(Link("link", free_port(), 0, servers, {}), clients)
+    server = await asyncio.start_server(staging.answer, HOST, 0)
+    link = staging.link
+    link.upstream = server.sockets[0].getsockname()[1]
+    while True:  # somebody else may have taken the free port meanwhile
+        try:
+            await link.enable(True)
+            break
+        except OSError:
+            link.listen = free_port()
     try:
         before = descriptors()
         await end(staging)

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.collection import FeatureFile, ScenarioItem
-from drillbook.dataloss import accepted
 from drillbook.errors import DrillbookError
+from drillbook.featuretext import accepted_loss
 from drillbook.lint.findings import Finding
 from drillbook.lint.repository import DefinitionFacts, Repository, ScenarioFacts, StepFacts
 from drillbook.plan import PlanningDrill
@@ -111,7 +111,7 @@ class _Kept:
         for item in items:
             if not isinstance(item, ScenarioItem):
                 continue
-            drill = PlanningDrill(resolved, lost=accepted(item.tags) or 0)
+            drill = PlanningDrill(resolved, lost=accepted_loss(item.tags) or 0)
             self.scenarios.append(_scenario(item, drill, self.session))
             used |= {id(each.context) for each in item.plan.definitions}
             feature = item.getparent(FeatureFile)

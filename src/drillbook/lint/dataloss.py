@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drillbook.dataloss import accepted, changes, first_destroyer, refusal
-from drillbook.featuretext import ACCEPTS_DATA_LOSS
+from drillbook.dataloss import changes, first_destroyer, refusal
+from drillbook.featuretext import ACCEPTS_DATA_LOSS, accepted_loss
 from drillbook.lint.findings import Finding, Severity
 from drillbook.lint.repository import Repository, ScenarioFacts
 from drillbook.phases import StepKind
@@ -24,7 +24,7 @@ def check(repository: Repository) -> Iterator[Finding]:
 
 
 def _drill(scenario: ScenarioFacts, repository: Repository) -> Iterator[Finding]:
-    allowed = accepted(scenario.tags)
+    allowed = accepted_loss(scenario.tags)
     destroys = False
     for step in scenario.steps:
         for kind, name in step.playbooks:
