@@ -37,12 +37,8 @@ class Objectives:
                 f"@rto-from:{clock}: no such event; the RTO runs from fault_injected, symptom_observed or "
                 "recovery_started"
             ) from error
-        return cls(
-            parse_duration(values["rto"]) if "rto" in values else None,
-            event,
-            values.get("severity"),
-            accepted_loss(tags),
-        )
+        rto_s = parse_duration(values["rto"]) if "rto" in values else None
+        return cls(rto_s, event, values.get("severity"), accepted_loss(tags))
 
     def as_record(self) -> Mapping[str, Any]:
         """As drill.json keeps it."""

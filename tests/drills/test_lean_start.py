@@ -27,7 +27,7 @@ NEVER = (
     "xmlschema",
 )
 """By neither: Ansible runs in processes of its own, and no endpoint of this repository is a database or Redis."""
-NOT_TO_COLLECT = ("ansible_runner", "jinja2", "pexpect", "psutil", "yaml")
+NOT_TO_COLLECT = ("ansible_runner", "jinja2", "pexpect", "psutil")
 OF_ONE_COMMAND = ("drillbook.harmless", "drillbook.lint", "drillbook.planner", "drillbook.render.html")
 
 SEEN = """\
