@@ -19,16 +19,14 @@ RETURN = """
 closed: {description: Number of connections that were closed, type: int, returned: success}
 """
 
-import redis
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_node import ARGUMENTS, node
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **ARGUMENTS,
             "user": {"type": "str", "required": True},
             "enabled": {"type": "bool", "required": True},
         },
@@ -36,20 +34,15 @@ def main() -> None:
     )
     asked = module.params
     closed = 0
-    try:
-        with redis.Redis(
-            asked["host"], asked["port"], password=asked["password"], socket_timeout=5, decode_responses=True
-        ) as node:
-            account = node.acl_getuser(asked["user"])
-            if account is None:
-                module.fail_json(msg=f"{asked['host']}:{asked['port']} has no account {asked['user']!r}")
-            changed = ("on" in account["flags"]) is not asked["enabled"]
-            if changed and not module.check_mode:
-                node.execute_command("ACL", "SETUSER", asked["user"], "on" if asked["enabled"] else "off")
-                if not asked["enabled"]:
-                    closed = int(node.execute_command("CLIENT", "KILL", "USER", asked["user"]))
-    except redis.RedisError as error:
-        module.fail_json(msg=f"{asked['host']}:{asked['port']}: {error}")
+    with node(module) as redis:
+        account = redis.acl_getuser(asked["user"])
+        if account is None:
+            module.fail_json(msg=f"{asked['host']}:{asked['port']} has no account {asked['user']!r}")
+        changed = ("on" in account["flags"]) is not asked["enabled"]
+        if changed and not module.check_mode:
+            redis.execute_command("ACL", "SETUSER", asked["user"], "on" if asked["enabled"] else "off")
+            if not asked["enabled"]:
+                closed = int(redis.execute_command("CLIENT", "KILL", "USER", asked["user"]))
     module.exit_json(changed=changed, closed=closed)
 
 

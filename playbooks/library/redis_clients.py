@@ -28,8 +28,9 @@ closed: {description: Number of connections that were closed, type: int, returne
 
 from collections import Counter
 
-import redis
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_node import ARGUMENTS, node
+from redis.exceptions import RedisError
 
 FULL = "max number of clients"
 NOT_IDLE = set("SMOPbxu")  # replica, primary, monitor, subscriber, blocked, in a transaction, unblocked
@@ -38,38 +39,30 @@ NOT_IDLE = set("SMOPbxu")  # replica, primary, monitor, subscriber, blocked, in 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **ARGUMENTS,
             "idle_for": {"type": "int"},
             "above": {"type": "float", "default": 0.8},
         },
         supports_check_mode=True,
     )
     asked = module.params
-    try:
-        with redis.Redis(
-            asked["host"],
-            asked["port"],
-            password=asked["password"],
-            socket_timeout=5,
-            decode_responses=True,
-            retry=None,
-        ) as node:
-            own = node.client_id()
-            clients = [each for each in node.client_list() if int(each["id"]) != own]
-            limit = int(node.config_get("maxclients")["maxclients"])
-            closed = 0
-            if asked["idle_for"] is not None and len(clients) > asked["above"] * limit:
-                for each in clients:
-                    if int(each["idle"]) >= asked["idle_for"] and not NOT_IDLE & set(each["flags"]):
-                        if not module.check_mode:
-                            node.client_kill_filter(_id=each["id"])
-                        closed += 1
-    except redis.RedisError as error:
-        if FULL in str(error):
-            module.exit_json(changed=False, refused=True)
-        module.fail_json(msg=f"{asked['host']}:{asked['port']}: {error}")
+    # at its limit Redis refuses at once: to ask again would only wait
+    with node(module, retry=None) as redis:
+        try:
+            own = redis.client_id()
+        except RedisError as error:
+            if FULL in str(error):
+                module.exit_json(changed=False, refused=True)
+            raise
+        clients = [each for each in redis.client_list() if int(each["id"]) != own]
+        limit = int(redis.config_get("maxclients")["maxclients"])
+        closed = 0
+        if asked["idle_for"] is not None and len(clients) > asked["above"] * limit:
+            for each in clients:
+                if int(each["idle"]) >= asked["idle_for"] and not NOT_IDLE & set(each["flags"]):
+                    if not module.check_mode:
+                        redis.client_kill_filter(_id=each["id"])
+                    closed += 1
     names = Counter(each["name"] or each["user"] for each in clients)
     module.exit_json(
         changed=closed > 0, refused=False, connected=len(clients), limit=limit, names=dict(names), closed=closed

@@ -26,16 +26,14 @@ listed_ms: {description: Milliseconds that the longest listing command took, typ
 import time
 from typing import Any
 
-import redis
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_node import ARGUMENTS, node
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **ARGUMENTS,
             "pattern": {"type": "str", "required": True},
             "list_with": {"choices": ["scan", "keys"], "default": "scan"},
             "delete_with": {"choices": ["unlink", "del"], "default": "unlink"},
@@ -45,25 +43,23 @@ def main() -> None:
     )
     asked = module.params
     longest, deleted = 0.0, 0
-    try:
-        with redis.Redis(asked["host"], asked["port"], password=asked["password"], socket_timeout=60) as node:
-            keys: list[Any] = []
-            cursor: Any = None
-            while cursor != 0:
-                began = time.monotonic()
-                if asked["list_with"] == "keys":
-                    cursor, found = 0, node.keys(asked["pattern"])
-                else:
-                    cursor, found = node.scan(cursor or 0, match=asked["pattern"], count=asked["portion"])
-                longest = max(longest, time.monotonic() - began)
-                keys += found
-            keys = list(dict.fromkeys(keys))  # SCAN may name a key twice
-            delete = node.delete if asked["delete_with"] == "del" else node.unlink
-            for start in range(0, len(keys), asked["portion"]):
-                some = keys[start : start + asked["portion"]]
-                deleted += len(some) if module.check_mode else delete(*some)
-    except redis.RedisError as error:
-        module.fail_json(msg=f"{asked['host']}:{asked['port']}: {error}")
+    # KEYS on a large database takes long, which is what it is here for
+    with node(module, socket_timeout=60, decode_responses=False) as redis:
+        keys: list[Any] = []
+        cursor: Any = None
+        while cursor != 0:
+            began = time.monotonic()
+            if asked["list_with"] == "keys":
+                cursor, found = 0, redis.keys(asked["pattern"])
+            else:
+                cursor, found = redis.scan(cursor or 0, match=asked["pattern"], count=asked["portion"])
+            longest = max(longest, time.monotonic() - began)
+            keys += found
+        keys = list(dict.fromkeys(keys))  # SCAN may name a key twice
+        delete = redis.delete if asked["delete_with"] == "del" else redis.unlink
+        for start in range(0, len(keys), asked["portion"]):
+            some = keys[start : start + asked["portion"]]
+            deleted += len(some) if module.check_mode else delete(*some)
     module.exit_json(changed=deleted > 0, deleted=deleted, listed_ms=round(longest * 1000, 1))
 
 

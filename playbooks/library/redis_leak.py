@@ -64,10 +64,10 @@ os.close(1)
 while held and os.path.exists(file) and time.monotonic() < until:
     if os.path.exists(file + ".grown"):
         held = [one for one in held if not gone(one)]
-        time.sleep(0.1)
+        time.sleep(0.1)  # how often it looks whether its file is gone
     else:
         grow()
-        time.sleep(0.01)
+        time.sleep(0.01)  # how soon it takes what becomes free
 """
 
 
@@ -122,7 +122,7 @@ def end(asked: dict) -> dict:
                 raise
         if time.monotonic() > until:
             return {"changed": there, "held": held, "limit": now}
-        time.sleep(0.1)
+        time.sleep(0.1)  # a poll with a deadline
 
 
 def main() -> None:

@@ -21,33 +21,22 @@ replicas: {description: Number of replicas that are online, type: int, returned:
 enabled_users: {description: Accounts that are switched on, type: list, returned: success}
 """
 
-import redis
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_node import ARGUMENTS, node
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "host": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
-            "sentinel": {"type": "bool", "default": False},
-        },
+        argument_spec={**ARGUMENTS, "sentinel": {"type": "bool", "default": False}},
         supports_check_mode=True,
     )
-    asked = module.params
-    try:
-        with redis.Redis(
-            asked["host"], asked["port"], password=asked["password"], socket_timeout=5, decode_responses=True
-        ) as node:
-            if asked["sentinel"]:
-                watched = node.sentinel_masters()
-                up = sorted(name for name, state in watched.items() if not (state["is_sdown"] or state["is_odown"]))
-                module.exit_json(changed=False, primaries=up)
-            info = node.info("replication")
-            users = [line.split()[1] for line in node.acl_list() if " on " in line]
-    except redis.RedisError as error:
-        module.fail_json(msg=f"{asked['host']}:{asked['port']} does not answer: {error}")
+    with node(module) as redis:
+        if module.params["sentinel"]:
+            watched = redis.sentinel_masters()
+            up = sorted(name for name, state in watched.items() if not (state["is_sdown"] or state["is_odown"]))
+            module.exit_json(changed=False, primaries=up)
+        info = redis.info("replication")
+        users = [line.split()[1] for line in redis.acl_list() if " on " in line]
     online = [key for key, value in info.items() if key.startswith("slave") and isinstance(value, dict)]
     module.exit_json(
         changed=False,

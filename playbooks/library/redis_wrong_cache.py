@@ -11,7 +11,8 @@ description:
     entries of the same prefix, which expire after an hour.
   - C(right) deletes every entry that was made wrong or was added, and no other.
 options:
-  port: {description: Port of the node on this host, type: int, required: true}
+  host: {description: Address of the node, type: str, default: 127.0.0.1}
+  port: {description: Port of the node, type: int, required: true}
   password: {description: Password of the default account, type: str, required: true}
   pattern: {description: Pattern of the entries, ending in C(*), type: str, required: true}
   state: {description: What is true afterwards, type: str, choices: [wrong, right], required: true}
@@ -26,8 +27,8 @@ left: {description: Number of wrong or added entries that are there now, type: i
 
 import json
 
-import redis
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.redis_node import ARGUMENTS, node
 
 WRONG = {"wrong": True}
 ADDED = "old-"
@@ -39,21 +40,21 @@ end
 PORTION = 5000
 
 
-def portions(node, pattern: str):
+def portions(redis, pattern: str):
     cursor = None
     while cursor != 0:
-        cursor, keys = node.scan(cursor or 0, match=pattern, count=PORTION)
+        cursor, keys = redis.scan(cursor or 0, match=pattern, count=PORTION)
         if keys:
             yield keys
 
 
-def wrong_of(node, pattern: str):
+def wrong_of(redis, pattern: str):
     """The keys that are wrong or were added, in portions."""
     added = pattern[:-1] + ADDED
-    for keys in portions(node, pattern):
+    for keys in portions(redis, pattern):
         ours = [key for key in keys if key.startswith(added)]
         others = [key for key in keys if not key.startswith(added)]
-        texts = node.mget(others) if others else []
+        texts = redis.mget(others) if others else []
         found = [
             key
             for key, text in zip(others, texts, strict=True)
@@ -63,28 +64,27 @@ def wrong_of(node, pattern: str):
             yield ours + found
 
 
-def make_wrong(node, asked: dict) -> int:
+def make_wrong(redis, asked: dict) -> int:
     entries = 0
-    for keys in portions(node, asked["pattern"]):
+    for keys in portions(redis, asked["pattern"]):
         for key in keys:
-            text = node.get(key)
+            text = redis.get(key)
             if text is None or key.startswith(asked["pattern"][:-1] + ADDED):
                 continue
             if asked["most"] and entries >= asked["most"]:
                 break
             entries += 1
-            node.set(key, json.dumps({**json.loads(text), asked["member"]: WRONG}), keepttl=True)
+            redis.set(key, json.dumps({**json.loads(text), asked["member"]: WRONG}), keepttl=True)
     for first in range(1, asked["further"] + 1, PORTION):
         last = min(first + PORTION - 1, asked["further"])
-        node.eval(FILL, 1, asked["pattern"][:-1] + ADDED, first, last)
+        redis.eval(FILL, 1, asked["pattern"][:-1] + ADDED, first, last)
     return entries
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "port": {"type": "int", "required": True},
-            "password": {"type": "str", "required": True, "no_log": True},
+            **ARGUMENTS,
             "pattern": {"type": "str", "required": True},
             "state": {"choices": ["wrong", "right"], "required": True},
             "member": {"type": "str", "default": "value"},
@@ -94,19 +94,14 @@ def main() -> None:
     )
     asked = module.params
     entries = removed = 0
-    try:
-        with redis.Redis(
-            port=asked["port"], password=asked["password"], socket_timeout=60, decode_responses=True
-        ) as node:
-            if asked["state"] == "wrong":
-                entries = make_wrong(node, asked)
-                left = entries + asked["further"]
-            else:
-                for keys in wrong_of(node, asked["pattern"]):
-                    removed += node.unlink(*keys)
-                left = sum(len(keys) for keys in wrong_of(node, asked["pattern"]))
-    except redis.RedisError as error:
-        module.fail_json(msg=f"127.0.0.1:{asked['port']}: {error}")
+    with node(module, socket_timeout=60) as redis:
+        if asked["state"] == "wrong":
+            entries = make_wrong(redis, asked)
+            left = entries + asked["further"]
+        else:
+            for keys in wrong_of(redis, asked["pattern"]):
+                removed += redis.unlink(*keys)
+            left = sum(len(keys) for keys in wrong_of(redis, asked["pattern"]))
     module.exit_json(changed=bool(entries or removed), entries=entries, left=left)
 
 
