@@ -18,7 +18,10 @@ from typing import Any
 import psutil
 import pytest
 
+from drillbook_lab.testing import RunningLab
+
 MINI = Path(__file__).parent / "mini"
+ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120
 OTHERS = tuple(
     word for name in ("hypothesispytest", "valkey", "anyio", "platformdirs") for word in ("-p", f"no:{name}")
@@ -57,6 +60,9 @@ class Mini:
     root: Path
     python: list[str] = field(default_factory=lambda: [sys.executable])
     """The interpreter, and its options."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """What a child's environment has beside the test's own."""
+    deadline_s: float = DEADLINE_S
 
     @property
     def broken(self) -> bool:
@@ -91,16 +97,16 @@ class Mini:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=self.deadline_s,
             check=False,
-            env=compiling(dict(os.environ)),
+            env=compiling(dict(os.environ)) | self.variables,
         )
         return Ran(done.returncode, done.stdout, self.root)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a child; what `more` names is set in it."""
         # coverage's own lock does not survive an exception from a signal handler: the process would hang
-        return compiling(unmeasured()) | more
+        return compiling(unmeasured()) | self.variables | more
 
     def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
         """pytest, under way; read its output with `read_until`. `more` are variables of its environment."""
@@ -118,6 +124,20 @@ class Mini:
         """The journal's lines."""
         lines = (self.root / ".drillbook/journal-mini.ndjson").read_text().splitlines()
         return [json.loads(line.split(" ", 1)[1]) for line in lines]
+
+
+def lab_drills(lab: RunningLab, root: Path, *, features: bool = False, ini: str = "") -> Mini:
+    """A copy of this repository's drills that runs on this lab; without its features unless they are asked for."""
+    copied_drills(root, features=features, ini=ini)
+    return Mini(root, variables={"DRILLBOOK_LAB_STATE": str(lab.lab.state)}, deadline_s=2 * DEADLINE_S)
+
+
+def copied_drills(root: Path, *, features: bool = False, ini: str = "") -> None:
+    """Steps, playbooks and inventories of this repository; `ini` are further lines of pytest's configuration."""
+    for folder in ("steps", "playbooks", "inventories", *(("features",) if features else ())):
+        shutil.copytree(ROOT / folder, root / folder)
+    (root / "features").mkdir(exist_ok=True)
+    (root / "pyproject.toml").write_text(f'[tool.pytest]\nminversion = "9.1"\n{ini}')
 
 
 def unmeasured() -> dict[str, str]:

@@ -27,7 +27,7 @@ import pytest
 from drillbook.journal import Journal
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import DEADLINE_S, guardians, left_over, records, wait_for
+from .conftest import DEADLINE_S, copied_drills, guardians, left_over, records, wait_for
 from .killer import BOUNDARIES, killing
 
 pytestmark = pytest.mark.lab
@@ -99,10 +99,7 @@ class Drills:
 def drills(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Drills:
     """The repository; each drill was run once, and passed."""
     root = tmp_path_factory.mktemp("crash")
-    for folder in ("steps", "playbooks", "inventories"):
-        shutil.copytree(ROOT / folder, root / folder)
-    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\n')
-    (root / "features").mkdir()
+    copied_drills(root)
     made = Drills(root, lab, {})
     for name, (fault, recovery) in DRILLS.items():
         text = FEATURE.format(name=name, fault=fault, recovery=recovery)

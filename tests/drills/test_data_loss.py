@@ -6,9 +6,6 @@ The recovery takes the traces of three jobs out of the system's own books: to th
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,7 +13,7 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import DEADLINE_S, Mini, Ran
+from .conftest import Ran, lab_drills
 
 pytestmark = pytest.mark.lab
 
@@ -55,11 +52,8 @@ def lab() -> Iterator[RunningLab]:
 @pytest.fixture
 def run(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
     """Runs the feature in a copy of this repository's drills, with a recovery that throws three jobs away."""
-    root = tmp_path / "drills"
-    for folder in ("steps", "playbooks", "inventories"):
-        shutil.copytree(ROOT / folder, root / folder)
-    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\ndrillbook_report = false\n')
-    (root / "features").mkdir()
+    mini = lab_drills(lab, tmp_path / "drills", ini="drillbook_report = false\n")
+    root = mini.root
     with (root / "steps/queue.py").open("a") as steps:
         steps.write(STEP)
     postgres = lab.contract["postgres"]
@@ -83,17 +77,7 @@ def run(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
 
     def ran(tag: str, criterion: str = "") -> Ran:
         (root / "features/data.feature").write_text(FEATURE.format(tag=tag, criterion=criterion))
-        done = subprocess.run(
-            Mini(root).command(),
-            cwd=root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=2 * DEADLINE_S,
-            check=False,
-            env={**os.environ, "DRILLBOOK_LAB_STATE": str(lab.lab.state)},
-        )
-        return Ran(done.returncode, done.stdout, root)
+        return mini.pytest()
 
     yield ran
     lab.heal()

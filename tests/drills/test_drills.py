@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from .conftest import ended, wait_for
+from .conftest import copied_drills, ended, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -55,10 +55,7 @@ LONG_S = 580.0
 def root(tmp_path: Path) -> Path:
     """A copy of this repository's drills, with two small ones."""
     root = tmp_path / "drills"
-    for folder in ("steps", "playbooks", "inventories"):
-        shutil.copytree(ROOT / folder, root / folder)
-    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\n')
-    (root / "features").mkdir()
+    copied_drills(root)
     (root / "features/x.feature").write_text(FEATURE)
     return root
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import DEADLINE_S, Mini, Ran
+from .conftest import Mini, Ran, lab_drills
 
 pytestmark = pytest.mark.lab
 
@@ -46,27 +44,12 @@ def lab() -> Iterator[RunningLab]:
 @pytest.fixture
 def repository(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
     """Runs the feature in a copy of this repository's drills, after an edit."""
-    root = tmp_path / "drills"
-    for folder in ("steps", "playbooks", "inventories"):
-        shutil.copytree(ROOT / folder, root / folder)
-    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\n')
-    (root / "features").mkdir()
+    mini = lab_drills(lab, tmp_path / "drills")
 
     def run(edit: Callable[[Mini], None] = lambda _mini: None, *, alert: int = 60, jobs: int = 60) -> Ran:
-        mini = Mini(root)
-        (root / "features/redis.feature").write_text(FEATURE.format(alert=alert, jobs=jobs))
+        (mini.root / "features/redis.feature").write_text(FEATURE.format(alert=alert, jobs=jobs))
         edit(mini)
-        done = subprocess.run(
-            mini.command(),
-            cwd=root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=2 * DEADLINE_S,
-            check=False,
-            env={**os.environ, "DRILLBOOK_LAB_STATE": str(lab.lab.state)},
-        )
-        return Ran(done.returncode, done.stdout, root)
+        return mini.pytest()
 
     yield run
     lab.heal()

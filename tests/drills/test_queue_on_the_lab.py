@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import DEADLINE_S, Mini, Ran
+from .conftest import Ran, lab_drills
 
 pytestmark = pytest.mark.lab
 
@@ -31,27 +28,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 @pytest.fixture
 def drill(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
     """Runs one scenario of this repository in a copy of its drills, after an edit: (file, old text, new text)."""
-    root = tmp_path / "drills"
-    for folder in ("features", "steps", "playbooks", "inventories"):
-        shutil.copytree(ROOT / folder, root / folder)
-    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\n')
+    mini = lab_drills(lab, tmp_path / "drills", features=True)
 
     def run(node: str, *edits: tuple[str, str, str]) -> Ran:
-        for name, old, new in edits:
-            text = (root / name).read_text()
-            assert old in text, f"{name} does not hold {old!r} any more"
-            (root / name).write_text(text.replace(old, new))
-        done = subprocess.run(
-            Mini(root).command(node),
-            cwd=root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=2 * DEADLINE_S,
-            check=False,
-            env={**os.environ, "DRILLBOOK_LAB_STATE": str(lab.lab.state)},
-        )
-        return Ran(done.returncode, done.stdout, root)
+        for edit in edits:
+            mini.replace(*edit)
+        return mini.pytest(node)
 
     yield run
     lab.heal()
