@@ -71,8 +71,8 @@ class Load:
 
         `fields` stand in the body instead of those of the inventory ({"payload": {"work_ms": 300}}).
         """
-        if fields:
-            self._body = json.dumps({**_members(self._work.submit_body), **fields})
+        body = self._work.submit_body
+        self._body = json.dumps({**_members(body), **fields} if fields else body)
         self._left = count
         self._rate = per_second
         self.rates.append(Rate(time.monotonic(), per_second))  # after the rate itself: this is what the loop looks at
