@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import pexpect  # type: ignore[import-untyped]
+import pexpect
 import psutil
 import pytest
 

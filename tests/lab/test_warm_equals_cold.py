@@ -214,8 +214,9 @@ def test_a_run_that_is_ended_early_is_the_same(repository: Repository, way: str)
     warm, cold = repository.both("hangs", hang=hang, **options)
     assert (warm.status, warm.rc, warm.notes) == (cold.status, cold.rc, cold.notes)
     assert warm.status == {"cancel": "canceled", "timeout": "timeout"}[way]
-    started = [event["event"] for event in warm.events]
-    assert started == [event["event"] for event in cold.events]
+    # how much Ansible comes to say about its end is not the same twice
+    warm_events, cold_events = ([e["event"] for e in ran.events if e["event"] != "verbose"] for ran in (warm, cold))
+    assert warm_events == cold_events
 
 
 def test_ids_of_tasks_do_not_repeat(repository: Repository) -> None:

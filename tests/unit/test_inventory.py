@@ -19,6 +19,7 @@ from drillbook.evidence.redaction import Redactor
 from drillbook.inventory import EndpointKind, Environment, EnvironmentKind, Inventory, Prerequisites, Work
 from drillbook.resolved import ResolvedInventory
 from drillbook.secretnames import is_secret_header, is_secret_name
+from drillbook_lab.poll import until
 
 pytestmark = pytest.mark.unit
 
@@ -455,8 +456,12 @@ def test_a_look_that_takes_too_long_is_no_look_and_leaves_no_process() -> None:
     host = look(looking_at(connection="local"), deadline_s=0.2)
     with pytest.raises(CouldNotLookError, match=r"web did not answer within 0\.2 seconds: sleep 327\.5 & sleep 327\.5"):
         host.run("sleep 327.5 & sleep 327.5")
-    commands = [each.info["cmdline"] for each in psutil.process_iter(["cmdline"])]
-    assert ["sleep", "327.5"] not in commands
+
+    def left() -> bool:
+        return any(each.info["cmdline"] == ["sleep", "327.5"] for each in psutil.process_iter(["cmdline"]))
+
+    # they were killed; the kernel needs a moment to be done with them
+    until(lambda: not left(), what="the end of both processes", within_s=10, every_s=0.01)
 
 
 def test_ssh_is_called_as_ansible_calls_it() -> None:
