@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pexpect  # type: ignore[import-untyped]
+import pexpect
 import psutil
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from drillbook.featuretext import ACCEPTS_DATA_LOSS
 from drillbook.phases import StepKind

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml  # type: ignore[import-untyped]
+import yaml
 from jinja2 import nodes
 
 ASSERTIONS = ("ansible.builtin.assert", "assert", "ansible.legacy.assert")

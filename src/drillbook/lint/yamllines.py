@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 
 class Lined(dict[str, Any]):
@@ -22,7 +22,7 @@ class UnreadableError(Exception):
         self.line = line
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+class _Loader(yaml.SafeLoader):
     pass
 
 
@@ -42,8 +42,8 @@ def _tagged(loader: Any, _suffix: str, node: Any) -> object:
     return node.value if isinstance(node, yaml.ScalarNode) else None
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_Loader.add_multi_constructor("!", _tagged)
+yaml.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping, _Loader)
+yaml.add_multi_constructor("!", _tagged, _Loader)
 
 
 def load(text: str) -> object:
