@@ -37,7 +37,7 @@ def service(root: Path) -> Iterator[None]:
         while not (root / "port").exists():
             if time.monotonic() > end or process.poll() is not None:
                 raise SystemExit("the service of the tests does not start")
-            time.sleep(0.01)
+            time.sleep(0.01)  # a poll with a deadline
         yield
     finally:
         process.kill()

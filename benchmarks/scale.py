@@ -80,7 +80,7 @@ def _sample(port: int, endpoints: int, per_s: float) -> tuple[float, float]:
     looker = Prober(known)
     began_s = time.monotonic()
     with looker:
-        time.sleep(SECONDS)
+        time.sleep(SECONDS)  # for so long it samples: that is what is measured
     took_s = time.monotonic() - began_s
     count = sum(row.samples for row in looker.stats())
     assert looker.cpu_ratio is not None

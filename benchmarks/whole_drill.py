@@ -51,7 +51,7 @@ def redis_is(wanted):
             continue
         if found["components"]["redis"]["status"] == wanted:
             return True
-        time.sleep(0.05)
+        time.sleep(0.05)  # as often as the prober looks
     return False
 """
 
