@@ -16,6 +16,7 @@ RITUAL = """\
       ansible.builtin.command: "true"
       changed_when: false
 """
+# in a session of its own: a play that ends signals the process groups of its workers
 BLIP = """\
 - name: The service breaks for a moment
   hosts: all
@@ -24,7 +25,7 @@ BLIP = """\
     - name: The flag is set
       ansible.builtin.copy: {content: x, dest: "{{ flag }}", mode: "0644"}
     - name: It heals by itself
-      ansible.builtin.command: {argv: [sh, -c, "trap '' HUP; exec >/dev/null 2>&1; (sleep 2; rm -f '{{ flag }}') &"]}
+      ansible.builtin.command: {argv: [setsid, --fork, sh, -c, "exec >/dev/null 2>&1; sleep 2; rm -f '{{ flag }}'"]}
       changed_when: false
 """
 

@@ -9,8 +9,10 @@ import httpx
 import pytest
 from redis.client import Redis
 
+from drillbook_lab.app.jobs import job_id
+from drillbook_lab.poll import NotYet
 from drillbook_lab.testing import RunningLab
-from drillbook_lab.topology import MASTER_NAME, SENTINEL_DOWN_AFTER_MS
+from drillbook_lab.topology import MASTER_NAME, QUEUE_NAME, SENTINEL_DOWN_AFTER_MS
 
 pytestmark = pytest.mark.lab
 
@@ -47,11 +49,23 @@ def submit_until(lab: RunningLab, prefix: str, enough: Callable[[], bool]) -> li
 
 
 def assert_each_done_once(lab: RunningLab, prefix: str, acknowledged: list[str]) -> None:
-    def missing() -> set[str]:
-        return set(acknowledged) - set(lab.runs(prefix))
+    def all_done() -> bool:
+        missing = sorted(set(acknowledged) - set(lab.runs(prefix)))
+        if missing:
+            raise NotYet(f"{len(missing)} of {len(acknowledged)} are not done: {whereabouts(lab, missing[:3])}")
+        return True
 
-    lab.eventually("all acknowledged jobs", lambda: not missing(), within_s=120)
+    lab.eventually("all acknowledged jobs", all_done, within_s=120)
     assert {job: count for job, count in lab.runs(prefix).items() if count != 1} == {}
+
+
+def whereabouts(lab: RunningLab, jobs: list[str]) -> str:
+    """What Redis knows of these jobs, and the queue and its workers as they are: for the message of a failure."""
+    with lab.redis(lab.primary()) as node:
+        known = {job: node.hgetall(f"bull:{QUEUE_NAME}:{job_id(job)}") for job in jobs}
+        clients = [each["name"] for each in node.client_list()]
+    health = lab.health()
+    return f"{known}; clients {clients}; health {health}; {lab.api('GET', '/queue/metrics').text}"
 
 
 def test_a_cut_network_opens_the_breaker_fills_the_buffer_and_heals_by_itself(lab: RunningLab) -> None:

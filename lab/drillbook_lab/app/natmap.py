@@ -36,20 +36,22 @@ class LinkedSentinel(Sentinel):
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """Ask one sentinel after the other for a master that none of them takes for down."""
-        failure: Exception | None = None
-        for number, sentinel in enumerate(self.sentinels):
+        failures: list[Exception] = []
+        # a copy: another task may put its own first while this one waits for an answer
+        for sentinel in tuple(self.sentinels):
             try:
                 masters: Any = await sentinel.sentinel_masters()
             except (RedisError, OSError, TimeoutError) as error:
-                failure = failure or error
+                failures.append(error)
                 continue
             state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):
                 # The one that answered is asked first next time.
-                self.sentinels[0], self.sentinels[number] = sentinel, self.sentinels[0]
+                self.sentinels.sort(key=lambda each: each is not sentinel)
                 return HOST, self._translate(int(state["port"]))
-            failure = MasterNotFoundError(f"Sentinel knows no {service_name!r} primary that is up")
-        raise MasterNotFoundError(f"no primary for {service_name!r}: {failure}") from failure
+            failures.append(MasterNotFoundError(f"Sentinel knows no {service_name!r} primary that is up"))
+        reasons = "; ".join(dict.fromkeys(str(each) for each in failures))
+        raise MasterNotFoundError(f"no primary for {service_name!r}: {reasons}") from failures[0]
 
     async def discover_slaves(self, service_name: str) -> list[tuple[str, int]]:
         return [(HOST, self._translate(int(port))) for _, port in await super().discover_slaves(service_name)]
