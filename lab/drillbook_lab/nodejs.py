@@ -91,15 +91,20 @@ def install() -> None:
     beside.mkdir(parents=True)
     try:
         files.write(beside / "package.json", _text("package.json"))
-        done = subprocess.run(
-            [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"],
-            cwd=beside,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_INSTALL_TIMEOUT_S,
-        )
+        try:
+            done = subprocess.run(
+                [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"],
+                cwd=beside,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_INSTALL_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(
+                f"npm did not install the worker within {_INSTALL_TIMEOUT_S} s: is its registry within reach?"
+            ) from None
         if done.returncode or not installed(beside):
             raise LabError(f"npm did not install the worker: {' '.join((done.stdout + done.stderr).split())[-600:]}")
         shutil.rmtree(cache(), ignore_errors=True)

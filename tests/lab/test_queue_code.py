@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def test_where_there_is_no_node_it_is_said(tmp_path: Path, monkeypatch: pytest.M
     assert nodejs.find() is None
     with pytest.raises(LabError, match="no Node here: install node and npm, or the PyPI package"):
         nodejs.install()
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_registry_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = (sys.executable, "-c", "import time; time.sleep(3600)")
+    monkeypatch.setattr(nodejs, "find", lambda: nodejs.Node(sys.executable, waits))
+    monkeypatch.setattr(nodejs, "_INSTALL_TIMEOUT_S", 0.1)
+    with pytest.raises(LabError, match=r"npm did not install the worker within 0\.1 s: is its registry within reach"):
+        nodejs.install()
+    assert list(tmp_path.glob("cache/drillbook/*")) == []
 
 
 def test_packages_count_as_installed_in_the_stated_versions_only(tmp_path: Path, cache: Path) -> None:
