@@ -439,7 +439,7 @@ def test_text_can_be_read(scheme: int) -> None:
         assert _contrast(colour[name], colour["page"]) >= 4.5, name
     for name in ("well", "bad", "recovery"):
         assert _contrast(colour[name], colour["page"]) >= 3, name
-    css = (Path(plots.__file__).with_name("templates") / "report.css").read_text(encoding="utf-8")
+    css = (Path(plots.__file__).parents[1] / "templates/report.css").read_text(encoding="utf-8")
     for name in ("good", "failed", "doubt"):
         own, soft = (re.findall(rf"--{which}:(#[0-9a-f]{{6}})", css)[scheme] for which in (name, f"{name}-soft"))
         assert _contrast(own, colour["page"]) >= 4.5, name
