@@ -17,8 +17,11 @@ Feature: The cache is wrong
     Then within 60 seconds users are served right values
     And within 60 seconds more than 70 % of the look-ups are answered by the cache
     And within 60 seconds every acknowledged job is completed exactly once
-    And no job is refused or left unanswered for 2 seconds
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 2 seconds
+    And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %
 
   @row:R11 @row:R7 @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache serves wrong values of a few items
@@ -29,8 +32,11 @@ Feature: The cache is wrong
     Then within 60 seconds users are served right values
     And within 60 seconds more than 70 % of the look-ups are answered by the cache
     And within 60 seconds every acknowledged job is completed exactly once
-    And no job is refused or left unanswered for 2 seconds
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 2 seconds
+    And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %
 
   @row:R11 @as-written @finding:S2-4.3-KEYS @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache is cleared by KEYS and DEL

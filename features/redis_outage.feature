@@ -25,7 +25,10 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds 3 workers are connected to the queue
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds every acknowledged job is completed exactly once
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 2 seconds
     And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %
 
   @row:R9 @row:R7 @runbook:redis.md#put-the-settings-right
   Scenario: A deployment brings a wrong Redis password
@@ -45,8 +48,10 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds the memory buffer is empty
     And within 60 seconds every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 2 seconds
     And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %
 
   @row:R10 @row:R7 @runbook:redis.md#close-idle-connections
   Scenario: Redis takes no more connections
@@ -66,8 +71,10 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds 3 workers are connected to the queue
     And within 2 minutes every acknowledged job is completed exactly once
     And within 2 minutes jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 2 seconds
     And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %
 
   @row:R6 @row:R7 @runbook:redis.md#jobs-are-stuck-although-redis-is-back
   Scenario: Jobs are stuck although Redis is back
@@ -85,4 +92,6 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 2 seconds
     And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %

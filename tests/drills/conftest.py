@@ -126,18 +126,18 @@ class Mini:
         return [json.loads(line.split(" ", 1)[1]) for line in lines]
 
 
-def lab_drills(lab: RunningLab, root: Path, *, features: bool = False, ini: str = "") -> Mini:
+def lab_drills(lab: RunningLab, root: Path, *, features: bool = False) -> Mini:
     """A copy of this repository's drills that runs on this lab; without its features unless they are asked for."""
-    copied_drills(root, features=features, ini=ini)
+    copied_drills(root, features=features)
     return Mini(root, variables={"DRILLBOOK_LAB_STATE": str(lab.lab.state)}, deadline_s=2 * DEADLINE_S)
 
 
-def copied_drills(root: Path, *, features: bool = False, ini: str = "") -> None:
-    """Steps, playbooks and inventories of this repository; `ini` are further lines of pytest's configuration."""
+def copied_drills(root: Path, *, features: bool = False) -> None:
+    """Steps, playbooks and inventories of this repository; drills that do without report.html, as the small one's."""
     for folder in ("steps", "playbooks", "inventories", *(("features",) if features else ())):
         shutil.copytree(ROOT / folder, root / folder)
     (root / "features").mkdir(exist_ok=True)
-    (root / "pyproject.toml").write_text(f'[tool.pytest]\nminversion = "9.1"\n{ini}')
+    (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\ndrillbook_report = false\n')
 
 
 def unmeasured() -> dict[str, str]:

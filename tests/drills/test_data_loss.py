@@ -52,7 +52,7 @@ def lab() -> Iterator[RunningLab]:
 @pytest.fixture
 def run(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
     """Runs the feature in a copy of this repository's drills, with a recovery that throws three jobs away."""
-    mini = lab_drills(lab, tmp_path / "drills", ini="drillbook_report = false\n")
+    mini = lab_drills(lab, tmp_path / "drills")
     root = mini.root
     with (root / "steps/queue.py").open("a") as steps:
         steps.write(STEP)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook.render.html import report
-
 from .conftest import Mini
 from .mutants import GOOD, body, step
 
@@ -19,7 +17,7 @@ def test_it_is_in_record_terminal_and_report(mini: Mini) -> None:
     body("down", "drill.observe('workers', 3, 'processes')", "drill.observe('logs', 'xyzzy-token-4711')", LOOK)(mini)
     step("the cause is written down", "drill.observe('the flag', {'set': True})", "drill.expect(WEB.answers())")(mini)
     mini.feature(*GOOD, "And the cause is written down", tags="@rto:1h")
-    ran = mini.pytest("features", "-s")
+    ran = mini.pytest("features", "-s", "-o", "drillbook_report=true")
     assert ran.status == 0, ran.output
     rows = [{name: row[name] for name in ("phase", "step", "subject", "value", "unit")} for row in
             ran.drill["observations"]]  # fmt: skip
@@ -35,10 +33,19 @@ def test_it_is_in_record_terminal_and_report(mini: Mini) -> None:
     below = next(at for at, line in enumerate(lines) if line.startswith("✓ Then within 20 seconds the service is down"))
     assert lines[below + 1] == "workers: 3 processes", ran.output
     assert "xyzzy" not in ran.output
-    (folder,) = mini.root.glob("evidence/*")
-    page = report(folder).read_text()
+    (page,) = (path.read_text() for path in mini.root.glob("evidence/*/content/report.html"))
     assert "<td>workers</td><td>3 processes</td>" in page
     assert "xyzzy" not in page
+
+
+def test_a_page_that_cannot_be_drawn_is_told_and_hides_nothing(mini: Mini) -> None:
+    broken = "def report(folder):\n    raise OSError('no room')\n"
+    (mini.root / "conftest.py").write_text(f"from drillbook.render import html\n\n\n{broken}\n\nhtml.report = report\n")
+    mini.feature(*GOOD, tags="@rto:1h")
+    ran = mini.pytest("features", "-o", "drillbook_report=true")
+    assert ran.status == 0, ran.output
+    assert "no report.html: OSError: no room" in ran.output
+    assert ran.drill["outcome"] == "PASSED"
 
 
 @pytest.mark.parametrize(
