@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import ssh
 from common import PEERS, Table, in_turns, timed
 from repository import HOSTS, playbook
 
@@ -24,38 +24,50 @@ sys.exit(ran.rc)
 
 
 def plays(runs: int) -> Table:
-    """Each playbook each way, in turns."""
-    reasons: list[str] = []
+    """Each playbook each way, in turns; on this machine itself, and over ssh to it."""
+    table = Table("The cost of a playbook", "make bench PARTS=plays", ("tasks", *map(str, TASKS), "s by task"))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        hosts = root / "hosts.ini"
-        hosts.write_text(HOSTS)
         paths = {count: playbook(root / f"play{count}.yml", count) for count in TASKS}
-        warm = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", reasons.append)
-        try:
-            _ours(paths[1], hosts, root, warm)()
-            ways: dict[str, Callable[[], float]] = {}
-            for count, path in paths.items():
-                ways |= {
-                    f"ansible-playbook {count}": _raw(path, hosts, root),
-                    f"ansible-runner {count}": _runner(path, hosts, root),
-                    f"Drillbook, cold {count}": _ours(path, hosts, root, None),
-                    f"Drillbook, warm {count}": _ours(path, hosts, root, warm),
-                }
-            times = in_turns(runs, ways)
-        finally:
-            warm.close()
+        table.rows += _rows(runs, "local", HOSTS, root, paths)
+        sshd = ssh.program()
+        if sshd is None:
+            table.notes.append("Over ssh: not run, there is no sshd here (on Debian: the package openssh-server).")
+        else:
+            with ssh.server(root, sshd) as line:
+                table.rows += _rows(runs, "ssh", line, root, paths)
+            table.notes.append(
+                "Over ssh: OpenSSH's server on loopback, with a key, connections kept by ControlPersist."
+            )
+    return table
+
+
+def _rows(runs: int, where: str, inventory: str, root: Path, paths: Mapping[int, Path]) -> list[Sequence[str]]:
+    reasons: list[str] = []
+    hosts = root / f"{where}.ini"
+    hosts.write_text(inventory)
+    warm = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", reasons.append)
+    try:
+        _ours(paths[1], hosts, root, warm)()
+        ways: dict[str, Callable[[], float]] = {}
+        for count, path in paths.items():
+            ways |= {
+                f"ansible-playbook {count}": _raw(path, hosts, root),
+                f"ansible-runner {count}": _runner(path, hosts, root),
+                f"Drillbook, cold {count}": _ours(path, hosts, root, None),
+                f"Drillbook, warm {count}": _ours(path, hosts, root, warm),
+            }
+        times = in_turns(runs, ways)
+    finally:
+        warm.close()
     if reasons:
         raise SystemExit(reasons[0])
-    table = Table("The cost of a playbook", "make bench PARTS=plays", ("local, tasks", *map(str, TASKS), "s by task"))
+    rows = []
     for who in ("ansible-playbook", "ansible-runner", "Drillbook, cold", "Drillbook, warm"):
         each = [times[f"{who} {count}"] for count in TASKS]
         slope = (each[-1] - each[0]) / (TASKS[-1] - TASKS[0])
-        table.rows.append((who, *(f"{took:.2f}" for took in each), f"{slope:.2f}"))
-    found = shutil.which("sshd") or "/usr/sbin/sshd"
-    there = Path(found).is_file()
-    table.notes.append(f"Over ssh: not run, {'no script starts an sshd yet' if there else 'there is no sshd here'}.")
-    return table
+        rows.append((f"{where}: {who}", *(f"{took:.2f}" for took in each), f"{slope:.2f}"))
+    return rows
 
 
 def _raw(path: Path, hosts: Path, root: Path) -> Callable[[], float]:

@@ -1,0 +1,84 @@
+"""A real sshd of one's own, for the cost of playbooks over ssh: on loopback, keys made for it, gone afterwards."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HOST = "127.0.0.1"
+_START_S = 10.0
+_LINE = (
+    "web-1 ansible_host={host} ansible_port={port} ansible_user={user} ansible_ssh_private_key_file={key} "
+    "ansible_ssh_common_args='-o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes' "
+    "ansible_python_interpreter={python}\n"
+)
+
+
+def program() -> str | None:
+    """Where OpenSSH's server is; None where there is none."""
+    return shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
+
+
+@contextmanager
+def server(folder: Path, sshd: str) -> Iterator[str]:
+    """An sshd that lets the present user in with a key; yields the line of an inventory that leads there."""
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    shutil.copy(folder / "user.pub", folder / "authorized")
+    port = _free_port()
+    public = (folder / "host.pub").read_text().split()
+    (folder / "known").write_text(f"[{HOST}]:{port} {public[0]} {public[1]}\n")
+    # in the foreground, so that its pid is ours to end
+    options = {
+        "ListenAddress": f"{HOST}:{port}",
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "authorized",
+        "PidFile": "none",
+        "PasswordAuthentication": "no",
+        "KbdInteractiveAuthentication": "no",
+        # the folder for temporary files is everybody's, and the key is in it
+        "StrictModes": "no",
+        "Subsystem": "sftp internal-sftp",
+    }
+    if Path("/run").is_dir() and not Path("/run/sshd").exists() and getpass.getuser() == "root":
+        Path("/run/sshd").mkdir(mode=0o755)
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    with (folder / "sshd.log").open("wb") as log:
+        process = subprocess.Popen([sshd, "-D", "-e", "-f", "/dev/null", *words], stdout=log, stderr=log)
+    try:
+        _await(port, process, folder / "sshd.log")
+        yield _LINE.format(
+            host=HOST,
+            port=port,
+            user=getpass.getuser(),
+            key=folder / "user",
+            known=folder / "known",
+            python=sys.executable,
+        )
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                return
+        time.sleep(0.05)  # a poll with a deadline
+    raise SystemExit(f"sshd does not listen: {log.read_text()[-500:]}")
