@@ -98,7 +98,7 @@ class Chronicle:
         if not phases or phases[-1]["phase"] != step.phase:
             self.phase_started(step.phase, self.step_began_s)
         else:
-            self._recorder.save()
+            self._recorder.save(synced=False)
         self.tell("step", number=number, text=f"{step.keyword} {step.text}")
 
     def phase_started(self, phase: Phase, mono_s: float) -> None:
@@ -117,7 +117,7 @@ class Chronicle:
         step.status, step.error = status, error
         step.duration_s = time.monotonic() - self.step_began_s
         self.flush(prober, load)
-        self._recorder.save()
+        self._recorder.save(synced=False)
         seen = [each for each in self.record.observations if each.step == step.number]
         told = f"{step.keyword} {step.text}"
         self.tell("done", status=status, duration_s=step.duration_s, text=told, observations=seen)

@@ -159,6 +159,16 @@ def test_the_new_document_is_synced_before_it_takes_the_place_of_the_old(
     assert seen == ["synced 5 bytes while old was there"]
 
 
+def test_from_step_to_step_it_is_written_and_not_synced(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    kept.record.outcome = "PASSED"
+    kept.recorder.save(synced=False)
+    assert (kept.drill()["outcome"], synced) == ("PASSED", [])
+    kept.recorder.save()
+    assert len(synced) == 1
+
+
 @pytest.mark.parametrize(
     ("title", "slug"),
     [
