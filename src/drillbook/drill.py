@@ -7,6 +7,7 @@ knowledge of Redis, queues or HTTP: that stands in steps/ and playbooks/.
 from __future__ import annotations
 
 import functools
+import math
 import statistics
 import time
 import uuid
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 PLAY_TIMEOUT_S = 600.0
 DEFAULT_DEADLINE_S = 600.0
 ONE_LOOK_S = 1.0
+FIRST_SAMPLE_S = 5.0
 SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
 
 Call = TypeVar("Call", bound=Callable[..., Any])
@@ -179,15 +181,22 @@ class Drill:
     def _values_before(self, reading: Reading) -> list[object]:
         if not isinstance(reading.source, str):
             raise DrillbookError(f"{reading.subject}: only what the prober samples has a value before the fault")
+        series = self._prober.of(reading.source)
         fault = self._chronicle.moments.get(Event.FAULT_INJECTED)
-        end_s = fault.at_s if fault else time.monotonic()
-        return [
-            value
-            for sample in self._prober.of(reading.source).all()
-            if self._settled_s <= sample.sent_s and sample.done_s < end_s and sample.error is None
-            for value in (reading.read(sample),)
-            if value is not MISSING
-        ]
+        end_s = fault.at_s if fault else math.inf
+        # with the fault withheld, a step asks when the baseline has just begun
+        until_s = time.monotonic() + (0 if fault else FIRST_SAMPLE_S)
+        while True:
+            length = len(series)
+            values = [
+                value
+                for sample in series.all()
+                if self._settled_s <= sample.sent_s and sample.done_s < end_s and sample.error is None
+                for value in (reading.read(sample),)
+                if value is not MISSING
+            ]
+            if values or not series.wait_beyond(length, until_s):
+                return values
 
     # ------------------------------------------------------------------ what they may do
 

@@ -79,6 +79,28 @@ def said(drill: Drill, deadline: float) -> None:
     assert (ran.drill["outcome"], ran.drill["checks"][-1]["unknown"]) == ("HELD", False)
 
 
+def test_a_symptom_that_compares_with_before_has_a_before_although_the_fault_is_withheld(mini: Mini) -> None:
+    """A drill's fault takes longer than a sample does; a control's asks as soon as the baseline has begun."""
+    steps = mini.root / "steps/web.py"
+    slower = """
+
+@given("it is settled")
+def settled(drill: Drill) -> None:
+    drill.expect(WEB.answers())
+    drill.baseline_begins()
+
+
+@then("it takes ten seconds longer than before")
+def slower(drill: Drill) -> None:
+    drill.eventually(WEB.latency().at_least(drill.before(WEB.latency()) + 10_000), within=1)
+"""
+    steps.write_text(steps.read_text() + slower)
+    symptom = "Then it takes ten seconds longer than before"
+    ran = control(mini, "no-fault", GOOD[0], "And it is settled", GOOD[1], symptom, *GOOD[3:])
+    assert ran.status == 0, ran.output
+    assert ran.drill["outcome"] == "HELD"
+
+
 def test_a_system_that_heals_by_itself_betrays_its_runbook(mini: Mini) -> None:
     (mini.root / "playbooks/faults/breakage/inject.yml").write_text(BLIP)
     ran = control(mini, "no-recovery")
