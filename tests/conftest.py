@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import textwrap
 
 import pytest
@@ -95,6 +96,12 @@ class Project:
         """What the steps said while they ran."""
         path = self.path / "ran"
         return path.read_text().splitlines() if path.exists() else []
+
+
+def pytest_configure() -> None:
+    """A shell that runs us in the background has SIGINT ignored, and so would every process whose stop is tested."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

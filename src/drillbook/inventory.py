@@ -89,6 +89,9 @@ class Endpoint:
     sentinel_password: str | None = field(default=None, repr=False)
 
 
+COMPLETED_WITHIN_S = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """How work is given to the system, and how it is counted afterwards."""
@@ -102,6 +105,8 @@ class Work:
     """Any JSON; "{id}" in its strings is replaced by the id of the job."""
     acknowledged: frozenset[int] = frozenset({202})
     refused: frozenset[int] = frozenset({503})
+    completed_within_s: float = COMPLETED_WITHIN_S
+    """After the last criterion: what is acknowledged and not done by then is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +412,7 @@ class _Reader:
         if node is None:
             return None
         submit = node.child("submit", {"url", "method", "headers", "body", "acknowledged", "refused"})
-        completed = node.child("completed", {"endpoint", "query"})
+        completed = node.child("completed", {"endpoint", "query", "within"})
         endpoint = completed.text("endpoint")
         databases = [name for name, each in endpoints.items() if each.kind is EndpointKind.SQL]
         if endpoint not in databases:
@@ -421,6 +426,7 @@ class _Reader:
             refused=submit.statuses("refused", frozenset({503})),
             completed_endpoint=endpoint,
             completed_query=completed.text("query"),
+            completed_within_s=completed.number("within", COMPLETED_WITHIN_S),
         )
 
     def dead_man_switch(self) -> int | None:

@@ -57,6 +57,11 @@ class Load:
         return tuple(self._attempts)
 
     @property
+    def completed_within_s(self) -> float:
+        """How long after the last criterion acknowledged work may still be done."""
+        return self._work.completed_within_s
+
+    @property
     def skipped(self) -> int:
         """Attempts that were due but not sent, since too many were still unanswered. Never counted as attempted."""
         return self._skipped

@@ -25,7 +25,6 @@ from drillbook.verdict import FindingKind
 from drillbook.watch import not_met, watch
 
 BASELINE_DEADLINE_S = 60.0
-WORK_DEADLINE_S = 60.0
 LOSS_WINDOW_S = 10.0
 """Seconds for which accepted loss has to be what it is: jobs that still wait in a queue look lost, too, and any number
 of them is reached for a moment while they are worked off.
@@ -133,7 +132,7 @@ class Restore:
         now = time.monotonic()
         length_s = LOSS_WINDOW_S if self.accepted_lost else 0.0
         check = Check("the final balance of the work", look, sound)
-        watched = watch(self.prober, check, since_s=now, until_s=now + WORK_DEADLINE_S, length_s=length_s)
+        watched = watch(self.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s)
         if accounts:
             self.chronicle.balance(load, accounts[-1], self.accepted_lost)
         if watched.found is None:

@@ -77,6 +77,14 @@ class Mini:
         """Add variables of the group all."""
         self.replace("inventories/hosts.yml", "\n  hosts:\n", f"\n{text}  hosts:\n")
 
+    def judged_early(self) -> None:
+        """On the lab: what is lost is said so after 20 s instead of a minute."""
+        self.replace(
+            "inventories/lab/hosts.yml",
+            "        query: select job_id",
+            "        within: 20\n        query: select job_id",
+        )
+
     def replace(self, path: str, old: str, new: str) -> None:
         """Edit a file; the old text must be there."""
         file = self.root / path

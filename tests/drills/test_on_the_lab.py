@@ -86,6 +86,7 @@ def test_one_acknowledged_job_is_dropped(lab: RunningLab, repository: Callable[.
         }  # fmt: skip
         playbook = mini.root / "playbooks/recovery/redis/restore_network.yml"
         playbook.write_text(playbook.read_text() + "\n    - " + json.dumps(task) + "\n")
+        mini.judged_early()
 
     ran = repository(drop, jobs=10)
     assert ran.status == 1, ran.output

@@ -241,10 +241,12 @@ def test_work_and_its_defaults() -> None:
         completed_endpoint="db",
         completed_query="select job_id, count(*) from runs",
     )
+    settings["completed"] |= {"within": 5}
     settings["submit"] |= {"method": "put", "acknowledged": 200, "refused": [429, 503]}
     work = inventory(drillbook_work=settings, drillbook_endpoints=database).work
     assert work is not None
     assert (work.submit_method, work.acknowledged, work.refused) == ("PUT", frozenset({200}), frozenset({429, 503}))
+    assert work.completed_within_s == 5
 
 
 def test_what_is_said_for_all_must_be_the_same_for_all() -> None:
