@@ -13,7 +13,7 @@ from typing import Any
 
 from drillbook.checks import Check
 from drillbook.clock import Anchor, rfc3339
-from drillbook.control import Control
+from drillbook.control import NOT_REPEATABLE, Control
 from drillbook.control import judge as judge_control
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import (
@@ -328,7 +328,9 @@ class Chronicle:
             criterion_checks=met(Phase.CRITERIA),
             undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
             baseline_again=met(Phase.RESTORE) if restored else 1,
-            recoveries_repeated=sum(play.purpose == SECOND_RECOVERY for play in record.plays),
+            recoveries_repeated=len(again := [play for play in record.plays if play.purpose == SECOND_RECOVERY]),
+            recoveries_changed_again=sum(play.changed for play in again),
+            not_repeatable=NOT_REPEATABLE in record.scenario["tags"],
         )
 
     def close(self, verdict: Verdict, prober: Prober, load: Load | None, kinds: Mapping[str, str]) -> None:

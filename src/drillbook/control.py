@@ -73,6 +73,10 @@ UNMISSED = "nothing misses the task"
 """How the reason of a control begins whose task was left out and made no difference."""
 
 
+NOT_REPEATABLE = "not-repeatable"
+"""The tag of a scenario whose recovery changes something each time that it is run, as some do that runbooks write."""
+
+
 class Way(StrEnum):
     """How a step of some phase is run."""
 
@@ -211,6 +215,13 @@ def _twice(progress: Progress) -> tuple[Outcome, str]:
     if not progress.recoveries_repeated:
         return Outcome.HELD, "there is no playbook to run twice: the system is left to itself"
     ran = progress.recoveries_repeated
+    if progress.not_repeatable:
+        if not progress.recoveries_changed_again:
+            return (
+                Outcome.BETRAYED,
+                f"the scenario is @{NOT_REPEATABLE}, and run a second time the recovery changed nothing",
+            )
+        return Outcome.HELD, "run a second time the recovery changed something again, as the scenario says of it"
     return Outcome.HELD, f"run a second time ({ran} playbooks) the recovery changed nothing, and every criterion held"
 
 

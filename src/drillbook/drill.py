@@ -19,7 +19,7 @@ from drillbook import communication
 from drillbook.abort import AbortGuard
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
-from drillbook.control import Control, ControlKind, Measured, Way, allowed_s
+from drillbook.control import NOT_REPEATABLE, Control, ControlKind, Measured, Way, allowed_s
 from drillbook.dataloss import changes, first_destroyer, refusal
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.evidence.record import PrerequisiteRecord, Role
@@ -372,7 +372,7 @@ class Drill:
     def _recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
         result = self._play(path, variables, SECOND_RECOVERY)
         change, unsaid = result.first_change, result.unsaid()
-        if change is not None:
+        if change is not None and NOT_REPEATABLE not in self._item.tags:
             where = f"{change.task!r} on {change.host} ({change.path})"
             sentence = f"the second run of the recovery {name!r} changed something again: {where}"
             raise self._fail(Phase.RECOVERY, FindingKind.BETRAYED, sentence)

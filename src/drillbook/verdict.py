@@ -104,6 +104,10 @@ class Progress:
     baseline_again: int
     recoveries_repeated: int = 0
     """Playbooks that ran a second time and were clean (control recovery-twice)."""
+    recoveries_changed_again: int = 0
+    """Those of them that changed something the second time."""
+    not_repeatable: bool = False
+    """Whether the scenario says that its recovery changes something each time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,17 @@ def test_a_recovery_that_cannot_be_repeated_betrays_itself(mini: Mini) -> None:
     assert "changed something again: 'A ritual' on web-1 (playbooks/recovery/fix.yml:7)" in ran.drill["reason"]
 
 
+def test_a_recovery_that_is_said_to_be_not_repeatable_is_held_to_it(mini: Mini) -> None:
+    ran = control(mini, "recovery-twice", tags="@rto:1m @not-repeatable")
+    assert ran.status == 14, ran.output
+    assert "the scenario is @not-repeatable, and run a second time the recovery changed nothing" in ran.drill["reason"]
+    mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL.replace("false", "true"))
+    ran = control(mini, "recovery-twice", tags="@rto:1m @not-repeatable")
+    assert ran.status == 0, ran.output
+    _, again = ran.drills()
+    assert (again["outcome"], "changed something again" in again["reason"]) == ("HELD", True)
+
+
 def test_a_control_whose_drill_fails_shows_nothing(mini: Mini) -> None:
     mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL.replace("true", "false"))
     ran = control(mini, "recovery-twice")

@@ -105,6 +105,14 @@ def test_a_second_recovery_changes_nothing() -> None:
     assert "no playbook to run twice" in ended(TWICE)[1]
 
 
+def test_a_recovery_that_is_said_to_be_not_repeatable_has_to_change_something_again() -> None:
+    once_more = after(recoveries_repeated=2, not_repeatable=True)
+    assert ended(TWICE, progress=replace(once_more, recoveries_changed_again=1))[0] is Outcome.HELD
+    outcome, reason = ended(TWICE, progress=once_more)
+    assert (outcome, "@not-repeatable" in reason) == (Outcome.BETRAYED, True)
+    assert ended(TWICE, progress=replace(once_more, recoveries_changed_again=1, steps_passed=4))[0] is Outcome.INVALID
+
+
 @pytest.mark.parametrize("control", [NO_FAULT, NO_RECOVERY, TWICE, WITHOUT], ids=str)
 @pytest.mark.parametrize("kind", [FindingKind.FAILED, FindingKind.UNKNOWN])
 def test_what_else_goes_wrong_makes_a_control_show_nothing(control: Control, kind: FindingKind) -> None:

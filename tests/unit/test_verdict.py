@@ -32,7 +32,7 @@ COMPLETE = Progress(
 )
 
 
-def after(**changes: int) -> Progress:
+def after(**changes: Any) -> Progress:
     """A drill that did everything, but for this."""
     return replace(COMPLETE, **changes)
 
