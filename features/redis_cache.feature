@@ -38,7 +38,7 @@ Feature: The cache is wrong
     And no job is refused or left unanswered for 2 seconds
     And the API's memory is back to its baseline within 20 %
 
-  @row:R11 @as-written @finding:S2-4.3-KEYS @runbook:redis.md#clear-a-wrong-cache
+  @row:R11 @as-written @finding:S2-4.3-KEYS @not-repeatable @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache is cleared by KEYS and DEL
     The source lists the keys to delete with KEYS, which makes Redis serve nobody until it has looked at every key of the database.
     List them with SCAN and delete them with UNLINK, in portions.
