@@ -195,7 +195,7 @@ class _Fleet:
         status = self.children.run([*command, f"{self.listing.root / scenario.nodeid}"], log, env)
         runs, folders = _runs(told)
         record = _record(folders[0]) if folders and folders[0] and not runs[0].control else None
-        row = row_of(scenario, runs, record, log.name)
+        row = row_of(scenario, runs, record, log.name, status)
         with self._lock:
             self.ended[scenario.nodeid] = row
             # a pytest that was killed has the negative number of its signal

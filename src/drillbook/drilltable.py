@@ -54,9 +54,14 @@ def longest_first(scenarios: Iterable[Scenario]) -> list[Scenario]:
     return sorted(scenarios, key=lambda each: (each.took_s is not None, -(each.took_s or 0.0), each.nodeid))
 
 
-def row_of(scenario: Scenario, runs: Sequence[Run], record: Mapping[str, Any] | None, log: str) -> TableRow:
-    """`record` is drill.json of the drill itself; None when there is none."""
+def row_of(
+    scenario: Scenario, runs: Sequence[Run], record: Mapping[str, Any] | None, log: str, status: int = 0
+) -> TableRow:
+    """`record` is drill.json of the drill itself, None when there is none; `status` is that of its pytest."""
     proof = Proof(scenario.nodeid, tuple(runs))
+    against = proof.against
+    if against is None and status:
+        against = f"every run ended well, and their pytest with status {status}: see {log}"
     drill = next((run for run in runs if not run.control), None)
     work = (record or {}).get("work") or {}
     return TableRow(
@@ -66,8 +71,8 @@ def row_of(scenario: Scenario, runs: Sequence[Run], record: Mapping[str, Any] | 
         recover_s=((record or {}).get("times") or {}).get("recover_s"),
         lost=work.get("lost_count"),
         duplicated=work.get("duplicated_count"),
-        proven=proof.proven,
-        against=proof.against,
+        proven=against is None,
+        against=against,
         evidence=drill.evidence if drill is not None else None,
         log=log,
     )

@@ -40,6 +40,12 @@ def test_a_proven_drill() -> None:
     )
 
 
+def test_a_pytest_that_fails_after_its_last_run_is_told() -> None:
+    row = row_of(ONE, runs(Outcome.PASSED, *HELD), RECORD, "01.log", 1)
+    assert (row.outcome, row.good) == ("PASSED", False)
+    assert row.against == "every run ended well, and their pytest with status 1: see 01.log"
+
+
 @pytest.mark.parametrize(
     ("ended", "outcome", "why"),
     [
