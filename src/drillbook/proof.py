@@ -104,13 +104,23 @@ def write_proof(evidence_root: Path, proof: Proof) -> Path:
     return folder
 
 
-_NOT_A_TASK = ("include_tasks", "import_tasks", "include_role", "import_role", "meta", "setup", "gather_facts")
+_NOT_A_TASK = (
+    "include_tasks",
+    "import_tasks",
+    "include_role",
+    "import_role",
+    "meta",
+    "setup",
+    "gather_facts",
+    "validate_argument_spec",
+)
 
 
 def tasks_of(record: Mapping[str, Any]) -> list[str]:
     """The tasks that the recovery of a drill (drill.json) ran, each as FILE:LINE and once, in their order.
 
-    Left out are those that only bring in others: what they bring in stands for them.
+    Left out are those that only bring in others, for what they bring in stands for them, and what Ansible adds by
+    itself.
     """
     found: dict[str, None] = {}
     for play in record["plays"]:

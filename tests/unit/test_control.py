@@ -203,6 +203,7 @@ def test_the_tasks_of_a_recovery() -> None:
 
     tasks = [
         task("a.yml:3", action="ansible.builtin.include_role"),
+        task("a.yml:2", action="ansible.builtin.validate_argument_spec"),
         task("r.yml:1", "changed"),
         task("r.yml:1"),
         task("r.yml:9", "skipped"),
