@@ -117,7 +117,7 @@ def steps(runs: int) -> Table:
     rows = [(who, f"{cost * 1000:.1f}") for who, cost in times.items()]
     table = Table("The cost of a step that does nothing", "make bench PARTS=steps", ("", "ms"), rows)
     table.notes.append(
-        f"From one to the next, over {LONG}. A drill's step is on disk before and after it, synced. The script starts "
+        f"From one to the next, over {LONG}. A drill's step is written before and after it. The script starts "
         "a curl for each."
     )
     return table

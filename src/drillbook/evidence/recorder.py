@@ -2,7 +2,7 @@
 
 The rule: nothing unredacted is ever written below evidence/, and drill.json is at every instant a whole JSON document
 (a new file is written, then renamed over the old one). It is synced where something was broken, put right or decided;
-from step to step it is not, which is four fifths of a step's cost: a process that dies loses nothing by it, a machine
+from step to step it is not, which was most of what a step cost: a process that dies loses nothing by it, a machine
 that loses its power may lose the steps since then.
 """
 
