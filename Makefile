@@ -9,6 +9,8 @@ PARTS ?=
 FEATURES ?= features/redis_failover.feature
 LABS ?=
 READY := $(VENV)/.ready
+# its plugin imports all of Hypothesis when a session ends: half a second, and a crash of Python 3.11's compiler once
+NO_HYPOTHESIS := -p no:hypothesispytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -29,11 +31,11 @@ $(READY): pyproject.toml
 
 drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
 	@$(BIN)/drillbook lab up
-	@$(BIN)/pytest $(FEATURES)
+	@$(BIN)/pytest $(NO_HYPOTHESIS) $(FEATURES)
 
 drills: $(READY) ## every drill with its controls on labs side by side, one table (LABS=N, default one a core; FEATURES=...)
 	-@$(BIN)/drillbook lab node
-	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES))
+	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES)) $(NO_HYPOTHESIS)
 
 plan: $(READY) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
 	@$(BIN)/pytest --plan $(FEATURES)
