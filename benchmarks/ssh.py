@@ -7,10 +7,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
+
+from drillbook_lab.poll import until
 
 HOST = "127.0.0.1"
 _START_S = 10.0
@@ -47,13 +50,14 @@ def server(folder: Path, sshd: str) -> Iterator[str]:
         "StrictModes": "no",
         "Subsystem": "sftp internal-sftp",
     }
+    # where root's sshd gives up its rights; the package's service makes it at each start of the machine
     if Path("/run").is_dir() and not Path("/run/sshd").exists() and getpass.getuser() == "root":
         Path("/run/sshd").mkdir(mode=0o755)
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     with (folder / "sshd.log").open("wb") as log:
         process = subprocess.Popen([sshd, "-D", "-e", "-f", "/dev/null", *words], stdout=log, stderr=log)
     try:
-        _await(port, process, folder / "sshd.log")
+        until(lambda: _listens(port, process, folder / "sshd.log"), what="sshd to listen", within_s=_START_S)
         yield _LINE.format(
             host=HOST,
             port=port,
@@ -63,7 +67,10 @@ def server(folder: Path, sshd: str) -> Iterator[str]:
             python=sys.executable,
         )
     finally:
-        process.terminate()
+        # sessions outlive the listener that took them, as long as the client keeps its connection
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                each.terminate()
         process.wait()
 
 
@@ -74,11 +81,8 @@ def _free_port() -> int:
     return port
 
 
-def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) == 0:
-                return
-        time.sleep(0.05)  # a poll with a deadline
-    raise SystemExit(f"sshd does not listen: {log.read_text()[-500:]}")
+def _listens(port: int, process: subprocess.Popen[bytes], log: Path) -> bool:
+    if process.poll() is not None:
+        raise SystemExit(f"sshd ended with {process.returncode}: {log.read_text()[-500:]}")
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0

@@ -72,7 +72,6 @@ _MEANING = {
 UNMISSED = "nothing misses the task"
 """How the reason of a control begins whose task was left out and made no difference."""
 
-
 NOT_REPEATABLE = "not-repeatable"
 """The tag of a scenario whose recovery changes something each time that it is run, as some do that runbooks write."""
 
@@ -212,9 +211,6 @@ def _no_fault(checks: Sequence[CheckRecord]) -> tuple[Outcome, str]:
 def _twice(progress: Progress) -> tuple[Outcome, str]:
     if progress.steps_passed < progress.steps_planned or not progress.criterion_checks:
         return Outcome.INVALID, "the control shows nothing: the drill ended before all of its steps were done"
-    if not progress.recoveries_repeated:
-        return Outcome.HELD, "there is no playbook to run twice: the system is left to itself"
-    ran = progress.recoveries_repeated
     if progress.not_repeatable:
         if not progress.recoveries_changed_again:
             return (
@@ -222,6 +218,9 @@ def _twice(progress: Progress) -> tuple[Outcome, str]:
                 f"the scenario is @{NOT_REPEATABLE}, and run a second time the recovery changed nothing",
             )
         return Outcome.HELD, "run a second time the recovery changed something again, as the scenario says of it"
+    if not progress.recoveries_repeated:
+        return Outcome.HELD, "there is no playbook to run twice: the system is left to itself"
+    ran = progress.recoveries_repeated
     return Outcome.HELD, f"run a second time ({ran} playbooks) the recovery changed nothing, and every criterion held"
 
 

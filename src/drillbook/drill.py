@@ -48,6 +48,7 @@ PLAY_TIMEOUT_S = 600.0
 DEFAULT_DEADLINE_S = 600.0
 ONE_LOOK_S = 1.0
 FIRST_SAMPLE_S = 5.0
+"""How long `before` waits for a first sample while nothing is broken yet."""
 SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
 
 Call = TypeVar("Call", bound=Callable[..., Any])

@@ -77,14 +77,6 @@ class Mini:
         """Add variables of the group all."""
         self.replace("inventories/hosts.yml", "\n  hosts:\n", f"\n{text}  hosts:\n")
 
-    def judged_early(self) -> None:
-        """On the lab: what is lost is said so after 20 s instead of a minute."""
-        self.replace(
-            "inventories/lab/hosts.yml",
-            "        query: select job_id",
-            "        within: 20\n        query: select job_id",
-        )
-
     def replace(self, path: str, old: str, new: str) -> None:
         """Edit a file; the old text must be there."""
         file = self.root / path
@@ -132,6 +124,14 @@ class Mini:
         """The journal's lines."""
         lines = (self.root / ".drillbook/journal-mini.ndjson").read_text().splitlines()
         return [json.loads(line.split(" ", 1)[1]) for line in lines]
+
+
+JUDGED_EARLY = (
+    "inventories/lab/hosts.yml",
+    "        query: select job_id",
+    "        within: 20\n        query: select job_id",
+)
+"""An edit of the lab's drills: what is lost is said to be so after 20 s instead of a minute."""
 
 
 def lab_drills(lab: RunningLab, root: Path, *, features: bool = False) -> Mini:

@@ -13,7 +13,7 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import Ran, lab_drills
+from .conftest import JUDGED_EARLY, Ran, lab_drills
 
 pytestmark = pytest.mark.lab
 
@@ -75,9 +75,9 @@ def run(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
     text = playbook.read_text() + "\n    - " + json.dumps(task) + "\n"
     playbook.write_text(text.replace("  gather_facts:", "  vars: {drillbook_destroys_data: true}\n  gather_facts:"))
 
-    def ran(tag: str, criterion: str = "", *, judged_early: bool = False) -> Ran:
-        if judged_early:
-            mini.judged_early()
+    def ran(tag: str, criterion: str = "", *edits: tuple[str, str, str]) -> Ran:
+        for edit in edits:
+            mini.replace(*edit)
         (root / "features/data.feature").write_text(FEATURE.format(tag=tag, criterion=criterion))
         return mini.pytest()
 
@@ -96,7 +96,7 @@ def test_exactly_what_is_accepted_is_lost(run: Callable[..., Ran]) -> None:
 
 @pytest.mark.parametrize("accepted", [0, LOST - 1, LOST + 1], ids=["none", "too few", "too many"])
 def test_any_other_number_is_not_recovered(run: Callable[..., Ran], accepted: int) -> None:
-    ran = run(f"@accepts-data-loss:{accepted}", judged_early=True)
+    ran = run(f"@accepts-data-loss:{accepted}", "", JUDGED_EARLY)
     assert ran.status == 1, ran.output
     assert ran.drill["outcome"] == "NOT_RECOVERED"
     assert f"{LOST} lost" in ran.drill["reason"]

@@ -15,7 +15,7 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import Mini, Ran, lab_drills
+from .conftest import JUDGED_EARLY, Mini, Ran, lab_drills
 
 pytestmark = pytest.mark.lab
 
@@ -86,7 +86,7 @@ def test_one_acknowledged_job_is_dropped(lab: RunningLab, repository: Callable[.
         }  # fmt: skip
         playbook = mini.root / "playbooks/recovery/redis/restore_network.yml"
         playbook.write_text(playbook.read_text() + "\n    - " + json.dumps(task) + "\n")
-        mini.judged_early()
+        mini.replace(*JUDGED_EARLY)
 
     ran = repository(drop, jobs=10)
     assert ran.status == 1, ran.output

@@ -9,7 +9,7 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import Ran, lab_drills
+from .conftest import JUDGED_EARLY, Ran, lab_drills
 
 pytestmark = pytest.mark.lab
 
@@ -30,9 +30,7 @@ def drill(lab: RunningLab, tmp_path: Path) -> Iterator[Callable[..., Ran]]:
     """Runs one scenario of this repository in a copy of its drills, after an edit: (file, old text, new text)."""
     mini = lab_drills(lab, tmp_path / "drills", features=True)
 
-    def run(node: str, *edits: tuple[str, str, str], judged_early: bool = False) -> Ran:
-        if judged_early:
-            mini.judged_early()
+    def run(node: str, *edits: tuple[str, str, str]) -> Ran:
         for edit in edits:
             mini.replace(*edit)
         return mini.pytest(node)
@@ -80,7 +78,7 @@ def test_a_loss_that_is_not_exactly_the_accepted_one_is_no_pass(drill: Callable[
             "@row:Q8 @accepts-data-loss:41 @runbook",
         ),
         ("features/queue_backlog.feature", "within 60 seconds 20 new jobs", "within 20 seconds 20 new jobs"),
-        judged_early=True,
+        JUDGED_EARLY,
     )
     assert ran.status == 1, ran.output
     assert "is sound with 60 jobs, but for 41" in ran.output

@@ -110,6 +110,8 @@ def test_a_recovery_that_is_said_to_be_not_repeatable_has_to_change_something_ag
     assert ended(TWICE, progress=replace(once_more, recoveries_changed_again=1))[0] is Outcome.HELD
     outcome, reason = ended(TWICE, progress=once_more)
     assert (outcome, "@not-repeatable" in reason) == (Outcome.BETRAYED, True)
+    # nor does a system that is left to itself
+    assert ended(TWICE, progress=after(not_repeatable=True))[0] is Outcome.BETRAYED
     assert ended(TWICE, progress=replace(once_more, recoveries_changed_again=1, steps_passed=4))[0] is Outcome.INVALID
 
 

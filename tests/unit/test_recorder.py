@@ -161,6 +161,7 @@ def test_the_new_document_is_synced_before_it_takes_the_place_of_the_old(
 
 def test_from_step_to_step_it_is_written_and_not_synced(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
+    # counted and not done: whether a disk has it nobody can see from here
     monkeypatch.setattr(os, "fsync", synced.append)
     kept.record.outcome = "PASSED"
     kept.recorder.save(synced=False)

@@ -3,7 +3,7 @@
 The rule: nothing unredacted is ever written below evidence/, and drill.json is at every instant a whole JSON document
 (a new file is written, then renamed over the old one). It is synced where something was broken, put right or decided;
 from step to step it is not, which was most of what a step cost: a process that dies loses nothing by it, a machine
-that loses its power may lose the steps since then.
+that loses its power may lose the steps since then, or on some file systems the document.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ class Recorder:
 
 
 def write_atomically(path: Path, text: str, *, synced: bool = True) -> None:
-    """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError."""
+    """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError.
+
+    Without `synced` a reader sees a whole file all the same; a machine that loses its power may keep a torn one.
+    """
     beside = path.with_name(f".{path.name}.new")
     try:
         # half a surrogate pair (JSON allows it in an answer) is no UTF-8; as an escape it is JSON again

@@ -306,15 +306,7 @@ def latency(record: Row, samples: Mapping[str, Sequence[Row]], end_s: float, she
                 markeredgewidth=0.9,
                 color=STAND_INS["bad"],
             )
-            axes.annotate(
-                _short(name),
-                (0, 0.5),
-                (-34, 0),
-                xycoords="axes fraction",
-                textcoords="offset points",
-                ha="right",
-                va="center",
-            )
+            _beside(axes, _short(name))
             if good:
                 ordered = sorted(value for _at, value in good)
                 middle, high_p = (
@@ -381,20 +373,25 @@ def work(record: Row, attempts: Sequence[Row], end_s: float, sheet: Sheet) -> Pi
         axes.locator_params(axis="y", nbins=4)
         axes.grid(axis="y", color=STAND_INS["line"], linewidth=0.5)
         axes.set_axisbelow(True)
-        axes.annotate(
-            "attempts\nper second",
-            (0, 0.5),
-            (-34, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right",
-            va="center",
-        )
+        _beside(axes, "attempts\nper second")
         counts = {answer: sum(rates[answer]) * width_s for answer in ANSWERS}
         words = (
             f"Attempts in bins of {width_s:g} s: " + _and(f"{counts[answer]:.0f} {answer}" for answer in ANSWERS) + "."
         )
         return finish(figure, "work", "Submitted work per second by its answer", words, sheet)
+
+
+def _beside(axes: Axes, text: str) -> None:
+    """What a plot shows, left of its axis."""
+    axes.annotate(
+        text,
+        (0, 0.5),
+        (-34, 0),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="center",
+    )
 
 
 def _short(name: str) -> str:
