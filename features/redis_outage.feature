@@ -33,7 +33,7 @@ Feature: Redis is away, or lets nobody in
   @row:R9 @row:R7 @runbook:redis.md#put-the-settings-right
   Scenario: A deployment brings a wrong Redis password
     Given jobs are submitted at 50 per second
-    When a deployment starts the API with a wrong "REDIS_PASSWORD"
+    When a deployment starts the API with "not-the-right-one" as its "REDIS_PASSWORD"
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "auth" as the reason why "redis" is down
     And "REDIS_PASSWORD" in the environment of the API is not what the vault has
@@ -43,6 +43,29 @@ Feature: Redis is away, or lets nobody in
     When the recovery playbook "redis/put_settings_right" is run
     Then within 10 minutes the API reports "redis" as up
     And "REDIS_PASSWORD" in the environment of the API is what the vault has
+    And within 60 seconds Redis answers PING over TLS with the password of the API
+    And within 60 seconds the queue can be counted
+    And within 60 seconds the memory buffer is empty
+    And within 60 seconds every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 2 seconds
+    And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 20 %
+
+  @row:R9 @row:R7 @runbook:redis.md#put-the-settings-right
+  Scenario: A deployment brings a wrong address of Redis
+    Given jobs are submitted at 50 per second
+    When a deployment starts the API with "1" as its "REDIS_SENTINELS"
+    Then within 30 seconds the API reports "redis" as down
+    And within 30 seconds the API names "refused" as the reason why "redis" is down
+    And "REDIS_SENTINELS" in the environment of the API is not what the vault has
+    And every setting of the API is set
+    And within 30 seconds new jobs are kept in memory
+    And within 30 seconds whoever asks the queue is told 503 and the reason
+    When the recovery playbook "redis/put_settings_right" is run
+    Then within 10 minutes the API reports "redis" as up
+    And "REDIS_SENTINELS" in the environment of the API is what the vault has
     And within 60 seconds Redis answers PING over TLS with the password of the API
     And within 60 seconds the queue can be counted
     And within 60 seconds the memory buffer is empty

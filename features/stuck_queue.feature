@@ -67,6 +67,21 @@ Feature: The queue is stuck
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
 
+  @row:Q7 @self-healing @self-healing-off:attempts_unlimited @runbook:queue.md#a-job-fails-again-and-again
+  Scenario: A poison message fails again and again
+    Given jobs are submitted at 20 per second
+    When a job comes in that fails every time
+    Then within 15 seconds that job has failed 2 times
+    And the other jobs go on
+    When the system is left to itself
+    Then within 30 seconds that job is failed, with "poison" as its reason
+    And within 30 seconds the dead-letter queue holds 1 more job than before
+    And the latest failed jobs are written down
+    And within 60 seconds 3 workers are connected to the queue
+    And within 60 seconds every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+
   @row:Q9 @runbook:queue.md#roll-the-queues-code-back
   Scenario: A bad release of the workers makes jobs fail
     Given jobs are submitted at 20 per second

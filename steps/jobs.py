@@ -34,6 +34,11 @@ def job_kills_workers(drill: Drill) -> None:
     drill.inject("webhook_sent", id=ODD, kind="crash", payload={})
 
 
+@fault("a job comes in that fails every time")
+def job_fails(drill: Drill) -> None:
+    drill.inject("webhook_sent", id=ODD, kind="poison", payload={})
+
+
 @then(parse("within {deadline:Duration} a job is active for more than {age:Duration}"))
 def job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
     drill.eventually(
@@ -52,6 +57,12 @@ def no_job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
 def job_lost_its_workers(drill: Drill, deadline: float, times: int) -> None:
     lost = looked("workers lost by the job", lambda: details(drill, ODD_JOB)["times without a worker"])
     drill.eventually(lost.at_least(times), within=deadline)
+
+
+@then(parse("within {deadline:Duration} that job has failed {times:Integer} times"))
+def job_failed_again(drill: Drill, deadline: float, times: int) -> None:
+    failed = looked("attempts of that job", lambda: details(drill, ODD_JOB)["attempts made"])
+    drill.eventually(failed.at_least(times), within=deadline)
 
 
 @then(parse('within {deadline:Duration} that job is failed, with "{reason}" as its reason'))
@@ -83,6 +94,11 @@ def jobs_do_not_fail(drill: Drill, deadline: float, share: float) -> None:
 @then(parse("within {deadline:Duration} the dead-letter queue holds no more jobs than before"))
 def dead_letters_are_as_before(drill: Drill, deadline: float) -> None:
     drill.eventually(FAILED.at_most(drill.before(FAILED)), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the dead-letter queue holds {count:Integer} more job than before"))
+def dead_letters_are_more(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(FAILED.is_(drill.before(FAILED) + count), within=deadline)
 
 
 @then("the queue's counts, its oldest active jobs and its workers are written down")

@@ -80,9 +80,9 @@ def redis_is_fast(drill: Drill, limit: int, length: float) -> None:
 # ---------------------------------------------------------------- wrong settings
 
 
-@fault(parse('a deployment starts the API with a wrong "{setting}"'))
-def wrong_setting_is_deployed(drill: Drill, setting: str) -> None:
-    drill.inject("wrong_setting", target="api", setting=setting, value="not-the-right-one")
+@fault(parse('a deployment starts the API with "{value}" as its "{setting}"'))
+def wrong_setting_is_deployed(drill: Drill, value: str, setting: str) -> None:
+    drill.inject("wrong_setting", target="api", setting=setting, value=value)
 
 
 @then(parse('"{setting}" in the environment of the API is not what the vault has'))

@@ -22,6 +22,8 @@ from drillbook_lab.topology import (
 )
 
 APP_USER = "app"
+ATTEMPTS = "5"
+"""How often a job is tried before it is left in `failed`."""
 # What an application needs and no more: it cannot KEYS, FLUSHALL, CONFIG or SHUTDOWN.
 _APP_MAY = "+@all -@dangerous +info +client|setname +client|setinfo +client|list +client|id +client|getname"
 
@@ -150,6 +152,11 @@ def links(ports: Mapping[str, int]) -> dict[str, dict[str, Any]]:
     }
 
 
+def sentinels(client: str, ports: Mapping[str, int]) -> str:
+    """Where the API or a worker finds the Sentinels, as its settings say it."""
+    return ",".join(str(ports[f"{client}-{name}"]) for name in SENTINELS)
+
+
 def settings(
     client: str,
     *,
@@ -163,7 +170,7 @@ def settings(
     """The settings file of the API or the workers; every address in it is the client's own link."""
     values = {
         "REDIS_MASTER": MASTER_NAME,
-        "REDIS_SENTINELS": ",".join(str(ports[f"{client}-{name}"]) for name in SENTINELS),
+        "REDIS_SENTINELS": sentinels(client, ports),
         "REDIS_NAT": ",".join(f"{ports[name]}={ports[f'{client}-{name}']}" for name in REDIS_NODES),
         "REDIS_USERNAME": APP_USER,
         "REDIS_PASSWORD": keys.redis_app,
@@ -175,6 +182,7 @@ def settings(
         "VERSION": version,
         "COMMIT": "lab",
         "BUFFER_LIMIT": "1000",
+        "ATTEMPTS": ATTEMPTS,
         "CONCURRENCY": "10",
         "DEDUPLICATE": "1",
         "HANDLER": f"'{handler}'",

@@ -341,7 +341,13 @@ class Lab:
             "ca": str(authority.ca),
             "version": version,
             "supervisor": {"conf": str(self._conf), "ctl": str(Path(sys.executable).with_name("supervisorctl"))},
-            "api": {"url": http("users-api"), "direct_url": http("api"), "key": keys.api_key},
+            "api": {
+                "url": http("users-api"),
+                "direct_url": http("api"),
+                "key": keys.api_key,
+                "sentinels": files.sentinels("api", ports),
+                "attempts": files.ATTEMPTS,
+            },
             "sink": {
                 "url": http("sink"),
                 "token": keys.chat_token,

@@ -84,7 +84,7 @@ class Api:
         self.metrics = Metrics()
         self.redis = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
         self.watched = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
-        self.queue = JobQueue(self.redis)
+        self.queue = JobQueue(self.redis, settings.attempts)
         self.pool = database.pool(settings.database_url, "api", 4)
         self.intake = Intake(self.queue.add, self.queue.ping, settings.buffer_limit, self.journal)
         self.counted: QueueMetrics | None = None

@@ -12,9 +12,9 @@ from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+# How often a job is tried is a setting; what fails that often is in `failed`, which is the dead-letter queue.
 # A finished job is kept for an hour: only as long as its id is known to Redis does adding it again do nothing.
 JOB_OPTIONS: Mapping[str, Any] = {
-    "attempts": 5,
     "backoff": {"type": "exponential", "delay": 500},
     "removeOnComplete": {"age": 3600, "count": 200_000},
     "removeOnFail": False,

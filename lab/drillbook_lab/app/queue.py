@@ -44,8 +44,9 @@ class QueueMetrics:
 class JobQueue:
     """BullMQ's queue over a client of the present primary."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, attempts: int) -> None:
         self._redis = redis
+        self._attempts = attempts
         make: Any = Queue
         self._queue: Any = make(QUEUE_NAME, {"connection": redis})
         self.unreplicated = 0
@@ -60,7 +61,7 @@ class JobQueue:
         make_job: Any = Job
         async with self._redis.pipeline(transaction=False) as pipe:
             for webhook in webhooks:
-                options = {**JOB_OPTIONS, "jobId": job_id(webhook.id)}
+                options = {**JOB_OPTIONS, "attempts": self._attempts, "jobId": job_id(webhook.id)}
                 await self._queue.scripts.addJob(make_job(self._queue, webhook.kind, webhook.data, options), pipe)
             pipe.execute_command("WAIT", 1, WAIT_MS)
             results = await pipe.execute()

@@ -33,6 +33,7 @@ class Settings:
     version: str
     commit: str
     buffer_limit: int
+    attempts: int
     concurrency: int
     deduplicate: bool
     handler: str
@@ -58,6 +59,7 @@ class Settings:
             version=given["version"],
             commit=given["commit"],
             buffer_limit=int(given["buffer_limit"]),
+            attempts=int(given["attempts"]),
             concurrency=int(given["concurrency"]),
             deduplicate=given["deduplicate"] == "1",
             handler=given["handler"],
