@@ -1,11 +1,14 @@
 """Background monitors: health only repeats what they know, so asking for health can never hang on what is broken.
 
-A monitor asks every 0.5 s and gives up after 1 s. A probe that does not even honour its cancellation (psycopg waits for
+A monitor asks every 0.5 s and gives up after 1 s. The latency that it tells is the median of its last five answers: one
+that had to wait for the processor is no sign of a slow component. A probe that does not even honour its cancellation (psycopg waits for
 a cancel request that a cut network swallows) is left behind and a fresh one is started: the monitor itself never stops.
 """
 
 import asyncio
 import datetime
+import statistics
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +18,7 @@ from drillbook_lab.app.logs import Log
 
 INTERVAL_S = 0.5
 TIMEOUT_S = 1.0
+ANSWERS = 5
 
 
 def _now() -> str:
@@ -53,6 +57,7 @@ class Monitor:
         self._journal = journal
         self._interval_s = interval_s
         self._abandoned: set[asyncio.Task[object]] = set()
+        self._latencies_ms: deque[float] = deque(maxlen=ANSWERS)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -70,11 +75,11 @@ class Monitor:
             task.cancel()
             self._abandoned.add(task)
             task.add_done_callback(self._forget)
-            self._found(TimeoutError(f"no answer within {TIMEOUT_S:g} s"), None)
+            self._silent(TimeoutError(f"no answer within {TIMEOUT_S:g} s"))
         elif (error := task.exception()) is not None:
-            self._found(error, None)
+            self._silent(error)
         else:
-            self._found(None, round((loop.time() - began) * 1000, 2))
+            self._answered((loop.time() - began) * 1000)
 
     async def _call(self) -> object:
         return await self._probe()
@@ -84,15 +89,16 @@ class Monitor:
         if not task.cancelled():
             task.exception()
 
-    def _found(self, error: BaseException | None, latency_ms: float | None) -> None:
-        up = error is None
-        since = self.state.since if up is self.state.up else _now()
-        if error is not None:
-            kind = str(cause_of(error))
-            if up is not self.state.up or kind != self.state.error_kind:
-                self._journal.error(self.name, f"{self.name} does not answer", error=in_short(error), kind=kind)
-            self.state = Component(False, since, None, in_short(error), kind)
-        else:
-            if not self.state.up:
-                self._journal.info(self.name, f"{self.name} answers")
-            self.state = Component(True, since, latency_ms)
+    def _silent(self, error: BaseException) -> None:
+        kind = str(cause_of(error))
+        if self.state.up or kind != self.state.error_kind:
+            self._journal.error(self.name, f"{self.name} does not answer", error=in_short(error), kind=kind)
+        self._latencies_ms.clear()
+        self.state = Component(False, _now() if self.state.up else self.state.since, None, in_short(error), kind)
+
+    def _answered(self, latency_ms: float) -> None:
+        if not self.state.up:
+            self._journal.info(self.name, f"{self.name} answers")
+        self._latencies_ms.append(latency_ms)
+        since = self.state.since if self.state.up else _now()
+        self.state = Component(True, since, round(statistics.median(self._latencies_ms), 2))

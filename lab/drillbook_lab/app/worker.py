@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import uvloop
 from bullmq.worker import Worker
 from psycopg.types.json import Jsonb
 
@@ -129,4 +130,4 @@ async def _keep_running(worker: Any, journal: Log, name: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(Settings.read(Path(sys.argv[1])), sys.argv[2]))
+    uvloop.run(run(Settings.read(Path(sys.argv[1])), sys.argv[2]))
