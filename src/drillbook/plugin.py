@@ -211,7 +211,10 @@ def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
     from drillbook.life import DrillUnderWay
 
     _refuse_another_run(item)
-    made = DrillUnderWay(drill_session(request.config), item)
+    session = drill_session(request.config)
+    if request.config.getini("drillbook_report"):
+        session.prepare_reports()
+    made = DrillUnderWay(session, item)
     item.stash[drill_key] = made
     item.stash[facts_key] = {RUN_ID: made.run_id, **_named(item)}
     request.addfinalizer(lambda: _end(item, made))
@@ -260,16 +263,15 @@ def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
 
 def _report(config: pytest.Config, folder: Path) -> None:
     """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
-    if not config.getini("drillbook_report"):
+    reports = drill_session(config).reports
+    if reports is None:
         return
-    from drillbook.render import html
-
     try:
-        html.report(folder)
-    except Exception as error:  # noqa: BLE001 - any error of a rendering is told, and is not the drill's
+        reports.report(folder)
+    except DrillbookError as error:
         told = config.stash.get(out_key, None)
         if told is not None:
-            told({"event": "note", "text": f"no report.html: {type(error).__name__}: {error}"})
+            told({"event": "note", "text": f"no report.html: {error}"})
 
 
 def _named(item: ScenarioItem) -> dict[str, str]:

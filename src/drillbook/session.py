@@ -28,6 +28,7 @@ from drillbook.playbook import Playbooks, PlayResult
 from drillbook.undo import Undone, undo_all
 
 if TYPE_CHECKING:
+    from drillbook.render.worker import ReportWorker
     from drillbook.warm.client import Warm
 
 UNDO_TIMEOUT_S = 300.0
@@ -56,6 +57,7 @@ class DrillSession:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
+    reports: ReportWorker | None = None
 
     def warm_up(self) -> None:
         """Import Ansible in the background for all runs of this session; `close` ends it."""
@@ -67,8 +69,18 @@ class DrillSession:
                 self.root, self.pass_env, program, lambda text: self.listener({"event": "note", "text": text})
             )
 
+    def prepare_reports(self) -> None:
+        """Import in the background what draws reports; `close` ends it."""
+        from drillbook.render.worker import ReportWorker
+
+        if self.reports is None:
+            self.reports = ReportWorker()
+
     def close(self) -> None:
         """End what was started for the session."""
+        if self.reports is not None:
+            self.reports.close()
+            self.reports = None
         if "guardian" in vars(self):
             self.guardian.leave()
         if self.warm is not None:

@@ -6,7 +6,7 @@ matplotlib draws; it is imported when the first picture is drawn.
 from __future__ import annotations
 
 from drillbook.render.plots.canvas import PALETTE, Sheet
-from drillbook.render.plots.pictures import availability, latency, timeline, work
+from drillbook.render.plots.pictures import availability, latency, timeline, warm_up, work
 from drillbook.render.plots.shapes import COLUMNS, PHASES, Row, bands, length_s, number, per_second, stretches, thinned
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "stretches",
     "thinned",
     "timeline",
+    "warm_up",
     "work",
 ]

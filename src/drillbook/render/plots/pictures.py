@@ -200,6 +200,15 @@ def _draw_label(axes: Axes, label: _Label, band: float, lane_pt: float, s_per_pt
     )
 
 
+def warm_up() -> None:
+    """Import and set up all that pictures need, by one that nobody sees."""
+    with drawing() as new_figure:
+        figure = new_figure(1.0)
+        time_axes(figure, bottom_in=0.4, height_in=0.4, end_s=1.0)
+        finish(figure, "none", "", "", Sheet())
+    _width_pt("0", 8)
+
+
 def _width_pt(text: str, size_pt: float) -> float:
     """How wide a text is in the font that matplotlib carries with it, which is wider than most."""
     from matplotlib.font_manager import FontProperties
