@@ -20,11 +20,13 @@ from common import PEERS, ROOT, Table, timed
 from plays import plays
 from pytest_start import collection, start, steps
 from scale import ledger, prober
+from warm import warm
 from whole_drill import r1
 
 PARTS: Mapping[str, Callable[[int], Table]] = {
     "start": start,
     "steps": steps,
+    "warm": warm,
     "plays": plays,
     "r1": r1,
     "prober": prober,

@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[out_key] = shown = screen(config.get_terminal_writer().hasmarkup)
         if getattr(config.option, "numprocesses", None):
             config.stash[mailbox_key] = Mailbox(shown)
+            return
+    if _names_features(config) and _warm(config) != "off":
+        # a fifth of a second before it is known that there is a drill; what is wrong with the options is told then
+        with suppress(DrillbookError):
+            drill_session(config).warm_up()
+
+
+def _names_features(config: pytest.Config) -> bool:
+    """Whether the command line names feature files, or a folder that holds some."""
+    named = [config.invocation_params.dir / argument.split("::")[0] for argument in config.args]
+    return any(path.suffix == ".feature" or any(path.glob("*.feature")) for path in named)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -134,11 +146,13 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Import Ansible in the background once it is known that there is a drill to run."""
+    """Import Ansible in the background for the drills that there are; for none of them, no more."""
     config = session.config
-    drills = any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items)
-    if drills and not config.option.collectonly and _warm(config) != "off":
-        drill_session(config).warm_up()
+    if any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items):
+        if not config.option.collectonly and _warm(config) != "off":
+            drill_session(config).warm_up()
+    elif session_key in config.stash:
+        config.stash[session_key].cool_down()
 
 
 def _warm(config: pytest.Config) -> str:

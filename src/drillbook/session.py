@@ -69,6 +69,12 @@ class DrillSession:
                 self.root, self.pass_env, program, lambda text: self.listener({"event": "note", "text": text})
             )
 
+    def cool_down(self) -> None:
+        """End what `warm_up` has begun, before anything was run on it."""
+        if self.warm is not None:
+            self.warm.close(unused=True)
+            self.warm = None
+
     def prepare_reports(self) -> None:
         """Import in the background what draws reports; `close` ends it."""
         from drillbook.render.worker import ReportWorker

@@ -132,12 +132,14 @@ class Warm:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return f": {last}" if last else ""
 
-    def close(self) -> None:
-        """End the server, with whatever it runs."""
+    def close(self, *, unused: bool = False) -> None:
+        """End the server, with whatever it runs; at once when it was never used."""
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
         if self._server is not None:
+            if unused:
+                self._server.kill()
             try:
                 self._server.wait(_END_S)
             except subprocess.TimeoutExpired:

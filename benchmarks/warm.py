@@ -1,20 +1,15 @@
-"""How long a play takes on an Ansible that is already imported, beside one that starts its own.
-
-    python benchmarks/warm_plays.py [--runs N]
-
-Needs nothing but Drillbook: the plays run on this machine, through ansible-runner, as a drill runs them. The two ways
-take turns, so that a busy machine slows both. Prints medians: until the first task begins, and until the run is over.
-"""
+"""How long a play takes on an Ansible that is imported already, beside one that starts its own; as drills run it."""
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sysconfig
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+
+from common import Table
 
 from drillbook.ansible_run import Event, run_ansible
 from drillbook.warm.client import Warm
@@ -27,7 +22,7 @@ PLAYS = {
 HOSTS = "web-1 ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'\n"
 
 
-def run(root: Path, name: str, warm: Warm | None) -> tuple[float, float]:
+def _run(root: Path, name: str, warm: Warm | None) -> tuple[float, float]:
     """Seconds to the first task, and of the whole run."""
     begins: list[float] = []
 
@@ -45,10 +40,13 @@ def run(root: Path, name: str, warm: Warm | None) -> tuple[float, float]:
     return begins[0] - started, over - started
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--runs", type=int, default=7)
-    runs = parser.parse_args().runs
+def warm(runs: int) -> Table:
+    """Each play each way, in turns; nothing but Ansible on this machine itself."""
+    table = Table(
+        "A play on an Ansible that is imported already",
+        "make bench PARTS=warm",
+        ("s", "first task, cold", "warm", "times", "whole, cold", "warm", "times"),
+    )
     times: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
     reasons: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -57,28 +55,26 @@ def main() -> None:
         for name, tasks in PLAYS.items():
             (root / f"{name}.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}")
         began = time.monotonic()
-        warm = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", reasons.append)
+        server = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", reasons.append)
         try:
-            run(root, "one debug", warm)
+            _run(root, "one debug", server)
             first = time.monotonic() - began
             for _ in range(runs):
                 for name in PLAYS:
-                    times[name, "cold"].append(run(root, name, None))
-                    times[name, "warm"].append(run(root, name, warm))
+                    times[name, "cold"].append(_run(root, name, None))
+                    times[name, "warm"].append(_run(root, name, server))
         finally:
-            warm.close()
+            server.close()
     if reasons:
         raise SystemExit(reasons[0])
-    print(f"medians of {runs} runs in turns, seconds; the server's start with a first play took {first:.2f}")
-    print(f"{'play':<16}{'to the first task':>32}{'the whole run':>32}")
-    print(f"{'':<16}" + f"{'cold':>12}{'warm':>10}{'times':>10}" * 2)
     for name in PLAYS:
-        cells = ""
+        cells = [name]
         for part in (0, 1):
             cold, hot = (statistics.median(each[part] for each in times[name, way]) for way in ("cold", "warm"))
-            cells += f"{cold:>12.3f}{hot:>10.3f}{cold / hot:>10.1f}"
-        print(f"{name:<16}{cells}")
-
-
-if __name__ == "__main__":
-    main()
+            cells += [f"{cold:.2f}", f"{hot:.3f}", f"{cold / hot:.1f}"]
+        table.rows.append(cells)
+    table.notes.append(
+        "Through ansible-runner, both. A command is a module, which starts a Python of its own either way. "
+        f"The server's start with a first play took {first:.2f} s, once for a session and beside its collection."
+    )
+    return table
