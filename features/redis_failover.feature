@@ -11,7 +11,7 @@ Feature: Redis fails over
   Scenario: The network between the API and Redis is cut
     When the network between "api" and "redis" is cut
     Then within 30 seconds the API reports "redis" as down
-    And the API names "timeout" as the reason why "redis" is down
+    And within 30 seconds the API names "timeout" as the reason why "redis" is down
     And within 30 seconds the circuit breaker is open
     And within 60 seconds an alert about "redis" reaches the "#alerts" channel
     And within 60 seconds new jobs are kept in memory
@@ -32,7 +32,7 @@ Feature: Redis fails over
   Scenario: Redis refuses the application
     When Redis refuses the application
     Then within 30 seconds the API reports "redis" as down
-    And the API names "auth" as the reason why "redis" is down
+    And within 30 seconds the API names "auth" as the reason why "redis" is down
     And within 30 seconds the circuit breaker is open
     And within 60 seconds an alert about "redis" reaches the "#alerts" channel
     And within 60 seconds new jobs are kept in memory

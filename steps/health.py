@@ -15,11 +15,6 @@ def api_reports(drill: Drill, deadline: float, component: str, state: State) -> 
     drill.eventually(API.json(f"components.{component}.status", component).is_(str(state)), within=deadline)
 
 
-@then(parse('the API names "{kind}" as the reason why "{component}" is down'))
-def api_names_reason(drill: Drill, kind: str, component: str) -> None:
-    drill.expect(API.json(f"components.{component}.error_kind", f"the reason why {component} is down").is_(kind))
-
-
 @then(parse('within {deadline:Duration} the API names "{kind}" as the reason why "{component}" is down'))
 def api_names_reason_in_time(drill: Drill, deadline: float, kind: str, component: str) -> None:
     """One that was just started has not looked yet, and says so."""

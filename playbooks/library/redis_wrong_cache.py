@@ -17,7 +17,7 @@ options:
   pattern: {description: Pattern of the entries, ending in C(*), type: str, required: true}
   state: {description: What is true afterwards, type: str, choices: [wrong, right], required: true}
   member: {description: Member of the entries that is made wrong, type: str, default: value}
-  most: {description: How many entries are made wrong; 0 is all, type: int, default: 0}
+  most: {description: "How many entries are made wrong, the first by name; 0 is all", type: int, default: 0}
   further: {description: How many entries are added, type: int, default: 0}
 """
 RETURN = """
@@ -65,14 +65,14 @@ def wrong_of(redis, pattern: str):
 
 
 def make_wrong(redis, asked: dict) -> int:
+    added = asked["pattern"][:-1] + ADDED
+    own = (key for keys in portions(redis, asked["pattern"]) for key in keys if not key.startswith(added))
+    # the first by name, always the same ones: of any three of a cache just warmed perhaps nobody asks
+    chosen = sorted(set(own), key=lambda key: (len(key), key))[: asked["most"] or None]
     entries = 0
-    for keys in portions(redis, asked["pattern"]):
-        for key in keys:
-            text = redis.get(key)
-            if text is None or key.startswith(asked["pattern"][:-1] + ADDED):
-                continue
-            if asked["most"] and entries >= asked["most"]:
-                break
+    for key in chosen:
+        text = redis.get(key)
+        if text is not None:
             entries += 1
             redis.set(key, json.dumps({**json.loads(text), asked["member"]: WRONG}), keepttl=True)
     for first in range(1, asked["further"] + 1, PORTION):

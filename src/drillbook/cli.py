@@ -57,26 +57,39 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         raise typer.Exit(Outcome.NOT_RESTORED.exit_status)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+_PYTEST_FOLLOWS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""Our own options stand before the features, pytest's behind them: the value of one is no feature then."""
+
+
+def _for_pytest(words: list[str], *ours: str) -> tuple[list[str], list[str]]:
+    """The features, and the options of pytest that follow them."""
+    at = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
+    late = [word for word in words[at:] if word.split("=")[0] in ours]
+    if late:
+        typer.echo(f"drillbook: {late[0]} belongs before the features: what follows them goes to pytest", err=True)
+        raise typer.Exit(64)
+    return words[:at], words[at:]
+
+
+@app.command(context_settings=_PYTEST_FOLLOWS)
 def prove(
-    context: typer.Context,
     features: Annotated[list[str], typer.Argument(help="features or node ids; options of pytest may follow")],
     ablate: Annotated[bool, typer.Option("--ablate", help="also without each task of the recovery in turn")] = False,
 ) -> None:
     """Run each drill and its controls; only when all of them end as they must is a runbook proven."""
     from drillbook.prove import prove as run
 
+    named, options = _for_pytest(features, "--ablate")
     try:
-        status = run([*features, *context.args], ablate=ablate)
+        status = run([*named, *options], ablate=ablate)
     except DrillbookError as error:
         typer.echo(f"drillbook: {error}", err=True)
         raise typer.Exit(64) from None
     raise typer.Exit(status)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=_PYTEST_FOLLOWS)
 def drills(
-    context: typer.Context,
     features: Annotated[list[str] | None, typer.Argument(help="features or node ids (default: features/)")] = None,
     labs: Annotated[
         int | None, typer.Option("--labs", help="how many labs side by side (default: one for each core)")
@@ -88,9 +101,9 @@ def drills(
     """
     from drillbook.drills import run
 
-    # what looks like an option is pytest's: typer takes neither it nor its value for a feature only when written --a=b
+    named, options = _for_pytest(features or [], "--labs")
     try:
-        status = run(features or [], labs, context.args, typer.echo)
+        status = run(named, labs, options, typer.echo)
     except DrillbookError as error:
         typer.echo(f"drillbook: {error}", err=True)
         raise typer.Exit(64) from None

@@ -1,0 +1,63 @@
+"""What of a command line is ours and what goes to pytest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from drillbook.cli import app
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the commands were called with."""
+    calls: list[Any] = []
+
+    def drills(features: list[str], labs: int | None, options: list[str], say: Any) -> int:
+        calls.append((features, labs, options))
+        return 0
+
+    def prove(arguments: list[str], *, ablate: bool) -> int:
+        calls.append((arguments, ablate))
+        return 0
+
+    monkeypatch.setattr("drillbook.drills.run", drills)
+    monkeypatch.setattr("drillbook.prove.prove", prove)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("words", "features", "labs", "options"),
+    [
+        ([], [], None, []),
+        (["--labs", "3", "a.feature", "b.feature"], ["a.feature", "b.feature"], 3, []),
+        (["features", "-p", "no:that"], ["features"], None, ["-p", "no:that"]),
+        (["--labs=1", "features", "-k", "one or two", "-x"], ["features"], 1, ["-k", "one or two", "-x"]),
+        (["-k=access"], [], None, ["-k=access"]),
+        (["-k", "access"], [], None, ["-k", "access"]),
+    ],
+)
+def test_pytest_s_options_follow_the_features_with_their_values(
+    given: list[Any], words: list[str], features: list[str], labs: int | None, options: list[str]
+) -> None:
+    ran = CliRunner().invoke(app, ["drills", *words])
+    assert ran.exit_code == 0, ran.output
+    assert given == [(features, labs, options)]
+
+
+def test_prove_hands_on_in_order(given: list[Any]) -> None:
+    ran = CliRunner().invoke(app, ["prove", "--ablate", "a.feature", "-p", "no:that", "--evidence=e"])
+    assert ran.exit_code == 0, ran.output
+    assert given == [(["a.feature", "-p", "no:that", "--evidence=e"], True)]
+
+
+@pytest.mark.parametrize("words", [("drills", "features", "--labs", "3"), ("prove", "features", "--ablate")])
+def test_an_option_of_ours_behind_the_features_is_told(given: list[Any], words: tuple[str, ...]) -> None:
+    ran = CliRunner().invoke(app, list(words))
+    assert ran.exit_code == 64
+    assert f"drillbook: {words[2]} belongs before the features: what follows them goes to pytest" in ran.output
+    assert given == []
