@@ -16,7 +16,7 @@ def api_reports(drill: Drill, deadline: float, component: str, state: State) -> 
 
 
 @then(parse('within {deadline:Duration} the API names "{kind}" as the reason why "{component}" is down'))
-def api_names_reason_in_time(drill: Drill, deadline: float, kind: str, component: str) -> None:
+def api_names_reason(drill: Drill, deadline: float, kind: str, component: str) -> None:
     """One that was just started has not looked yet, and says so."""
     reason = API.json(f"components.{component}.error_kind", f"the reason why {component} is down")
     drill.eventually(reason.is_(kind), within=deadline)
