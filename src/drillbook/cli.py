@@ -41,7 +41,9 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     if not inventory.is_absolute():
         inventory = next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
     try:
-        session = DrillSession(root, inventory.absolute(), root / "evidence")
+        session = DrillSession(
+            root, inventory.absolute(), root / "evidence", listener=lambda event: typer.echo(event.get("text", ""))
+        )
         undone = session.put_back(Role.RESTORE, typer.echo)
     except DrillbookError as error:
         typer.echo(f"drillbook: {error}", err=True)

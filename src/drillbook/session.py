@@ -178,7 +178,9 @@ class DrillSession:
             folders.add(dead.evidence)
         for folder in sorted(folders):
             of_folder = [one for one in undone if one.entry.evidence == folder]
-            close_dead_run(self.root / folder, of_folder, known, self.switches.states, by)
+            problem = close_dead_run(self.root / folder, of_folder, known, self.switches.states, by)
+            if problem is not None:
+                self.listener({"event": "note", "text": f"{folder}: {problem}"})
         return undone
 
 

@@ -98,15 +98,20 @@ def test_a_drill_that_had_ended_keeps_its_outcome(tmp_path: Path) -> None:
     assert (after["outcome"], after["reason"], after["ended_at"]) == ("NOT_RECOVERED", "late", "now")
 
 
-@pytest.mark.parametrize("text", [None, "", '{"run_id": "torn'])
-def test_evidence_that_cannot_be_read_is_left_as_it_is(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("text", ["", '{"run_id": "torn'])
+def test_a_record_that_cannot_be_read_is_left_as_it_is_and_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "content" / "drill.json"
-    if text is not None:
-        path.parent.mkdir()
-        path.write_text(text)
-    close_dead_run(tmp_path, [undone("e1")])
-    assert path.exists() == (text is not None)
-    assert text is None or path.read_text() == text
+    path.parent.mkdir()
+    path.write_text(text)
+    told = close_dead_run(tmp_path, [undone("e1")])
+    assert told is not None
+    assert told.startswith("the record of the drill that died cannot be read and stays as it is, without a verdict: ")
+    assert path.read_text() == text
+
+
+def test_where_there_is_no_record_nothing_is_told(tmp_path: Path) -> None:
+    assert close_dead_run(tmp_path, [undone("e1")]) is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fault_whose_entry_is_closed_is_gone(died: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,8 +25,10 @@ def close_dead_run(
     known: Mapping[str, EntryState] | None = None,
     switches: Mapping[str, str] = MappingProxyType({}),
     by: str = "a later run",
-) -> None:
+) -> str | None:
     """Close content/drill.json of a drill whose process died; `by` is who put its faults back.
+
+    Gives the sentence of why that could not be done: the record is there and cannot be read.
 
     Nothing happens where there is none, or where it is closed and its faults were gone already. `known` is what
     the journal says of every entry: a fault without one was never injected, since its undo was not on disk; one that is
@@ -35,8 +38,10 @@ def close_dead_run(
     path = folder / "content" / "drill.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return f"the record of the drill that died cannot be read and stays as it is, without a verdict: {error}"
     problems = [one.problem for one in undone if one.problem]
     for fault in record["faults"]:
         if known is not None and fault["undo"] == "pending":
@@ -67,10 +72,10 @@ def close_dead_run(
     write_atomically(path, dumps(record))
     from drillbook.render import html
 
-    try:
+    # the record is what counts; `drillbook report` writes the page again and says why not
+    with suppress(Exception):
         html.report(folder)
-    except Exception:  # noqa: BLE001 - the record is what counts; `drillbook report` writes the page again and says why not
-        return
+    return None
 
 
 def _what_became(record: Mapping[str, Any], undone: Sequence[Undone]) -> str:
