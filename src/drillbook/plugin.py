@@ -11,8 +11,8 @@ import argparse
 import importlib.util
 import json
 import os
+import sysconfig
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from drillbook.verdict import Outcome, worst
 if TYPE_CHECKING:
     from drillbook.life import DrillUnderWay
     from drillbook.session import DrillSession
+    from drillbook.warm.client import Warm
 
 DEFAULT_INVENTORY = "inventories/lab"
 NAMED = 10
@@ -42,6 +43,7 @@ RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 SCENARIO, CONTROL = "scenario", "control"
 
 session_key = pytest.StashKey["DrillSession"]()
+warm_key: pytest.StashKey[Warm] = pytest.StashKey()
 drill_key = pytest.StashKey["DrillUnderWay"]()
 facts_key = pytest.StashKey[dict[str, str]]()
 """What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
@@ -123,11 +125,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[out_key] = shown = screen(config.get_terminal_writer().hasmarkup)
         if getattr(config.option, "numprocesses", None):
             config.stash[mailbox_key] = Mailbox(shown)
-            return
-    if _names_features(config) and _warm(config) != "off":
-        # a fifth of a second before it is known that there is a drill; what is wrong with the options is told then
-        with suppress(DrillbookError):
-            drill_session(config).warm_up()
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_configure")
+def pytest_configure_early(config: pytest.Config) -> None:
+    """Where feature files are named there will be drills: a fifth of a second before it is known that there are."""
+    option = config.option
+    controller = getattr(option, "numprocesses", None) and not hasattr(config, "workerinput")
+    if option.help or option.version or option.collectonly or config.getoption("--plan") or controller:
+        return
+    if _names_features(config):
+        _warm_up(config)
 
 
 def _names_features(config: pytest.Config) -> bool:
@@ -148,11 +156,28 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Import Ansible in the background for the drills that there are; for none of them, no more."""
     config = session.config
-    if any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items):
-        if not config.option.collectonly and _warm(config) != "off":
-            drill_session(config).warm_up()
-    elif session_key in config.stash:
-        config.stash[session_key].cool_down()
+    if not any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items):
+        _cool_down(config, unused=True)
+    elif not config.option.collectonly:
+        _warm_up(config)
+
+
+def _warm_up(config: pytest.Config) -> None:
+    program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+    if warm_key in config.stash or _warm(config) == "off" or not program.is_file():  # without it each run says so
+        return
+    from drillbook.warm.client import Warm
+
+    def say(text: str) -> None:
+        config.stash.get(out_key, lambda _event: None)({"event": "note", "text": text})
+
+    config.stash[warm_key] = Warm(config.rootpath, tuple(config.getini("drillbook_pass_env")), program, say)
+
+
+def _cool_down(config: pytest.Config, *, unused: bool = False) -> None:
+    if warm_key in config.stash:
+        config.stash[warm_key].close(unused=unused)
+        del config.stash[warm_key]
 
 
 def _warm(config: pytest.Config) -> str:
@@ -169,6 +194,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End what the session has started, and give the terminal back."""
     if session_key in config.stash:
         config.stash[session_key].close()
+    _cool_down(config)
     if mailbox_key in config.stash:
         config.stash[mailbox_key].close()
     if out_key in config.stash:
@@ -202,6 +228,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
             people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
+            warm=config.stash.get(warm_key, None),
         )
         workerinput = getattr(config, "workerinput", None)
         if workerinput is not None:

@@ -6,7 +6,6 @@ The rule: nothing is resolved, opened or started until a drill needs it; a sessi
 from __future__ import annotations
 
 import os
-import sysconfig
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,23 +56,8 @@ class DrillSession:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
+    """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
     reports: ReportWorker | None = None
-
-    def warm_up(self) -> None:
-        """Import Ansible in the background for all runs of this session; `close` ends it."""
-        from drillbook.warm.client import Warm
-
-        program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
-        if self.warm is None and program.is_file():  # without it each run says so
-            self.warm = Warm(
-                self.root, self.pass_env, program, lambda text: self.listener({"event": "note", "text": text})
-            )
-
-    def cool_down(self) -> None:
-        """End what `warm_up` has begun, before anything was run on it."""
-        if self.warm is not None:
-            self.warm.close(unused=True)
-            self.warm = None
 
     def prepare_reports(self) -> None:
         """Import in the background what draws reports; `close` ends it."""
@@ -89,9 +73,6 @@ class DrillSession:
             self.reports = None
         if "guardian" in vars(self):
             self.guardian.leave()
-        if self.warm is not None:
-            self.warm.close()
-            self.warm = None
 
     @cached_property
     def inventory(self) -> Inventory:

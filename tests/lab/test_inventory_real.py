@@ -105,6 +105,27 @@ def test_variables_are_templated_per_host(inventory: Inventory) -> None:
     assert inventory.environment == Environment("test", EnvironmentKind.LAB)
 
 
+@pytest.mark.parametrize("order", [("text", "same", "list", "name"), ("name", "list", "same", "text")])
+def test_a_value_is_templated_once_wherever_it_stands(tmp_path: Path, order: tuple[str, ...]) -> None:
+    known = {
+        "text": "!unsafe '{{ 6 * 7 }}'",
+        "same": "'{{ text }}'",
+        "list": "['{{ same }}', '{{ name }}', 1]",
+        "name": "'{{ inventory_hostname }}'",
+    }
+    lines = "".join(f"    {name}: {known[name]}\n" for name in order)
+    environment = "    drillbook_environment: {name: test, kind: lab}\n"
+    write(tmp_path / "hosts.yml", f"all:\n  vars:\n{lines}{environment}  hosts: {{web-1: , web-2: }}\n")
+    hosts = Inventory.resolve(tmp_path / "hosts.yml", tmp_path).hostvars
+    for host in ("web-1", "web-2"):
+        assert [hosts[host][name] for name in ("text", "same", "list", "name")] == [
+            "{{ 6 * 7 }}",
+            "{{ 6 * 7 }}",
+            ["{{ 6 * 7 }}", host, 1],
+            host,
+        ]
+
+
 def test_groups_and_their_children(inventory: Inventory) -> None:
     assert inventory.groups["data"] == ("redis-1", "redis-2")
     assert inventory.names("all") == ("redis-1", "redis-2", "api-1")

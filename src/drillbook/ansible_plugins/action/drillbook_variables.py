@@ -79,13 +79,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
         shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
-        hosts = {}
+        hosts: dict[str, dict[str, Any]] = {}
         connections = {}
         everyone = set(task_vars["groups"]["all"])
         for host in filter(everyone.__contains__, task_vars["hostvars"]):  # in the order of the inventory
             raw = task_vars["hostvars"].raw_get(host)
-            templar = self._templar.copy_with_new_env(available_variables={**raw, **shared})
-            hosts[host] = {name: _entry(value, name, templar) for name, value in raw.items() if name not in _MAGIC}
+            available = {**raw, **shared}
+            templar = self._templar.copy_with_new_env(available_variables=available)
+            hosts[host] = {}
+            for name, value in raw.items():
+                if name not in _MAGIC:
+                    hosts[host][name], worked_out = _entry(value, name, templar)
+                    if worked_out is not None:
+                        # for what names it further down: to work it out anew each time took three times as long
+                        available[name] = worked_out
             values = {variable: entry["value"] for variable, entry in hosts[host].items() if "value" in entry}
             connections[host] = _connection(values | {"inventory_hostname": host})
         known = {"groups": task_vars["groups"], "hosts": hosts, "connections": connections}
@@ -114,7 +121,8 @@ def _connection(variables: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _entry(raw: Any, name: str, templar: Any) -> dict[str, Any]:
+def _entry(raw: Any, name: str, templar: Any) -> tuple[dict[str, Any], Any]:
+    """What is said of a variable, and its value as Ansible has it; None when it has none."""
     origins = {path: origin for path, each in _nested(raw, name) if (origin := _origin(each))}
     entry: dict[str, Any] = {"origins": origins}
     try:
@@ -124,7 +132,8 @@ def _entry(raw: Any, name: str, templar: Any) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - whatever a filter or lookup raises is the answer
         where, reason = _culprit(raw, name, templar) or (name, error)
         entry["error"] = {"where": where, "message": _innermost(reason)}
-    return entry
+        return entry, None
+    return entry, value
 
 
 def _culprit(raw: Any, name: str, templar: Any) -> tuple[str, BaseException] | None:
