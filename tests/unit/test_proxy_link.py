@@ -24,6 +24,8 @@ from drillbook_lab.proxy.faults import Certificate, Toxic
 from drillbook_lab.proxy.link import Link
 from drillbook_lab.topology import HOST
 
+from .support import free_port
+
 pytestmark = pytest.mark.unit
 
 _DEADLINE_S = 20
@@ -244,12 +246,6 @@ def contexts(folder: Path) -> tuple[dict[Certificate, ssl.SSLContext], ssl.SSLCo
         servers[kind] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         servers[kind].load_cert_chain(files.server(kind))
     return servers, ssl.create_default_context(cafile=str(files.ca))
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 async def nothing_is_left(folder: Path, encrypted: bool, end: Callable[[Staging], Awaitable[None]]) -> None:
