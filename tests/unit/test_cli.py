@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What the commands were called with."""
+    """What the commands were called with. They are not run: that takes labs, and tests/drills do it."""
     calls: list[Any] = []
 
     def drills(features: list[str], labs: int | None, options: list[str], say: Any) -> int:

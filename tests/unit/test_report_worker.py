@@ -19,6 +19,7 @@ from tests.unit.support import until
 
 pytestmark = pytest.mark.unit
 
+# a session that does not end by itself: the test kills it
 OWNER = """
 import time
 from drillbook.render.worker import ReportWorker
@@ -88,7 +89,7 @@ def test_without_it_the_page_is_drawn_here(worker: ReportWorker, folder: Path) -
 
 
 def test_a_silent_one_is_ended(worker: ReportWorker, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.render.worker.ANSWER_S", 0.0)
+    monkeypatch.setattr("drillbook.render.worker.ANSWER_S", 0.0)  # a stopped process never answers: no need to wait
     pid = worker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -98,7 +99,7 @@ def test_a_silent_one_is_ended(worker: ReportWorker, folder: Path, monkeypatch: 
 
 
 def test_where_it_cannot_be_started_the_page_is_drawn_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")  # the one way for the start itself to fail
     worker = ReportWorker()
     assert worker.pid is None
     worker.report(folder)
