@@ -7,7 +7,7 @@ Feature: Jobs pile up
 
   @row:Q5 @runbook:queue.md#start-the-workers
   Scenario: No worker runs
-    Given jobs are submitted at 50 per second
+    Given jobs are submitted at 20 per second
     When no worker runs
     Then within 20 seconds 100 more jobs wait than before
     And within 20 seconds nothing is completed any more
@@ -52,7 +52,7 @@ Feature: Jobs pile up
     The source counts waiting jobs with LLEN of a key "waiting", which is 0 however many jobs wait, since BullMQ keeps them in "wait". An engineer who believes it looks elsewhere.
     Count "wait" and "prioritized", or ask the queue's own metrics.
 
-    Given jobs are submitted at 50 per second
+    Given jobs are submitted at 20 per second
     When no worker runs
     Then within 20 seconds the length of "waiting" is 0 while 50 jobs wait
     When the recovery playbook "queue/start_workers" is run

@@ -5,10 +5,10 @@ Feature: Redis fails over
 
   Background:
     Given the system is healthy
-    And jobs are submitted at 50 per second
 
   @row:R1 @row:R7 @runbook:redis.md#restore-the-network
   Scenario: The network between the API and Redis is cut
+    Given jobs are submitted at 50 per second
     When the network between "api" and "redis" is cut
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "timeout" as the reason why "redis" is down
@@ -30,6 +30,7 @@ Feature: Redis fails over
 
   @row:R2 @row:R7 @runbook:redis.md#give-access-back
   Scenario: Redis refuses the application
+    Given jobs are submitted at 50 per second
     When Redis refuses the application
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "auth" as the reason why "redis" is down
@@ -51,6 +52,7 @@ Feature: Redis fails over
 
   @row:R3 @row:R7 @self-healing @self-healing-off:sentinels_stopped @runbook:redis.md#forced-failover
   Scenario: The Redis primary is killed and a replica takes over
+    Given jobs are submitted at 20 per second
     When the Redis primary is killed
     Then within 10 seconds Redis takes no writes
     And within 30 seconds the API reports "redis" as down
@@ -71,6 +73,7 @@ Feature: Redis fails over
 
   @row:R4 @row:R7 @runbook:redis.md#the-memory-buffer-overflows
   Scenario: The memory buffer overflows during the outage
+    Given jobs are submitted at 50 per second
     When the network between "api" and "redis" is cut
     Then within 30 seconds the API reports "redis" as down
     And within 60 seconds the memory buffer holds 1000 jobs
@@ -91,6 +94,7 @@ Feature: Redis fails over
   @row:R5 @row:R7 @row:P4 @runbook:redis.md#start-redis-by-hand @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis does not come back by itself
+    Given jobs are submitted at 20 per second
     When every Redis node is killed
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the circuit breaker is open

@@ -144,33 +144,40 @@ class Supervisor:
         unescaped = {key: value.replace("%%", "%") for key, value in section.items()}
         return cls(unescaped["serverurl"], unescaped.get("username"), unescaped.get("password"))
 
+    def _call(self, method: str, *arguments: object) -> Any:
+        """One call on a connection of its own: supervisor's transport keeps it until somebody closes it."""
+        try:
+            return getattr(self._server.supervisor, method)(*arguments)
+        finally:
+            self._server("close")()
+
     def pid(self) -> int:
-        return int(self._server.supervisor.getPID())
+        return int(self._call("getPID"))
 
     def processes(self) -> list[dict[str, Any]]:
-        return cast(list[dict[str, Any]], self._server.supervisor.getAllProcessInfo())
+        return cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
 
     def start(self, name: str) -> None:
         """Start a program without waiting for it; one that runs already is fine."""
         try:
-            self._server.supervisor.startProcess(name, False)
+            self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise LabError(f"{name} cannot be started: {fault.faultString}") from fault
 
     def stop(self, name: str, wait: bool = True) -> None:
         try:
-            self._server.supervisor.stopProcess(name, wait)
+            self._call("stopProcess", name, wait)
         except xmlrpc.client.Fault as fault:
             if "NOT_RUNNING" not in fault.faultString:
                 raise LabError(f"{name} cannot be stopped: {fault.faultString}") from fault
 
     def stop_all(self) -> None:
         """Tell all programs to stop, at once: one after the other takes a second each."""
-        self._server.supervisor.stopAllProcesses(False)
+        self._call("stopAllProcesses", False)
 
     def shutdown(self) -> None:
-        self._server.supervisor.shutdown()
+        self._call("shutdown")
 
 
 def reachable(conf: Path) -> bool:

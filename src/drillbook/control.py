@@ -105,8 +105,28 @@ def way(control: Control | None, phase: Phase, incident: int) -> Way:
 
 # ---- how long to wait for what must not come --------------------------------------------------------------
 
-FACTOR, MARGIN_S = 1.5, 3.0
-RULE = f"{FACTOR:g} times what the drill needed, and {MARGIN_S:g} s; at most what the feature allows"
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long a control waits for what must not come, by what the drill needed for it."""
+
+    factor: float
+    margin_s: float
+
+    def __str__(self) -> str:
+        times = "as long as" if self.factor == 1.0 else f"{self.factor:g} times what"
+        return f"{times} the drill needed, and {self.margin_s:g} s; at most what the feature allows"
+
+
+_LIKE_THE_DRILL, _LONGER = Wait(1.0, 1.0), Wait(1.5, 3.0)
+
+
+def wait_of(kind: ControlKind) -> Wait:
+    """While nothing is broken nothing builds up: the symptoms get the time in which the drill saw them.
+
+    A system that was not recovered may still recover, and more slowly than by the runbook: the criteria get longer.
+    """
+    return _LIKE_THE_DRILL if kind is ControlKind.NO_FAULT else _LONGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +153,10 @@ class Measured:
         return cls(str(record["run_id"]), needed)
 
 
-def allowed_s(measured: Measured | None, step: int, nth: int, stated_s: float) -> float:
+def allowed_s(wait: Wait, measured: Measured | None, step: int, nth: int, stated_s: float) -> float:
     """How many seconds a control waits for what must not come, so that proving takes minutes and not RTOs."""
     needed_s = measured.needed_s.get((step, nth)) if measured is not None else None
-    return stated_s if needed_s is None else min(stated_s, FACTOR * needed_s + MARGIN_S)
+    return stated_s if needed_s is None else min(stated_s, wait.factor * needed_s + wait.margin_s)
 
 
 # ---- the verdict ------------------------------------------------------------------------------------------

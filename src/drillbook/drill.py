@@ -19,7 +19,7 @@ from drillbook import communication
 from drillbook.abort import AbortGuard
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
-from drillbook.control import NOT_REPEATABLE, Control, ControlKind, Measured, Way, allowed_s
+from drillbook.control import NOT_REPEATABLE, Control, ControlKind, Measured, Way, allowed_s, wait_of
 from drillbook.dataloss import changes, first_destroyer, refusal
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.evidence.record import PrerequisiteRecord, Role
@@ -524,8 +524,9 @@ class Drill:
             raise DrillbookError(f"{check.name}: a check can only be looked at in a step of the feature")
         absent = self._way is Way.ABSENT
         if absent and within_s is not None:
+            assert self._control is not None
             nth = sum(known.step == chronicle.step.number for known in chronicle.record.checks)
-            within_s = allowed_s(self._measured, chronicle.step.number, nth, within_s)
+            within_s = allowed_s(wait_of(self._control.kind), self._measured, chronicle.step.number, nth, within_s)
             until_s = since_s + within_s
             if not isinstance(check.source, str):
                 # nobody looks in advance: one look at least, sent after now, however long the checks before it took

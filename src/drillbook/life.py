@@ -17,7 +17,7 @@ import pytest
 from drillbook.abort import Aborted, AbortGuard, conditions, refuse_unhealthy
 from drillbook.chronicle import Chronicle
 from drillbook.clock import Anchor, rfc3339
-from drillbook.control import RULE, ControlKind, Measured, Way, way
+from drillbook.control import ControlKind, Measured, Way, wait_of, way
 from drillbook.dataloss import changes
 from drillbook.drill import SELF_HEALING, SELF_HEALING_OFF, Drill, DrillFailure, NotRestored
 from drillbook.errors import CouldNotLookError, GuardError
@@ -142,7 +142,9 @@ class DrillUnderWay(Drill):
             "name": str(self._control),
             "kind": self._control.kind,
             "task": self._control.task,
-            "waits": RULE if measured is not None else "as the feature states: no drill of it has passed yet",
+            "waits": str(wait_of(self._control.kind))
+            if measured is not None
+            else "as the feature states: no drill of it has passed yet",
             "times_from": measured.run_id if measured is not None else None,
         }
 

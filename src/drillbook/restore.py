@@ -110,9 +110,11 @@ class Restore:
     def _balance(self) -> None:
         """Stop the work and account for all of it, whatever the steps asked."""
         load = self.load
-        right, demand = required(self.accepted_lost, may_be_whole=self.may_be_whole)
+        # without a fault nothing was recovered from, and so nothing destroyed
+        accepted = self.accepted_lost if self.chronicle.record.faults else None
+        right, demand = required(accepted, may_be_whole=self.may_be_whole)
         if load is None:
-            if self.accepted_lost is not None and self.chronicle.record.faults:
+            if accepted is not None:
                 sentence = f"nobody counted what was lost, since no work was submitted; required: {demand}"
                 self.chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
             return
@@ -130,11 +132,11 @@ class Restore:
             return Observation(any(map(account.sound_but_for, right)), str(account), demand)
 
         now = time.monotonic()
-        length_s = LOSS_WINDOW_S if self.accepted_lost else 0.0
+        length_s = LOSS_WINDOW_S if accepted else 0.0
         check = Check("the final balance of the work", look, sound)
         watched = watch(self.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s)
         if accounts:
-            self.chronicle.balance(load, accounts[-1], self.accepted_lost)
+            self.chronicle.balance(load, accounts[-1], accepted)
         if watched.found is None:
             assert watched.last is not None
             kind = FindingKind.FAILED if accounts else FindingKind.UNKNOWN

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook.control import FACTOR, MARGIN_S, Control, ControlKind, Measured, Way, allowed_s, judge, way
+from drillbook.control import Control, ControlKind, Measured, Wait, Way, allowed_s, judge, wait_of, way
 from drillbook.evidence.record import CheckRecord, Role, StepRecord
 from drillbook.phases import Phase
 from drillbook.proof import Proof, Run, proofs, tasks_of, unmissed
@@ -156,10 +156,18 @@ def test_a_control_waits_as_long_as_the_drill_needed_and_a_margin() -> None:
     }
     measured = Measured.of(record)
     assert measured.needed_s == {(3, 0): 2.0, (3, 1): 4.0}
-    assert allowed_s(measured, 3, 1, stated_s=600) == FACTOR * 4.0 + MARGIN_S
-    assert allowed_s(measured, 3, 1, stated_s=5) == 5
-    assert allowed_s(measured, 4, 0, stated_s=600) == 600
-    assert allowed_s(None, 3, 0, stated_s=600) == 600
+    wait = Wait(factor=2.0, margin_s=1.0)
+    assert allowed_s(wait, measured, 3, 1, stated_s=600) == 9
+    assert allowed_s(wait, measured, 3, 1, stated_s=5) == 5
+    assert allowed_s(wait, measured, 4, 0, stated_s=600) == 600
+    assert allowed_s(wait, None, 3, 0, stated_s=600) == 600
+
+
+def test_what_was_not_recovered_gets_longer_than_what_was_not_broken() -> None:
+    no_fault, no_recovery = wait_of(ControlKind.NO_FAULT), wait_of(ControlKind.NO_RECOVERY)
+    assert str(no_fault) == "as long as the drill needed, and 1 s; at most what the feature allows"
+    assert str(no_recovery) == "1.5 times what the drill needed, and 3 s; at most what the feature allows"
+    assert wait_of(ControlKind.WITHOUT_TASK) == no_recovery
 
 
 @pytest.mark.parametrize("text", ["no-fault", "no-recovery", "recovery-twice", "without:playbooks/a.yml:3"])

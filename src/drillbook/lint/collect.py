@@ -45,6 +45,8 @@ def read(paths: Sequence[Path], inventory: Path | None = None, here: Path | None
             raise WrongCallError(f"there is no {path}: name features, or folders of features")
     kept = _Kept(whole=not paths)
     arguments = ["--collect-only", "-q", "--maxfail=0", *_IN_THIS_PROCESS, *map(str, wanted)]
+    # what this process left for the collector before is nothing that collection found
+    arguments += ["-p", "no:unraisableexception", "-p", "no:threadexception"]
     if importlib.util.find_spec("xdist"):
         arguments.append("-n0")  # workers would collect where this plugin object is not
     if inventory is not None:
