@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
+
 from drillbook.render import terminal
 
 HEARTBEAT_S = 15.0
@@ -35,6 +37,10 @@ class Out(Protocol):
 
     def close(self) -> None:
         """Clear what is unfinished on the screen."""
+
+
+out_key: pytest.StashKey[Out] = pytest.StashKey()
+"""Where a session shows what happens."""
 
 
 class Screen:

@@ -11,7 +11,6 @@ import argparse
 import importlib.util
 import json
 import os
-import sysconfig
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.junitxml import xml_key
 
-from drillbook import collection, planrun
+from drillbook import collection, planrun, warming
 from drillbook.collection import ScenarioItem
 from drillbook.errors import DrillbookError
-from drillbook.live import Mailbox, Out, Post, screen
+from drillbook.live import Mailbox, Post, out_key, screen
 from drillbook.proof import Run, proofs, unmissed, write_proof
 from drillbook.render import terminal
 from drillbook.rollcall import ENDED_WELL, RollCall
@@ -32,23 +31,19 @@ from drillbook.verdict import Outcome, worst
 if TYPE_CHECKING:
     from drillbook.life import DrillUnderWay
     from drillbook.session import DrillSession
-    from drillbook.warm.client import Warm
 
 DEFAULT_INVENTORY = "inventories/lab"
 NAMED = 10
 """Drills that were not run and are named; of further ones the number is told."""
-WARM = ("auto", "off")
 XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 SCENARIO, CONTROL = "scenario", "control"
 
 session_key = pytest.StashKey["DrillSession"]()
-warm_key: pytest.StashKey[Warm] = pytest.StashKey()
 drill_key = pytest.StashKey["DrillUnderWay"]()
 facts_key = pytest.StashKey[dict[str, str]]()
 """What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
 schema does not allow."""
-out_key = pytest.StashKey[Out]()
 mailbox_key = pytest.StashKey[Mailbox]()
 ended_key = pytest.StashKey[list[dict[str, Any]]]()
 roll_key = pytest.StashKey[RollCall]()
@@ -57,7 +52,7 @@ roll_key = pytest.StashKey[RollCall]()
 # ------------------------------------------------------------------ options
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Options; pytest-ansible owns --inventory where it is installed, and its value is used then."""
     group = parser.getgroup("drillbook", "recovery drills")
     if importlib.util.find_spec("pytest_ansible") is None:
@@ -72,13 +67,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="drill the production environment of this name",
     )
     group.addoption("--runs-to", metavar="FILE", default=None, help=argparse.SUPPRESS)
-    group.addoption(
-        "--warm",
-        choices=WARM,
-        default=None,
-        help="auto (default): import Ansible once for all playbooks of the session; off: once for each",
-    )
-    parser.addini("drillbook_warm", "auto or off: import Ansible once for the session", default=WARM[0])
+    warming.add_options(group, parser)
+    if not pluginmanager.is_registered(warming):
+        pluginmanager.register(warming, "drillbook-warming")
     planrun.add_options(group)
     group.addoption(
         "--present",
@@ -127,23 +118,6 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[mailbox_key] = Mailbox(shown)
 
 
-@pytest.hookimpl(tryfirst=True, specname="pytest_configure")
-def pytest_configure_early(config: pytest.Config) -> None:
-    """Where feature files are named there will be drills: a fifth of a second before it is known that there are."""
-    option = config.option
-    controller = getattr(option, "numprocesses", None) and not hasattr(config, "workerinput")
-    if option.help or option.version or option.collectonly or config.getoption("--plan") or controller:
-        return
-    if _names_features(config):
-        _warm_up(config)
-
-
-def _names_features(config: pytest.Config) -> bool:
-    """Whether the command line names feature files, or a folder that holds some."""
-    named = [config.invocation_params.dir / argument.split("::")[0] for argument in config.args]
-    return any(path.suffix == ".feature" or any(path.glob("*.feature")) for path in named)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist: tell each worker where to send what it shows, and which session it belongs to."""
@@ -153,48 +127,10 @@ def pytest_configure_node(node: Any) -> None:
         node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Import Ansible in the background for the drills that there are; for none of them, no more."""
-    config = session.config
-    if not any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items):
-        _cool_down(config, unused=True)
-    elif not config.option.collectonly:
-        _warm_up(config)
-
-
-def _warm_up(config: pytest.Config) -> None:
-    program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
-    if warm_key in config.stash or _warm(config) == "off" or not program.is_file():  # without it each run says so
-        return
-    from drillbook.warm.client import Warm
-
-    def say(text: str) -> None:
-        config.stash.get(out_key, lambda _event: None)({"event": "note", "text": text})
-
-    config.stash[warm_key] = Warm(config.rootpath, tuple(config.getini("drillbook_pass_env")), program, say)
-
-
-def _cool_down(config: pytest.Config, *, unused: bool = False) -> None:
-    if warm_key in config.stash:
-        config.stash[warm_key].close(unused=unused)
-        del config.stash[warm_key]
-
-
-def _warm(config: pytest.Config) -> str:
-    """The option wins over the variable, and the variable over the ini."""
-    named = config.getoption("--warm") or os.environ.get("DRILLBOOK_WARM") or str(config.getini("drillbook_warm"))
-    if named not in WARM:
-        raise pytest.UsageError(
-            f"warm playbooks are {' or '.join(WARM)}, not {named!r}: see DRILLBOOK_WARM and drillbook_warm"
-        )
-    return named
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what the session has started, and give the terminal back."""
     if session_key in config.stash:
         config.stash[session_key].close()
-    _cool_down(config)
     if mailbox_key in config.stash:
         config.stash[mailbox_key].close()
     if out_key in config.stash:
@@ -228,7 +164,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
             people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
-            warm=config.stash.get(warm_key, None),
+            warm=config.stash.get(warming.warm_key, None),
         )
         workerinput = getattr(config, "workerinput", None)
         if workerinput is not None:

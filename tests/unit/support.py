@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -97,10 +98,10 @@ def free_port() -> int:
 class Server:
     """A TCP server on loopback in a thread of its own; `handler` has one connection each."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
         self.connections = 0
         self.port = 0
-        self._handler = handler
+        self._handler, self._tls = handler, tls
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -110,7 +111,7 @@ class Server:
         asyncio.set_event_loop(self._loop)
 
         async def begin() -> asyncio.Server:
-            server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+            server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self._tls)
             self.port = server.sockets[0].getsockname()[1]
             return server
 

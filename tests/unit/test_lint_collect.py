@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +105,25 @@ def test_what_is_read(root: Path) -> None:
     }
     assert repository.inventory is None
     assert repository.inventory_problem.startswith("There is no inventory")
+
+
+class _Left:
+    """A cycle that nobody holds, and whose end goes wrong: as a connection that somebody forgot to close."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        raise OSError("left open")
+
+
+def test_what_the_process_left_before_is_no_finding(root: Path) -> None:
+    gc.disable()
+    try:
+        _Left()
+        assert read([], here=root).features == ("features/x.feature",)
+    finally:
+        gc.enable()
 
 
 def test_a_repository_whose_steps_are_not_all_used(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from drillbook.errors import CouldNotLookError
 from drillbook.inventory import Endpoint
 from drillbook.probe import RedisProbe
 from drillbook.redisclient import async_connection, client
+from drillbook_lab import tls
 
 from .support import DEADLINE_S, Handler, Server, endpoint, free_port
 
@@ -66,9 +68,9 @@ class Cluster:
         self._stack = stack
         self.seen: dict[int, list[list[str]]] = {}
 
-    def server(self, answers: Mapping[str, bytes]) -> int:
+    def server(self, answers: Mapping[str, bytes], tls: ssl.SSLContext | None = None) -> int:
         seen: list[list[str]] = []
-        port = self._stack.enter_context(Server(speaking(answers, seen))).port
+        port = self._stack.enter_context(Server(speaking(answers, seen), tls)).port
         self.seen[port] = seen
         return port
 
@@ -266,3 +268,22 @@ def test_tls_is_spoken_where_the_url_says_so(cluster: Cluster) -> None:
         with pytest.raises((RedisError, OSError)):
             look(of)
     assert cluster.seen[port] == []
+
+
+@pytest.mark.parametrize(("kind", "trusted"), [("valid", True), ("expired", False), ("untrusted", False)])
+def test_a_certificate_is_taken_if_the_authority_of_the_endpoint_vouches_for_it(
+    cluster: Cluster, tmp_path: Path, kind: str, trusted: bool
+) -> None:
+    files = tls.write(tmp_path)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(files.server(kind))
+    port = cluster.server(PRIMARY, server)
+    for authority in (files.ca, None):
+        of = endpoint("redis", f"rediss://127.0.0.1:{port}", timeout_s=DEADLINE_S, ca=authority)
+        for look in (probed, asked):
+            if trusted and authority:
+                assert look(of)
+            else:
+                with pytest.raises(RedisConnectionError, match=r"(?i)certificate.verify.failed"):
+                    look(of)
+    assert bool(cluster.seen[port]) is trusted
