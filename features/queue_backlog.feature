@@ -34,7 +34,7 @@ Feature: Jobs pile up
 
   @row:Q6 @runbook:queue.md#start-redis
   Scenario: Redis behind the queue is down
-    Given jobs that take 300 ms each are submitted at 20 per second
+    Given jobs that take 600 ms each are submitted at 10 per second
     When every Redis node is killed
     Then within 10 seconds Redis takes no writes
     And within 20 seconds the queue cannot be counted

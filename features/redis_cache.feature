@@ -9,7 +9,7 @@ Feature: The cache is wrong
 
   @row:R11 @row:R7 @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache serves wrong values
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When the cache holds wrong values
     Then within 10 seconds users are served wrong values
     And Redis holds keys
@@ -25,7 +25,7 @@ Feature: The cache is wrong
 
   @row:R11 @row:R7 @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache serves wrong values of a few items
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When the cache holds wrong values of 3 items
     Then within 10 seconds users are served wrong values
     When the recovery playbook "cache/delete_entries" is run
@@ -43,8 +43,8 @@ Feature: The cache is wrong
     The source lists the keys to delete with KEYS, which makes Redis serve nobody until it has looked at every key of the database.
     List them with SCAN and delete them with UNLINK, in portions.
 
-    Given jobs are submitted at 20 per second
-    When the cache holds wrong values, and 800,000 further entries
+    Given jobs are submitted at 10 per second
+    When the cache holds wrong values, and 400,000 further entries
     Then within 20 seconds users are served wrong values
     When the recovery playbook "cache/as_written/keys_and_del" is run
     Then Redis served nobody for at least 20 ms while it carried out KEYS

@@ -7,7 +7,7 @@ Feature: The queue is stuck
 
   @row:Q1 @row:Q10 @runbook:queue.md#start-the-workers
   Scenario: Every worker dies while it holds jobs
-    Given jobs that take 300 ms each are submitted at 20 per second
+    Given jobs that take 600 ms each are submitted at 10 per second
     When every worker is killed
     Then within 10 seconds no worker is connected to the queue
     And within 20 seconds a job is active for more than 5 seconds
@@ -24,7 +24,7 @@ Feature: The queue is stuck
 
   @row:Q3 @row:Q10 @runbook:queue.md#move-a-stuck-job-to-failed
   Scenario: One job never ends
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When a job comes in that never ends
     Then within 15 seconds a job is active for more than 5 seconds
     And within 30 seconds an alert about "active for too long" reaches the "#alerts" channel
@@ -40,7 +40,7 @@ Feature: The queue is stuck
 
   @row:Q3 @runbook:queue.md#retry-a-stuck-job
   Scenario: One job hangs, and would end if it were tried again
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When a job comes in that does not end the first time
     Then within 15 seconds a job is active for more than 5 seconds
     And the other jobs go on
@@ -54,7 +54,7 @@ Feature: The queue is stuck
 
   @row:Q7 @runbook:queue.md#bury-a-poison-message
   Scenario: A poison message takes one worker after the other down
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When a job comes in that kills every worker which takes it
     Then within 60 seconds that job has lost its worker 2 times
     And within 60 seconds no worker is connected to the queue
@@ -69,7 +69,7 @@ Feature: The queue is stuck
 
   @row:Q7 @self-healing @self-healing-off:attempts_unlimited @runbook:queue.md#a-job-fails-again-and-again
   Scenario: A poison message fails again and again
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When a job comes in that fails every time
     Then within 15 seconds that job has failed 2 times
     And the other jobs go on
@@ -103,7 +103,7 @@ Feature: The queue is stuck
     The source empties the active list into a key named "waiting" and calls the jobs re-queued. BullMQ has no such key: no worker reads it, and the jobs are lost without an error.
     Start a worker instead, and let its own sweep bring them back; jobs that lie there already are moved back to active one by one.
 
-    Given jobs that take 300 ms each are submitted at 20 per second
+    Given jobs that take 600 ms each are submitted at 10 per second
     When every worker is killed
     And the active jobs are moved to "waiting" as the runbook writes it, and the workers are started
     Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed
@@ -119,7 +119,7 @@ Feature: The queue is stuck
     The source takes the id out of the active list and pushes it to "failed". That key is a sorted set: while no job has failed the command succeeds, makes it a list, and from then on nobody can count the queue, and no job can fail.
     Move the job to failed by BullMQ's own operation, with its reason, and restart the worker that holds it.
 
-    Given jobs are submitted at 20 per second
+    Given jobs are submitted at 10 per second
     When a job comes in that never ends
     And that job is moved to "failed" as the runbook writes it
     Then within 60 seconds that job is in no state that BullMQ knows
@@ -147,7 +147,7 @@ Feature: The queue is stuck
   @row:Q1 @runbook:queue.md#let-another-worker-stand-in
   Scenario: A worker on Node ends what workers in Python have begun
     Given the worker on Node is installed
-    And jobs that take 300 ms each are submitted at 20 per second
+    And jobs that take 600 ms each are submitted at 10 per second
     When every worker in Python is killed
     Then within 20 seconds a job is active for more than 5 seconds
     And within 20 seconds nothing is completed any more
