@@ -28,7 +28,7 @@ Feature: The queue is stuck
     When a job comes in that never ends
     Then within 15 seconds a job is active for more than 5 seconds
     And within 30 seconds an alert about "active for too long" reaches the "#alerts" channel
-    And the other jobs go on
+    And within 15 seconds the other jobs go on
     And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "queue/fail_stuck_jobs" is run
     Then within 30 seconds that job is failed, with "stuck" as its reason
@@ -43,7 +43,7 @@ Feature: The queue is stuck
     Given jobs are submitted at 10 per second
     When a job comes in that does not end the first time
     Then within 15 seconds a job is active for more than 5 seconds
-    And the other jobs go on
+    And within 15 seconds the other jobs go on
     And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "queue/retry_stuck_jobs" is run
     Then within 30 seconds that job is completed
@@ -72,7 +72,7 @@ Feature: The queue is stuck
     Given jobs are submitted at 10 per second
     When a job comes in that fails every time
     Then within 15 seconds that job has failed 2 times
-    And the other jobs go on
+    And within 15 seconds the other jobs go on
     When the system is left to itself
     Then within 30 seconds that job is failed, with "poison" as its reason
     And within 30 seconds the dead-letter queue holds 1 more job than before

@@ -97,6 +97,6 @@ def workers_are_connected(drill: Drill, deadline: float, count: int) -> None:
     drill.eventually(connected.satisfies(f"are {count}", lambda names: len(names) == count), within=deadline)
 
 
-@then("the other jobs go on")
-def others_go_on(drill: Drill) -> None:
-    drill.bound(RATE.at_least(0.8 * drill.load.rate))
+@then(parse("within {deadline:Duration} the other jobs go on"))
+def others_go_on(drill: Drill, deadline: float) -> None:
+    drill.bound(RATE.at_least(0.8 * drill.load.rate), within=deadline)

@@ -408,12 +408,18 @@ class Drill:
     # ------------------------------------------------------------------ what they look at
 
     @_told
-    def bound(self, check: Check) -> None:
+    def bound(self, check: Check, within: float | None = None) -> None:
         """As `expect`, for what has to hold in the incident and without it ("the API stays alive").
 
-        Never evidence that an incident is there. Raises DrillFailure.
+        `within`: by some look of so many seconds from now on, for what an incident may disturb for a moment. Never
+        evidence that an incident is there. Raises DrillFailure.
         """
-        self._look_once(check, Role.BOUND)
+        if within is None:
+            self._look_once(check, Role.BOUND)
+            return
+        _some_time(check, within, "deadline")
+        now = time.monotonic()
+        self._await(check, since_s=now, until_s=now + within, within_s=within, role=Role.BOUND)
 
     @_told
     def require(self, check: Check) -> None:

@@ -215,9 +215,9 @@ class PlanningDrill:
         """Would be looked at once."""
         self._looks(check, "at once")
 
-    def bound(self, check: Check) -> None:
-        """Would be looked at once, and is no sign of the incident."""
-        self._looks(check, "at once, as a bound")
+    def bound(self, check: Check, within: float | None = None) -> None:
+        """Would be looked at once, or waited for, and is no sign of the incident."""
+        self._looks(check, f"{'at once' if within is None else f'within {duration(within)}'}, as a bound")
 
     def eventually(self, check: Check, within: float) -> None:
         """Would be waited for."""

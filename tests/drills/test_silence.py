@@ -44,6 +44,22 @@ def test_what_was_not_always_so_is_not_always_so(mini: Mini) -> None:
     assert "required a healthy answer all the time" in ran.drill["reason"]
 
 
+def test_a_bound_that_is_waited_for_and_does_not_come(mini: Mini) -> None:
+    mini.feature(*GOOD[:3], "And within 1 second the service goes on", *GOOD[3:])
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert "required a healthy answer within 1 s" in ran.drill["reason"]
+
+
+def test_a_bound_that_is_waited_for_and_comes_stands_in_the_record(mini: Mini) -> None:
+    mini.feature(*GOOD, "And within 20 seconds the service goes on")
+    ran = mini.pytest()
+    assert ran.status == 0, ran.output
+    (bound,) = [check for check in ran.drill["checks"] if check["role"] == "bound"]
+    assert bound["met"]
+    assert bound["deadline_s"] - bound["since_s"] == pytest.approx(20)
+
+
 def test_a_window_that_broke_afterwards_does_not_count(mini: Mini) -> None:
     (mini.root / "playbooks/recovery/flap.yml").write_text(
         (mini.root / "playbooks/recovery/fix.yml").read_text()

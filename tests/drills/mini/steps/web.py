@@ -59,6 +59,11 @@ def asserts() -> None:
     assert 1 + 1 == 3, "the sum is wrong"
 
 
+@then(parse("within {deadline:Duration} the service goes on"))
+def goes_on(drill: Drill, deadline: float) -> None:
+    drill.bound(WEB.answers(), within=deadline)
+
+
 @then("nobody looks at it")
 def empty() -> None:
     pass
