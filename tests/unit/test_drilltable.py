@@ -69,3 +69,8 @@ def test_what_is_not_proven(ended: Sequence[Run], outcome: str, why: str) -> Non
 def test_the_longest_comes_first_and_the_unknown_before_it() -> None:
     timed = [Scenario(f"x::{took}", "x", "x", took_s=took) for took in (10.0, 40.0, None, 20.0)]
     assert [each.took_s for each in longest_first(timed)] == [None, 40.0, 20.0, 10.0]
+
+
+def test_features_take_turns_where_nobody_knows_how_long_they_take() -> None:
+    unknown = [Scenario(f"{feature}::{n}", feature, str(n)) for feature in "ab" for n in (1, 2)]
+    assert [each.nodeid for each in longest_first(unknown)] == ["a::1", "b::1", "a::2", "b::2"]
