@@ -113,10 +113,12 @@ def render(state: Path, endpoint: Endpoint, programs: Sequence[Program], user: s
 
 def launch(conf: Path, state: Path, environment: Mapping[str, str]) -> None:
     """Start supervisord, which leaves our session by itself; its complaints at the start become ours."""
+    # who measures the coverage of their own code would measure every process of the lab with it
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)],
         cwd=state,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
