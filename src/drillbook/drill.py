@@ -572,9 +572,9 @@ class Drill:
             raise self._fail(chronicle.phase, FindingKind.FAILED, not_met(check, watched, within_s, length_s))
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
         dated = watched.last is not None and watched.last.at_s is not None
-        self._met(Kept(check, record, watched.found, until_s, late and not dated))
+        self._met(Kept(check, record, watched.found, until_s, late and not dated), at_once=watched.at_once)
 
-    def _met(self, kept: Kept) -> None:
+    def _met(self, kept: Kept, *, at_once: bool) -> None:
         chronicle = self._chronicle
         if kept.record.role is Role.COMMUNICATION:
             return
@@ -586,7 +586,8 @@ class Drill:
                 chronicle.mark(Event.SYMPTOM_OBSERVED, moment)
             case Phase.CRITERIA:
                 self._criteria.append(kept)
-                chronicle.mark(Event.FIRST_HEALTHY, moment)
+                if not at_once:  # what held all the time (the memory is as before) is no sign of getting well
+                    chronicle.mark(Event.FIRST_HEALTHY, moment)
         if kept.check.event is not None:
             chronicle.mark(Event(kept.check.event), moment)
 

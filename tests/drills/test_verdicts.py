@@ -111,3 +111,11 @@ def test_an_inventory_that_does_not_say_what_it_is(mini: Mini) -> None:
     assert ran.status == 13, ran.output
     assert "drillbook_environment" in ran.output
     assert "Traceback" not in ran.output
+
+
+def test_what_held_all_the_time_is_not_the_first_sign_of_health(mini: Mini) -> None:
+    mini.feature(*GOOD[:4], "Then the moon is up", *("And " + step.partition(" ")[2] for step in GOOD[4:]))
+    ran = mini.pytest()
+    assert ran.status == 0, ran.output
+    healthy = next(each for each in ran.drill["timeline"] if each["event"] == "first_healthy")
+    assert healthy["source"] == "the web service answers"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from drillbook import fault, given, parse, recovery, then
-from drillbook.checks import At
+from drillbook.checks import At, looked
 from drillbook.drill import Drill
 
 WEB = At("web", "the web service")
@@ -62,6 +62,11 @@ def asserts() -> None:
 @then(parse("within {deadline:Duration} the service goes on"))
 def goes_on(drill: Drill, deadline: float) -> None:
     drill.bound(WEB.answers(), within=deadline)
+
+
+@then("the moon is up")
+def the_moon_is_up(drill: Drill) -> None:
+    drill.eventually(looked("the moon", lambda: "up").is_("up"), within=20)
 
 
 @then("nobody looks at it")
