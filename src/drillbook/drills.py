@@ -31,7 +31,7 @@ import pytest
 
 from drillbook.children import Children, StoppedError
 from drillbook.clock import wall_now
-from drillbook.collection import ScenarioItem
+from drillbook.collection import IN_THIS_PROCESS, ScenarioItem
 from drillbook.control import STANDARD
 from drillbook.drilltable import NOT_RUN, Scenario, TableRow, as_json, cells, longest_first, markdown, row_of
 from drillbook.errors import DrillbookError
@@ -45,7 +45,6 @@ from drillbook.verdict import Outcome
 RUNS = 1 + len(STANDARD)
 NO_LAB, NOTHING_TOLD = 70, 71
 """Statuses of a scenario that no lab took, and of a pytest that ended well and told of no run."""
-_IN_THIS_PROCESS = ("-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider")
 _SAID = {
     True: "\nstopping: each drill puts its system back, and the labs are ended\n",
     False: "\nbeing stopped already: the systems are put back, which takes up to a minute\n",
@@ -81,7 +80,10 @@ def listed(features: Sequence[str]) -> Listing:
 
     kept, output = _Kept(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        status = pytest.main(["--collect-only", "-q", *_IN_THIS_PROCESS, *(features or ["features"])], plugins=[kept])
+        status = pytest.main(
+            ["--collect-only", "-q", *IN_THIS_PROCESS, "-p", "no:cacheprovider", *(features or ["features"])],
+            plugins=[kept],
+        )
     if status != pytest.ExitCode.OK or kept.config is None:
         said = [line for line in output.getvalue().splitlines() if line.strip()]
         raise DrillbookError(f"there is nothing to drill:\n{chr(10).join(said[-20:])}")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.collection import FeatureFile, ScenarioItem
+from drillbook.collection import IN_THIS_PROCESS, FeatureFile, ScenarioItem
 from drillbook.errors import DrillbookError
 from drillbook.featuretext import accepted_loss
 from drillbook.lint.findings import Finding
@@ -27,8 +27,6 @@ from drillbook.planner import Learned, learn
 from drillbook.session import DrillSession
 from drillbook.stepdefs import Definition, shown_path, visible_definitions
 
-# pytest warns of plugins that were imported before it began, as this module has; an ini may make that an error
-_IN_THIS_PROCESS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 _PLACED = re.compile(r"(?P<path>[^\s:][^:]*):(?P<line>\d+): (?P<text>.*)")
 
 
@@ -44,9 +42,7 @@ def read(paths: Sequence[Path], inventory: Path | None = None, here: Path | None
         if not path.exists():
             raise WrongCallError(f"there is no {path}: name features, or folders of features")
     kept = _Kept(whole=not paths)
-    arguments = ["--collect-only", "-q", "--maxfail=0", *_IN_THIS_PROCESS, *map(str, wanted)]
-    # what this process left for the collector before is nothing that collection found
-    arguments += ["-p", "no:unraisableexception", "-p", "no:threadexception"]
+    arguments = ["--collect-only", "-q", "--maxfail=0", *IN_THIS_PROCESS, *map(str, wanted)]
     if importlib.util.find_spec("xdist"):
         arguments.append("-n0")  # workers would collect where this plugin object is not
     if inventory is not None:
