@@ -74,7 +74,9 @@ def body(function: str, *lines: str) -> Edit:
             rf"(?m)(^def {function}\(.*\n)(    .*\n)+", lambda found: found[1] + new, path.read_text()
         )
         assert count == 1, function
-        path.write_text(text.replace("checks import At\n", "checks import At, Check, Observation, looked\n"))
+        imports = "checks import At, looked\n"
+        assert imports in text, "the small repository's steps import something else now"
+        path.write_text(text.replace(imports, "checks import At, Check, Observation, looked\n"))
 
     return edit
 
