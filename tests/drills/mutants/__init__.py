@@ -64,6 +64,9 @@ def ending(*steps: str, tags: str = "@rto:1m") -> Edit:
     return feature(*GOOD, *steps, tags=tags)
 
 
+IMPORTED = "checks import At, Check, Observation, looked\n"
+
+
 def body(function: str, *lines: str) -> Edit:
     """Another body for one step of steps/web.py."""
 
@@ -74,9 +77,9 @@ def body(function: str, *lines: str) -> Edit:
             rf"(?m)(^def {function}\(.*\n)(    .*\n)+", lambda found: found[1] + new, path.read_text()
         )
         assert count == 1, function
-        imports = "checks import At, looked\n"
-        assert imports in text, "the small repository's steps import something else now"
-        path.write_text(text.replace(imports, "checks import At, Check, Observation, looked\n"))
+        text = text.replace("checks import At, looked\n", IMPORTED)
+        assert IMPORTED in text, "the small repository's steps import something else now"
+        path.write_text(text)
 
     return edit
 
