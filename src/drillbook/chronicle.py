@@ -13,7 +13,7 @@ from typing import Any
 
 from drillbook.checks import Check
 from drillbook.clock import Anchor, rfc3339
-from drillbook.control import NOT_REPEATABLE, Control
+from drillbook.control import NOT_REPEATABLE, Control, judge_repeat
 from drillbook.control import judge as judge_control
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import (
@@ -305,6 +305,13 @@ class Chronicle:
             rto_s=self._objectives.rto_s,
         )
 
+    def repeat(self, drill: Verdict) -> Mapping[str, str] | None:
+        """How recovery-twice ended, where it was the end of the drill; else None."""
+        if not any(phase["phase"] is Phase.REPEAT for phase in self.record.phases):
+            return None
+        outcome, reason = judge_repeat(drill, self._progress(restored=False), self.findings)
+        return {"outcome": outcome.value, "reason": reason}
+
     def _progress(self, *, restored: bool) -> Progress:
         record = self.record
 
@@ -319,7 +326,7 @@ class Chronicle:
             steps_planned=len(record.steps),
             steps_passed=sum(step.status == "passed" for step in record.steps),
             baseline_checks=met(Phase.BASELINE),
-            faults_begun=sum(step.status != "planned" for step in steps(Phase.FAULT)),
+            faults_begun=sum(step.status not in {"planned", "left out"} for step in steps(Phase.FAULT)),
             faults_injected=len({fault.step for fault in record.faults if fault.took_effect}),
             symptom_checks=met(Phase.SYMPTOMS),
             recoveries_planned=len(steps(Phase.RECOVERY)),
@@ -354,6 +361,7 @@ class Chronicle:
         record.probe_cpu_ratio = prober.cpu_ratio
         now = time.monotonic()
         record.close(verdict, rfc3339(self.anchor.at(now)), self.at(now))
+        record.repeat = self.repeat(verdict)
         writes = [(self.at(began_s), self.at(ended_s)) for began_s, ended_s in self._recorder.writes]
         record.overhead = to_plain(overhead(to_plain(record), writes))
         self._recorder.save()
@@ -363,6 +371,7 @@ class Chronicle:
         record = self.record
         assert record.ended_at is not None and record.duration_s is not None
         record.close(verdict, record.ended_at, record.duration_s)
+        record.repeat = self.repeat(verdict)
         self._recorder.save()
 
 

@@ -23,9 +23,9 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr, Traceback
 from _pytest.python import CallSpec
 from pytest_bdd.scenario import _execute_step_function
 
-from drillbook.control import STANDARD, Control
+from drillbook.control import REPEATED, STANDARD, Control, ends_its_drill
 from drillbook.failure import StepMark, own_frames, sentence_of, sentence_repr, trail, with_trail
-from drillbook.featuretext import Problem, node_name, read_feature, tag_values
+from drillbook.featuretext import ACCEPTS_DATA_LOSS, Problem, node_name, read_feature, tag_values
 from drillbook.phases import Phase, PlannedStep
 from drillbook.preflight import Plan, plan_feature
 from drillbook.stepdefs import Definitions, visible_definitions
@@ -207,7 +207,14 @@ class RuleNode(pytest.Collector):
 def _items(parent: FeatureFile | RuleNode, plan: Plan) -> Iterator[ScenarioItem]:
     """The scenario as it is, or a drill as its controls."""
     controls = asked_controls(parent.config) if plan.phases else (None,)
-    return (ScenarioItem.from_plan(parent, plan, control) for control in controls)
+    accepts_loss = bool(tag_values(plan.row.tags, ACCEPTS_DATA_LOSS))
+    repeats = parent.config.getoption("--prove", False) and ends_its_drill(accepts_loss, plan.phases)
+    for control in controls:
+        if repeats and control == REPEATED:
+            continue
+        item = ScenarioItem.from_plan(parent, plan, control)
+        item.repeats = repeats and control is None
+        yield item
 
 
 class Conductor(Protocol):
@@ -242,6 +249,8 @@ class ScenarioItem(pytest.Function):
     failed_with: BaseException | None
     control: Control | None
     """As which control the drill is run; None is the drill as it is."""
+    repeats: bool
+    """Whether the drill ends with its control recovery-twice."""
     drill_nodeid: str
     """The node id of the drill itself, whatever control this is."""
     conductor: Conductor | None
@@ -286,6 +295,7 @@ class ScenarioItem(pytest.Function):
         self.step_marks = [StepMark.NOT_RUN] * len(plan.steps)
         self.failed_with = None
         self.control = None
+        self.repeats = False
         self.conductor = None
         self.step_number = 0
         # `-k` takes the words of the name, and the name as an identifier.

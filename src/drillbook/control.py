@@ -5,7 +5,8 @@ looked for and was seen missing. What could not be looked at is never taken for 
 
 no-fault: nothing is broken; the symptoms must not be observed (else they are empty).
 no-recovery: nobody recovers; the criteria must not hold (else it was not the playbook that recovered the system).
-recovery-twice: each recovery runs a second time; that must change nothing, and the criteria must hold.
+recovery-twice: each recovery runs a second time; that must change nothing, and the criteria must hold. In a proof it is
+    the end of the drill itself where it can be: the system is broken once less.
 without:FILE:LINE: the recovery without one of its tasks; a task that nothing misses is told.
 """
 
@@ -87,6 +88,21 @@ class Way(StrEnum):
     LEFT_OUT = "left out"
 
 
+REPEATED = Control(ControlKind.RECOVERY_TWICE)
+
+
+def ends_its_drill(accepts_loss: bool, phases: Sequence[Phase]) -> bool:
+    """Whether recovery-twice may be the end of a drill with these phases, instead of a drill of its own.
+
+    Not where the recovery destroys what is counted exactly; nor after a second incident, over whose recovery nobody is
+    to run the first one's.
+    """
+    incidents = sum(
+        phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT) for at, phase in enumerate(phases)
+    )
+    return incidents == 1 and not accepts_loss
+
+
 def way(control: Control | None, phase: Phase, incident: int) -> Way:
     """How a step of this phase is run; `incident` counts the faults' phases of the scenario from 1."""
     if control is None or phase is Phase.BASELINE or control.kind is ControlKind.RECOVERY_TWICE:
@@ -145,7 +161,7 @@ class Measured:
         needed: dict[tuple[int, int], float] = {}
         seen: dict[int, int] = {}
         for check in record["checks"]:
-            if check["phase"] == Phase.RESTORE:
+            if check["phase"] in (Phase.REPEAT, Phase.RESTORE):
                 continue
             nth = seen[check["step"]] = seen.get(check["step"], -1) + 1
             if check["found_s"] is not None and check["since_s"] is not None:
@@ -181,6 +197,13 @@ def judge(
     if aborted:
         return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
     return Verdict(found, reason, valid, recovered, restored)
+
+
+def judge_repeat(drill: Verdict, progress: Progress, findings: Sequence[Finding]) -> tuple[Outcome, str]:
+    """Judge recovery-twice where it was the end of a drill. A pure function."""
+    if drill.outcome is not Outcome.PASSED:
+        return Outcome.INVALID, f"the control shows nothing: the drill ended {drill.outcome}: {drill.reason}"
+    return _found(REPEATED, progress, [finding for finding in findings if finding.phase is Phase.REPEAT], (), ())
 
 
 def _found(

@@ -95,6 +95,7 @@ class Drill:
         self._left_out_seen = False
         self._baseline: list[Kept] = []
         self._criteria: list[Kept] = []
+        self._recoveries: list[tuple[str, Path, Mapping[str, object]]] = []
         self._load: Load | None = None
         self._verdict: Verdict | None = None
         self._begun = False
@@ -332,6 +333,7 @@ class Drill:
         if problem is not None:
             raise self._fail(Phase.RECOVERY, FindingKind.FAILED, f"the recovery {name!r} did not run clean: {problem}")
         self._recovery_done(Moment(result.ended_s, 0.0, f"recovery/{name}"))
+        self._recoveries.append((name, path, variables))
         if self._control is not None and self._control.kind is ControlKind.RECOVERY_TWICE:
             self._recover_again(name, path, variables)
         return result
@@ -376,11 +378,11 @@ class Drill:
         if change is not None and NOT_REPEATABLE not in self._item.tags:
             where = f"{change.task!r} on {change.host} ({change.path})"
             sentence = f"the second run of the recovery {name!r} changed something again: {where}"
-            raise self._fail(Phase.RECOVERY, FindingKind.BETRAYED, sentence)
+            raise self._fail(self._chronicle.phase, FindingKind.BETRAYED, sentence)
         if unsaid or result.status != "successful":
             said = unsaid[0] if unsaid else f"it ended {result.status}"
             sentence = f"the second run of the recovery {name!r} did not run clean: {said}"
-            raise self._fail(Phase.RECOVERY, FindingKind.BETRAYED, sentence)
+            raise self._fail(self._chronicle.phase, FindingKind.BETRAYED, sentence)
 
     @_told
     def leave_alone(self) -> None:
@@ -572,7 +574,7 @@ class Drill:
             raise self._fail(chronicle.phase, FindingKind.FAILED, not_met(check, watched, within_s, length_s))
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
         dated = watched.last is not None and watched.last.at_s is not None
-        self._met(Kept(check, record, watched.found, until_s, late and not dated), at_once=watched.at_once)
+        self._met(Kept(check, record, watched.found, until_s, late and not dated, dated), at_once=watched.at_once)
 
     def _met(self, kept: Kept, *, at_once: bool) -> None:
         chronicle = self._chronicle

@@ -32,7 +32,6 @@ import pytest
 from drillbook.children import Children, StoppedError
 from drillbook.clock import wall_now
 from drillbook.collection import IN_THIS_PROCESS, ScenarioItem
-from drillbook.control import STANDARD
 from drillbook.drilltable import NOT_RUN, Scenario, TableRow, as_json, cells, longest_first, markdown, row_of
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills as earlier
@@ -42,7 +41,6 @@ from drillbook.proof import Run
 from drillbook.prove import worst_status
 from drillbook.verdict import Outcome
 
-RUNS = 1 + len(STANDARD)
 NO_LAB, NOTHING_TOLD = 70, 71
 """Statuses of a scenario that no lab took, and of a pytest that ended well and told of no run."""
 _SAID = {
@@ -240,7 +238,9 @@ def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: 
     listing = listed(features)
     folder = listing.evidence / folder_name(wall_now(), "drills", uuid.uuid4().hex) / "content"
     folder.mkdir(parents=True)
-    say(f"{len(listing.scenarios)} drills, {RUNS} runs each, on {min(labs, len(listing.scenarios))} labs side by side")
+    say(
+        f"{len(listing.scenarios)} drills with their controls, on {min(labs, len(listing.scenarios))} labs side by side"
+    )
     began_s = time.monotonic()
     fleet = _Fleet(listing, labs, tuple(options), folder, say)
     fleet.run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,10 @@ import pytest
 from drillbook.abort import Aborted, AbortGuard, conditions, refuse_unhealthy
 from drillbook.chronicle import Chronicle
 from drillbook.clock import Anchor, rfc3339
-from drillbook.control import ControlKind, Measured, Way, wait_of, way
+from drillbook.control import REPEATED, ControlKind, Measured, Way, wait_of, way
 from drillbook.dataloss import changes
 from drillbook.drill import SELF_HEALING, SELF_HEALING_OFF, Drill, DrillFailure, NotRestored
-from drillbook.errors import CouldNotLookError, GuardError
+from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.record import Record, StepRecord
@@ -32,7 +33,7 @@ from drillbook.prerequisites import refuse_too_few, verify
 from drillbook.probe import Prober
 from drillbook.restore import Restore
 from drillbook.session import located, relative
-from drillbook.settling import settle
+from drillbook.settling import settle, still_met
 from drillbook.signals import Shield, Stopped
 from drillbook.timeline import Event
 from drillbook.verdict import FindingKind, Outcome, Verdict
@@ -48,6 +49,11 @@ class DrillUnderWay(Drill):
     def verdict(self) -> Verdict | None:
         """The verdict, once the drill has ended."""
         return self._verdict
+
+    @property
+    def repeat(self) -> Mapping[str, str] | None:
+        """`outcome` and `reason` of recovery-twice, once the drill has ended and where that was its end."""
+        return self._chronicle.record.repeat if self._begun else None
 
     @property
     def reason(self) -> str:
@@ -280,6 +286,7 @@ class DrillUnderWay(Drill):
         if whole and stopped_by is None and self._chronicle.step is None and not self._chronicle.findings:
             try:
                 settle(self._chronicle, self._prober, self._criteria)
+                self._repeat()
             except Aborted:
                 pass  # told below, as what was seen
             except KeyboardInterrupt as stop:
@@ -305,7 +312,26 @@ class DrillUnderWay(Drill):
         verdict = self._chronicle.judge(restored=False)
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
+        repeat = self._chronicle.repeat(verdict)
+        if repeat is not None and not Outcome(repeat["outcome"]).good:
+            raise DrillFailure(f"{repeat['outcome']}: {REPEATED}: {repeat['reason']}")
         self._sound_so_far = True
+
+    def _repeat(self) -> None:
+        """The control recovery-twice as the end of its drill: the recoveries once more, in their order."""
+        chronicle = self._chronicle
+        if not self._item.repeats or not chronicle.judge(restored=False).outcome.good:
+            return
+        chronicle.phase_started(Phase.REPEAT, time.monotonic())
+        try:
+            for again in self._recoveries:
+                self._recover_again(*again)
+            if self._recoveries:
+                still_met(chronicle, self._prober, self._criteria)
+        except DrillFailure:
+            pass  # it stands among the findings
+        except DrillbookError as error:
+            self._raised(error)
 
     def _aborted(self) -> DrillFailure | None:
         """Why the drill is over, when its abort condition fired; from here on that is noted only."""
@@ -392,6 +418,7 @@ class DrillUnderWay(Drill):
         record = self._chronicle.record
         self._chronicle.tell(
             "verdict",
+            repeat=record.repeat,
             outcome=verdict.outcome,
             reason=verdict.reason,
             axes=record.axes,

@@ -22,13 +22,17 @@ class StepKind(StrEnum):
 
 
 class Phase(StrEnum):
-    """The phases of a drill, in their order. RESTORE has no steps: it always runs."""
+    """The phases of a drill, in their order.
+
+    REPEAT and RESTORE have no steps: REPEAT is the control recovery-twice as the end of its drill, RESTORE always runs.
+    """
 
     BASELINE = "baseline"
     FAULT = "fault"
     SYMPTOMS = "symptoms"
     RECOVERY = "recovery"
     CRITERIA = "criteria"
+    REPEAT = "repeat"
     RESTORE = "restore"
 
 

@@ -21,6 +21,7 @@ from _pytest.junitxml import xml_key
 
 from drillbook import collection, planrun, warming
 from drillbook.collection import ScenarioItem
+from drillbook.control import REPEATED
 from drillbook.errors import DrillbookError
 from drillbook.live import Mailbox, Post, out_key, screen
 from drillbook.proof import Run, proofs, unmissed, write_proof
@@ -38,6 +39,8 @@ NAMED = 10
 XDIST_EXIT_TIMEOUT_S = 600
 RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
 SCENARIO, CONTROL = "scenario", "control"
+REPEAT, REPEAT_REASON = "repeat", "repeat_reason"
+"""How recovery-twice ended, where it was the end of the drill."""
 
 session_key = pytest.StashKey["DrillSession"]()
 drill_key = pytest.StashKey["DrillUnderWay"]()
@@ -231,7 +234,7 @@ def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
             outcome, reason = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal"
             if drill.verdict is not None:
                 outcome, reason = drill.verdict.outcome, drill.verdict.reason
-            _conclude(item, outcome, reason, drill.evidence)
+            _conclude(item, outcome, reason, drill.evidence, drill.repeat)
             _report(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins
@@ -256,19 +259,38 @@ def _named(item: ScenarioItem) -> dict[str, str]:
     return {SCENARIO: item.drill_nodeid, CONTROL: str(item.control) if item.control is not None else ""}
 
 
-def _conclude(item: ScenarioItem, outcome: Outcome, reason: str, evidence: Path | None) -> None:
+def _conclude(
+    item: ScenarioItem,
+    outcome: Outcome,
+    reason: str,
+    evidence: Path | None,
+    repeat: Mapping[str, str] | None = None,
+) -> None:
     """Let reports, JUnit and the exit status know how the drill ended."""
     facts = item.stash.setdefault(facts_key, {})
     if OUTCOME in facts:
         return
-    facts |= {OUTCOME: outcome.value, REASON: reason, **_named(item)}
+    facts |= {OUTCOME: outcome.value, REASON: reason, **_named(item), **_repeated(repeat)}
     if evidence is not None:
         facts[EVIDENCE] = os.path.relpath(evidence, item.config.rootpath)
     _ended(item.config, item.nodeid, facts)
 
 
+def _repeated(repeat: Mapping[str, str] | None) -> dict[str, str]:
+    return {} if repeat is None else {REPEAT: repeat["outcome"], REPEAT_REASON: repeat["reason"]}
+
+
 def _ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None:
-    """Keep one row for each drill that ended; say it in JUnit where its schema allows: as a property of the suite."""
+    """Keep one row for each drill that ended, and for each control; both also as JUnit has a place for them."""
+    _one_ended(config, nodeid, facts)
+    if REPEAT in facts:
+        row = f"{facts[SCENARIO].removesuffix(']')}-" if facts[SCENARIO].endswith("]") else f"{facts[SCENARIO]}["
+        of = {OUTCOME: facts[REPEAT], REASON: facts[REPEAT_REASON], CONTROL: str(REPEATED)}
+        _one_ended(config, f"{row}{REPEATED}]", {**facts, **of})
+
+
+def _one_ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None:
+    """JUnit's schema has a place for it where it is a property of the suite."""
     ended = config.stash[ended_key]
     if any(row["nodeid"] == nodeid and row["outcome"] == facts[OUTCOME] for row in ended):
         return
@@ -367,7 +389,7 @@ def pytest_runtest_makereport(
     elif made is not None and report.when == "teardown" and report.failed and _ended_well(made):
         # nobody is to read of a drill that passed while its fixtures failed, in the session or in the record
         verdict = made.take_back(f"a fixture failed after the drill: {_said(item, report)}")
-        facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason}
+        facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason, **_repeated(made.repeat)}
         _ended(item.config, item.nodeid, facts)
         if made.evidence is not None:
             _report(item.config, made.evidence)
@@ -410,7 +432,8 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     outcome = facts.get(OUTCOME)
     if report.when == "call" and report.passed:
         return "", "", ""
-    if report.when == "teardown" and report.passed and outcome is not None and Outcome(outcome).good:
+    ended = [Outcome(facts[key]) for key in (OUTCOME, REPEAT) if key in facts]
+    if report.when == "teardown" and report.passed and outcome is not None and all(each.good for each in ended):
         return "passed", ".", outcome
     if report.when == "call" and report.failed:
         word = str(report.longrepr).strip().splitlines()

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from drillbook.checks import Check, Observation
 from drillbook.chronicle import Chronicle
 from drillbook.dataloss import required
-from drillbook.errors import CouldNotLookError
 from drillbook.ledger import Account
 from drillbook.load import Load
 from drillbook.phases import Phase
 from drillbook.probe import Prober
 from drillbook.series import Sample
 from drillbook.session import DrillSession
+from drillbook.settling import look_again
 from drillbook.timeline import Event, Moment
 from drillbook.undo import Undone, undo_all
 from drillbook.verdict import FindingKind
-from drillbook.watch import not_met, watch
+from drillbook.watch import watch
 
 BASELINE_DEADLINE_S = 60.0
 LOSS_WINDOW_S = 10.0
@@ -90,22 +90,15 @@ class Restore:
         self.session.switches.tell(chronicle)
 
     def _baseline_again(self, baseline: Iterable[tuple[int, Check]]) -> None:
-        chronicle, since_s = self.chronicle, time.monotonic()
-        until_s = since_s + BASELINE_DEADLINE_S
+        since_s = time.monotonic()
         for step, check in baseline:
-            record = chronicle.check(check, step=step, since_s=since_s, deadline_s=until_s, window_s=None)
-            try:
-                watched = watch(self.prober, check, since_s=since_s, until_s=until_s)
-            except CouldNotLookError as error:
-                record.unknown, record.observed = True, str(error)
-                chronicle.find(
-                    Phase.RESTORE, FindingKind.UNKNOWN, f"the baseline could not be looked at again: {error}"
-                )
-                continue
-            chronicle.watched(record, watched)
-            if watched.found is None:
-                sentence = f"the baseline does not hold again: {not_met(check, watched, BASELINE_DEADLINE_S)}"
-                chronicle.find(Phase.RESTORE, FindingKind.FAILED, sentence)
+            against = look_again(
+                self.chronicle, self.prober, check, step, since_s=since_s, within_s=BASELINE_DEADLINE_S
+            )
+            if against is not None:
+                kind, why = against
+                said = "does not hold again" if kind is FindingKind.FAILED else "could not be looked at again"
+                self.chronicle.find(Phase.RESTORE, kind, f"the baseline {said}: {why}")
 
     def _balance(self) -> None:
         """Stop the work and account for all of it, whatever the steps asked."""

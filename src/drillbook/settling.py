@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drillbook.checks import Check
+from drillbook.checks import Check, Observation
 from drillbook.chronicle import Chronicle
 from drillbook.errors import CouldNotLookError
 from drillbook.evidence.record import CheckRecord
@@ -18,7 +18,7 @@ from drillbook.phases import Phase
 from drillbook.probe import Prober
 from drillbook.timeline import Event, Found, Judged, Moment, last_recovery
 from drillbook.verdict import FindingKind
-from drillbook.watch import watch
+from drillbook.watch import not_met, watch
 
 ROUNDS = 10
 
@@ -33,6 +33,8 @@ class Kept:
     until_s: float
     asked_too_late: bool
     """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
+    dated: bool = False
+    """What was seen has happened at a moment of its own, as a message that arrived: it does not happen again."""
 
 
 def settle(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
@@ -53,6 +55,62 @@ def settle(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> No
     for kept in broken:
         sentence = f"{kept.check.name}: it was so, but it did not stay so to the end of the criteria"
         chronicle.find(Phase.CRITERIA, FindingKind.FAILED, sentence)
+
+
+def look_again(
+    chronicle: Chronicle,
+    prober: Prober,
+    check: Check,
+    step: int,
+    *,
+    since_s: float,
+    within_s: float,
+    length_s: float = 0.0,
+    first_only: bool = False,
+) -> tuple[FindingKind, str] | None:
+    """Look at the check of an earlier step by looks from `since_s` on; gives why it is not met, None when it is."""
+
+    def tell(seen: Observation) -> None:
+        chronicle.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
+
+    until_s = since_s + within_s
+    record = chronicle.check(
+        check, step=step, since_s=since_s, deadline_s=None if first_only else until_s, window_s=length_s or None
+    )
+    try:
+        watched = watch(
+            prober, check, since_s=since_s, until_s=until_s, length_s=length_s, first_only=first_only, tell=tell
+        )
+    except CouldNotLookError as error:
+        record.unknown, record.observed = True, str(error)
+        return FindingKind.UNKNOWN, str(error)
+    chronicle.watched(record, watched)
+    if watched.found is None:
+        return FindingKind.FAILED, not_met(check, watched, None if first_only else within_s, length_s)
+    return None
+
+
+def still_met(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
+    """After a second run of the recovery: what was so has to be so again, in the time that it had before."""
+    since_s = time.monotonic()
+    for kept in criteria:
+        if kept.dated:
+            continue
+        record = kept.record
+        assert record.since_s is not None
+        against = look_again(
+            chronicle,
+            prober,
+            kept.check,
+            record.step,
+            since_s=since_s,
+            within_s=chronicle.at(kept.until_s) - record.since_s,
+            length_s=record.window_s or 0.0,
+            first_only=record.deadline_s is None,
+        )
+        if against is not None:
+            kind = FindingKind.BETRAYED if against[0] is FindingKind.FAILED else against[0]
+            chronicle.find(Phase.REPEAT, kind, f"after the second run of the recovery: {against[1]}")
 
 
 def _recovered(chronicle: Chronicle, moments: list[tuple[Kept, Moment]], end_s: float) -> None:

@@ -103,7 +103,7 @@ class Progress:
     undo_open: int
     baseline_again: int
     recoveries_repeated: int = 0
-    """Playbooks that ran a second time and were clean (control recovery-twice)."""
+    """Playbooks that ran a second time (control recovery-twice)."""
     recoveries_changed_again: int = 0
     """Those of them that changed something the second time."""
     not_repeatable: bool = False
@@ -139,8 +139,8 @@ def judge(
 
     `time_to_recover_s` runs from the RTO clock's start to the begin of the hold window; None when not recovered.
     """
-    # whether the system was put back says nothing about the drill before it
-    before = [f for f in findings if f.phase is not Phase.RESTORE]
+    # what the recovery did when it ran once more, and whether the system was put back, says nothing about the drill
+    before = [f for f in findings if f.phase not in (Phase.REPEAT, Phase.RESTORE)]
     against_valid = [f.sentence for f in before if f.phase in _VALIDITY]
     # a criterion that could not be looked at proves nothing either way
     against_valid += [
@@ -163,7 +163,7 @@ def judge(
     late = _late(time_to_recover_s, rto_s)
     if late:
         against_recovered.append(late)
-    aborted = [f.sentence for f in before if f.kind is FindingKind.ABORTED]
+    aborted = [f.sentence for f in findings if f.phase is not Phase.RESTORE and f.kind is FindingKind.ABORTED]
 
     valid = Axis(not against_valid, tuple(against_valid))
     finished = progress.criterion_checks > 0 and progress.steps_passed == progress.steps_planned

@@ -42,15 +42,25 @@ def test_a_sound_runbook_is_proven(mini: Mini) -> None:
     drill, *controls = ran.drills()
     assert drill["outcome"] == "PASSED"
     assert drill["control"] is None
+    assert drill["repeat"] == {
+        "outcome": "HELD",
+        "reason": "run a second time (1 playbooks) the recovery changed nothing, and every criterion held",
+    }
+    assert [phase["phase"] for phase in drill["phases"]][-3:] == ["criteria", "repeat", "restore"]
+    assert [play["purpose"] for play in drill["plays"]] == ["fault", "recovery", "second recovery", "undo"]
+    assert [check["met"] for check in drill["checks"] if check["phase"] == "repeat"] == [True]
     assert [(each["control"]["name"], each["outcome"]) for each in controls] == [
         ("no-fault", "HELD"),
         ("no-recovery", "HELD"),
-        ("recovery-twice", "HELD"),
     ]
     assert {each["control"]["times_from"] for each in controls} == {drill["run_id"]}
     (path,) = mini.root.glob("evidence/*-proof-*/content/proof.json")
-    assert json.loads(path.read_text())["proven"] is True
+    proof = json.loads(path.read_text())
+    assert proof["proven"] is True
+    assert [run["control"] for run in proof["runs"]] == [None, "recovery-twice", "no-fault", "no-recovery"]
+    assert proof["runs"][1]["evidence"] == proof["runs"][0]["evidence"]
     assert "proven        features/web.feature::It breaks" in ran.output
+    assert "HELD          features/web.feature::It breaks[recovery-twice]" in ran.output
 
 
 def test_a_symptom_that_is_always_there_betrays_itself(mini: Mini) -> None:
@@ -113,6 +123,45 @@ def test_a_recovery_that_cannot_be_repeated_betrays_itself(mini: Mini) -> None:
     ran = control(mini, "recovery-twice")
     assert ran.status == 14, ran.output
     assert "changed something again: 'A ritual' on web-1 (playbooks/recovery/fix.yml:7)" in ran.drill["reason"]
+
+
+def test_a_second_run_at_the_end_of_the_drill_that_changes_something(mini: Mini) -> None:
+    mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL.replace("false", "true"))
+    mini.feature(*GOOD)
+    ran = mini.pytest("features", "--prove", "--junitxml=junit.xml")
+    assert ran.status == 14, ran.output
+    drill = ran.drills()[0]
+    assert (drill["outcome"], drill["repeat"]["outcome"]) == ("PASSED", "BETRAYED")
+    assert "changed something again: 'A ritual' on web-1 (playbooks/recovery/fix.yml:7)" in drill["repeat"]["reason"]
+    assert "BETRAYED: recovery-twice: the second run" in (mini.root / "junit.xml").read_text()
+    assert "1 failed, 2 passed" in ran.output
+    assert "NOT PROVEN    features/web.feature::It breaks" in ran.output
+
+
+HARMFUL_AGAIN = """\
+    - name: Once it helps, and then it harms
+      ansible.builtin.shell: test -e '{{ flag }}.once' && touch '{{ flag }}' || touch '{{ flag }}.once'
+      changed_when: false
+"""
+
+
+def test_a_second_run_at_the_end_of_the_drill_that_harms(mini: Mini) -> None:
+    mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + HARMFUL_AGAIN)
+    mini.feature(*GOOD[:-1], "Then within 2 seconds the service is up")
+    ran = mini.pytest("features", "--prove")
+    assert ran.status == 14, ran.output
+    drill = ran.drills()[0]
+    assert (drill["outcome"], drill["repeat"]["outcome"]) == ("PASSED", "BETRAYED")
+    assert drill["repeat"]["reason"].startswith("after the second run of the recovery: the web service answers")
+
+
+def test_a_second_run_that_cannot_be_the_end_of_its_drill_is_a_drill_of_its_own(mini: Mini) -> None:
+    mini.feature(*GOOD, *GOOD[1:])
+    ran = mini.pytest("features", "--prove")
+    assert ran.status == 0, ran.output
+    drill, *controls = ran.drills()
+    assert drill["repeat"] is None
+    assert [each["control"]["name"] for each in controls] == ["no-fault", "no-recovery", "recovery-twice"]
 
 
 def test_a_recovery_that_is_said_to_be_not_repeatable_is_held_to_it(mini: Mini) -> None:

@@ -23,10 +23,10 @@ STEPS = (
 PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria")
 
 
-def stopped_in(mini: Mini, phase: str, number: signal.Signals) -> Ran:
+def stopped_in(mini: Mini, phase: str, number: signal.Signals, *args: str) -> Ran:
     """Start the drill, send the signal when the phase has begun, and let it end."""
     mini.feature(*STEPS)
-    process = mini.start()
+    process = mini.start(*args)
     seen = read_until(process, rf"^  {phase}$")
     process.send_signal(number)
     rest = ended(process)
@@ -43,6 +43,17 @@ def test_a_stopped_drill_puts_everything_back(mini: Mini, phase: str, number: si
     assert ran.drill["axes"]["restored"]["holds"] is True
     assert not mini.broken
     assert all(fault["undo"] in {"gone", "never happened"} for fault in ran.drill["faults"])
+
+
+def test_a_drill_that_is_stopped_while_the_recovery_runs_once_more(mini: Mini) -> None:
+    ran = stopped_in(mini, "repeat", signal.SIGINT, "--prove", "features")
+    assert ran.status == 13, ran.output
+    (drill,) = ran.drills()
+    assert drill["outcome"] == "ABORTED"
+    assert "SIGINT" in drill["reason"]
+    assert drill["repeat"]["outcome"] == "INVALID"
+    assert drill["axes"]["restored"]["holds"] is True
+    assert not mini.broken
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

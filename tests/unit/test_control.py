@@ -6,11 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook.control import Control, ControlKind, Measured, Wait, Way, allowed_s, judge, wait_of, way
+from drillbook.control import (
+    Control,
+    ControlKind,
+    Measured,
+    Wait,
+    Way,
+    allowed_s,
+    ends_its_drill,
+    judge,
+    judge_repeat,
+    wait_of,
+    way,
+)
 from drillbook.evidence.record import CheckRecord, Role, StepRecord
 from drillbook.phases import Phase
 from drillbook.proof import Proof, Run, proofs, tasks_of, unmissed
-from drillbook.verdict import Finding, FindingKind, Outcome, Progress
+from drillbook.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict
 
 from .test_verdict import COMPLETE, after
 
@@ -113,6 +125,36 @@ def test_a_recovery_that_is_said_to_be_not_repeatable_has_to_change_something_ag
     # nor does a system that is left to itself
     assert ended(TWICE, progress=after(not_repeatable=True))[0] is Outcome.BETRAYED
     assert ended(TWICE, progress=replace(once_more, recoveries_changed_again=1, steps_passed=4))[0] is Outcome.INVALID
+
+
+PASSED = Verdict(Outcome.PASSED, "recovered", Axis(True), Axis(True), Axis(True))
+
+
+def test_at_the_end_of_a_drill_only_what_was_found_there_counts() -> None:
+    once_more = after(recoveries_repeated=1)
+    before = Finding(Phase.RECOVERY, FindingKind.BETRAYED, "before")
+    assert judge_repeat(PASSED, once_more, [before])[0] is Outcome.HELD
+    again = Finding(Phase.REPEAT, FindingKind.BETRAYED, "changed again")
+    assert judge_repeat(PASSED, once_more, [again]) == (Outcome.BETRAYED, "changed again")
+    unknown = Finding(Phase.REPEAT, FindingKind.UNKNOWN, "nobody looked")
+    outcome, reason = judge_repeat(PASSED, once_more, [unknown])
+    assert (outcome, reason) == (Outcome.INVALID, "the control shows nothing: nobody looked")
+
+
+def test_at_the_end_of_a_drill_that_did_not_pass_nothing_is_shown() -> None:
+    failed = replace(PASSED, outcome=Outcome.NOT_RECOVERED, reason="3 jobs are lost")
+    assert judge_repeat(failed, after(recoveries_repeated=1), []) == (
+        Outcome.INVALID,
+        "the control shows nothing: the drill ended NOT_RECOVERED: 3 jobs are lost",
+    )
+
+
+def test_a_drill_ends_with_its_second_recovery_where_one_incident_leaves_nothing_lost() -> None:
+    one = (Phase.BASELINE, Phase.FAULT, Phase.FAULT, Phase.SYMPTOMS, Phase.RECOVERY, Phase.CRITERIA)
+    assert ends_its_drill(False, one)
+    assert ends_its_drill(False, (*one, Phase.RECOVERY, Phase.CRITERIA))
+    assert not ends_its_drill(False, (*one, *one[1:]))
+    assert not ends_its_drill(True, one)
 
 
 @pytest.mark.parametrize("control", [NO_FAULT, NO_RECOVERY, TWICE, WITHOUT], ids=str)

@@ -166,7 +166,12 @@ def test_exit_statuses_are_those_of_the_manual() -> None:
     }
 
 
-findings = st.builds(finding, st.sampled_from(Phase), st.sampled_from(FindingKind))
+findings = st.builds(
+    finding, st.sampled_from([phase for phase in Phase if phase is not Phase.REPEAT]), st.sampled_from(FindingKind)
+)
+repeat_findings = st.builds(
+    finding, st.just(Phase.REPEAT), st.sampled_from([kind for kind in FindingKind if kind is not ABORTED])
+)
 restore_findings = st.builds(finding, st.just(Phase.RESTORE), st.sampled_from(FindingKind))
 counts = st.integers(0, 2)
 progresses = st.builds(Progress, counts, counts, counts, counts, counts, counts, counts, counts, counts, counts, counts)
@@ -205,6 +210,18 @@ def test_passed_needs_every_proof(found: list[Finding], drill: dict[str, Any]) -
     assert (it.outcome is Outcome.PASSED) == bool(proven)
     if proven:
         assert (it.valid.holds, it.recovered.holds, it.restored.holds) == (True, True, True)
+
+
+@quickly
+@given(st.lists(findings, max_size=3), drills, repeat_findings)
+def test_what_the_recovery_did_when_it_ran_once_more_says_nothing_of_the_drill(
+    found: list[Finding], drill: dict[str, Any], again: Finding
+) -> None:
+    assert verdict(*found, again, **drill) == verdict(*found, **drill)
+
+
+def test_a_drill_that_was_stopped_in_the_repeat_is_aborted() -> None:
+    assert verdict(finding(Phase.REPEAT, ABORTED)).outcome is Outcome.ABORTED
 
 
 @quickly

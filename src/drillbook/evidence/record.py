@@ -217,6 +217,8 @@ class Record:
     objectives: Mapping[str, Any]
     control: Mapping[str, Any] | None = None
     """None for a drill. `name`, `task`; `waits` (how its waiting times come about) and `times_from` (a run_id)."""
+    repeat: Mapping[str, str] | None = None
+    """`outcome` and `reason` of the control recovery-twice, where it was the end of the drill; else None."""
     people: list[str] = field(default_factory=list)
     prerequisites: list[PrerequisiteRecord] = field(default_factory=list)
     ended_at: str | None = None

@@ -291,6 +291,8 @@ def _whole(record: Row) -> dict[str, Any]:
     if overhead is not None:
         overhead["stretches"] = [row for row in _listed(overhead["stretches"]) if isinstance(row, Mapping)]
     whole["overhead"] = overhead
+    repeat = whole["repeat"]
+    whole["repeat"] = repeat if isinstance(repeat, Mapping) and isinstance(repeat.get("outcome"), str) else None
     for name in ("title", "reason"):
         whole[name] = None if whole[name] is None else str(whole[name])
     whole["notes"] = _listed(whole["notes"])

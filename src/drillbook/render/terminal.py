@@ -109,6 +109,10 @@ def _note(event: Mapping[str, Any], paint: Paint) -> list[str]:
 def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
     outcome = event["outcome"]
     shown = [f"  {paint(outcome, _OUTCOME_STYLE.get(outcome, 'yellow'))}: {event['reason']}"]
+    if event.get("repeat"):
+        again = event["repeat"]
+        style = _OUTCOME_STYLE.get(again["outcome"], "yellow")
+        shown.append(f"  recovery-twice {paint(again['outcome'], style)}: {again['reason']}")
     axes = event["axes"]
     words = {True: "yes", False: "NO", None: "not reached"}
     shown.append(

@@ -27,6 +27,7 @@ PALETTE: Mapping[str, tuple[str, str]] = {
     "symptoms": ("#e69f00", "#f0b429"),
     "recovery": ("#0072b2", "#56a8e8"),
     "criteria": ("#009e73", "#2fc79b"),
+    "repeat": ("#56b4e9", "#8fd0f5"),
     "restore": ("#cc79a7", "#e39cc4"),
     "acknowledged": ("#0072b2", "#56a8e8"),
     "refused": ("#e69f00", "#f0b429"),

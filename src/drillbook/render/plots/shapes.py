@@ -14,7 +14,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria", "restore")
+PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria", "repeat", "restore")
 ANSWERS = ("acknowledged", "refused", "unknown")
 
 COLUMNS = 360
