@@ -324,6 +324,15 @@ def test_a_missed_rto_is_said(record: dict[str, Any]) -> None:
     assert "-100.500 s" in text
 
 
+@pytest.mark.parametrize(("outcome", "sign"), [("HELD", "✓"), ("BETRAYED", "✗"), ("INVALID", "✗")])
+def test_the_control_at_the_end_of_a_drill_is_shown(record: dict[str, Any], outcome: str, sign: str) -> None:
+    assert "recovery-twice" not in Page(render(record, {}, [])).text
+    record["repeat"] = {"outcome": outcome, "reason": "a task <b>changed</b> something"}
+    text = Page(render(record, {}, [])).text
+    assert f"{sign} Control recovery-twice, at the end of the drill: {outcome}" in text
+    assert "a task <b>changed</b> something" in text
+
+
 def test_an_axis_that_is_missing_does_not_hold(record: dict[str, Any]) -> None:
     record["axes"] = {"restored": {"holds": False, "reasons": ["the fault 'network_cut' was not undone"]}}
     text = Page(render(record, {}, [])).text

@@ -80,6 +80,15 @@ GOLDEN: dict[str, tuple[dict[str, Any], list[str]]] = {
             "    evidence: evidence/run",
         ],
     ),
+    "passed drill whose second recovery is told": (
+        {**VERDICT, "repeat": {"outcome": "BETRAYED", "reason": "it changed something"}, "times": {}, "work": None},
+        [
+            "  PASSED: recovered in 12.3 s of an RTO of 600 s",
+            "  recovery-twice BETRAYED: it changed something",
+            "    valid yes, recovered yes, restored yes",
+            "    evidence: evidence/run",
+        ],
+    ),
     "drill that got nowhere": (
         {**VERDICT, "outcome": "INVALID", "reason": "no", "axes": axes(False, None, True), "times": {}, "work": None},
         ["  INVALID: no", "    valid NO, recovered not reached, restored yes", "    evidence: evidence/run"],
