@@ -316,7 +316,9 @@ class Chronicle:
         record = self.record
 
         def met(phase: Phase) -> int:
-            counts = (Role.EVIDENCE,) if phase is Phase.SYMPTOMS else (Role.EVIDENCE, Role.BOUND)
+            # what has to hold in the incident and without it shows neither the incident nor its end
+            bounds = () if phase in (Phase.SYMPTOMS, Phase.CRITERIA) else (Role.BOUND,)
+            counts = (Role.EVIDENCE, *bounds)
             return sum(check.met and check.phase is phase and check.role in counts for check in record.checks)
 
         def steps(phase: Phase) -> list[StepRecord]:

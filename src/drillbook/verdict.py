@@ -216,7 +216,10 @@ def _nothing_recovered(progress: Progress) -> list[str]:
     if progress.recoveries_done < max(1, progress.recoveries_planned):
         silent.append(f"{progress.recoveries_done} of {progress.recoveries_planned} recoveries were done")
     if not progress.criterion_checks:
-        silent.append("no success criterion was looked at: no Then step after the recovery handed a check to the drill")
+        silent.append(
+            "no success criterion was looked at: no Then step after the recovery handed a check to the drill that is "
+            "more than a bound"
+        )
     return silent
 
 

@@ -60,6 +60,13 @@ def test_a_bound_that_is_waited_for_and_comes_stands_in_the_record(mini: Mini) -
     assert bound["deadline_s"] - bound["since_s"] == pytest.approx(20)
 
 
+def test_a_bound_is_no_criterion(mini: Mini) -> None:
+    mini.feature(*GOOD[:-1], "Then within 20 seconds the service goes on")
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert "no success criterion was looked at" in ran.drill["reason"]
+
+
 def test_a_window_that_broke_afterwards_does_not_count(mini: Mini) -> None:
     (mini.root / "playbooks/recovery/flap.yml").write_text(
         (mini.root / "playbooks/recovery/fix.yml").read_text()
