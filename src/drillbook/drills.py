@@ -4,7 +4,7 @@ The rule: nothing passes by silence. A scenario that no lab took, a child that e
 was not run: each stands in the table, and the exit status is not 0.
 
 A drill mostly waits, but its lab does not: at 50 jobs a second one takes half a core, and labs that starve each other
-never end their backlog. So there is one for each core unless more are asked for. Each lab is an environment of its own
+never end their backlog. So there is one more than cores unless a number is asked for. Each lab is an environment of its own
 (name, lock, journal) and serves one pytest at a time.
 """
 
@@ -93,6 +93,7 @@ def listed(features: Sequence[str]) -> Listing:
             item.scenario_name,
             item.tag_values("row"),
             _took_s(evidence, item.feature_path, item.scenario_name),
+            len(item.steps),
         )
         for item in kept.items
     )
@@ -232,7 +233,7 @@ def _record(folder: str | None) -> Mapping[str, Any] | None:
 
 def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:
     """Drill everything, write the table below the evidence folder, and give the exit status. Raises DrillbookError."""
-    labs = (os.cpu_count() or 1) if labs is None else labs
+    labs = (os.cpu_count() or 1) + 1 if labs is None else labs
     if labs < 1:
         raise DrillbookError(f"--labs {labs}: at least one lab is needed")
     listing = listed(features)

@@ -20,13 +20,14 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A drill that is to be proven. `took_s` is how long its last drill took; None when it was never run here."""
+    """A drill that is to be proven, of so many steps; `took_s` its last drill took, None when it was never run here."""
 
     nodeid: str
     feature: str
     name: str
     rows: tuple[str, ...] = ()
     took_s: float | None = None
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,12 @@ class TableRow:
 def longest_first(scenarios: Iterable[Scenario]) -> list[Scenario]:
     """The order in which they are handed out; one that nobody has timed may be the longest of all.
 
-    Of those the features take turns: the scenarios of one are alike, and side by side would want the same of a machine.
+    Of those the ones with the most steps come first, and the features take turns: the scenarios of one are alike, and
+    side by side would want the same of a machine.
     """
     seen: Counter[str] = Counter()
     turns: list[tuple[bool, float, int, str, Scenario]] = []
-    for each in scenarios:
+    for each in sorted(scenarios, key=lambda each: -each.steps):
         turns.append((each.took_s is not None, -(each.took_s or 0.0), seen[each.feature], each.nodeid, each))
         seen[each.feature] += 1
     return [turn[-1] for turn in sorted(turns, key=lambda turn: turn[:-1])]

@@ -68,12 +68,15 @@ def look_again(
     length_s: float = 0.0,
     first_only: bool = False,
 ) -> tuple[FindingKind, str] | None:
-    """Look at the check of an earlier step by looks from `since_s` on; gives why it is not met, None when it is."""
+    """Look at the check of an earlier step by looks from `since_s` on; gives why it is not met, None when it is.
+
+    It has `within_s` from now on, however long the looks before it took.
+    """
 
     def tell(seen: Observation) -> None:
         chronicle.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
 
-    until_s = since_s + within_s
+    until_s = time.monotonic() + within_s
     record = chronicle.check(
         check, step=step, since_s=since_s, deadline_s=None if first_only else until_s, window_s=length_s or None
     )
@@ -91,10 +94,13 @@ def look_again(
 
 
 def still_met(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
-    """After a second run of the recovery: what was so has to be so again, in the time that it had before."""
-    since_s = time.monotonic()
+    """After a second run of the recoveries: what was so after the last of them has to be so again.
+
+    In the time that it had before. What an earlier one came to may be what the later one has mended.
+    """
+    since_s, last = time.monotonic(), max(chronicle.recovered_steps)
     for kept in criteria:
-        if kept.dated:
+        if kept.dated or kept.record.step < last:
             continue
         record = kept.record
         assert record.since_s is not None
