@@ -7,6 +7,7 @@ import json
 import pytest
 
 from .conftest import Mini, Ran
+from .mutants import step
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
@@ -138,6 +139,7 @@ def test_a_second_run_at_the_end_of_the_drill_that_changes_something(mini: Mini)
     assert "NOT PROVEN    features/web.feature::It breaks" in ran.output
 
 
+LOOK_FOR_MARK = "drill.expect(looked('the mark', lambda: Path('flag.mark').exists()).is_(False))"
 HARMFUL_AGAIN = """\
     - name: Once it helps, and then it harms
       ansible.builtin.shell: test -e '{{ flag }}.once' && touch '{{ flag }}' || touch '{{ flag }}.once'
@@ -153,6 +155,28 @@ def test_a_second_run_at_the_end_of_the_drill_that_harms(mini: Mini) -> None:
     drill = ran.drills()[0]
     assert (drill["outcome"], drill["repeat"]["outcome"]) == ("PASSED", "BETRAYED")
     assert drill["repeat"]["reason"].startswith("after the second run of the recovery: the web service answers")
+
+
+MARK = """\
+- name: A mark is left
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: The mark is there
+      ansible.builtin.copy: {content: x, dest: "{{ flag }}.mark", mode: "0644"}
+"""
+
+
+def test_what_a_later_recovery_has_ended_does_not_have_to_be_so_again(mini: Mini) -> None:
+    (mini.root / "playbooks/recovery/mark.yml").write_text(MARK)
+    step("there is no mark", "from pathlib import Path", LOOK_FOR_MARK)(mini)
+    marked = 'When the recovery playbook "mark" is run'
+    mini.feature(*GOOD, "And there is no mark", marked, "Then within 20 seconds the service is up")
+    ran = mini.pytest("features", "--prove")
+    assert ran.status == 0, ran.output
+    drill = ran.drills()[0]
+    assert drill["repeat"]["outcome"] == "HELD"
+    assert [check["name"] for check in drill["checks"] if check["phase"] == "repeat"] == ["the web service answers"]
 
 
 def test_a_second_run_that_cannot_be_the_end_of_its_drill_is_a_drill_of_its_own(mini: Mini) -> None:
