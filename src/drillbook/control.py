@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from drillbook.evidence.record import CheckRecord, Role, StepRecord
-from drillbook.phases import Phase
+from drillbook.phases import Phase, incidents
 from drillbook.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict, nothing_proven, restored_axis
 
 
@@ -97,10 +97,7 @@ def ends_its_drill(accepts_loss: bool, phases: Sequence[Phase]) -> bool:
     Not where the recovery destroys what is counted exactly; nor after a second incident, over whose recovery nobody is
     to run the first one's.
     """
-    incidents = sum(
-        phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT) for at, phase in enumerate(phases)
-    )
-    return incidents == 1 and not accepts_loss
+    return incidents(phases) == 1 and not accepts_loss
 
 
 def way(control: Control | None, phase: Phase, incident: int) -> Way:

@@ -27,7 +27,7 @@ from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.record import Record, StepRecord
 from drillbook.evidence.recorder import Recorder, folder_name
 from drillbook.guard import Holder, permit
-from drillbook.phases import Phase, StepKind
+from drillbook.phases import Phase, StepKind, incidents
 from drillbook.planner import intents
 from drillbook.prerequisites import refuse_too_few, verify
 from drillbook.probe import Prober
@@ -200,11 +200,7 @@ class DrillUnderWay(Drill):
     def runs(self, number: int) -> bool:
         """Whether this step (numbers count from 1) is run at all; in a control some are left out."""
         phases = self._item.phases
-        incident = sum(
-            phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT)
-            for at, phase in enumerate(phases[:number])
-        )
-        self._way = way(self._control, phases[number - 1], incident)
+        self._way = way(self._control, phases[number - 1], incidents(phases[:number]))
         if self._way is Way.LEFT_OUT or self._shown(number):
             self._chronicle.record.steps[number - 1].status = "left out"
             return False

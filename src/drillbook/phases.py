@@ -54,6 +54,13 @@ class Misplaced:
     message: str
 
 
+def incidents(phases: Sequence[Phase]) -> int:
+    """How many incidents there are in these phases of steps: faults one after the other are one."""
+    return sum(
+        phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT) for at, phase in enumerate(phases)
+    )
+
+
 def is_drill(kinds: Sequence[StepKind]) -> bool:
     """A scenario with a fault or a recovery is a drill; any other is an ordinary test."""
     return StepKind.FAULT in kinds or StepKind.RECOVERY in kinds
