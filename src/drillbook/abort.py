@@ -24,13 +24,8 @@ from drillbook.inventory import Endpoint
 from drillbook.prerequisites import answering, look
 from drillbook.probe import Prober
 from drillbook.series import Sample
-from drillbook.signals import Shield
+from drillbook.signals import AGAIN_S, FINISH_S, Shield, in_the_middle
 from drillbook.timeline import Moment
-
-AGAIN_S = 0.02
-"""How soon the main thread is asked again that was in the middle of something."""
-FINISH_S = 2.0
-"""How long it may finish that."""
 
 
 class Aborted(BaseException):
@@ -171,7 +166,7 @@ class AbortGuard:
         """The signal's handler, in the main thread. After Ctrl-C the drill is stopping already."""
         if self._quiet or self._raised or self.fired is None or self._shield.stopping:
             return
-        if time.monotonic() < self.fired.sample.done_s + FINISH_S and _in_the_middle(frame):
+        if time.monotonic() < self.fired.sample.done_s + FINISH_S and in_the_middle(frame):
             return  # asked again
         self._raise(self.fired)
 
@@ -221,27 +216,3 @@ def _free_signal() -> int:
         if signal.getsignal(number) is signal.SIG_DFL and number not in blocked:
             return number
     raise GuardError(f"@{ABORT_WHEN}: every real-time signal is taken, and nothing could stop the drill")
-
-
-_WHOLE = frozenset({"drillbook.chronicle", "drillbook.journal", "drillbook.evidence.recorder"})
-"""Modules whose calls are let through to their end."""
-
-
-def _in_the_middle(frame: FrameType | None) -> bool:
-    """Whether an exception here would leave a lock taken for ever, or half of a record."""
-    if frame is None:
-        return False
-    inner = _module(frame)
-    if inner == "drillbook.series" or (inner == "threading" and frame.f_code.co_name != "wait"):
-        return True  # between taking a lock and the block that gives it back; the waiting itself may be interrupted
-    caller: FrameType | None = frame
-    while caller is not None:
-        # coverage's lock does not survive an exception: the process would hang
-        if _module(caller) in _WHOLE or _module(caller).startswith("coverage."):
-            return True
-        caller = caller.f_back
-    return False
-
-
-def _module(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", ""))

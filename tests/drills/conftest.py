@@ -171,14 +171,27 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    """The rest of the output, once the process has ended; one that hangs is ended and fails the test."""
+    """The rest of the output, once the process has ended; one that hangs is ended and fails the test, and says where
+    its drills hung.
+    """
     try:
         output, _ = process.communicate(timeout=DEADLINE_S)
     except subprocess.TimeoutExpired:
+        logs = _stacks_of(psutil.Process(process.pid))
         process.kill()
         output, _ = process.communicate()
-        pytest.fail(f"it hangs:\n{output}")
+        pytest.fail(f"it hangs:\n{output}\n{logs}")
     return output
+
+
+def _stacks_of(process: psutil.Process) -> str:
+    """End the pytests that this process waits for, by the signal on which pytest writes its stacks; what they wrote."""
+    root = Path(process.cwd())
+    waits_for = [child for child in process.children(recursive=True) if "pytest" in child.cmdline()]
+    for child in waits_for:
+        child.send_signal(signal.SIGABRT)
+    psutil.wait_procs(waits_for, DEADLINE_S)
+    return "\n".join(f"{path.name}:\n{path.read_text()[-20_000:]}" for path in root.glob("evidence/*/content/*.log"))
 
 
 def wait_for(condition: Any, what: str, deadline_s: float = 30) -> None:

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,50 @@ def test_no_signal_stops_the_putting_back(shield: Shield, told: list[str], numbe
     for _ in range(3):
         signal.raise_signal(number)
     until(lambda: len(told) == 3, "noted")
+
+
+IN_THE_MIDDLE = """
+def work():
+    signal.raise_signal(signal.SIGINT)
+    done.append("whole")
+"""
+
+
+def in_module(name: str, done: list[str]) -> Callable[[], None]:
+    """A function of this module that a signal interrupts in its middle."""
+    namespace: dict[str, Any] = {"__name__": name, "signal": signal, "done": done}
+    exec(IN_THE_MIDDLE, namespace)
+    work: Callable[[], None] = namespace["work"]
+    return work
+
+
+@pytest.mark.parametrize("module", ["threading", "drillbook.series", "drillbook.journal", "coverage.sqldata"])
+def test_what_an_exception_would_leave_half_done_is_let_through_first(shield: Shield, module: str) -> None:
+    done: list[str] = []
+    shield.raise_on_signal()
+    with pytest.raises(Stopped, match="SIGINT"):
+        in_module(module, done)()
+        threading.Event().wait(DEADLINE_S)
+    assert done == ["whole"]
+    assert shield.stopped_by == "SIGINT"
+
+
+@pytest.mark.parametrize("module", ["drillbook.watch", "a_step"])
+def test_anything_else_is_stopped_at_once(shield: Shield, module: str) -> None:
+    done: list[str] = []
+    shield.raise_on_signal()
+    with pytest.raises(Stopped):
+        in_module(module, done)()
+    assert done == []
+
+
+def test_what_does_not_come_to_its_end_is_stopped(shield: Shield, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drillbook.signals.FINISH_S", 0.0)
+    done: list[str] = []
+    shield.raise_on_signal()
+    with pytest.raises(Stopped):
+        in_module("drillbook.journal", done)()
+    assert done == []
 
 
 def test_a_stop_is_an_interrupt_for_pytest() -> None:
