@@ -96,12 +96,15 @@ def look_again(
 def still_met(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
     """After a second run of the recoveries: what was so after the last of them has to be so again.
 
-    In the time that it had before. What an earlier one came to may be what the later one has mended.
+    In the time that it had before. What an earlier one came to may be what the later one has mended; what has a moment
+    of its own, as a message that arrived, does not happen again. Where nothing else is left, nothing is shown.
     """
     since_s, last = time.monotonic(), max(chronicle.recovered_steps)
-    for kept in criteria:
-        if kept.dated or kept.record.step < last:
-            continue
+    lasting = [kept for kept in criteria if kept.record.step > last and not kept.dated]
+    if not lasting:
+        sentence = "no criterion after the last recovery can be looked at again after its second run"
+        chronicle.find(Phase.REPEAT, FindingKind.UNKNOWN, sentence)
+    for kept in lasting:
         record = kept.record
         assert record.since_s is not None
         against = look_again(

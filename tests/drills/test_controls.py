@@ -179,6 +179,24 @@ def test_what_a_later_recovery_has_ended_does_not_have_to_be_so_again(mini: Mini
     assert [check["name"] for check in drill["checks"] if check["phase"] == "repeat"] == ["the web service answers"]
 
 
+ARRIVED = (
+    "import time",
+    "from drillbook.checks import Check, Observation",
+    "arrived = lambda sample: Observation(True, 'here', 'here', sample.value)",
+    "drill.eventually(Check('the message', time.monotonic, arrived), within=20)",
+)
+
+
+def test_a_second_run_after_which_nothing_can_be_looked_at_shows_nothing(mini: Mini) -> None:
+    step("a message has arrived", *ARRIVED)(mini)
+    mini.feature(*GOOD[:-1], "Then a message has arrived")
+    ran = mini.pytest("features", "--prove")
+    assert ran.status != 0, ran.output
+    drill = ran.drills()[0]
+    assert (drill["outcome"], drill["repeat"]["outcome"]) == ("PASSED", "INVALID")
+    assert "no criterion after the last recovery can be looked at again" in drill["repeat"]["reason"]
+
+
 def test_a_second_run_that_cannot_be_the_end_of_its_drill_is_a_drill_of_its_own(mini: Mini) -> None:
     mini.feature(*GOOD, *GOOD[1:])
     ran = mini.pytest("features", "--prove")
