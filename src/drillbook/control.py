@@ -261,7 +261,8 @@ def _twice(progress: Progress) -> tuple[Outcome, str]:
     if not progress.recoveries_repeated:
         return Outcome.HELD, "there is no playbook to run twice: the system is left to itself"
     ran = progress.recoveries_repeated
-    return Outcome.HELD, f"run a second time ({ran} playbooks) the recovery changed nothing, and every criterion held"
+    playbooks = "1 playbook" if ran == 1 else f"{ran} playbooks"
+    return Outcome.HELD, f"run a second time ({playbooks}) the recovery changed nothing, and every criterion held"
 
 
 def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence[CheckRecord]) -> tuple[Outcome, str]:

@@ -26,6 +26,8 @@ FINISH_S = 2.0
 """How long it may finish that."""
 _WHOLE = frozenset({"drillbook.chronicle", "drillbook.journal", "drillbook.evidence.recorder"})
 """Modules whose calls are let through to their end."""
+_COVERAGE_RUN = frozenset({"coverage.__main__", "coverage.cmdline", "coverage.execfile"})
+"""Below everything that `coverage run` runs."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -124,7 +126,8 @@ def in_the_middle(frame: FrameType | None) -> bool:
     caller: FrameType | None = frame
     while caller is not None:
         # coverage's lock does not survive an exception: the process would hang
-        if _module(caller) in _WHOLE or _module(caller).startswith("coverage."):
+        module = _module(caller)
+        if module in _WHOLE or (module.startswith("coverage.") and module not in _COVERAGE_RUN):
             return True
         caller = caller.f_back
     return False

@@ -45,7 +45,7 @@ def test_a_sound_runbook_is_proven(mini: Mini) -> None:
     assert drill["control"] is None
     assert drill["repeat"] == {
         "outcome": "HELD",
-        "reason": "run a second time (1 playbooks) the recovery changed nothing, and every criterion held",
+        "reason": "run a second time (1 playbook) the recovery changed nothing, and every criterion held",
     }
     assert [phase["phase"] for phase in drill["phases"]][-3:] == ["criteria", "repeat", "restore"]
     assert [play["purpose"] for play in drill["plays"]] == ["fault", "recovery", "second recovery", "undo"]

@@ -82,7 +82,7 @@ def test_what_an_exception_would_leave_half_done_is_let_through_first(shield: Sh
     assert shield.stopped_by == "SIGINT"
 
 
-@pytest.mark.parametrize("module", ["drillbook.watch", "a_step"])
+@pytest.mark.parametrize("module", ["drillbook.watch", "a_step", "coverage.execfile"])
 def test_anything_else_is_stopped_at_once(shield: Shield, module: str) -> None:
     done: list[str] = []
     shield.raise_on_signal()
