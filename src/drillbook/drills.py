@@ -14,13 +14,13 @@ import contextlib
 import io
 import json
 import os
-import queue
 import shutil
 import sys
 import tempfile
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +41,8 @@ from drillbook.proof import Run
 from drillbook.prove import worst_status
 from drillbook.verdict import Outcome
 
+AT_ONCE = 3
+"""Scenarios that one pytest proves at most: each start of one takes three seconds of a core."""
 NO_LAB, NOTHING_TOLD = 70, 71
 """Statuses of a scenario that no lab took, and of a pytest that ended well and told of no run."""
 _SAID = {
@@ -121,13 +123,12 @@ class _Fleet:
     ended: dict[str, TableRow] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
-    _todo: queue.SimpleQueue[Scenario] = field(default_factory=queue.SimpleQueue)
+    _todo: deque[Scenario] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
         """Prove every scenario; returns when all labs are gone."""
-        for scenario in longest_first(self.listing.scenarios):
-            self._todo.put(scenario)
+        self._todo.extend(longest_first(self.listing.scenarios))
         # short: a socket's path has 95 characters
         with tempfile.TemporaryDirectory(prefix="dblabs-", ignore_cleanup_errors=True) as states:
             threads = [
@@ -157,14 +158,19 @@ class _Fleet:
     def _serve(self, name: str, env: Mapping[str, str]) -> bool:
         """Prove scenarios until there is none; False when the lab is not whole any more."""
         while True:
-            try:
-                scenario = self._todo.get_nowait()
-            except queue.Empty:
+            scenarios = self._next()
+            if not scenarios:
                 return True
-            runs = self._prove(scenario, name, env)
-            if any(run.outcome is Outcome.NOT_RESTORED for run in runs):
-                self._tell(f"{name}: left broken by '{scenario.name}': another one takes its place")
+            broken = self._prove(scenarios, name, env)
+            if broken is not None:
+                self._tell(f"{name}: left broken by '{broken.name}': another one takes its place")
                 return False
+
+    def _next(self) -> list[Scenario]:
+        """What a lab does next: several as long as there is enough for all labs, in the end one at a time."""
+        with self._lock:
+            number = max(1, min(AT_ONCE, len(self._todo) // (2 * self.labs)))
+            return [self._todo.popleft() for _ in range(min(number, len(self._todo)))]
 
     @contextmanager
     def _up(self, name: str, state: Path) -> Iterator[Mapping[str, str]]:
@@ -187,38 +193,59 @@ class _Fleet:
         for kept in (f"lock-{slug(name)}", f"journal-{slug(name)}.ndjson", f"guardian-{slug(name)}.log"):
             (self.listing.root / ".drillbook" / kept).unlink(missing_ok=True)
 
-    def _prove(self, scenario: Scenario, name: str, env: Mapping[str, str]) -> list[Run]:
-        number = 1 + self.listing.scenarios.index(scenario)
+    def _prove(self, scenarios: Sequence[Scenario], name: str, env: Mapping[str, str]) -> Scenario | None:
+        """Prove them in one pytest; gives the one that left the lab broken. Those after it are for another lab."""
+        number = 1 + self.listing.scenarios.index(scenarios[0])
         log, told = self.folder / f"{number:02d}.log", self.folder / f"{number:02d}.runs.json"
         command = [sys.executable, "-m", "pytest", "--prove", f"--runs-to={told}", "-p", "no:cacheprovider"]
         command += ["-o", "drillbook_report=false", f"--evidence={self.listing.evidence}", *self.options]
         began_s = time.monotonic()
-        status = self.children.run([*command, f"{self.listing.root / scenario.nodeid}"], log, env)
-        runs, folders = _runs(told)
-        record = _record(folders[0]) if folders and folders[0] and not runs[0].control else None
-        row = row_of(scenario, runs, record, log.name, status)
+        nodeids = [f"{self.listing.root / scenario.nodeid}" for scenario in scenarios]
+        status = self.children.run([*command, *nodeids], log, env)
+        took_s = time.monotonic() - began_s
+        all_runs = _runs(told)
+        explained = not all(run.outcome.good for run, _ in all_runs)
+        broken = None
+        for at, scenario in enumerate(scenarios):
+            runs = [(run, folder) for run, folder in all_runs if run.scenario == scenario.nodeid]
+            self._keep(scenario, runs, log.name, 0 if explained else status, name)
+            if any(run.outcome is Outcome.NOT_RESTORED for run, _ in runs):
+                broken = scenario
+                with self._lock:
+                    self._todo.extendleft(reversed(scenarios[at + 1 :]))
+                break
+        with self._lock:
+            # a pytest that was killed has the negative number of its signal
+            self.statuses.append(NOTHING_TOLD if not all_runs and status == 0 else abs(status))
+        self._tell(f"{name}: {len(scenarios)} in {took_s:.0f} s, {log.name}")
+        return broken
+
+    def _keep(
+        self, scenario: Scenario, runs: Sequence[tuple[Run, str | None]], log: str, status: int, name: str
+    ) -> None:
+        first, folder = runs[0] if runs else (None, None)
+        record = _record(folder) if first is not None and not first.control else None
+        row = row_of(scenario, [run for run, _ in runs], record, log, status)
         with self._lock:
             self.ended[scenario.nodeid] = row
-            # a pytest that was killed has the negative number of its signal
-            self.statuses.append(NOTHING_TOLD if not runs and status == 0 else abs(status))
-        for run in runs:
+        for run, _ in runs:
             self._tell(f"{run.outcome.value:<14}{scenario.name}{f' [{run.control}]' if run.control else ''} ({name})")
-        proven = "proven" if row.good else f"NOT PROVEN, {row.against}"
-        self._tell(f"{proven}: {scenario.name}, {time.monotonic() - began_s:.0f} s, {log.name}")
-        return runs
+        self._tell(f"{'proven' if row.good else f'NOT PROVEN, {row.against}'}: {scenario.name}, {log}")
 
     def _tell(self, line: str) -> None:
         with self._lock:
             self.say(line)
 
 
-def _runs(told: Path) -> tuple[list[Run], list[str | None]]:
+def _runs(told: Path) -> list[tuple[Run, str | None]]:
+    """The runs that a pytest told of, each with its evidence folder."""
     try:
         rows: list[dict[str, Any]] = json.loads(told.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return [], []
+        return []
     folders = [row.pop("folder") for row in rows]
-    return [Run(**row | {"outcome": Outcome(row["outcome"])}) for row in rows], folders
+    runs = [Run(**row | {"outcome": Outcome(row["outcome"])}) for row in rows]
+    return list(zip(runs, folders, strict=True))
 
 
 def _record(folder: str | None) -> Mapping[str, Any] | None:
