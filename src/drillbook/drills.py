@@ -5,7 +5,8 @@ was not run: each stands in the table, and the exit status is not 0.
 
 A drill mostly waits, but its lab does not: at 50 jobs a second one takes half a core, and labs that starve each other
 never end their backlog. So there is one more than cores unless a number is asked for. Each lab is an
-environment of its own (name, lock, journal) and serves one pytest at a time.
+environment of its own (name, lock, journal) and serves one pytest at a time, which proves several scenarios as long
+as there are enough for all labs.
 """
 
 from __future__ import annotations
