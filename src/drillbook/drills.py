@@ -40,7 +40,7 @@ from drillbook.evidence.recorder import dumps, folder_name, write_atomically
 from drillbook.journal import slug
 from drillbook.proof import Run
 from drillbook.prove import worst_status
-from drillbook.verdict import Outcome
+from drillbook.verdict import Outcome, worst
 
 AT_ONCE = 3
 """Scenarios that one pytest proves at most: each start of one takes three seconds of a core."""
@@ -205,7 +205,8 @@ class _Fleet:
         status = self.children.run([*command, *nodeids], log, env)
         took_s = time.monotonic() - began_s
         all_runs = _runs(told)
-        explained = not all(run.outcome.good for run, _ in all_runs)
+        # of a status that no outcome is the reason for nobody knows to whom it belongs: it speaks against all of them
+        explained = bool(all_runs) and worst([run.outcome for run, _ in all_runs]).exit_status == status
         broken = None
         for at, scenario in enumerate(scenarios):
             runs = [(run, folder) for run, folder in all_runs if run.scenario == scenario.nodeid]

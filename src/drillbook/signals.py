@@ -71,6 +71,7 @@ class Shield:
         raise Stopped(self.stopped_by)
 
     def _ask_again(self, number: int) -> None:
+        # in a thread of its own: the handler cannot wait for the code that it interrupts
         main = threading.main_thread().ident
         assert main is not None
         time.sleep(AGAIN_S)

@@ -185,12 +185,12 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 
 def _stacks_of(process: psutil.Process) -> str:
-    """End the pytests that this process waits for, by the signal on which pytest writes its stacks; what they wrote."""
+    """End this pytest, or those that this process waits for, so that they write their stacks; what their logs say."""
     root = Path(process.cwd())
-    waits_for = [child for child in process.children(recursive=True) if "pytest" in child.cmdline()]
-    for child in waits_for:
-        child.send_signal(signal.SIGABRT)
-    psutil.wait_procs(waits_for, DEADLINE_S)
+    pytests = [each for each in (process, *process.children(recursive=True)) if "pytest" in each.cmdline()]
+    for each in pytests:
+        each.send_signal(signal.SIGABRT)
+    psutil.wait_procs(pytests, DEADLINE_S)
     return "\n".join(f"{path.name}:\n{path.read_text()[-20_000:]}" for path in root.glob("evidence/*/content/*.log"))
 
 

@@ -110,6 +110,16 @@ def test_a_status_that_no_run_explains_speaks_against_all_of_them(tmp_path: Path
     assert not any(row.proven for row in made.ended.values())
 
 
+def test_nor_does_the_failure_of_one_explain_any_status(tmp_path: Path) -> None:
+    def crashes(scenarios: list[str]) -> tuple[int, list[dict[str, Any]]]:
+        _, runs = all_proven(scenarios)
+        runs[1] = run_of(scenarios[0], "no-fault", Outcome.BETRAYED)
+        return -11, runs
+
+    made, _ = fleet(tmp_path, 4, crashes)
+    assert not any(row.proven for row in made.ended.values())
+
+
 def test_a_drill_that_is_not_proven_does_not_speak_against_its_neighbours(tmp_path: Path) -> None:
     def first_fails(scenarios: list[str]) -> tuple[int, list[dict[str, Any]]]:
         status, runs = all_proven(scenarios)

@@ -92,6 +92,7 @@ def test_anything_else_is_stopped_at_once(shield: Shield, module: str) -> None:
 
 
 def test_what_does_not_come_to_its_end_is_stopped(shield: Shield, monkeypatch: pytest.MonkeyPatch) -> None:
+    # as if the two seconds were over: a test that waited for them would only be slow
     monkeypatch.setattr("drillbook.signals.FINISH_S", 0.0)
     done: list[str] = []
     shield.raise_on_signal()
