@@ -22,7 +22,7 @@ Feature: Jobs pile up
 
   @row:Q5 @runbook:queue.md#scale-the-workers
   Scenario: One worker is left and is too slow for what comes in
-    Given jobs that take 500 ms each are submitted at 40 per second
+    Given jobs that take 500 ms each are submitted at 24 per second
     When all workers but one are stopped
     Then within 20 seconds 60 more jobs wait than before
     And within 20 seconds 1 worker is connected to the queue

@@ -183,7 +183,7 @@ def settings(
         "COMMIT": "lab",
         "BUFFER_LIMIT": "1000",
         "ATTEMPTS": ATTEMPTS,
-        "CONCURRENCY": "10",
+        "CONCURRENCY": "6",
         "DEDUPLICATE": "1",
         "HANDLER": f"'{handler}'",
     }

@@ -21,7 +21,6 @@ import tempfile
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -124,7 +123,8 @@ class _Fleet:
     ended: dict[str, TableRow] = field(default_factory=dict)
     statuses: list[int] = field(default_factory=list)
     session: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
-    _todo: deque[Scenario] = field(default_factory=deque)
+    _todo: list[Scenario] = field(default_factory=list)
+    _busy_with: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self) -> None:
@@ -159,7 +159,7 @@ class _Fleet:
     def _serve(self, name: str, env: Mapping[str, str]) -> bool:
         """Prove scenarios until there is none; False when the lab is not whole any more."""
         while True:
-            scenarios = self._next()
+            scenarios = self._next(name)
             if not scenarios:
                 return True
             broken = self._prove(scenarios, name, env)
@@ -167,11 +167,23 @@ class _Fleet:
                 self._tell(f"{name}: left broken by '{broken.name}': another one takes its place")
                 return False
 
-    def _next(self) -> list[Scenario]:
-        """What a lab does next: several as long as there is enough for all labs, in the end one at a time."""
+    def _next(self, name: str) -> list[Scenario]:
+        """What a lab does next: of a feature that no other lab is busy with, if there is one.
+
+        The scenarios of a feature are alike, and side by side would want the same of a machine. Several as long as
+        there is enough for all labs, in the end one at a time.
+        """
         with self._lock:
+            self._busy_with.pop(name, None)
+            if not self._todo:
+                return []
+            busy = set(self._busy_with.values())
+            first = next((each for each in self._todo if each.feature not in busy), self._todo[0])
             number = max(1, min(AT_ONCE, len(self._todo) // (2 * self.labs)))
-            return [self._todo.popleft() for _ in range(min(number, len(self._todo)))]
+            taken = [each for each in self._todo if each.feature == first.feature][:number]
+            self._todo = [each for each in self._todo if each not in taken]
+            self._busy_with[name] = first.feature
+            return taken
 
     @contextmanager
     def _up(self, name: str, state: Path) -> Iterator[Mapping[str, str]]:
@@ -214,7 +226,8 @@ class _Fleet:
             if any(run.outcome is Outcome.NOT_RESTORED for run, _ in runs):
                 broken = scenario
                 with self._lock:
-                    self._todo.extendleft(reversed(scenarios[at + 1 :]))
+                    self._todo[:0] = scenarios[at + 1 :]
+                    self._busy_with.pop(name, None)
                 break
         with self._lock:
             # a pytest that was killed has the negative number of its signal

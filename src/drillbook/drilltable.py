@@ -5,7 +5,6 @@ The rule: a scenario that left no run, or no proof, stands in the table as what 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -54,15 +53,9 @@ class TableRow:
 def longest_first(scenarios: Iterable[Scenario]) -> list[Scenario]:
     """The order in which they are handed out; one that nobody has timed may be the longest of all.
 
-    Of those the ones with the most steps come first, and the features take turns: the scenarios of one are alike, and
-    side by side would want the same of a machine.
+    Of those the ones with the most steps come first.
     """
-    seen: Counter[str] = Counter()
-    turns: list[tuple[bool, float, int, str, Scenario]] = []
-    for each in sorted(scenarios, key=lambda each: -each.steps):
-        turns.append((each.took_s is not None, -(each.took_s or 0.0), seen[each.feature], each.nodeid, each))
-        seen[each.feature] += 1
-    return [turn[-1] for turn in sorted(turns, key=lambda turn: turn[:-1])]
+    return sorted(scenarios, key=lambda each: (each.took_s is not None, -(each.took_s or each.steps), each.nodeid))
 
 
 def row_of(

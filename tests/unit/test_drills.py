@@ -129,3 +129,22 @@ def test_a_drill_that_is_not_proven_does_not_speak_against_its_neighbours(tmp_pa
 
     made, _ = fleet(tmp_path, 4, first_fails)
     assert [row.good for _, row in sorted(made.ended.items())] == [False, True, True, True]
+
+
+def test_labs_are_busy_with_different_features_as_long_as_there_are_some(tmp_path: Path) -> None:
+    scenarios = [
+        Scenario(f"{feature}::{n}", feature, str(n), (), took_s=took)
+        for feature, n, took in (
+            ("heavy", 1, 90.0),
+            ("heavy", 2, 80.0),
+            ("heavy", 3, 70.0),
+            ("light", 1, 20.0),
+            ("light", 2, 10.0),
+        )
+    ]
+    made = _Fleet(Listing(tmp_path, tmp_path, tuple(scenarios)), 2, (), tmp_path, lambda _: None)
+    made._todo = list(scenarios)
+    handed_out = [[each.nodeid for each in made._next(lab)] for lab in ("a", "b", "a", "b", "b", "a")]
+    # the fourth: nothing of another feature is left
+    assert handed_out == [["heavy::1"], ["light::1"], ["heavy::2"], ["light::2"], ["heavy::3"], []]
+    assert made._next("b") == []

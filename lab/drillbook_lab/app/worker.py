@@ -7,6 +7,9 @@ set instead (measured: 15 to 25 s until a worker resumes after a failover with t
 - drainDelay 5 -> 2 s, and 3 s for any answer: a cut connection is noticed while it idles;
 - maxStalledCount 1 -> 5: a drill kills more than once, and a job that was taken up twice is not a bad job.
 
+How many jobs it works on at once is a setting, and costs: after each job every free place asks for the next one
+(measured at 50 jobs a second: 7.1 ms of a processor a job with 10 places, 5.7 with 5).
+
 Payloads steer the work: {"work_ms": n} takes that long; kind "poison" fails every time, kind "crash" kills its worker
 every time; {"fail_attempts": n} fails the first n attempts, {"hang_attempts": n} does not end in the first n.
 
