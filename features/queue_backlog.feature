@@ -26,35 +26,45 @@ Feature: Jobs pile up
     When all workers but one are stopped
     Then within 20 seconds 60 more jobs wait than before
     And within 20 seconds 1 worker is connected to the queue
+    And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "queue/start_workers" is run
     Then within 60 seconds 3 workers are connected to the queue
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 2 minutes every acknowledged job is completed exactly once
 
-  @row:Q6 @runbook:queue.md#start-redis
+  @row:Q6 @row:P4 @runbook:queue.md#start-redis @runbook:communication.md#when-it-begins
+  @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis behind the queue is down
     Given jobs that take 600 ms each are submitted at 10 per second
     When every Redis node is killed
     Then within 10 seconds Redis takes no writes
     And within 20 seconds the queue cannot be counted
     And within 30 seconds new jobs are kept in memory
-    When the recovery playbook "redis/start" is run
-    Then within 60 seconds Redis takes writes
+    When the message "initiating" is sent
+    And the recovery playbook "redis/start" is run
+    And the message "update" is sent
+    Then within 60 seconds the message "initiating" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds the message "update" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds Redis takes writes
     And within 60 seconds the memory buffer is empty
     And within 60 seconds 3 workers are connected to the queue
     And within 2 minutes every acknowledged job is completed exactly once
     And within 2 minutes jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    When the message "resolved" is sent
+    Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"
 
   @row:Q5 @as-written @finding:S0-1-diagnosis @runbook:queue.md#diagnosis
   Scenario: The length of "waiting" says that nothing waits
-    The source counts waiting jobs with LLEN of a key "waiting", which is 0 however many jobs wait, since BullMQ keeps them in "wait". An engineer who believes it looks elsewhere.
-    Count "wait" and "prioritized", or ask the queue's own metrics.
+    The source counts waiting jobs with LLEN of a key "waiting", which is 0 however many jobs wait, since BullMQ keeps them in "wait". It looks for workers with `ps aux | grep`, which finds itself where there is none. An engineer who believes either looks elsewhere.
+    Count "wait" and "prioritized", or ask the queue's own metrics; ask Redis which workers are connected, or their process manager.
 
     Given jobs are submitted at 20 per second
     When no worker runs
     Then within 20 seconds the length of "waiting" is 0 while 50 jobs wait
+    And the search for worker processes finds one, although none runs
+    And the runbook's own questions are asked, and their answers written down
     When the recovery playbook "queue/start_workers" is run
     Then within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And within 2 minutes every acknowledged job is completed exactly once
@@ -64,6 +74,7 @@ Feature: Jobs pile up
     When the queue is paused, and 40 jobs come in
     Then within 20 seconds 40 jobs wait
     And none of them is done for 2 seconds
+    And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "queue/clear" is run
     Then within 20 seconds 0 jobs wait
     And within 60 seconds 20 new jobs are completed, and only what was accepted is lost
@@ -75,6 +86,8 @@ Feature: Jobs pile up
 
     When the queue is paused, and 40 jobs come in
     Then within 20 seconds 40 jobs wait
+    And the keys of the database and the queue's pause are written down
     When the recovery playbook "queue/as_written/flush" is run
     Then within 20 seconds the queue is not paused any more, although nobody resumed it
+    And the keys of the database and the queue's pause are written down
     And within 60 seconds 20 new jobs are completed, and only what was accepted is lost

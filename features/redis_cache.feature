@@ -7,14 +7,19 @@ Feature: The cache is wrong
     Given the system is healthy
     And users look items up
 
-  @row:R11 @row:R7 @runbook:redis.md#clear-a-wrong-cache
+  @row:R11 @row:R7 @row:P4 @runbook:redis.md#clear-a-wrong-cache @runbook:communication.md#when-it-begins
+  @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: The cache serves wrong values
     Given jobs are submitted at 10 per second
     When the cache holds wrong values
     Then within 10 seconds users are served wrong values
     And Redis holds keys
-    When the recovery playbook "cache/delete_by_pattern" is run
-    Then within 60 seconds users are served right values
+    When the message "initiating" is sent
+    And the recovery playbook "cache/delete_by_pattern" is run
+    And the message "update" is sent
+    Then within 60 seconds the message "initiating" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds the message "update" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds users are served right values
     And within 60 seconds more than 70 % of the look-ups are answered by the cache
     And within 60 seconds every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
@@ -22,6 +27,8 @@ Feature: The cache is wrong
     And Redis answers the API within 5 ms for 2 seconds
     And no job is refused or left unanswered for 2 seconds
     And the API's memory is back to its baseline within 20 %
+    When the message "resolved" is sent
+    Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"
 
   @row:R11 @row:R7 @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache serves wrong values of a few items
@@ -59,7 +66,9 @@ Feature: The cache is wrong
     And the cache holds wrong values
     Then within 20 seconds 40 jobs wait
     And within 20 seconds users are served wrong values
+    And the keys of the database and the queue's pause are written down
     When the recovery playbook "cache/as_written/flushall" is run
     Then within 60 seconds users are served right values
     And within 60 seconds the queue is not paused any more, although nobody resumed it
+    And the keys of the database and the queue's pause are written down
     And within 60 seconds 20 new jobs are completed, and only what was accepted is lost

@@ -76,7 +76,8 @@ Feature: Redis is away, or lets nobody in
     And no job is refused or left unanswered for 2 seconds
     And the API's memory is back to its baseline within 20 %
 
-  @row:R10 @row:R7 @runbook:redis.md#close-idle-connections
+  @row:R10 @row:R7 @row:P4 @runbook:redis.md#close-idle-connections @runbook:communication.md#when-it-begins
+  @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis takes no more connections
     Given jobs are submitted at 10 per second
     When a leak takes up every connection of Redis, and the API is started anew
@@ -85,8 +86,12 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds the API names "limit" as the reason why "redis" is down
     And at least 10 connections lead to Redis, counted on its hosts
     And within 60 seconds new jobs are kept in memory
-    When the recovery playbook "redis/close_idle_connections" is run
-    Then within 60 seconds a new connection to Redis is accepted
+    When the message "initiating" is sent
+    And the recovery playbook "redis/close_idle_connections" is run
+    And the message "update" is sent
+    Then within 60 seconds the message "initiating" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds the message "update" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds a new connection to Redis is accepted
     And within 60 seconds at most 60 % of the connections of Redis are taken
     And within 60 seconds the API reports "redis" as up
     And within 60 seconds the circuit breaker is closed
@@ -98,13 +103,19 @@ Feature: Redis is away, or lets nobody in
     And Redis answers the API within 5 ms for 2 seconds
     And no job is refused or left unanswered for 2 seconds
     And the API's memory is back to its baseline within 20 %
+    When the message "resolved" is sent
+    Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"
 
   @row:R6 @row:R7 @runbook:redis.md#jobs-are-stuck-although-redis-is-back
   Scenario: Jobs are stuck although Redis is back
     Given jobs that take 600 ms each are submitted at 10 per second
     When every worker hangs
-    Then within 20 seconds a job is active for more than 5 seconds
-    And within 20 seconds nothing is completed any more
+    And every Redis node is killed
+    Then within 10 seconds Redis takes no writes
+    And within 20 seconds the queue cannot be counted
+    When the recovery playbook "redis/start" is run
+    Then within 60 seconds Redis takes writes
+    And within 60 seconds jobs are stuck for more than 5 seconds, and none is completed
     And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "workers/force_restart" is run
     Then within 60 seconds 3 workers are connected to the queue

@@ -5,7 +5,8 @@ Feature: The queue is stuck
   Background:
     Given the system is healthy
 
-  @row:Q1 @row:Q10 @runbook:queue.md#start-the-workers
+  @row:Q1 @row:Q10 @row:P4 @runbook:queue.md#start-the-workers @runbook:communication.md#when-it-begins
+  @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Every worker dies while it holds jobs
     Given jobs that take 600 ms each are submitted at 10 per second
     When every worker is killed
@@ -14,13 +15,19 @@ Feature: The queue is stuck
     And within 20 seconds nothing is completed any more
     And within 30 seconds an alert about "active for too long" reaches the "#alerts" channel
     And the queue's counts, its oldest active jobs and its workers are written down
-    When the recovery playbook "queue/start_workers" is run
-    Then within 60 seconds 3 workers are connected to the queue
+    When the message "initiating" is sent
+    And the recovery playbook "queue/start_workers" is run
+    And the message "update" is sent
+    Then within 60 seconds the message "initiating" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds the message "update" reaches "#incidents" and "oncall@example.org"
+    And within 60 seconds 3 workers are connected to the queue
     And within 60 seconds no job is active for more than 5 seconds
     And within 60 seconds the all-clear about "active for too long" reaches the "#alerts" channel
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    When the message "resolved" is sent
+    Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"
 
   @row:Q3 @row:Q10 @runbook:queue.md#move-a-stuck-job-to-failed
   Scenario: One job never ends
@@ -116,32 +123,76 @@ Feature: The queue is stuck
 
   @row:Q4 @as-written @finding:S0-1B @runbook:queue.md#repair-the-key-of-the-failed-jobs
   Scenario: A stuck job is pushed to "failed" by hand
-    The source takes the id out of the active list and pushes it to "failed". That key is a sorted set: while no job has failed the command succeeds, makes it a list, and from then on nobody can count the queue, and no job can fail.
+    The source takes the id out of the active list and pushes it to "failed". That key is a sorted set: while no job has failed the command succeeds and makes it a list. From then on nobody can count the queue, and a job that fails for good vanishes from it.
     Move the job to failed by BullMQ's own operation, with its reason, and restart the worker that holds it.
 
     Given jobs are submitted at 10 per second
-    When a job comes in that never ends
+    When a job comes in that never ends, and 3 that fail every time
     And that job is moved to "failed" as the runbook writes it
     Then within 60 seconds that job is in no state that BullMQ knows
     And the queue cannot be counted for 3 seconds
+    And within 60 seconds the 3 that fail are in no state that BullMQ knows
     And the jobs in "failed" are written down
     When the recovery playbook "queue/repair_failed_key" is run
     Then within 60 seconds that job is failed, with "stuck" as its reason
+    And within 60 seconds the 3 that fail are failed
     And within 60 seconds the queue can be counted
     And within 60 seconds 3 workers are connected to the queue
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
 
-  @row:Q9 @as-written @finding:S2-4.2 @accepts-data-loss:8 @runbook:queue.md#roll-the-queues-code-back
+  @row:Q4 @as-written @finding:S0-1B-refused @runbook:queue.md#repair-the-key-of-the-failed-jobs
+  Scenario: A stuck job is pushed to "failed" by hand where others have failed
+    The source takes the id out of the active list and pushes it to "failed". Once a job has failed that key is a sorted set, and Redis refuses the second command with WRONGTYPE after it has carried out the first: the job is in no list any more. The source's count of failed jobs, LLEN, is refused for the same reason.
+    Count with ZCARD, and move the job to failed by BullMQ's own operation. A job that is in no list is found by its own key.
+
+    Given jobs are submitted at 10 per second
+    When a job comes in that never ends, and 1 that fail every time
+    And that job is moved to "failed" as the runbook writes it, after another has failed
+    Then within 60 seconds that job is in no state that BullMQ knows
+    And the length of "failed" is refused with "WRONGTYPE"
+    And the runbook's own questions are asked, and their answers written down
+    When the recovery playbook "queue/repair_failed_key" is run
+    Then within 60 seconds that job is failed, with "stuck" as its reason
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q3 @as-written @finding:S0-1B-retry @runbook:queue.md#rescue-jobs-from-a-key-that-nobody-reads
+  @runbook:queue.md#retry-a-stuck-job
+  Scenario: A stuck job is pushed to "waiting" to be tried again
+    The source takes the id out of the active list and pushes it to "waiting" for a retry. BullMQ has no such key: the job is in no state, it is never tried again, and its worker goes on holding it.
+    Fail the job by BullMQ's own operation, restart the worker that holds it, and retry it.
+
+    Given jobs are submitted at 10 per second
+    When a job comes in that does not end the first time
+    And that job is moved to "waiting" as the runbook writes it
+    Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed
+    And the jobs in "waiting" are written down
+    When the recovery playbook "queue/rescue_stranded_jobs" is run
+    And the recovery playbook "queue/retry_stuck_jobs" is run
+    Then within 30 seconds no job lies in "waiting"
+    And within 60 seconds that job is completed
+    And within 60 seconds 3 workers are connected to the queue
+    And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+
+  @row:Q9 @as-written @finding:S2-3.3 @finding:S2-4.2 @accepts-data-loss:8 @runbook:queue.md#roll-the-queues-code-back
   Scenario: The failed jobs are cleaned away before the code goes back
-    The source cleans all failed jobs before it rolls the workers back. These jobs were acknowledged, and the failed ones are the only copy: each is lost.
+    S2-4.2: the source stops the workers, cleans all failed jobs away, and only then brings the code back. These jobs were acknowledged, and the failed ones are the only copy: each is lost.
     Roll back first, and then try the failed jobs once more; none is lost.
+    S2-3.3: the source reads the error rate off `grep ERROR LOG | wc -l`. That is a count since the log began and no rate: 0 where the level is spelled otherwise, and where it is not, it stays when nothing fails any more.
+    Ask the queue: those that failed among those that ended in the last seconds.
 
     When a release of the queue's code with a fault in it goes live, and 40 jobs come in
     Then within 60 seconds 8 jobs are failed
     And the latest failed jobs are written down
+    And the lines with ERROR in the logs of the workers are 0
+    And the lines with an error of any spelling are at least 5
     When the recovery playbook "queue/as_written/clean_and_roll_back" is run
     Then within 60 seconds 0 jobs are failed
+    And within 60 seconds at most 2 % of the jobs fail
+    And the lines with an error of any spelling are at least 5
     And within 60 seconds 20 new jobs are completed, and only what was accepted is lost
 
   @row:Q1 @runbook:queue.md#let-another-worker-stand-in
@@ -151,6 +202,7 @@ Feature: The queue is stuck
     When every worker in Python is killed
     Then within 20 seconds a job is active for more than 5 seconds
     And within 20 seconds nothing is completed any more
+    And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "queue/start_node_worker" is run
     Then the only worker of the queue is the one on Node
     And within 60 seconds no job is active for more than 5 seconds

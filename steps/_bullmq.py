@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from drillbook.drill import Drill
+from drillbook.errors import CouldNotLookError
 from drillbook.redisclient import client
 
 SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
@@ -33,6 +36,14 @@ def ask(drill: Drill, *command: str | int) -> Any:
     """The answer of the primary to one command that only looks."""
     with client(drill.inventory.endpoints["redis"]) as redis:
         return redis.execute_command(*command)
+
+
+def answer(drill: Drill, *command: str | int) -> Any:
+    """As `ask`, or the error with which Redis refuses the command."""
+    try:
+        return ask(drill, *command)
+    except ResponseError as error:
+        return str(error)
 
 
 def members(drill: Drill, name: str) -> list[str]:
@@ -142,22 +153,33 @@ def connections(drill: Drill) -> int:
     return int(found["connected_clients"])
 
 
-_STATUS = {
-    "supervisor": "%s -c %s status %s",
-    "systemd": "systemctl show --property=ActiveState,SubState,MainPID %s",
-    "pm2": "pm2 pid %s",
-    "compose": "docker compose ps %s",
-}
+def status_command(known: Mapping[str, Any], service: str) -> tuple[str, ...]:
+    """How the manager of a host, with these variables of the role `service`, is asked for one of its services."""
+    manager = str(known["drillbook_service_manager"])
+    asked: tuple[Any, ...]
+    match manager:
+        case "supervisor":
+            asked = (known["drillbook_supervisor_ctl"], "-c", known["drillbook_supervisor_conf"], "status", service)
+        case "systemd":
+            asked = ("systemctl", "show", "--property=ActiveState,SubState,MainPID", service)
+        case "pm2":
+            # without its own home it would start a daemon of the user's, which has no such program
+            home = ("env", f"PM2_HOME={known['drillbook_pm2_home']}") if "drillbook_pm2_home" in known else ()
+            asked = (*home, known.get("drillbook_pm2", "pm2"), "pid", service)
+        case "compose":
+            file = known.get("drillbook_compose_file", "compose.yml")
+            asked = ("docker", "compose", "--file", file, "ps", "--all", service)
+        case _:
+            raise CouldNotLookError(f"no way to ask {manager!r} for the service {service}")
+    return tuple(map(str, asked))
 
 
-def processes(drill: Drill) -> dict[str, str]:
-    """What the manager of its host says of each worker."""
+def processes(drill: Drill, group: str = "worker") -> dict[str, str]:
+    """What the manager of its host says of each worker; where it says nothing, why."""
     found: dict[str, str] = {}
-    for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
+    for name, host in zip(drill.inventory.names(group), drill.hosts(group), strict=True):
         known = drill.inventory.hostvars[name]
-        manager = str(known["drillbook_service_manager"])
-        given = [str(known.get("drillbook_service", name))]
-        if manager == "supervisor":
-            given = [str(known["drillbook_supervisor_ctl"]), str(known["drillbook_supervisor_conf"]), *given]
-        found[name] = " ".join(str(host.run(_STATUS[manager], *given).stdout).split())
+        command = status_command(known, str(known.get("drillbook_service", name)))
+        said = host.run(" ".join(["%s"] * len(command)), *command)
+        found[name] = " ".join(str(said.stdout or said.stderr).split())
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steps._bullmq import counts, key, members, state_of, states, the_type
+from steps._bullmq import answer, ask, counts, key, members, state_of, states, the_type
 from steps.jobs import ODD_JOB
 
 from drillbook import fault, parse, then
@@ -17,9 +17,14 @@ def active_jobs_are_moved(drill: Drill) -> None:
     drill.inject("active_moved_by_hand")
 
 
-@fault('that job is moved to "failed" as the runbook writes it')
-def job_is_pushed_to_failed(drill: Drill) -> None:
-    drill.inject("failed_pushed_by_hand", id=ODD_JOB)
+@fault(parse('that job is moved to "{name}" as the runbook writes it'))
+def job_is_pushed(drill: Drill, name: str) -> None:
+    drill.inject("pushed_by_hand", id=ODD_JOB, key=name, others_failed=False)
+
+
+@fault(parse('that job is moved to "{name}" as the runbook writes it, after another has failed'))
+def job_is_pushed_after_a_failure(drill: Drill, name: str) -> None:
+    drill.inject("pushed_by_hand", id=ODD_JOB, key=name, others_failed=True)
 
 
 @then(parse('for {length:Duration} jobs lie in "{name}", where no worker looks, and are not completed'))
@@ -60,13 +65,78 @@ def queue_is_counted(drill: Drill, deadline: float) -> None:
 
 @then(parse('within {deadline:Duration} the length of "{name}" is 0 while {count:Integer} jobs wait'))
 def count_is_wrong(drill: Drill, deadline: float, name: str, count: int) -> None:
-    def seen() -> tuple[int, int]:
-        return len(members(drill, name)), counts(drill)["wait"]
+    def seen() -> tuple[object, int]:
+        return answer(drill, "LLEN", key(drill, name)), counts(drill)["wait"]
 
     both = looked(f"the length of {name!r} and the jobs that wait", seen)
     drill.eventually(
         both.satisfies(f"are 0 and at least {count}", lambda it: it[0] == 0 and it[1] >= count), within=deadline
     )
+
+
+@then(parse('the length of "{name}" is refused with "{reason}"'))
+def length_is_refused(drill: Drill, name: str, reason: str) -> None:
+    asked = looked(f"the answer to LLEN of {name!r}", lambda: str(answer(drill, "LLEN", key(drill, name))))
+    drill.bound(asked.contains(reason))
+
+
+@then("the runbook's own questions are asked, and their answers written down")
+def questions_are_asked(drill: Drill) -> None:
+    for name in ("waiting", "active", "failed"):
+        drill.observe(f"LLEN {key(drill, name)}", answer(drill, "LLEN", key(drill, name)))
+    drill.observe(f"LRANGE {key(drill, 'active')} 0 -1", answer(drill, "LRANGE", key(drill, "active"), 0, -1))
+    drill.observe("jobs by state", counts(drill))
+    drill.bound(At("redis", "Redis").answers())
+
+
+@then("the search for worker processes finds one, although none runs")
+def search_finds_itself(drill: Drill) -> None:
+    """`ps aux | grep NAME` lists itself."""
+
+    def found() -> int:
+        host = drill.hosts("worker")[0]
+        lines = host.run(r'ps aux | grep "worker.ts\|worker.js"').stdout.splitlines()
+        drill.observe("lines of ps aux | grep worker.ts, with no worker running", len(lines))
+        return len(lines)
+
+    drill.bound(looked("the processes found", found).at_least(1))
+
+
+@then(parse("the lines with ERROR in the logs of the workers are {count:Integer}"))
+def error_lines_are_none(drill: Drill, count: int) -> None:
+    def found() -> int:
+        lines = log_lines(drill)
+        drill.observe("grep ERROR LOG | wc -l", lines, "lines")
+        return lines
+
+    drill.bound(looked("the lines with ERROR", found, "lines").is_(count))
+
+
+@then(parse("the lines with an error of any spelling are at least {count:Integer}"))
+def error_lines_are_some(drill: Drill, count: int) -> None:
+    def found() -> int:
+        lines = log_lines(drill, "-i")
+        drill.observe("grep -i ERROR LOG | wc -l", lines, "lines")
+        return lines
+
+    drill.bound(looked("the lines with an error of any spelling", found, "lines").at_least(count))
+
+
+def log_lines(drill: Drill, *options: str) -> int:
+    """What `grep ERROR LOG | wc -l` prints, over the logs of all workers."""
+    command = f"{' '.join(('grep', *options))} ERROR %s | wc -l"
+    counted = 0
+    for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
+        counted += int(host.run(command, str(drill.inventory.variable(name, "drillbook_log_file"))).stdout)
+    return counted
+
+
+@then("the keys of the database and the queue's pause are written down")
+def other_keys_are_counted(drill: Drill) -> None:
+    """The same Redis holds the cache, too."""
+    drill.observe("keys in the database", ask(drill, "DBSIZE"), "keys")
+    drill.observe("whether the queue is paused", ask(drill, "HGET", key(drill, "meta"), "paused") is not None)
+    drill.bound(At("redis", "Redis").answers())
 
 
 @then(parse("within {deadline:Duration} the queue is not paused any more, although nobody resumed it"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from steps._bullmq import connections, counts, details, members, processes, state_of, workers
+from steps._bullmq import connections, counts, details, members, processes, state_of, states, workers
 
 from drillbook import fault, parse, then
-from drillbook.checks import At, looked
+from drillbook.checks import At, Reading, looked
 from drillbook.drill import Drill
 
 QUEUE = At("queue", "the queue")
@@ -14,29 +14,58 @@ FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
 FAILURES = QUEUE.json("error_rate", "the failure rate")
 
 
-# The webhook that a fault sends. There is one at a time, and its undo takes it away; the API makes it the job "wh-ID".
+# The webhooks that a fault sends; its undo takes them away. The API makes of each the job "wh-ID".
 ODD = "odd-one"
 ODD_JOB = f"wh-{ODD}"
 
 
+def webhook(kind: str, name: str = ODD, **payload: object) -> dict[str, object]:
+    return {"id": name, "kind": kind, "payload": payload}
+
+
+def failing(count: int) -> list[dict[str, object]]:
+    """Webhooks that fail every time."""
+    return [webhook("poison", f"failing-{number}") for number in range(1, count + 1)]
+
+
 @fault("a job comes in that never ends")
 def job_never_ends(drill: Drill) -> None:
-    drill.inject("webhook_sent", id=ODD, kind="odd", payload={"hang_attempts": 1000})
+    drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000)])
 
 
 @fault("a job comes in that does not end the first time")
 def job_hangs_once(drill: Drill) -> None:
-    drill.inject("webhook_sent", id=ODD, kind="odd", payload={"hang_attempts": 1})
+    drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1)])
 
 
 @fault("a job comes in that kills every worker which takes it")
 def job_kills_workers(drill: Drill) -> None:
-    drill.inject("webhook_sent", id=ODD, kind="crash", payload={})
+    drill.inject("webhook_sent", webhooks=[webhook("crash")])
 
 
 @fault("a job comes in that fails every time")
 def job_fails(drill: Drill) -> None:
-    drill.inject("webhook_sent", id=ODD, kind="poison", payload={})
+    drill.inject("webhook_sent", webhooks=[webhook("poison")])
+
+
+@fault(parse("a job comes in that never ends, and {count:Integer} that fail every time"))
+def one_hangs_and_some_fail(drill: Drill, count: int) -> None:
+    drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000), *failing(count)])
+
+
+@then(parse("within {deadline:Duration} the {count:Integer} that fail are in no state that BullMQ knows"))
+def failed_jobs_are_nowhere(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(failed_states(drill, count).is_(["unknown"] * count), within=deadline)
+
+
+@then(parse("within {deadline:Duration} the {count:Integer} that fail are failed"))
+def failed_jobs_are_failed(drill: Drill, deadline: float, count: int) -> None:
+    drill.eventually(failed_states(drill, count).is_(["failed"] * count), within=deadline)
+
+
+def failed_states(drill: Drill, count: int) -> Reading:
+    jobs = [f"wh-{each['id']}" for each in failing(count)]
+    return looked("the jobs that fail every time", lambda: list(states(drill, jobs).values()))
 
 
 @then(parse("within {deadline:Duration} a job is active for more than {age:Duration}"))

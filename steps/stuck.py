@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from steps._bullmq import counts
+import time
+
+from steps._bullmq import ask, counts, details, key, members
 
 from drillbook import fault, parse, then
 from drillbook.checks import At, looked
@@ -14,6 +16,21 @@ FAILED = At("queue", "the queue").json("failed", "the dead-letter queue", "jobs"
 @fault("every worker hangs")
 def workers_hang(drill: Drill) -> None:
     drill.inject("workers_frozen", target="worker")
+
+
+@then(parse("within {deadline:Duration} jobs are stuck for more than {age:Duration}, and none is completed"))
+def jobs_are_stuck(drill: Drill, deadline: float, age: float) -> None:
+    """At this moment: the next recovery ends it, so that the endpoint's own figures would not stay."""
+
+    def seen() -> tuple[float, int]:
+        ages = [details(drill, job)["taken up (s ago)"] or 0.0 for job in members(drill, "active")]
+        since_ms = (time.time() - age) * 1000
+        return max(ages, default=0.0), ask(drill, "ZCOUNT", key(drill, "completed"), f"({since_ms:.0f}", "+inf")
+
+    stuck = looked("the age of the oldest active job, and how many were completed since", seen)
+    drill.eventually(
+        stuck.satisfies(f"are above {age:g} s, and 0", lambda it: it[0] > age and it[1] == 0), within=deadline
+    )
 
 
 @then(parse("within {deadline:Duration} the dead-letter queue holds at least {count:Integer} job"))

@@ -175,7 +175,7 @@ class Lab:
         authority = tls.write(self.state / "tls")
         endpoint = Endpoint.choose(self.state, ports["supervisor"], keys.supervisor)
         version = installed_version("drillbook")
-        self._write_configuration(ports, keys, authority, version)
+        self._write_configuration(lab_id, ports, keys, authority, version)
         user = "root" if postgres.os_user() else None
         programs = self._programs(ports, cluster, keys, authority)
         files.write(self._conf, supervision.render(self.state, endpoint, programs, user))
@@ -239,7 +239,7 @@ class Lab:
             (self.state / name).mkdir(mode=0o700, exist_ok=True)
 
     def _write_configuration(
-        self, ports: Mapping[str, int], keys: Secrets, authority: tls.TlsFiles, version: str
+        self, lab_id: str, ports: Mapping[str, int], keys: Secrets, authority: tls.TlsFiles, version: str
     ) -> None:
         ids = {name: uuid.uuid4().hex + uuid.uuid4().hex[:8] for name in SENTINELS}
         for name in REDIS_NODES:
@@ -250,6 +250,7 @@ class Lab:
             files.write(folder / "sentinel.conf", files.sentinel_conf(name, folder, ports, ids, keys))
         files.write_json(self.state / "proxy" / "proxy.json", files.proxy_config(ports, authority))
         nodejs.lay_out(self.state / "node-worker")
+        nodejs.manage(self.state / "node-worker", lab_id, self.state / "env" / "worker.env", self.state / "logs")
         handler = files.queue_code(self.state / "queue-code")
         for client in ("api", "worker"):
             database = postgres.url(ports[f"{client}-postgres"], postgres.APP_USER, keys.postgres_app)
@@ -311,15 +312,7 @@ class Lab:
             ),
         ]
         assert {program.name for program in found} == set(PROGRAMS)
-        return [*found, *self._node_worker(env)]
-
-    def _node_worker(self, env: Path) -> list[Program]:
-        """The worker on Node, which only a drill starts; none where there is no Node."""
-        node, folder = nodejs.find(), self.state / "node-worker"
-        if node is None:
-            return []
-        command = (node.node, "worker.mjs", str(env / "worker.env"), nodejs.WORKER)
-        return [Program(nodejs.WORKER, command, folder, autostart=False)]
+        return found
 
     def _contract(
         self,

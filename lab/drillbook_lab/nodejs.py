@@ -1,13 +1,14 @@
-"""The worker on Node: where Node comes from, and how its packages get into the lab.
+"""The worker on Node: where Node comes from, how its packages get into the lab, and the pm2 that manages it.
 
-It is optional. Where there is no Node, or nobody has installed the packages, the lab says so, and a drill that needs
-the worker is not run.
+pm2 manages it, as it mostly does Node's programs, and not the supervisor of the others. It is optional. Where there is
+no Node, or nobody has installed the packages, the lab says so, and a drill that needs the worker is not run.
 """
 
 import hashlib
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from pathlib import Path
 
 from drillbook_lab import files
 from drillbook_lab.errors import LabError
+from drillbook_lab.processes import MARKER
 
 WORKER = "worker-node"
+ECOSYSTEM = "ecosystem.config.cjs"
 _FILES = ("package.json", "worker.mjs")
 _INSTALL_TIMEOUT_S = 300
 
@@ -63,6 +66,40 @@ def lay_out(folder: Path) -> None:
     packages.unlink(missing_ok=True)
     if installed(cache()):
         packages.symlink_to(cache() / "node_modules")
+
+
+def manage(folder: Path, lab_id: str, settings: Path, logs: Path) -> None:
+    """Write the lab's own pm2 command, and the file that tells pm2 of the worker. Only a drill starts either.
+
+    The command has a home in the lab, marks the daemon as the lab's, so that it ends with it, and asks nobody on the
+    internet for newer versions of itself.
+    """
+    node = find()
+    if node is None:
+        return
+    exports = {MARKER: lab_id, "PM2_HOME": str(folder / "pm2-home"), "PM2_DISABLE_VERSION_CHECK": "true"}
+    command = [node.node, str(folder / "node_modules" / "pm2" / "bin" / "pm2")]
+    files.write(
+        folder / "pm2",
+        "#!/bin/sh\n"
+        + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
+        + f'exec {shlex.join(command)} "$@"\n',
+    )
+    (folder / "pm2").chmod(0o700)
+    app = {
+        "name": WORKER,
+        "script": "worker.mjs",
+        "args": [str(settings), WORKER],
+        "cwd": str(folder),
+        "interpreter": node.node,
+        "autorestart": False,
+        "pmx": False,
+        # a worker that is told to stop ends what it has begun
+        "kill_timeout": 6000,
+        "out_file": str(logs / f"{WORKER}.log"),
+        "error_file": str(logs / f"{WORKER}.log"),
+    }
+    files.write(folder / ECOSYSTEM, f"module.exports = {json.dumps({'apps': [app]}, indent=2)};\n")
 
 
 def installed(folder: Path) -> bool:

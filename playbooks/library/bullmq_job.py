@@ -24,8 +24,9 @@ options:
       - C(recovered) moves active jobs whose worker is gone back to wait, as a live worker's own sweep does. It waits
         for their locks to run out, for at most O(timeout) seconds, and leaves what a live worker holds. Python's bullmq
         has no Job.moveToWait.
-      - C(returned) moves ids that lie in the list O(key), where BullMQ does not look for them, to active, one by one
-        and losing none. There a sweep, C(recovered) or C(failed) finds them. An id of no job is dropped.
+      - C(returned) moves the jobs that BullMQ does not find any more to active, one by one and losing none. There a
+        sweep, C(recovered) or C(failed) finds them. These are the ids in the list O(key), which was filled by hand
+        (an id of no job is dropped), and those of jobs that are in no list or set at all.
       - C(absent) removes jobs that nobody works on. They are lost.
     type: str
     choices: [failed, waiting, recovered, returned, absent]
@@ -58,6 +59,8 @@ from ansible.module_utils.bullmq_client import ARGUMENTS, RefusedError, run
 OPERATOR = "0"  # BullMQ's token for "do not look at the lock"
 MAX_STALLED = 1_000_000  # a sweep by hand fails no job: which one is poison is for the operator to say
 SWEEP_MS = 300
+LISTS = ("wait", "active", "paused")
+SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
 
 
 async def read(queue: Any, client: Any, job: str) -> dict[str, Any] | None:
@@ -150,7 +153,39 @@ async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: fl
         await asyncio.sleep(0.1)
 
 
-async def bring_back(queue: Any, client: Any, name: str, *, dry: bool) -> list[str]:
+async def strays(queue: Any, client: Any) -> list[str]:
+    """The jobs whose data is there, and whose id is in no list or set of BullMQ's.
+
+    What moves while this reads the lists one after the other is asked for once more, which BullMQ does at one moment.
+    """
+    known: set[str] = set()
+    for name in LISTS:
+        known.update(await client.lrange(queue.toKey(name), 0, -1))
+    for name in SETS:
+        known.update(await client.zrange(queue.toKey(name), 0, -1))
+    start = queue.toKey("")
+    found = []
+    async for key in client.scan_iter(match=f"{start}*", count=1000, _type="HASH"):
+        job = key.removeprefix(start)
+        if job != "meta" and ":" not in job and job not in known and await queue.getJobState(job) == "unknown":
+            found.append(job)
+    return sorted(found)
+
+
+async def bring_back(queue: Any, client: Any, name: str | None, *, dry: bool) -> list[str]:
+    """Bring the jobs that BullMQ does not find to active; gives their ids."""
+    found = await empty(queue, client, name, dry=dry) if name else []
+    if dry and found:
+        return found  # as long as they lie there nobody can ask BullMQ for the state of a job
+    for job in await strays(queue, client):
+        if not dry:
+            await client.lpush(queue.toKey("active"), job)
+        if job not in found:
+            found.append(job)
+    return found
+
+
+async def empty(queue: Any, client: Any, name: str, *, dry: bool) -> list[str]:
     """Empty a list that was filled by hand into active; gives the ids. What is no list is none of ours."""
     source, active = queue.toKey(name), queue.toKey("active")
     if await client.type(source) != "list":
@@ -195,7 +230,7 @@ def main() -> None:
             "reason": {"type": "str"},
             "timeout": {"type": "float", "default": 60},
         },
-        required_if=[("state", "failed", ["reason"]), ("state", "returned", ["key"])],
+        required_if=[("state", "failed", ["reason"])],
         supports_check_mode=True,
     )
     asked = module.params

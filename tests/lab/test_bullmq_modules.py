@@ -125,6 +125,10 @@ def test_jobs_in_a_key_of_no_meaning_come_back_and_none_is_lost(modules: Modules
 
     assert set(modules.run("bullmq_job", state="returned", key="waiting")["moved"]) == {job, "of-no-job"}
     assert modules.redis("EXISTS", f"{PREFIX}waiting") == 0
+    # and where the id is in no key at all
+    assert modules.redis("LREM", f"{PREFIX}active", "1", job) == 1
+    assert modules.run("bullmq_job", state="returned")["moved"] == [job]
+    assert not modules.run("bullmq_job", state="returned")["changed"]
     # nobody holds it: it is tried once more, hangs again, and is in a worker's hands
     modules.run("bullmq_job", state="recovered", ids=[job])
     modules.held(job)

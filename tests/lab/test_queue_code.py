@@ -75,7 +75,7 @@ def test_packages_count_as_installed_in_the_stated_versions_only(tmp_path: Path,
     nodejs.lay_out(tmp_path / "lab")
     assert not (tmp_path / "lab/node_modules").exists()
     wanted = json.loads((tmp_path / "lab/package.json").read_text())["dependencies"]
-    assert set(wanted) == {"bullmq", "ioredis", "pg"}
+    assert set(wanted) == {"bullmq", "ioredis", "pg", "pm2"}
     for name, version in wanted.items():
         folder = cache / "node_modules" / name
         folder.mkdir(parents=True)

@@ -29,7 +29,7 @@ class Managed:
     """A program under a pm2 of its own, and the role on it."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._pm2 = folder / "node_modules" / ".bin" / "pm2"
         self._env = {**os.environ, "PM2_HOME": str(folder / "home"), "ANSIBLE_HOME": str(folder / "ansible")}
         (folder / "play.yml").write_text(PLAY)
@@ -37,7 +37,7 @@ class Managed:
 
     def pm2(self, *arguments: str) -> str:
         done = subprocess.run(
-            [str(self._pm2), *arguments], cwd=self._folder, env=self._env, capture_output=True, text=True, check=True
+            [str(self._pm2), *arguments], cwd=self.folder, env=self._env, capture_output=True, text=True, check=True
         )
         return done.stdout
 
@@ -49,7 +49,7 @@ class Managed:
         given = {
             "drillbook_service_manager": "pm2",
             "drillbook_pm2": str(self._pm2),
-            "drillbook_pm2_home": str(self._folder / "home"),
+            "drillbook_pm2_home": str(self.folder / "home"),
             "ansible_python_interpreter": sys.executable,
             **variables,
         }
@@ -58,7 +58,7 @@ class Managed:
                 str(Path(sys.executable).with_name("ansible-playbook")),
                 *("-i", "web-1,", "-c", "local", "-e", json.dumps(given), "play.yml"),
             ],
-            cwd=self._folder,
+            cwd=self.folder,
             env={**self._env, "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"), "ANSIBLE_NOCOLOR": "1"},
             capture_output=True,
             text=True,
@@ -123,3 +123,27 @@ def test_a_service_that_pm2_does_not_know_is_a_failure(managed: Managed) -> None
     for state in ("started", "stopped", "killed", "restarted"):
         well, changed, _ = managed.role(service_state=state, drillbook_service="nobody")
         assert (well, changed) == (False, False), state
+
+
+def test_a_service_that_pm2_does_not_know_yet_is_started_from_its_file(managed: Managed) -> None:
+    apps = [{"name": name, "script": "app.mjs", "pmx": False} for name in ("web-2", "web-3")]
+    file = managed.folder / "ecosystem.config.cjs"
+    file.write_text(f"module.exports = {json.dumps({'apps': apps})};\n")
+    known = {"drillbook_service": "web-2", "drillbook_pm2_file": str(file)}
+    assert managed.role(service_state="stopped", **known)[:2] == (True, False)
+    assert managed.role(part="stopped", **known)[0]
+    assert managed.role(service_state="started", **known)[:2] == (True, True)
+    assert managed.role(service_state="started", **known)[:2] == (True, False)
+    assert managed.role(part="running", **known)[0]
+    assert managed.role(service_state="stopped", **known)[:2] == (True, True)
+    # the other one of the file was not started
+    assert managed.pm2("pid", "web-3").split() == []
+
+
+def test_a_service_is_frozen_and_goes_on(managed: Managed) -> None:
+    managed.role(service_state="started")
+    for frozen in (True, False):
+        assert managed.role(part="frozen", service_frozen=frozen)[:2] == (True, True)
+        assert managed.role(part="frozen", service_frozen=frozen)[:2] == (True, False)
+        state = Path(f"/proc/{managed.pid()}/stat").read_text().rpartition(")")[2].split()[0]
+        assert (state == "T") is frozen
