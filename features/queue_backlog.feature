@@ -5,7 +5,7 @@ Feature: Jobs pile up
   Background:
     Given the system is healthy
 
-  @row:Q5 @runbook:queue.md#start-the-workers
+  @row:Q5 @runbook:queue.md#how-it-shows @runbook:queue.md#start-the-workers @runbook:queue.md#success-criteria
   Scenario: No worker runs
     Given jobs are submitted at 20 per second
     When no worker runs
@@ -22,7 +22,7 @@ Feature: Jobs pile up
 
   @row:Q5 @runbook:queue.md#scale-the-workers
   Scenario: One worker is left and is too slow for what comes in
-    Given jobs that take 500 ms each are submitted at 24 per second
+    Given jobs that take 250 ms each are submitted at 24 per second
     When all workers but one are stopped
     Then within 20 seconds 60 more jobs wait than before
     And within 20 seconds 1 worker is connected to the queue
@@ -36,11 +36,12 @@ Feature: Jobs pile up
   @row:Q6 @row:P4 @runbook:queue.md#start-redis @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis behind the queue is down
-    Given jobs that take 600 ms each are submitted at 10 per second
+    Given jobs that take 400 ms each are submitted at 8 per second
     When every Redis node is killed
     Then within 10 seconds Redis takes no writes
     And within 20 seconds the queue cannot be counted
     And within 30 seconds new jobs are kept in memory
+    And the processes of "redis_nodes" and "worker" are written down
     When the message "initiating" is sent
     And the recovery playbook "redis/start" is run
     And the message "update" is sent

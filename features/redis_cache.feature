@@ -11,15 +11,17 @@ Feature: The cache is wrong
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: The cache serves wrong values
     Given jobs are submitted at 10 per second
-    When the cache holds wrong values
+    And the memory of Redis is known
+    When the cache holds wrong values, and 100,000 further entries
     Then within 10 seconds users are served wrong values
-    And Redis holds keys
+    And Redis uses at least 5 MB more memory than before
     When the message "initiating" is sent
     And the recovery playbook "cache/delete_by_pattern" is run
     And the message "update" is sent
     Then within 60 seconds the message "initiating" reaches "#incidents" and "oncall@example.org"
     And within 60 seconds the message "update" reaches "#incidents" and "oncall@example.org"
     And within 60 seconds users are served right values
+    And within 60 seconds Redis uses at most 2 MB more memory than before
     And within 60 seconds more than 70 % of the look-ups are answered by the cache
     And within 60 seconds every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %

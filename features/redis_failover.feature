@@ -93,6 +93,7 @@ Feature: Redis fails over
 
   @row:R5 @row:R7 @row:P4 @runbook:redis.md#start-redis-by-hand @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
+  @runbook:redis.md#how-it-shows @runbook:redis.md#diagnosis @runbook:redis.md#success-criteria @runbook:redis.md#afterwards
   Scenario: Redis does not come back by itself
     Given jobs are submitted at 20 per second
     When every Redis node is killed

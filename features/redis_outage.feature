@@ -106,9 +106,9 @@ Feature: Redis is away, or lets nobody in
     When the message "resolved" is sent
     Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"
 
-  @row:R6 @row:R7 @runbook:redis.md#jobs-are-stuck-although-redis-is-back
+  @row:R6 @row:R7 @runbook:redis.md#jobs-are-stuck-although-redis-is-back @runbook:redis.md#if-it-does-not-recover
   Scenario: Jobs are stuck although Redis is back
-    Given jobs that take 600 ms each are submitted at 10 per second
+    Given jobs that take 400 ms each are submitted at 8 per second
     When every worker hangs
     And every Redis node is killed
     Then within 10 seconds Redis takes no writes

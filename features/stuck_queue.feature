@@ -8,7 +8,7 @@ Feature: The queue is stuck
   @row:Q1 @row:Q10 @row:P4 @runbook:queue.md#start-the-workers @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Every worker dies while it holds jobs
-    Given jobs that take 600 ms each are submitted at 10 per second
+    Given jobs that take 400 ms each are submitted at 8 per second
     When every worker is killed
     Then within 10 seconds no worker is connected to the queue
     And within 20 seconds a job is active for more than 5 seconds
@@ -110,7 +110,7 @@ Feature: The queue is stuck
     The source empties the active list into a key named "waiting" and calls the jobs re-queued. BullMQ has no such key: no worker reads it, and the jobs are lost without an error.
     Start a worker instead, and let its own sweep bring them back; jobs that lie there already are moved back to active one by one.
 
-    Given jobs that take 600 ms each are submitted at 10 per second
+    Given jobs that take 400 ms each are submitted at 8 per second
     When every worker is killed
     And the active jobs are moved to "waiting" as the runbook writes it, and the workers are started
     Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed
@@ -198,7 +198,7 @@ Feature: The queue is stuck
   @row:Q1 @runbook:queue.md#let-another-worker-stand-in
   Scenario: A worker on Node ends what workers in Python have begun
     Given the worker on Node is installed
-    And jobs that take 600 ms each are submitted at 10 per second
+    And jobs that take 400 ms each are submitted at 8 per second
     When every worker in Python is killed
     Then within 20 seconds a job is active for more than 5 seconds
     And within 20 seconds nothing is completed any more

@@ -37,10 +37,10 @@ def jobs_are_stranded(drill: Drill, length: float, name: str) -> None:
 
 @then(parse('the jobs in "{name}" are written down'))
 def stranded_jobs_are_diagnosed(drill: Drill, name: str) -> None:
+    drill.bound(At("redis", "Redis").answers())
     drill.observe(f"jobs in {name!r}, which BullMQ does not read", len(members(drill, name)), "jobs")
     drill.observe(f"type of {key(drill, name)}", the_type(drill, name))
     drill.observe("jobs by state", counts(drill))
-    drill.bound(At("redis", "Redis").answers())
 
 
 @then(parse('within {deadline:Duration} no job lies in "{name}"'))
@@ -82,11 +82,11 @@ def length_is_refused(drill: Drill, name: str, reason: str) -> None:
 
 @then("the runbook's own questions are asked, and their answers written down")
 def questions_are_asked(drill: Drill) -> None:
+    drill.bound(At("redis", "Redis").answers())
     for name in ("waiting", "active", "failed"):
         drill.observe(f"LLEN {key(drill, name)}", answer(drill, "LLEN", key(drill, name)))
     drill.observe(f"LRANGE {key(drill, 'active')} 0 -1", answer(drill, "LRANGE", key(drill, "active"), 0, -1))
     drill.observe("jobs by state", counts(drill))
-    drill.bound(At("redis", "Redis").answers())
 
 
 @then("the search for worker processes finds one, although none runs")
@@ -134,9 +134,9 @@ def log_lines(drill: Drill, *options: str) -> int:
 @then("the keys of the database and the queue's pause are written down")
 def other_keys_are_counted(drill: Drill) -> None:
     """The same Redis holds the cache, too."""
+    drill.bound(At("redis", "Redis").answers())
     drill.observe("keys in the database", ask(drill, "DBSIZE"), "keys")
     drill.observe("whether the queue is paused", ask(drill, "HGET", key(drill, "meta"), "paused") is not None)
-    drill.bound(At("redis", "Redis").answers())
 
 
 @then(parse("within {deadline:Duration} the queue is not paused any more, although nobody resumed it"))

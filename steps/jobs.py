@@ -132,17 +132,24 @@ def dead_letters_are_more(drill: Drill, deadline: float, count: int) -> None:
 
 @then("the queue's counts, its oldest active jobs and its workers are written down")
 def queue_is_diagnosed(drill: Drill) -> None:
+    drill.bound(At("redis", "Redis").answers())
     drill.observe("jobs by state", counts(drill))
     drill.observe("workers connected to the queue", workers(drill))
     drill.observe("processes of the workers", processes(drill))
     drill.observe("connections to Redis", connections(drill))
     for job in members(drill, "active")[:3]:
         drill.observe(f"active job {job}", details(drill, job))
-    drill.bound(At("redis", "Redis").answers())
+
+
+@then(parse("the processes of {groups:Names} are written down"))
+def processes_are_diagnosed(drill: Drill, groups: tuple[str, ...]) -> None:
+    drill.bound(At("api", "the API").answers())
+    for group in groups:
+        drill.observe(f"processes of {group}", processes(drill, group))
 
 
 @then("the latest failed jobs are written down")
 def failures_are_diagnosed(drill: Drill) -> None:
+    drill.bound(At("redis", "Redis").answers())
     for job in members(drill, "failed")[-3:]:
         drill.observe(f"failed job {job}", details(drill, job))
-    drill.bound(At("redis", "Redis").answers())

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from drillbook import fault, parse, then
+from drillbook import fault, given, parse, then
 from drillbook.checks import At, Reading, looked
 from drillbook.drill import Drill
 from drillbook.errors import CouldNotLookError
@@ -198,16 +198,30 @@ def connections_are_counted(drill: Drill, count: int) -> None:
     drill.bound(connections.satisfies(f"is at least {count}", lambda found: max(found.values()) >= count))
 
 
-@then("Redis holds keys")
-def redis_holds_keys(drill: Drill) -> None:
-    """What it costs is written down: memory that is high is a reason to clear a cache."""
+@given("the memory of Redis is known", target_fixture="memory_before_mb")
+def memory_is_known(drill: Drill) -> float:
+    before_mb = memory_mb(drill)
+    drill.observe("the memory of Redis before the fault", before_mb, "MB")
+    return before_mb
 
-    def keys() -> object:
-        with client(drill.inventory.endpoints["redis"]) as redis:
-            drill.observe("memory of Redis", round(redis.info("memory")["used_memory"] / 1e6, 1), "MB")
-            return redis.dbsize()
 
-    drill.bound(looked("keys in Redis", keys).at_least(1))
+@then(parse("Redis uses at least {more:Number} MB more memory than before"))
+def memory_is_high(drill: Drill, more: float, memory_before_mb: float) -> None:
+    memory = looked("the memory of Redis", lambda: memory_mb(drill), "MB")
+    drill.expect(memory.at_least(round(memory_before_mb + more, 1)))
+
+
+@then(parse("within {deadline:Duration} Redis uses at most {more:Number} MB more memory than before"))
+def memory_is_free_again(drill: Drill, deadline: float, more: float, memory_before_mb: float) -> None:
+    memory = looked("the memory of Redis", lambda: memory_mb(drill), "MB")
+    drill.eventually(memory.at_most(round(memory_before_mb + more, 1)), within=deadline)
+
+
+def memory_mb(drill: Drill) -> float:
+    """What the primary has allocated, in MB: high memory is a reason to clear a cache."""
+    with client(drill.inventory.endpoints["redis"]) as redis:
+        used: Any = redis.info("memory")["used_memory"]
+    return round(float(used) / 1e6, 1)
 
 
 def connect(drill: Drill) -> str:

@@ -183,7 +183,7 @@ def settings(
         "COMMIT": "lab",
         "BUFFER_LIMIT": "1000",
         "ATTEMPTS": ATTEMPTS,
-        "CONCURRENCY": "6",
+        "CONCURRENCY": "3",
         "DEDUPLICATE": "1",
         "HANDLER": f"'{handler}'",
     }

@@ -15,6 +15,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
+from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 from supervisor.xmlrpc import SupervisorTransport
 
 from drillbook_lab.errors import LabError
@@ -83,7 +84,7 @@ def render(state: Path, endpoint: Endpoint, programs: Sequence[Program], user: s
         **({"user": user} if user else {}),
     }
     config["rpcinterface:supervisor"] = {
-        "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        "supervisor.rpcinterface_factory": "drillbook_lab.supervision:make_rpcinterface"
     }
     config["supervisorctl"] = {
         "serverurl": _escape(endpoint.url),
@@ -109,6 +110,25 @@ def render(state: Path, endpoint: Endpoint, programs: Sequence[Program], user: s
     out = StringIO()
     config.write(out)
     return out.getvalue()
+
+
+class PatientInterface(SupervisorNamespaceRPCInterface):
+    """supervisord's own interface, but for one thing: it does not spin while a process stops.
+
+    The answer to a stop is asked for again after `delay` seconds. Supervisor 4.3.0 has 0 there, and so takes a whole
+    processor until the process has ended; for a start it has 0.05 (measured: 6 s of a processor for a stop of 6 s).
+    """
+
+    def stopProcess(self, name: str, wait: bool = True) -> Any:
+        answer = super().stopProcess(name, wait)
+        if callable(answer):
+            answer.delay = 0.05
+        return answer
+
+
+def make_rpcinterface(supervisord: Any) -> PatientInterface:
+    """What supervisord.conf names, in place of supervisor's own."""
+    return PatientInterface(supervisord)
 
 
 def launch(conf: Path, state: Path, environment: Mapping[str, str]) -> None:

@@ -122,13 +122,18 @@ def findings(
         Path | None, typer.Option("--check", help="status 1 unless this document has them", metavar="FILE")
     ] = None,
 ) -> None:
-    """What the drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown."""
+    """What the drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown.
+
+    A document that has the marks for it also gets the table of the newest `drillbook drills`.
+    """
     from drillbook.evidence import findings as found
     from drillbook.evidence.recorder import write_atomically
 
     document = write or check
     try:
-        text = found.markdown(found.read(evidence or [Path("evidence")]))
+        places = evidence or [Path("evidence")]
+        drills, table = found.read(places), found.read_table(places)
+        text = found.markdown(drills)
         if document is None:
             typer.echo(text, nl=False)
             return
@@ -136,6 +141,9 @@ def findings(
             raise DrillbookError(f"{document}: there is no such document")
         before = document.read_text(encoding="utf-8")
         after = found.put_into(before, text, document)
+        if table is not None and found.DRILLS_BEGIN in before:
+            marks = (found.DRILLS_BEGIN, found.DRILLS_END)
+            after = found.put_into(after, found.table_markdown(table, drills), document, marks)
         if check is not None and after != before:
             typer.echo(f"{document}: does not say what the evidence says: run 'drillbook findings --write {document}'")
             raise typer.Exit(1)

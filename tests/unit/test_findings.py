@@ -11,7 +11,18 @@ from typer.testing import CliRunner
 
 from drillbook.cli import app
 from drillbook.errors import DrillbookError
-from drillbook.evidence.findings import BEGIN, END, Evidence, markdown, put_into, read
+from drillbook.evidence.findings import (
+    BEGIN,
+    DRILLS_BEGIN,
+    DRILLS_END,
+    END,
+    Evidence,
+    markdown,
+    put_into,
+    read,
+    read_table,
+    table_markdown,
+)
 from drillbook.evidence.record import SCHEMA
 
 pytestmark = pytest.mark.unit
@@ -160,3 +171,54 @@ def test_the_command_writes_and_checks(tmp_path: Path) -> None:
     assert run(app, ["findings", str(evidence), "--check", str(document)]).exit_code == 1
     assert run(app, ["findings", str(tmp_path / "nothing")]).exit_code == 64
     assert run(app, ["findings", str(evidence), "--write", str(tmp_path / "none.md")]).exit_code == 64
+
+
+def drilled(evidence: str | None, **changes: Any) -> dict[str, Any]:
+    row = {"rows": ["Q4"], "scenario": "A | B", "outcome": "PASSED", "proven": True, "evidence": evidence}
+    return {**row, "lost": 8, "duplicated": 0, "recover_s": 12.3, **changes}
+
+
+def kept_table(root: Path, name: str, *rows: dict[str, Any], schema: str = "drillbook/drills/1") -> None:
+    folder = root / name / "content"
+    folder.mkdir(parents=True)
+    (folder / "drills.json").write_text(
+        json.dumps({"schema": schema, "took_s": 61.4, "labs": 3, "drills": rows}), encoding="utf-8"
+    )
+
+
+def test_the_newest_table_with_the_times_of_its_drills(tmp_path: Path) -> None:
+    assert read_table([tmp_path]) is None
+    kept_table(tmp_path, "20261124T090000Z-drills-0")
+    kept_table(
+        tmp_path,
+        "20261124T100000Z-drills-1",
+        drilled("evidence/one"),
+        drilled(None, outcome="not run", proven=False, lost=None, duplicated=None),
+    )
+    table = read_table([tmp_path])
+    assert table is not None
+    lines = table_markdown(table, [Evidence("one", record())]).splitlines()
+    assert lines[0] == (
+        "2 drills with their controls, on 3 labs side by side, in 61 s: 1 PASSED and proven. "
+        "Evidence `20261124T100000Z-drills-1`."
+    )
+    assert lines[4] == "| Q4 | A \\| B | 10:00:00 | PASSED | 1.2 | - | - | - | 40 | - | 8 | 0 | yes |"
+    assert lines[5] == "| Q4 | A \\| B | - | not run | - | - | - | - | - | - | - | - | NO |"
+    kept_table(tmp_path, "20261124T110000Z-drills-2", schema="other/1")
+    with pytest.raises(DrillbookError, match="is no table of the schema"):
+        read_table([tmp_path])
+
+
+def test_the_command_puts_the_table_where_the_document_has_its_marks(tmp_path: Path) -> None:
+    evidence, document = tmp_path / "evidence", tmp_path / "findings.md"
+    kept(evidence, "one", record())
+    kept_table(evidence, "20261124T100000Z-drills-1", drilled("evidence/one"))
+    run = CliRunner().invoke
+    document.write_text(f"{DRILLS_BEGIN}\n{DRILLS_END}\n{BEGIN}\n{END}\n")
+    assert run(app, ["findings", str(evidence), "--write", str(document)]).exit_code == 0
+    written = document.read_text()
+    assert written.startswith(f"{DRILLS_BEGIN}\n\n1 drills with their controls")
+    assert "### S0-1B" in written
+    assert run(app, ["findings", str(evidence), "--check", str(document)]).exit_code == 0
+    document.write_text(written.replace("1 PASSED and proven", "30 PASSED and proven"))
+    assert run(app, ["findings", str(evidence), "--check", str(document)]).exit_code == 1

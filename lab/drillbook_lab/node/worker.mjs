@@ -63,8 +63,8 @@ async function work(job) {
   return { worker: name };
 }
 
-// It stands in for several workers in Python, so it takes up twice as much at once.
-const concurrency = 2 * Number(settings.CONCURRENCY);
+// It stands in for three workers in Python.
+const concurrency = 3 * Number(settings.CONCURRENCY);
 const worker = new Worker(QUEUE, work, { ...OPTIONS, connection, name, concurrency });
 worker.on("error", (error) => say("error", "the queue does not answer", { error: error.message }));
 worker.on("failed", (job, error) => say("error", "a job failed", { job: job?.id, error: error.message }));

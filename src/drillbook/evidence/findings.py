@@ -1,7 +1,8 @@
-"""What the source runbooks get wrong, as the drills measured it: docs/findings.md is generated, not typed.
+"""What the drills measured, and what the source runbooks get wrong: docs/findings.md is generated, not typed.
 
-The rule: a pure function of the records. A finding is the newest drill of a scenario tagged `@as-written` that ended
-with a verdict on the command (PASSED or NOT_RECOVERED); a scenario of which no drill did is listed as not shown.
+The rule: a pure function of the records. The table is that of the newest `drillbook drills`. A finding is the newest
+drill of a scenario tagged `@as-written` that ended with a verdict on the command (PASSED or NOT_RECOVERED); a scenario
+of which no drill did is listed as not shown.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drillbook.drilltable import SCHEMA as TABLE_SCHEMA
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import SCHEMA
 from drillbook.featuretext import tag_values
@@ -21,6 +23,12 @@ from drillbook.verdict import Outcome
 AS_WRITTEN, FINDING = "as-written", "finding"
 BEGIN = "<!-- findings: begin. Written by 'drillbook findings', from evidence: do not edit -->"
 END = "<!-- findings: end -->"
+DRILLS_BEGIN = "<!-- drills: begin. Written by 'drillbook findings', from evidence: do not edit -->"
+DRILLS_END = "<!-- drills: end -->"
+COLUMNS = (
+    *("row", "scenario", "start", "outcome", "detect", "alert", "act", "recover"),
+    *("acknowledged", "refused", "lost", "twice", "proven"),
+)
 SHOWN = (Outcome.PASSED, Outcome.NOT_RECOVERED)
 
 Record = Mapping[str, Any]
@@ -123,15 +131,78 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+# ------------------------------------------------------------------ the table
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """drills.json of a `drillbook drills` and the name of its folder."""
+
+    id: str
+    drills: Record
+
+
+def read_table(places: Sequence[Path]) -> Table | None:
+    """The newest table below these folders, None where there is none. Raises DrillbookError for another schema."""
+    found = [path for place in places for path in place.glob("*/content/drills.json")]
+    if not found:
+        return None
+    path = max(found, key=lambda each: each.parent.parent.name)
+    try:
+        drills = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
+    if not isinstance(drills, dict) or drills.get("schema") != TABLE_SCHEMA:
+        raise DrillbookError(f"{path}: is no table of the schema {TABLE_SCHEMA}: take the folder away")
+    return Table(path.parent.parent.name, drills)
+
+
+def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
+    """Every drill of the table with its times in seconds from the fault; what was not measured is "-"."""
+    records = {each.id: each.record for each in evidence}
+    rows = table.drills["drills"]
+    good = sum(row["outcome"] == Outcome.PASSED and row["proven"] for row in rows)
+    how = f"on {table.drills['labs']} labs side by side, in {table.drills['took_s']:.0f} s"
+    lines = [
+        f"{len(rows)} drills with their controls, {how}: {good} PASSED and proven. Evidence `{table.id}`.",
+        "",
+        _line(COLUMNS),
+        "|---" * len(COLUMNS) + "|",
+    ]
+    for row in rows:
+        record = records.get(Path(row["evidence"] or "-").name, {})
+        times, work = record.get("times") or {}, record.get("work") or {}
+        seconds = [times.get(f"{each}_s") for each in ("detect", "alert", "act", "recover")]
+        lines.append(
+            _line(
+                [
+                    ", ".join(row["rows"]),
+                    row["scenario"],
+                    str(record.get("started_at", "-"))[11:19] or "-",
+                    row["outcome"],
+                    *("-" if each is None else f"{each:.1f}" for each in seconds),
+                    *(str(work.get(each, "-")) for each in ("acknowledged", "refused")),
+                    *("-" if row[each] is None else str(row[each]) for each in ("lost", "duplicated")),
+                    "yes" if row["proven"] else "NO",
+                ]
+            )
+        )
+    return "\n".join(lines)
+
+
+def _line(columns: Iterable[str]) -> str:
+    return f"| {' | '.join(map(_cell, columns))} |"
+
+
 # ------------------------------------------------------------------ the document
 
 
-def put_into(text: str, findings: str, path: Path) -> str:
+def put_into(text: str, findings: str, path: Path, marks: tuple[str, str] = (BEGIN, END)) -> str:
     """The document with these findings between its marks. Raises DrillbookError when it has none, or only one."""
-    begin, end = text.find(BEGIN), text.find(END)
+    begin, end = text.find(marks[0]), text.find(marks[1])
     if begin < 0 or end < begin:
         raise DrillbookError(
             f"{path}: has no place for findings, and nobody's text is overwritten: put these two lines where they "
-            f"belong:\n{BEGIN}\n{END}"
+            f"belong:\n{marks[0]}\n{marks[1]}"
         )
-    return f"{text[: begin + len(BEGIN)]}\n\n{findings.strip()}\n\n{text[end:]}"
+    return f"{text[: begin + len(marks[0])]}\n\n{findings.strip()}\n\n{text[end:]}"
