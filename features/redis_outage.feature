@@ -113,10 +113,10 @@ Feature: Redis is away, or lets nobody in
     And every Redis node is killed
     Then within 10 seconds Redis takes no writes
     And within 20 seconds the queue cannot be counted
+    And the processes of "redis_nodes" and "worker" are written down
     When the recovery playbook "redis/start" is run
     Then within 60 seconds Redis takes writes
     And within 60 seconds jobs are stuck for more than 5 seconds, and none is completed
-    And the queue's counts, its oldest active jobs and its workers are written down
     When the recovery playbook "workers/force_restart" is run
     Then within 60 seconds 3 workers are connected to the queue
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
