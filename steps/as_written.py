@@ -8,6 +8,7 @@ from steps.jobs import ODD_JOB
 from drillbook import fault, parse, then
 from drillbook.checks import At, looked
 from drillbook.drill import Drill
+from drillbook.errors import CouldNotLookError
 
 QUEUE = At("queue", "the queue")
 
@@ -127,7 +128,10 @@ def log_lines(drill: Drill, *options: str) -> int:
     command = f"{' '.join(('grep', *options))} ERROR %s | wc -l"
     counted = 0
     for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
-        counted += int(host.run(command, str(drill.inventory.variable(name, "drillbook_log_file"))).stdout)
+        said = host.run(command, str(drill.inventory.variable(name, "drillbook_log_file")))
+        if said.stderr:
+            raise CouldNotLookError(f"the log of {name}: {said.stderr.strip()}")  # wc counts 0 lines of a missing file
+        counted += int(said.stdout)
     return counted
 
 

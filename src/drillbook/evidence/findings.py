@@ -53,15 +53,21 @@ def read(places: Sequence[Path]) -> list[Evidence]:
             raise DrillbookError(f"{place}: there is no such folder; name an evidence folder, or that of one drill")
         own = place / "content" / "drill.json"
         for path in [own] if own.is_file() else sorted(place.glob("*/content/drill.json")):
-            try:
-                record = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
-            if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-                raise DrillbookError(f"{path}: is no record of the schema {SCHEMA}: take the folder away")
+            record = _kept(path, "record", SCHEMA)
             if record.get("control") is None:
                 found[str(path.resolve())] = Evidence(path.parent.parent.name, record)
     return list(found.values())
+
+
+def _kept(path: Path, what: str, schema: str) -> Record:
+    """A file of evidence. Raises DrillbookError for one that cannot be read or is of another schema."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
+    if not isinstance(kept, dict) or kept.get("schema") != schema:
+        raise DrillbookError(f"{path}: is no {what} of the schema {schema}: take the folder away")
+    return kept
 
 
 def markdown(evidence: Iterable[Evidence]) -> str:
@@ -148,13 +154,7 @@ def read_table(places: Sequence[Path]) -> Table | None:
     if not found:
         return None
     path = max(found, key=lambda each: each.parent.parent.name)
-    try:
-        drills = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
-    if not isinstance(drills, dict) or drills.get("schema") != TABLE_SCHEMA:
-        raise DrillbookError(f"{path}: is no table of the schema {TABLE_SCHEMA}: take the folder away")
-    return Table(path.parent.parent.name, drills)
+    return Table(path.parent.parent.name, _kept(path, "table", TABLE_SCHEMA))
 
 
 def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
