@@ -13,6 +13,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -98,7 +99,7 @@ class _Scan:
 
     def _yaml(self, path: Path, text: str) -> None:
         try:
-            nodes = list(yaml.compose_all(text, yaml.SafeLoader))
+            nodes = _composed(text)
         except yaml.YAMLError:
             self._texts(path, enumerate(text.splitlines(), start=1))
             return
@@ -170,11 +171,22 @@ class _Scan:
                     self.file(found)
 
 
+# Kept by their text: the playbooks of a drill are read before each of its controls, and bring in the same roles.
+@lru_cache(maxsize=512)
+def _composed(text: str) -> tuple[yaml.Node, ...]:
+    return tuple(yaml.compose_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
 _MANUALS = frozenset({"DOCUMENTATION", "EXAMPLES", "RETURN"})
 
 
-def _python(text: str) -> Iterator[tuple[int, str]]:
+@lru_cache(maxsize=512)
+def _python(text: str) -> tuple[tuple[int, str], ...]:
     """What a program says and calls: its texts and names, without its comments, manuals and docstrings."""
+    return tuple(_said(text))
+
+
+def _said(text: str) -> Iterator[tuple[int, str]]:
     try:
         tree = parsed(text)
     except SyntaxError:

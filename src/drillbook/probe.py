@@ -31,6 +31,8 @@ from drillbook.series import Sample, Series
 T = TypeVar("T")
 
 STOP_TIMEOUT_S = 5.0
+_OVER_S = 5.0
+"""A look that is cut off at its time-out has to be kept, too."""
 
 
 class Probe(Protocol):
@@ -282,6 +284,12 @@ class Prober:
             work.close()
             raise CouldNotLookError("the prober is not running: nothing can be looked at")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def looked(self) -> bool:
+        """Wait until each endpoint has been looked at, which takes at most its time-out; False where none came."""
+        endpoints = self._endpoints.values()
+        until_s = time.monotonic() + max((1 / e.samples_per_s + e.timeout_s for e in endpoints), default=0) + _OVER_S
+        return all(series.wait_beyond(0, until_s, lambda: not self.alive) for series in self.series.values())
 
     @property
     def alive(self) -> bool:

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-WINDOW_S = 5.0
+WINDOW_S = 3.0
 
 
 class Recent:

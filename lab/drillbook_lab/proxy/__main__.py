@@ -50,8 +50,7 @@ def main(config: Mapping[str, Any]) -> None:
             await link.enable(False)
 
     app.router.lifespan_context = lifespan
-    # asyncio's own loop: uvloop's clock stands still while it works, so that a delay can come out a millisecond short
-    serve(app, config["port"], loop="asyncio")
+    serve(app, config["port"])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import select
 import socket
 import ssl
 import struct
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, cast
@@ -63,7 +64,7 @@ class Pipe:
         if not self._held and self._task is None and self._now_in_force.clear and self.sink is not None:
             self._deliver(data)
             return
-        self._held.append((asyncio.get_running_loop().time(), data))
+        self._held.append((time.monotonic(), data))
         self._held_bytes += len(data or b"")
         if self._held_bytes > _HIGH_WATER:
             self.pause_reading()
@@ -78,7 +79,6 @@ class Pipe:
             self.sink.write(data)
 
     async def _deliver_held(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._held:
             arrived, data = self._held[0]
             force = self._now_in_force
@@ -86,11 +86,12 @@ class Pipe:
                 await self.connection.link.changed()
                 continue
             due = arrived + force.latency_s + random.uniform(-force.jitter_s, force.jitter_s)
-            if due > loop.time():
-                # A fault that is taken away meanwhile must not go on delaying what it held.
-                await self.connection.link.changed(due - loop.time())
-                if self._now_in_force is not force:
-                    continue
+            # Of the clock itself: a loop's own time stands still while it works, and its timers may be early.
+            while (left_s := due - time.monotonic()) > 0 and self._now_in_force is force:
+                await self.connection.link.changed(left_s)
+            # A fault that is taken away meanwhile must not go on delaying what it held.
+            if self._now_in_force is not force:
+                continue
             self._held.popleft()
             self._held_bytes -= len(data or b"")
             if force.rate_bytes_s and data:
@@ -391,7 +392,7 @@ class Link:
         Looks for the client's FIN with POLLRDHUP and reads nothing: what it sent must still be there for the
         handshake. Without this look, monitors that knock twice a second for ten minutes would use up the descriptors.
         """
-        began = asyncio.get_running_loop().time()
+        began = time.monotonic()
         poller = select.poll()
         poller.register(client, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
         while True:
@@ -399,7 +400,7 @@ class Link:
             if not stopped:
                 return True
             patience = [force.close_after_s for force in stopped if force.close_after_s is not None]
-            if patience and asyncio.get_running_loop().time() - began >= min(patience):
+            if patience and time.monotonic() - began >= min(patience):
                 raise ConnectionResetError
             if poller.poll(0):
                 client.close()

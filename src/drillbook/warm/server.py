@@ -323,21 +323,23 @@ def main() -> None:
         with suppress(ProcessLookupError):  # pytest has ended already
             server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration, Path(folder) / "ran")
             if os.getppid() == pytest:
-                _serve(server)
+                _serve(server, Path(folder))
     finally:
         if os.getppid() != pytest:  # else the client reads the log, and removes the folder
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(server: Server) -> None:
+def _serve(server: Server, folder: Path) -> None:
     gc.disable()  # nothing that an import makes is garbage: collecting takes a sixth of the start
     import ansible.cli.playbook  # type: ignore[import-untyped]  # noqa: F401
 
     if os.fstat(2).st_size:
         return  # it warned while it was imported, and would have to do so in each run: the client reads it
+    from drillbook.warm.payloads import keep_payloads
     from drillbook.warm.prepared import prepare
 
     kept = prepare()
+    keep_payloads(folder / "payloads")
     gc.collect()
     gc.freeze()
     gc.enable()
