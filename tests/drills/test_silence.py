@@ -145,3 +145,16 @@ def test_without_a_terminal_the_drill_is_the_same(mini: Mini) -> None:
     ran = mini.pytest("features", "-p", "no:terminal")
     assert ran.status == 0, ran.output
     assert ran.drill["outcome"] == "PASSED"
+
+
+def test_no_fault_before_each_endpoint_was_looked_at(mini: Mini) -> None:
+    """What was before it would not be known."""
+    (mini.root / "conftest.py").write_text(
+        "from drillbook.probe import Prober\n\n\nProber.looked = lambda prober: False\n"
+    )
+    mini.feature(*GOOD)
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert "the fault 'breakage' did not happen: there are endpoints that were not looked at" in ran.drill["reason"]
+    assert ran.drill["faults"] == []
+    assert not mini.broken

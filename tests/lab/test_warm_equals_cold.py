@@ -272,3 +272,57 @@ def test_runs_at_the_same_time_do_not_mix(repository: Repository) -> None:
     assert {name: rc for name, (rc, _said) in results.items()} == {"fails": 2, "letters": 0, "no_yaml": 4}
     assert any("on purpose" in said for said in results["fails"][1])
     assert not any("on purpose" in said for said in results["letters"][1])
+
+
+OURS = """
+- hosts: web-1
+  gather_facts: false
+  tasks:
+    - {name: It says, our_module: {text: a word}, register: answer}
+    - {name: It is told, ansible.builtin.debug: {msg: "it said {{ answer.said }}"}}
+"""
+
+
+def payloads(repository: Repository) -> int:
+    return sum(not each.name.endswith(".lock") for each in repository.warm.folder.glob("payloads/*/ansiballz_cache/*"))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("library/our_module.py", "said=shouted(", "said='not ' + shouted(", "it said not A WORD"),
+        ("module_utils/ours.py", "text.upper()", "text.title()", "it said A Word"),
+    ],
+)
+def test_a_module_is_packed_once_and_again_when_it_has_changed(
+    repository: Repository, file: str, old: str, new: str, said: str
+) -> None:
+    playbooks = repository.root / "playbooks"
+    (playbooks / "ours.yml").write_text(OURS)
+    changed = playbooks / file
+    before = changed.read_text()
+    assert "it said A WORD" in "\n".join(lines(repository.run("ours", warm=True)))
+    packed = payloads(repository)
+    assert packed
+    repository.run("ours", warm=True)
+    assert payloads(repository) == packed
+    changed.write_text(before.replace(old, new))
+    try:
+        warm, cold = repository.both("ours")
+    finally:
+        changed.write_text(before)
+    assert said in "\n".join(lines(warm))
+    assert lines(warm) == lines(cold)
+    assert payloads(repository) == packed + 1
+
+
+def test_two_modules_of_one_name_are_two(repository: Repository) -> None:
+    """Ansible itself tells those that are no collection's apart only by their name."""
+    (repository.root / "playbooks/ours.yml").write_text(OURS)
+    folder = repository.root / "playbooks/elsewhere"
+    (folder / "library").mkdir(parents=True)
+    (folder / "ours.yml").write_text(OURS)
+    module = (repository.root / "playbooks/library/our_module.py").read_text()
+    (folder / "library/our_module.py").write_text(module.replace("said=shouted(", "said='elsewhere: ' + shouted("))
+    for name, said in (("ours", "it said A WORD"), ("elsewhere/ours", "it said elsewhere: A WORD")) * 2:
+        assert said in "\n".join(lines(repository.run(name, warm=True)))

@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from drillbook import probe as probing
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.inventory import Endpoint, EndpointKind
 from drillbook.probe import HttpProbe, Prober, SqlProbe, TcpProbe, take, why
-from drillbook.series import Sample
+from drillbook.series import Sample, Series
 
 from .support import DEADLINE_S, Handler, Server, answering, endpoint, free_port, reply, request, silent, until
 
@@ -220,6 +221,40 @@ def test_a_prober_that_does_not_run_is_not_alive_and_runs_nothing(state: str) ->
 def test_work_runs_beside_the_samples() -> None:
     with Prober({}) as prober:
         assert prober.run(quick()).result(DEADLINE_S) == "here"
+
+
+def test_who_waits_for_a_look_at_each_gets_it(scripted: Callable[..., Mapping[str, Endpoint]]) -> None:
+    answered = threading.Event()
+
+    async def late() -> str:
+        await asyncio.to_thread(answered.wait, DEADLINE_S)
+        return "here"
+
+    with Prober(scripted(one=quick, other=late)) as prober:
+        until(lambda: len(prober.of("one")) > 0, "a look at the first")
+        assert len(prober.of("other")) == 0
+        answered.set()
+        assert prober.looked()
+        assert len(prober.of("other")) > 0
+
+
+def test_a_look_that_is_cut_off_is_one(scripted: Callable[..., Mapping[str, Endpoint]]) -> None:
+    endpoints = {name: replace(each, timeout_s=0.05) for name, each in scripted(api=hangs).items()}
+    with Prober(endpoints) as prober:
+        assert prober.looked()
+        assert prober.of("api")[0].error == "no answer in time"
+
+
+def test_an_endpoint_that_is_not_looked_at_is_told(
+    scripted: Callable[..., Mapping[str, Endpoint]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prober = Prober(scripted(api=quick))
+    assert not prober.looked(), "it was never started"
+    monkeypatch.setattr(probing, "_OVER_S", 0)
+    stuck = {name: replace(each, timeout_s=0, samples_per_s=1000) for name, each in scripted(api=quick).items()}
+    monkeypatch.setattr(Series, "append", lambda *_: None)
+    with Prober(stuck) as prober:
+        assert not prober.looked()
 
 
 def names() -> set[str]:
