@@ -279,7 +279,7 @@ class Drill:
         self._refuse_loss(changes(StepKind.FAULT, name))
         if not self._session.guardian.ensure():
             chronicle.note("the guardian had died: another one stands by")
-        if not self._prober.looked():  # what was before a fault must be known of every endpoint
+        if not self._prober.looked(self._settled_s):  # what was before a fault must be known of every endpoint
             sentence = f"the fault {name!r} did not happen: there are endpoints that were not looked at once before it"
             raise self._fail(Phase.FAULT, FindingKind.FAILED, sentence)
         entry = uuid.uuid4().hex

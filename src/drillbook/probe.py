@@ -285,11 +285,18 @@ class Prober:
             raise CouldNotLookError("the prober is not running: nothing can be looked at")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def looked(self) -> bool:
-        """Wait until each endpoint has been looked at, which takes at most its time-out; False where none came."""
+    def looked(self, since_s: float) -> bool:
+        """Wait until each endpoint was looked at since this instant (monotonic); False where no look came.
+
+        Takes at most an interval and the time-out of each.
+        """
         endpoints = self._endpoints.values()
         until_s = time.monotonic() + max((1 / e.samples_per_s + e.timeout_s for e in endpoints), default=0) + _OVER_S
-        return all(series.wait_beyond(0, until_s, lambda: not self.alive) for series in self.series.values())
+        for series in self.series.values():
+            while series.first_index_since(since_s) == (length := len(series)):
+                if not series.wait_beyond(length, until_s, lambda: not self.alive):
+                    return False
+        return True
 
     @property
     def alive(self) -> bool:

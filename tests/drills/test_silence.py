@@ -150,7 +150,7 @@ def test_without_a_terminal_the_drill_is_the_same(mini: Mini) -> None:
 def test_no_fault_before_each_endpoint_was_looked_at(mini: Mini) -> None:
     """What was before it would not be known."""
     (mini.root / "conftest.py").write_text(
-        "from drillbook.probe import Prober\n\n\nProber.looked = lambda prober: False\n"
+        "from drillbook.probe import Prober\n\n\nProber.looked = lambda prober, since_s: False\n"
     )
     mini.feature(*GOOD)
     ran = mini.pytest()

@@ -234,14 +234,22 @@ def test_who_waits_for_a_look_at_each_gets_it(scripted: Callable[..., Mapping[st
         until(lambda: len(prober.of("one")) > 0, "a look at the first")
         assert len(prober.of("other")) == 0
         answered.set()
-        assert prober.looked()
+        assert prober.looked(0)
         assert len(prober.of("other")) > 0
+
+
+def test_a_look_from_before_is_none(scripted: Callable[..., Mapping[str, Endpoint]]) -> None:
+    with Prober(scripted(api=quick)) as prober:
+        until(lambda: len(prober.of("api")) > 0, "a look")
+        since_s = time.monotonic()
+        assert prober.looked(since_s)
+        assert prober.of("api")[len(prober.of("api")) - 1].sent_s >= since_s
 
 
 def test_a_look_that_is_cut_off_is_one(scripted: Callable[..., Mapping[str, Endpoint]]) -> None:
     endpoints = {name: replace(each, timeout_s=0.05) for name, each in scripted(api=hangs).items()}
     with Prober(endpoints) as prober:
-        assert prober.looked()
+        assert prober.looked(0)
         assert prober.of("api")[0].error == "no answer in time"
 
 
@@ -249,12 +257,12 @@ def test_an_endpoint_that_is_not_looked_at_is_told(
     scripted: Callable[..., Mapping[str, Endpoint]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prober = Prober(scripted(api=quick))
-    assert not prober.looked(), "it was never started"
+    assert not prober.looked(0), "it was never started"
     monkeypatch.setattr(probing, "_OVER_S", 0)
     stuck = {name: replace(each, timeout_s=0, samples_per_s=1000) for name, each in scripted(api=quick).items()}
     monkeypatch.setattr(Series, "append", lambda *_: None)
     with Prober(stuck) as prober:
-        assert not prober.looked()
+        assert not prober.looked(0)
 
 
 def names() -> set[str]:
