@@ -17,6 +17,7 @@ def serve(app: ASGIApp, port: int, **options: Any) -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
         lifespan="on",
         **options,
