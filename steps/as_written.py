@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from steps._bullmq import answer, ask, counts, key, members, state_of, states, the_type
+from functools import partial
+
+from steps._bullmq import answer, ask, counts, key, members, state_of, states, the_type, workers
 from steps.jobs import ODD_JOB
 
 from drillbook import fault, parse, then
@@ -94,13 +96,14 @@ def questions_are_asked(drill: Drill) -> None:
 def search_finds_itself(drill: Drill) -> None:
     """`ps aux | grep NAME` lists itself."""
 
-    def found() -> int:
+    def found() -> tuple[int, int]:
         host = drill.hosts("worker")[0]
         lines = host.run(r'ps aux | grep "worker.ts\|worker.js"').stdout.splitlines()
-        drill.observe("lines of ps aux | grep worker.ts, with no worker running", len(lines))
-        return len(lines)
+        drill.observe("lines of ps aux | grep worker.ts", len(lines))
+        return len(lines), len(workers(drill))
 
-    drill.bound(looked("the processes found", found).at_least(1))
+    searched = looked("the processes that the search finds, and the workers that are connected", found)
+    drill.bound(searched.satisfies("are at least 1, and 0", lambda it: it[0] >= 1 and it[1] == 0))
 
 
 @then(parse("the lines with ERROR in the logs of the workers are {count:Integer}"))
@@ -113,14 +116,25 @@ def error_lines_are_none(drill: Drill, count: int) -> None:
     drill.bound(looked("the lines with ERROR", found, "lines").is_(count))
 
 
-@then(parse("the lines with an error of any spelling are at least {count:Integer}"))
-def error_lines_are_some(drill: Drill, count: int) -> None:
-    def found() -> int:
-        lines = log_lines(drill, "-i")
-        drill.observe("grep -i ERROR LOG | wc -l", lines, "lines")
-        return lines
+def count_errors(drill: Drill) -> int:
+    lines = log_lines(drill, "-i")
+    drill.observe("grep -i ERROR LOG | wc -l", lines, "lines")
+    return lines
 
-    drill.bound(looked("the lines with an error of any spelling", found, "lines").at_least(count))
+
+@then(parse("the lines with an error of any spelling are at least {count:Integer}"), target_fixture="error_lines")
+def error_lines_are_some(drill: Drill, count: int) -> int:
+    """Gives how many there are."""
+    drill.bound(
+        looked("the lines with an error of any spelling", partial(count_errors, drill), "lines").at_least(count)
+    )
+    return count_errors(drill)
+
+
+@then("the lines with an error of any spelling are as many as before the recovery, or more")
+def error_lines_have_stayed(drill: Drill, error_lines: int) -> None:
+    count = looked("the lines with an error of any spelling", partial(count_errors, drill), "lines")
+    drill.bound(count.at_least(error_lines))
 
 
 def log_lines(drill: Drill, *options: str) -> int:
