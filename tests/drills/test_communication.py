@@ -135,6 +135,9 @@ def test_people_are_told_what_was_measured(mini: Mini, sink: Sink) -> None:
     assert f"Detected after: {detected} s" in str(mails[2]["text"])
     assert "Severity: P0" in str(mails[0]["text"])
     assert "Playbooks that ran: playbooks/recovery/fix.yml" in str(mails[1]["text"])
+    assert re.search(
+        r"recovered within: 3[45]\d\d s \(\d % of the time that is allowed is over\)", str(mails[1]["text"])
+    )
     told = [check for check in ran.drill["checks"] if check["role"] == "communication"]
     assert len(told) == 6
     assert all(check["met"] for check in told)
