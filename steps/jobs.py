@@ -23,9 +23,9 @@ def webhook(kind: str, name: str = ODD, **payload: object) -> dict[str, object]:
     return {"id": name, "kind": kind, "payload": payload}
 
 
-def failing(count: int) -> list[dict[str, object]]:
+def failing(count: int, **payload: object) -> list[dict[str, object]]:
     """Webhooks that fail every time."""
-    return [webhook("poison", f"failing-{number}") for number in range(1, count + 1)]
+    return [webhook("poison", f"failing-{number}", **payload) for number in range(1, count + 1)]
 
 
 @fault("a job comes in that never ends")
@@ -51,6 +51,13 @@ def job_fails(drill: Drill) -> None:
 @fault(parse("a job comes in that never ends, and {count:Integer} that fail every time"))
 def one_hangs_and_some_fail(drill: Drill, count: int) -> None:
     drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000), *failing(count)])
+
+
+@fault(parse("a job comes in that never ends, and {count:Integer} that fail every time, after {length:Duration} each"))
+def one_hangs_and_some_fail_late(drill: Drill, count: int, length: float) -> None:
+    """Late enough that none has failed for good before the next fault."""
+    late = failing(count, work_ms=round(length * 1000))
+    drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000), *late])
 
 
 @then(parse("within {deadline:Duration} the {count:Integer} that fail are in no state that BullMQ knows"))
