@@ -13,6 +13,7 @@ from drillbook.drill import Drill
 from drillbook.errors import CouldNotLookError
 
 QUEUE = At("queue", "the queue")
+ANY_SPELLING = "the lines with an error of any spelling"
 
 
 @fault('the active jobs are moved to "waiting" as the runbook writes it, and the workers are started')
@@ -125,16 +126,13 @@ def count_errors(drill: Drill) -> int:
 @then(parse("the lines with an error of any spelling are at least {count:Integer}"), target_fixture="error_lines")
 def error_lines_are_some(drill: Drill, count: int) -> int:
     """Gives how many there are."""
-    drill.bound(
-        looked("the lines with an error of any spelling", partial(count_errors, drill), "lines").at_least(count)
-    )
-    return count_errors(drill)
+    drill.bound(looked(ANY_SPELLING, partial(count_errors, drill), "lines").at_least(count))
+    return log_lines(drill, "-i")
 
 
 @then("the lines with an error of any spelling are as many as before the recovery, or more")
 def error_lines_have_stayed(drill: Drill, error_lines: int) -> None:
-    count = looked("the lines with an error of any spelling", partial(count_errors, drill), "lines")
-    drill.bound(count.at_least(error_lines))
+    drill.bound(looked(ANY_SPELLING, partial(count_errors, drill), "lines").at_least(error_lines))
 
 
 def log_lines(drill: Drill, *options: str) -> int:

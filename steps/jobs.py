@@ -56,8 +56,8 @@ def one_hangs_and_some_fail(drill: Drill, count: int) -> None:
 @fault(parse("a job comes in that never ends, and {count:Integer} that fail every time, after {length:Duration} each"))
 def one_hangs_and_some_fail_late(drill: Drill, count: int, length: float) -> None:
     """Late enough that none has failed for good before the next fault."""
-    late = failing(count, work_ms=round(length * 1000))
-    drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000), *late])
+    some = failing(count, work_ms=round(length * 1000))
+    drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000), *some])
 
 
 @then(parse("within {deadline:Duration} the {count:Integer} that fail are in no state that BullMQ knows"))
