@@ -127,7 +127,7 @@ Feature: The queue is stuck
     Move the job to failed by BullMQ's own operation, with its reason, and restart the worker that holds it.
 
     Given jobs are submitted at 10 per second
-    When a job comes in that never ends, and 3 that fail every time, after 6 seconds each
+    When a job comes in that never ends, and 3 that fail every time, after 2 seconds each
     And that job is moved to "failed" as the runbook writes it
     Then within 60 seconds that job is in no state that BullMQ knows
     And the queue cannot be counted for 3 seconds

@@ -119,7 +119,12 @@ class RunningLab:
     def pid(self, program: str) -> int:
         return next(int(each["pid"]) for each in self.supervisor.processes() if each["name"] == program)
 
+    def statename(self, program: str) -> str:
+        return next(str(each["statename"]) for each in self.supervisor.processes() if each["name"] == program)
+
     def kill(self, program: str) -> None:
+        """SIGKILL, once it runs: what dies while it starts is started again by supervisor."""
+        self.eventually(f"{program} that runs", lambda: self.statename(program) == "RUNNING")
         os.kill(self.pid(program), signal.SIGKILL)
 
     # -- putting back --------------------------------------------------------------------------------------------------
@@ -157,11 +162,19 @@ class RunningLab:
         with self.redis(primary) as node:
             if node.info("replication").get("slave0", {}).get("state") != "online":
                 return False
-        sentinel_password = self.contract["redis"]["sentinel_password"]
-        for sentinel in self.contract["redis"]["sentinels"].values():
-            with ready.client(sentinel["port"], sentinel_password) as each:
-                masters: Any = each.sentinel_masters()
-                replicas: Any = each.sentinel_slaves(MASTER_NAME)
+        return self.settled()
+
+    def sentinels(self) -> list[Redis]:
+        """Each Sentinel itself, not by way of the proxy."""
+        redis = self.contract["redis"]
+        return [ready.client(each["port"], redis["sentinel_password"]) for each in redis["sentinels"].values()]
+
+    def settled(self) -> bool:
+        """Whether each Sentinel sees a primary and its replica, both up, and no failover."""
+        for sentinel in self.sentinels():
+            with sentinel:
+                masters: Any = sentinel.sentinel_masters()
+                replicas: Any = sentinel.sentinel_slaves(MASTER_NAME)
             if masters[MASTER_NAME]["flags"] != "master" or [r["flags"] for r in replicas] != ["slave"]:
                 return False
         return True

@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from redis.client import Redis
 
 from drillbook_lab.testing import RunningLab
+from drillbook_lab.topology import HOST, REDIS_NODES
 
 pytestmark = pytest.mark.lab
 
@@ -40,11 +43,14 @@ class Node:
         answer: dict[str, Any] = json.loads(said[said.index("{") :])
         return answer
 
-    def playbook(self, name: str) -> str:
+    def playbook(self, name: str, *options: str) -> str:
         """Whether a recovery, run on the lab's own inventory, `changed` something, did not, or `failed`."""
-        said = self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), str(ROOT / f"playbooks/{name}.yml"))
-        recap = re.search(r"ok=([1-9]\d*) +changed=(\d+) +unreachable=0 +failed=0 ", said)
-        return "failed" if recap is None else "changed" if int(recap[2]) else "unchanged"
+        playbook = str(ROOT / f"playbooks/{name}.yml")
+        said = self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), playbook, *options)
+        recaps = re.findall(r"ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ", said)
+        if not recaps or any(unreachable != "0" or failed != "0" for _, unreachable, failed in recaps):
+            return "failed"
+        return "changed" if any(changed != "0" for changed, _, _ in recaps) else "unchanged"
 
     def _run(self, command: str, *arguments: str) -> str:
         done = subprocess.run(
@@ -176,3 +182,77 @@ def test_a_service_that_does_not_run_with_its_settings_is_restarted_and_no_other
     assert lab.pid("api") != between
     lab.eventually("the API", lambda: lab.health()["status"] == "ok")
     assert node.playbook("recovery/redis/put_settings_right") == "unchanged"
+
+
+def addresses(lab: RunningLab, host: str = HOST) -> dict[str, str]:
+    return {name: f"{host}:{node['port']}" for name, node in lab.contract["redis"]["nodes"].items()}
+
+
+def test_a_sentinel_says_which_node_leads_whether_it_is_up_or_not(node: Node) -> None:
+    lab, leader = node.lab, node.lab.primary()
+    redis = lab.contract["redis"]
+    asked = {"port": redis["sentinels"]["sentinel-1"]["port"], "password": redis["sentinel_password"], "sentinel": True}
+    up = node.module("redis_status", **asked, nodes=addresses(lab))
+    assert (up["leader"], up["settled"], up["changed"]) == (leader, True, False)
+    assert up["watched"] == [addresses(lab)[leader]]
+    assert node.module("redis_status", **asked, nodes=addresses(lab, "localhost"))["leader"] == leader
+    nobody = node.module("redis_status", **asked, nodes={"redis-1": "127.0.0.1:1", "redis-2": "no-such-name.invalid:1"})
+    assert (nobody["leader"], nobody["settled"]) == ("", False)
+    for name in REDIS_NODES:
+        lab.supervisor.stop(name)
+    try:
+        lab.eventually("a primary that is down", lambda: not lab.settled())
+        down = node.module("redis_status", **asked, nodes=addresses(lab))
+        assert (down["leader"], down["settled"]) == (leader, False)
+    finally:
+        for name in REDIS_NODES:
+            lab.supervisor.start(name)
+
+
+def test_the_redis_node_that_led_last_is_started_first_and_leads_again(node: Node) -> None:
+    """Whichever it is; and no other is promoted, although Sentinel had counted it as down."""
+    lab = node.lab
+    for _ in REDIS_NODES:
+        lab.eventually("one primary with its replica", lab.settled, within_s=60)
+        leader = lab.primary()
+        (other,) = {*REDIS_NODES} - {leader}
+        for name in REDIS_NODES:
+            lab.kill(name)
+        lab.eventually("a primary that is down", lambda: not lab.settled())
+        assert node.playbook("recovery/redis/start") == "changed"
+        started = {name: psutil.Process(lab.pid(name)).create_time() for name in REDIS_NODES}
+        assert started[leader] < started[other]
+        lab.eventually("one primary with its replica", lab.settled, within_s=60)
+        assert lab.primary() == leader
+        assert node.playbook("recovery/redis/start") == "unchanged"
+        lab.kill(leader)
+        lab.eventually("another primary", partial(leads, lab, other), within_s=60)
+        lab.supervisor.start(leader)
+
+
+def leads(lab: RunningLab, name: str) -> bool:
+    return lab.primary() == name
+
+
+def test_no_other_redis_node_is_started_while_the_one_that_led_last_cannot_be(node: Node) -> None:
+    """It would be promoted without what the other alone has."""
+    lab, leader = node.lab, node.lab.primary()
+    (other,) = {*REDIS_NODES} - {leader}
+    folder = lab.lab.state / leader
+    for name in REDIS_NODES:
+        lab.supervisor.stop(name)
+    away = folder.rename(folder.with_name("away"))
+    try:
+        assert node.playbook("recovery/redis/start") == "failed"
+        assert lab.statename(other) == "STOPPED"
+    finally:
+        away.rename(folder)
+    assert node.playbook("recovery/redis/start") == "changed"
+    lab.eventually("one primary with its replica", lab.settled, within_s=60)
+    assert leads(lab, leader)
+
+
+def test_redis_is_not_started_when_sentinel_watches_other_nodes(node: Node) -> None:
+    before = [node.lab.pid(name) for name in REDIS_NODES]
+    assert node.playbook("recovery/redis/start", "-e", "drillbook_redis_address=127.0.0.1:1") == "failed"
+    assert [node.lab.pid(name) for name in REDIS_NODES] == before
