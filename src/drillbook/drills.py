@@ -32,6 +32,8 @@ import pytest
 from drillbook.children import Children, StoppedError
 from drillbook.clock import wall_now
 from drillbook.collection import IN_THIS_PROCESS, ScenarioItem
+from drillbook.control import STANDARD, ends_its_drill
+from drillbook.dataloss import ACCEPTS_DATA_LOSS
 from drillbook.drilltable import NOT_RUN, Scenario, TableRow, as_json, cells, longest_first, markdown, row_of
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills as earlier
@@ -95,13 +97,18 @@ def listed(features: Sequence[str]) -> Listing:
             item.scenario_name,
             item.tag_values("row"),
             _took_s(evidence, item.feature_path, item.scenario_name),
-            len(item.steps),
+            len(item.steps) * _runs_of_a_proof(item),
         )
         for item in kept.items
     )
     if not scenarios:
         raise DrillbookError("there is nothing to drill: no scenario has a fault and a recovery")
     return Listing(kept.config.rootpath, evidence, scenarios)
+
+
+def _runs_of_a_proof(item: ScenarioItem) -> int:
+    ends = ends_its_drill(bool(item.tag_values(ACCEPTS_DATA_LOSS)), item.phases)
+    return 1 + len(STANDARD) - ends
 
 
 def _took_s(evidence: Path, feature: str, scenario: str) -> float | None:

@@ -19,7 +19,10 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A drill that is to be proven, of so many steps; `took_s` its last drill took, None when it was never run here."""
+    """A drill that is to be proven; `took_s` its last drill took, None when it was never run here.
+
+    Its proof goes through so many `steps`: those of the scenario, once for the drill and once for each control.
+    """
 
     nodeid: str
     feature: str

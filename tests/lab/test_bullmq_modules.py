@@ -142,6 +142,16 @@ def test_jobs_in_a_key_of_no_meaning_come_back_and_none_is_lost(modules: Modules
     assert modules.run("bullmq_job", ids=[job])["jobs"] == []
 
 
+def test_a_worker_whose_job_hangs_ends_by_itself_when_it_is_told_to(modules: Modules) -> None:
+    job = modules.submit(hang_attempts=1000)
+    modules.held(job)
+    worker = modules.run("bullmq_job", state="failed", ids=[job], reason="the end of the test")["workers"][0]
+    before = modules.lab.lab.logs(worker).count("did not finish in time")
+    modules.lab.supervisor.stop(worker)
+    assert modules.lab.lab.logs(worker).count("did not finish in time") == before + 1
+    modules.lab.eventually("the job gone", lambda: modules.run("bullmq_job", state="absent", ids=[job])["changed"])
+
+
 def test_what_a_live_worker_holds_is_not_swept_away(modules: Modules) -> None:
     job = modules.submit(hang_attempts=1000)
     modules.held(job)

@@ -113,13 +113,13 @@ async def run(settings: Settings, name: str) -> None:
     journal.info("worker", "started", worker=name, handler=str(Path(settings.handler).resolve().parent.name))
     working = asyncio.create_task(_keep_running(worker, journal, name))
     await stop.wait()
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await worker.close()
-    except TimeoutError:
+    # no time-out that cancels: BullMQ's `close` catches that, and goes on waiting
+    closing = asyncio.create_task(worker.close())
+    if not (await asyncio.wait({closing}, timeout=CLOSE_S))[0]:
         journal.error("worker", "did not finish in time", worker=name)
         # BullMQ cannot end what it has begun: a job that hangs would hold this process until somebody kills it
         os._exit(1)
+    closing.result()
     working.cancel()
     await pool.close(timeout=0.5)
 
