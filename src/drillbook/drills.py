@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,8 +33,6 @@ import pytest
 from drillbook.children import Children, StoppedError
 from drillbook.clock import wall_now
 from drillbook.collection import IN_THIS_PROCESS, ScenarioItem
-from drillbook.control import STANDARD, ends_its_drill
-from drillbook.dataloss import ACCEPTS_DATA_LOSS
 from drillbook.drilltable import NOT_RUN, Scenario, TableRow, as_json, cells, longest_first, markdown, row_of
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills as earlier
@@ -83,13 +82,24 @@ def listed(features: Sequence[str]) -> Listing:
     kept, output = _Kept(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         status = pytest.main(
-            ["--collect-only", "-q", *IN_THIS_PROCESS, "-p", "no:cacheprovider", *(features or ["features"])],
+            [
+                "--collect-only",
+                "-q",
+                "--prove",
+                *IN_THIS_PROCESS,
+                "-p",
+                "no:cacheprovider",
+                *(features or ["features"]),
+            ],
             plugins=[kept],
         )
     if status != pytest.ExitCode.OK or kept.config is None:
         said = [line for line in output.getvalue().splitlines() if line.strip()]
         raise DrillbookError(f"there is nothing to drill:\n{chr(10).join(said[-20:])}")
     evidence = drill_session(kept.config).evidence_root
+    steps = Counter[str]()
+    for item in kept.items:
+        steps[item.drill_nodeid] += len(item.steps)
     scenarios = tuple(
         Scenario(
             item.drill_nodeid,
@@ -97,18 +107,14 @@ def listed(features: Sequence[str]) -> Listing:
             item.scenario_name,
             item.tag_values("row"),
             _took_s(evidence, item.feature_path, item.scenario_name),
-            len(item.steps) * _runs_of_a_proof(item),
+            steps[item.drill_nodeid],
         )
         for item in kept.items
+        if item.control is None
     )
     if not scenarios:
         raise DrillbookError("there is nothing to drill: no scenario has a fault and a recovery")
     return Listing(kept.config.rootpath, evidence, scenarios)
-
-
-def _runs_of_a_proof(item: ScenarioItem) -> int:
-    ends = ends_its_drill(bool(item.tag_values(ACCEPTS_DATA_LOSS)), item.phases)
-    return 1 + len(STANDARD) - ends
 
 
 def _took_s(evidence: Path, feature: str, scenario: str) -> float | None:
@@ -226,10 +232,10 @@ class _Fleet:
         all_runs = _runs(told)
         # of a status that no outcome is the reason for nobody knows to whom it belongs: it speaks against all of them
         explained = bool(all_runs) and worst([run.outcome for run, _ in all_runs]).exit_status == status
-        broken = None
+        broken, good = None, True
         for at, scenario in enumerate(scenarios):
             runs = [(run, folder) for run, folder in all_runs if run.scenario == scenario.nodeid]
-            self._keep(scenario, runs, log.name, 0 if explained else status, name)
+            good &= self._keep(scenario, runs, log.name, 0 if explained else status, name).good
             if any(run.outcome is Outcome.NOT_RESTORED for run, _ in runs):
                 broken = scenario
                 with self._lock:
@@ -240,11 +246,20 @@ class _Fleet:
             # a pytest that was killed has the negative number of its signal
             self.statuses.append(NOTHING_TOLD if not all_runs and status == 0 else abs(status))
         self._tell(f"{name}: {len(scenarios)} in {took_s:.0f} s, {log.name}")
+        if not good:
+            self._keep_logs(name, Path(env["DRILLBOOK_LAB_STATE"]))
         return broken
+
+    def _keep_logs(self, name: str, state: Path) -> None:
+        """What the lab's parts wrote goes with the lab, and is the only witness of what they did meanwhile."""
+        kept = self.listing.root / ".drillbook" / "logs" / name
+        if (state / "logs").is_dir():
+            shutil.copytree(state / "logs", kept, dirs_exist_ok=True)
+            self._tell(f"{name}: what its parts wrote is kept in {kept}")
 
     def _keep(
         self, scenario: Scenario, runs: Sequence[tuple[Run, str | None]], log: str, status: int, name: str
-    ) -> None:
+    ) -> TableRow:
         first, folder = runs[0] if runs else (None, None)
         record = _record(folder) if first is not None and not first.control else None
         row = row_of(scenario, [run for run, _ in runs], record, log, status)
@@ -253,6 +268,7 @@ class _Fleet:
         for run, _ in runs:
             self._tell(f"{run.outcome.value:<14}{scenario.name}{f' [{run.control}]' if run.control else ''} ({name})")
         self._tell(f"{'proven' if row.good else f'NOT PROVEN, {row.against}'}: {scenario.name}, {log}")
+        return row
 
     def _tell(self, line: str) -> None:
         with self._lock:

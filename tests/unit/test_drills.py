@@ -17,6 +17,7 @@ from drillbook.verdict import Outcome
 
 pytestmark = pytest.mark.unit
 
+ROOT = Path(__file__).parents[2]
 CONTROLS = ("", "no-fault", "no-recovery", "recovery-twice")
 Ends = Callable[[list[str]], tuple[int, list[dict[str, Any]]]]
 
@@ -55,6 +56,9 @@ class Pytests(Children):
             return 0
         scenarios = [each.removeprefix(f"{self._root}/") for each in command if each.startswith(f"{self._root}/f")]
         self.proved.append((more_env["DRILLBOOK_LAB_NAME"], scenarios))
+        wrote = Path(more_env["DRILLBOOK_LAB_STATE"]) / "logs/api.log"
+        wrote.parent.mkdir(parents=True, exist_ok=True)
+        wrote.write_text(" ".join(scenarios))
         status, runs = self._ends(scenarios)
         if runs:
             Path(told).write_text(json.dumps(runs))
@@ -129,6 +133,17 @@ def test_a_drill_that_is_not_proven_does_not_speak_against_its_neighbours(tmp_pa
 
     made, _ = fleet(tmp_path, 4, first_fails)
     assert [row.good for _, row in sorted(made.ended.items())] == [False, True, True, True]
+    (kept,) = (tmp_path / ".drillbook/logs").rglob("*.log")
+    assert (kept.name, kept.read_text()) == ("api.log", "f.feature::00 f.feature::01")
+
+
+def test_a_proof_is_as_long_as_the_drill_and_its_controls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where data is lost on purpose the recovery runs twice in a drill of its own, and not at the end of the first."""
+    monkeypatch.chdir(ROOT)
+    found = {each.name: each for each in drills.listed(["features/queue_backlog.feature"]).scenarios}
+    assert len(found) == (ROOT / "features/queue_backlog.feature").read_text().count("  Scenario: ")
+    assert found["No worker runs"].steps == 3 * 13
+    assert found["The whole database is flushed to clear the queue"].steps == 4 * 8
 
 
 def test_labs_are_busy_with_different_features_as_long_as_there_are_some(tmp_path: Path) -> None:
