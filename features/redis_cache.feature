@@ -53,7 +53,7 @@ Feature: The cache is wrong
     List them with SCAN and delete them with UNLINK, in portions.
 
     Given jobs are submitted at 10 per second
-    When the cache holds wrong values, and 800,000 further entries
+    When the cache holds wrong values, and 300,000 further entries
     Then within 20 seconds users are served wrong values
     When the recovery playbook "cache/as_written/keys_and_del" is run
     Then Redis served nobody for at least 20 ms while it carried out KEYS

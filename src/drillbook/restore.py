@@ -25,7 +25,7 @@ from drillbook.verdict import FindingKind
 from drillbook.watch import watch
 
 BASELINE_DEADLINE_S = 60.0
-LOSS_WINDOW_S = 10.0
+LOSS_WINDOW_S = 5.0
 """Seconds for which accepted loss has to be what it is: jobs that still wait in a queue look lost, too, and any number
 of them is reached for a moment while they are worked off.
 """
