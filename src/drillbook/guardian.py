@@ -121,7 +121,9 @@ def main(arguments: list[str]) -> int:
         drill = os.pidfd_open(asked.pid)
     except ProcessLookupError:
         return _put_back(asked)
-    os.write(1, READY)
+    with suppress(BrokenPipeError):
+        # nobody reads it where the drill has died meanwhile: all the more is to be put back
+        os.write(1, READY)
     if _said_bye(drill):
         return 0
     return _put_back(asked)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
+
+from drillbook import guardian
 
 from .conftest import DEADLINE_S, Mini, ended, guardians, killed_with_guardian, left_over, read_until, records, wait_for
 from .test_signals import STEPS
@@ -43,6 +46,31 @@ def test_a_killed_drill_is_put_back_by_its_guardian(mini: Mini, phase: str) -> N
     again = mini.pytest()
     assert again.status == 0, again.output
     assert "an earlier drill left" not in again.output
+
+
+def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same(mini: Mini) -> None:
+    mini.feature(*STEPS)
+    assert mini.pytest().status == 0
+    drill = subprocess.Popen([*mini.python, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [*mini.python, "-P", guardian.__file__, f"--root={mini.root}", f"--inventory={mini.root}/inventories"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        beside = subprocess.Popen(
+            [*command, "--environment=mini", "--owner=nobody", f"--pid={drill.pid}"],
+            stdin=subprocess.PIPE,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        os.close(writer)
+        drill.kill()
+    # not waited for: what is dead and still has its number is what a guardian finds that is as fast
+    _, said = beside.communicate(timeout=DEADLINE_S)
+    drill.communicate(timeout=DEADLINE_S)
+    assert f"the drill's process {drill.pid} died" in said
+    assert beside.returncode == 0, said
 
 
 def test_a_drill_whose_guardian_was_killed_too_is_put_back_by_the_next_run(mini: Mini) -> None:
