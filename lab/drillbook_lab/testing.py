@@ -117,10 +117,14 @@ class RunningLab:
         return Supervisor.from_conf(Path(self.contract["supervisor"]["conf"]))
 
     def pid(self, program: str) -> int:
-        return next(int(each["pid"]) for each in self.supervisor.processes() if each["name"] == program)
+        return int(self._process(program)["pid"])
 
     def statename(self, program: str) -> str:
-        return next(str(each["statename"]) for each in self.supervisor.processes() if each["name"] == program)
+        """What supervisor calls its state: RUNNING, STOPPED, ..."""
+        return str(self._process(program)["statename"])
+
+    def _process(self, program: str) -> dict[str, Any]:
+        return next(each for each in self.supervisor.processes() if each["name"] == program)
 
     def kill(self, program: str) -> None:
         """SIGKILL, once it runs: what dies while it starts is started again by supervisor."""

@@ -47,10 +47,11 @@ class Node:
         """Whether a recovery, run on the lab's own inventory, `changed` something, did not, or `failed`."""
         playbook = str(ROOT / f"playbooks/{name}.yml")
         said = self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), playbook, *options)
-        recaps = re.findall(r"ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ", said)
-        if not recaps or any(unreachable != "0" or failed != "0" for _, unreachable, failed in recaps):
+        recaps = re.findall(r"ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ", said)
+        ok, changed, unreachable, failed = (sum(map(int, each)) for each in zip(*recaps, strict=True))
+        if not ok or unreachable or failed:
             return "failed"
-        return "changed" if any(changed != "0" for changed, _, _ in recaps) else "unchanged"
+        return "changed" if changed else "unchanged"
 
     def _run(self, command: str, *arguments: str) -> str:
         done = subprocess.run(
