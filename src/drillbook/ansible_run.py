@@ -53,6 +53,8 @@ _PLAYS, _WORDS = "/ansible-playbook", 5
 is no child of ours, and an orphan is nobody's.
 """
 _JOBS = "async_wrapper"
+_MODULES = "/AnsiballZ_"
+"""A module that a warm server runs is no child of its play either; it is the first process of its session."""
 OWNER = "DRILLBOOK_OWNER"
 """Names the process that runs a play, so that whoever finds that process dead can end the play."""
 _NEEDED_BY_RUNNER = (
@@ -286,8 +288,8 @@ class ProcessTree:
     first.
 
     Part of a run are: ansible-playbook, its descendants, whatever shares a session with one of them (core gives each
-    worker one), and Ansible's own background jobs (`async`). A service that a finished task has started is not: it
-    belongs to the system.
+    worker one), modules on a warm server, and Ansible's own background jobs (`async`). A service that a finished task
+    has started is not: it belongs to the system.
     """
 
     def __init__(self, artifact_dir: str) -> None:
@@ -349,7 +351,8 @@ class ProcessTree:
                     continue
                 words = process.cmdline()
                 play = process.ppid() == here or any(word.endswith(_PLAYS) for word in words[:_WORDS])
-                if (play or any(_JOBS in word for word in words)) and self._is_marked(process):
+                module = seen[process][1] == process.pid and any(_MODULES in word for word in words[:_WORDS])
+                if (play or module or any(_JOBS in word for word in words)) and self._is_marked(process):
                     self._known.add(process)
                     plays |= {process} if play else set()
         pids = {process.pid for process in self._known}  # workers are forks of their play, with its command line

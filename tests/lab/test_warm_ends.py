@@ -99,6 +99,13 @@ class Repository:
         assert self.warm.server is not None
         return psutil.Process(self.warm.server)
 
+    @property
+    def modules(self) -> psutil.Process:
+        """The server that becomes the modules of the plays."""
+        found: psutil.Process
+        (found,) = [each for each in self.server.children() if "drillbook-warm-modules" in each.cmdline()]
+        return found
+
     def run(self, cancel: threading.Event | None = None) -> Ended:
         return run_ansible(
             self.root / "play.yml",
@@ -115,6 +122,7 @@ class Repository:
         wait_for(lambda: len(sleeping(self.hang)) >= 2 * hosts, "the play hangs")
         seen = set(self.server.children(recursive=True)) | set(sleeping(self.hang))
         seen |= {each for each in psutil.Process().children() if each != self.server}
+        seen.discard(self.modules)
         assert len(seen) > 4 * hosts
         return sorted(seen, key=lambda process: int(process.pid))
 
@@ -173,15 +181,20 @@ def test_a_run_that_is_ended_before_its_play_has_begun(repository: Repository) -
     assert [each for each in psutil.Process().children() if each != repository.server] == []
     repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
     assert repository.run().status == "successful"
-    assert [each for each in repository.server.children() if "drillbook-warm-ansible" not in each.cmdline()] == []
+    others = [each for each in repository.server.children() if each != repository.modules]
+    assert [each for each in others if "drillbook-warm-ansible" not in each.cmdline()] == []
 
 
 def test_a_fork_that_is_killed_while_it_waits_costs_no_run(repository: Repository) -> None:
     repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
     assert repository.run().status == "successful"
-    wait_for(repository.server.children, "a fork waits")
-    for waiting in repository.server.children():
-        waiting.kill()
+
+    def waiting() -> list[psutil.Process]:
+        return [each for each in repository.server.children() if each != repository.modules]
+
+    wait_for(waiting, "a fork waits")
+    for each in waiting():
+        each.kill()
     assert repository.run().status == "successful"
     assert repository.said == []
 
@@ -248,7 +261,7 @@ def test_the_run_ends_when_its_shim_is_killed(repository: Repository) -> None:
 
 def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository: Repository) -> None:
     thread, ended = repository.under_way()
-    seen = repository.hanging()
+    seen = [*repository.hanging(), repository.modules]
     repository.server.kill()
     thread.join()
     assert (ended[0].status, ended[0].rc) == ("failed", 254)
@@ -258,9 +271,19 @@ def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository:
     assert repository.said == ["playbooks start a cold Ansible: the warm server has ended"]
 
 
+def test_modules_are_cold_when_their_server_was_killed(repository: Repository) -> None:
+    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.command: echo done\n")
+    ran = repository.warm.folder / "modules/ran"
+    assert repository.run().status == "successful"
+    assert len(ran.read_text().splitlines()) == 1
+    repository.modules.kill()
+    assert repository.run().status == "successful"
+    assert len(ran.read_text().splitlines()) == 1
+
+
 def test_closing_ends_what_still_runs(repository: Repository) -> None:
     thread, ended = repository.under_way()
-    seen = [*repository.hanging(), repository.server]
+    seen = [*repository.hanging(), repository.server, repository.modules]
     repository.warm.close()
     thread.join()
     repository.assert_that_only_the_service_is_left(seen)

@@ -15,6 +15,7 @@ import sysconfig
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -326,3 +327,57 @@ def test_two_modules_of_one_name_are_two(repository: Repository) -> None:
     (folder / "library/our_module.py").write_text(module.replace("said=shouted(", "said='elsewhere: ' + shouted("))
     for name, said in (("ours", "it said A WORD"), ("elsewhere/ours", "it said elsewhere: A WORD")) * 2:
         assert said in "\n".join(lines(repository.run(name, warm=True)))
+
+
+def warm_modules(repository: Repository) -> int:
+    return len((repository.warm.folder / "modules/ran").read_text().splitlines())
+
+
+def test_modules_on_this_machine_run_in_forks_of_one_python(repository: Repository) -> None:
+    (repository.root / "playbooks/ours.yml").write_text(OURS)
+    repository.run("ours", warm=True)
+    before = warm_modules(repository)
+    repository.run("ours", warm=True)
+    assert warm_modules(repository) == before + 1
+
+
+WHOSE = """
+- hosts: web-1
+  gather_facts: false
+  tasks:
+    - {name: Whose, whose: {}, register: answer}
+    - {name: It is told, ansible.builtin.debug: {msg: "errors are {{ answer.errors }}, the rest is {{ answer.other }}"}}
+"""
+WHOSE_MODULE = """
+from ansible.module_utils import errors
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.whose import OTHER
+
+AnsibleModule({}).exit_json(errors=getattr(errors, "WHOSE", "Ansible's"), other=OTHER)
+"""
+
+
+def test_a_module_finds_what_its_own_payload_holds(repository: Repository) -> None:
+    """What modules share was imported from the payload of another one, which held Ansible's own `errors`."""
+    playbooks = repository.root / "playbooks"
+    (playbooks / "ours.yml").write_text(OURS)
+    repository.run("ours", warm=True)
+    (playbooks / "whose.yml").write_text(WHOSE)
+    (playbooks / "library/whose.py").write_text(f"#!/usr/bin/python{WHOSE_MODULE}")
+    (playbooks / "module_utils/whose.py").write_text("OTHER = 'of the repository'\n")
+    own = playbooks / "module_utils/errors.py"
+    found = find_spec("ansible.module_utils.errors")
+    assert found is not None
+    assert found.origin is not None
+    of_ansible = Path(found.origin).read_text()
+    try:
+        for whose, said in (("", "Ansible's"), ("\nWHOSE = 'ours'\n", "ours"), ("\nWHOSE = 'new'\n", "new")):
+            if whose:
+                own.write_text(of_ansible + whose)
+            before = warm_modules(repository)
+            warm, cold = repository.both("whose")
+            assert warm_modules(repository) == before + 1
+            assert f"errors are {said}, the rest is of the repository" in "\n".join(lines(warm))
+            assert lines(warm) == lines(cold)
+    finally:
+        own.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ says so once.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -68,21 +69,28 @@ class Warm:
             "RUNNER_ONLY_FAILED_EVENTS": "False",
         }
         lifeline, self._lifeline = os.pipe()
-        with socket.socket(socket.AF_UNIX) as listener, (self.folder / "log").open("wb") as log:
+        python = _interpreter(program)
+        modules = self.folder / "modules"
+        modules.mkdir(mode=0o700)
+        with (
+            _listening(self._socket) as listener,
+            _listening(modules / "socket") as of_modules,
+            (self.folder / "log").open("wb") as log,
+        ):
+            through = [python, "-IS", str(_SHIM), str(modules / "socket"), python]
+            (modules / "python").write_text(f'#!/bin/sh\nexec {shlex.join(through)} "$@"\n', encoding="utf-8")
+            (modules / "python").chmod(0o700)
+            files = [listener.fileno(), of_modules.fileno(), lifeline]
+            command = [python, "-P", "-m", "drillbook.warm.server"]
             try:
-                # Bound here, so that a run which comes before the server is ready waits, and is not refused.
-                listener.bind(str(self._socket))
-                self._socket.chmod(0o600)
-                listener.listen(16)
-                command = [_interpreter(program), "-P", "-m", "drillbook.warm.server"]
                 self._server = subprocess.Popen(
-                    [*command, *map(str, (listener.fileno(), lifeline, os.getpid(), program, self.folder)), *padding],
+                    [*command, *map(str, (*files, os.getpid(), program, self.folder)), *padding],
                     cwd=root,
                     env=variables,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=(listener.fileno(), lifeline),
+                    pass_fds=files,
                     start_new_session=True,
                 )
             finally:
@@ -146,6 +154,15 @@ class Warm:
                 self._server.kill()
                 self._server.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _listening(path: Path) -> socket.socket:
+    """Bound before there is a server, so that a run which comes before it is ready waits, and is not refused."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(16)
+    return listener
 
 
 def _callbacks() -> str:

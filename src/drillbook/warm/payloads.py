@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-call,no-untyped-def,import-untyped"
 # (ansible-core is not typed)
-"""What Ansible packs of a module is packed once a session, and not once a play.
+"""What Ansible packs of a module is packed once a session, and not once a play; and who runs it on this machine.
 
 The rule of `drillbook.warm.prepared`: a kept payload is used where a cold run would pack the same. So it is kept under
 its module's path and source, and under the state of every folder of `module_utils` outside of Ansible. A module that
@@ -12,7 +12,9 @@ Measured on 2 slow cores: packing takes 0.12 s of a CPU for each module of a pla
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,24 @@ def keep_payloads(folder: Path) -> None:
             constants.set_constant("DEFAULT_LOCAL_TMP", own)
 
     module_common._find_module_utils = pack_or_take
+
+
+def run_modules_with(python: Path) -> None:
+    """Let `python` run what the Python of this process would run, on this machine and as this user. To be called once,
+    before the first fork.
+    """
+    from ansible.plugins.action import ActionBase
+
+    configure: Callable[..., Any] = ActionBase._configure_module
+
+    def configure_for_python(self: Any, *arguments: Any, **named: Any) -> Any:
+        packed, path = configure(self, *arguments, **named)
+        here = self._connection.transport == "local" and self._connection.become is None
+        if here and packed.module_style == "new" and packed.shebang == f"#!{sys.executable}":
+            packed = replace(packed, shebang=f"#!{python}")
+        return packed, path
+
+    ActionBase._configure_module = configure_for_python
 
 
 def _state(module_path: str, source: bytes) -> str | None:

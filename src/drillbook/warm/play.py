@@ -18,10 +18,11 @@ import sys
 import termios
 import threading
 import traceback
+from collections.abc import Callable
 from typing import NoReturn
 
 from drillbook.warm.procinfo import Memory
-from drillbook.warm.request import Request
+from drillbook.warm.request import Configuration, Request
 
 NOT_WARM = 70
 """The exit status of a play that never began (EX_SOFTWARE)."""
@@ -53,13 +54,38 @@ def take_over(request: Request, fds: list[int], memory: Memory) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def run() -> NoReturn:
-    """ansible-playbook, with the arguments in sys.argv; ends the process as the program would."""
-    status = NOT_WARM
-    try:
+class Plays:
+    """What a play is of this process."""
+
+    name = "drillbook-warm-ansible"
+    ahead = True
+    """Whether a fork waits for the next run, and has pages of its own by then: a play writes to 4000 of them."""
+    ends_with_shim = False
+    """Whether it is killed when its shim is; a play is needed alive, to find what belongs to it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def why_cold(self, request: Request) -> str:
+        """Why a run cannot be a fork of this process; empty when it can."""
+        return self._configuration.differs(Configuration.of(request.environment, request.directory))
+
+    def begin(self) -> None:
+        """In a fork that has taken over what is the run's."""
         _renew()
+
+    def run(self) -> None:
+        """ansible-playbook, with the arguments in sys.argv."""
         from ansible.cli.playbook import main
 
+        main()
+
+
+def as_program(begin: Callable[[], None], main: Callable[[], None]) -> NoReturn:
+    """Run it, and end the process as the program would."""
+    status = NOT_WARM
+    try:
+        begin()
         status = 0
         main()
     except SystemExit as error:

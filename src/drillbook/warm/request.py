@@ -13,6 +13,7 @@ MARK = b"AWX_ISOLATED_DATA_DIR"
 READ_LATER = frozenset({MARK, b"ANSIBLE_SSH_CONTROL_PATH_DIR"})
 """Variables that are read while a play runs. With the prefix DRILLBOOK_ there are only the caller's, for playbooks."""
 _OURS = b"DRILLBOOK_"
+_OF_PYTHON = (b"PYTHON", b"LC_", b"LANG", b"TZ", b"HOME", b"LD_", b"GLIBC_", b"MALLOC_", b"OPENSSL_", b"SSL_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,8 @@ class Configuration:
         if self.directory != other.directory:
             return "the working directory differs"
         return "ansible.cfg has changed" if self.ansible_cfg != other.ansible_cfg else ""
+
+
+def of_python(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The variables that a Python, and the libraries below it, may read before they run the first line of a script."""
+    return {name: value for name, value in environment.items() if name.startswith(_OF_PYTHON)}

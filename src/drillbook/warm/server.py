@@ -1,10 +1,13 @@
 """The warm server: imports Ansible once, forks one play per run, and ends with pytest, whatever ends pytest.
 
-    python -P -m drillbook.warm.server LISTENER LIFELINE PYTEST PROGRAM FOLDER PADDING
+    python -P -m drillbook.warm.server LISTENER MODULES LIFELINE PYTEST PROGRAM FOLDER PADDING
 
-LISTENER and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. The rule: no play outlives pytest.
-The end of pytest is seen through a pidfd, that of its session through the lifeline; either ends the running plays with
-all their processes (SIGTERM, then SIGKILL), and then the server.
+LISTENER, MODULES and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. The rule: no play
+outlives pytest. The end of pytest is seen through a pidfd, that of its session through the lifeline; either ends the
+running plays with all their processes (SIGTERM, then SIGKILL), and then the server.
+
+Before it imports Ansible it forks a second server, which listens at MODULES and becomes the modules that the plays run
+on this machine (`drillbook.warm.module`): what runs a module may not be a process that runs plays.
 
 One thread: a fork of several would inherit locks that nobody unlocks.
 """
@@ -21,18 +24,35 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from drillbook.warm import play
+from drillbook.warm.module import Modules
 from drillbook.warm.procinfo import Memory, own_environment
 from drillbook.warm.request import Configuration, Request
 
 GRACE_S = 1.0
 """Seconds that a play has after SIGTERM when pytest has ended; Ansible needs 0.02 to 0.2."""
 _GIVE_UP_S = 15.0
+MODULES, PYTHON = "modules", "python"
+"""The folder of the server of modules, below that of the session, and what runs a module through it."""
 _UID = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+class Kind(Protocol):
+    """What the forks of a server become: `play.Plays` or `module.Modules`."""
+
+    name: str
+    ahead: bool
+    ends_with_shim: bool
+
+    def why_cold(self, request: Request, /) -> str: ...
+    def begin(self) -> None: ...
+    def run(self) -> None: ...
 
 
 class Run:
@@ -54,13 +74,15 @@ class Run:
 
 class Server:
     def __init__(
-        self, listener: socket.socket, lifeline: int, pytest: int, configuration: Configuration, ran: Path
+        self, kind: Kind, memory: Memory, listener: socket.socket, *, lifeline: int, owner: int, ran: Path
     ) -> None:
-        """`ran` is where the marks of the runs are kept that a fork has taken: the client reads them."""
+        """It ends with the process `owner`. `ran` is where the marks of the runs are kept that a fork has taken: the
+        client reads them.
+        """
+        self.kind = kind
         self.listener = listener
         self.ran = ran
-        self.configuration = configuration
-        self.memory = Memory()
+        self.memory = memory
         self.runs: dict[int, Run] = {}  # by the connection
         self.spare: tuple[int, socket.socket] | None = None
         self.enders: set[int] = set()
@@ -70,7 +92,7 @@ class Server:
         signals, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         os.set_blocking(signals, False)
-        self.own = [lifeline, signals, wakeup, os.pidfd_open(pytest)]
+        self.own = [lifeline, signals, wakeup, os.pidfd_open(owner)]
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._told_to_end)
@@ -81,21 +103,20 @@ class Server:
         self._watch(listener, self._accept)
 
     def serve(self) -> None:
-        """Until pytest, or its session, has ended, and no play is left."""
+        """Until the owner, or the session, has ended, and no run is left."""
         give_up = None
-        self.spare = self._fork()
         while not (self.over and not self.runs and not self.enders):
             if self.over and give_up is None:
                 give_up = time.monotonic() + _GIVE_UP_S
             if give_up is not None and time.monotonic() > give_up:
                 return
+            if self.kind.ahead and self.spare is None and not self.runs and not self.over:
+                self.spare = self._fork()  # not while a play runs, which it would slow
             for key, _events in self.selector.select(None if give_up is None else 0.1):
                 key.data()
             if self.told:
                 self._stop()
             self._bury()
-            if self.spare is None and not self.runs and not self.over:
-                self.spare = self._fork()  # not while a play runs, which it would slow
 
     def _told_to_end(self, *_signal: object) -> None:
         self.told = True  # the wake-up pipe ends the wait; nothing is done in the middle of something else
@@ -137,7 +158,7 @@ class Server:
             connection.close()
             return
         run = Run(connection, fds, body, request)
-        why = self.configuration.differs(Configuration.of(request.environment, request.directory))
+        why = self.kind.why_cold(request)
         if not why and not self.memory.holds(request.environment):
             why = "the environment is too large"
         self.runs[connection.fileno()] = run
@@ -164,6 +185,9 @@ class Server:
             self.selector.unregister(run.connection)
             if run.pid is None:
                 self._close(run, watched=False)
+            elif self.kind.ends_with_shim:
+                with suppress(ProcessLookupError):
+                    os.killpg(run.pid, signal.SIGKILL)
             # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
 
     def _hand_over(self, run: Run) -> int | None:
@@ -189,13 +213,14 @@ class Server:
             try:
                 line.close()
                 self._close_all()
-                _touch()
+                if self.kind.ahead:
+                    _touch()
                 with other:
                     body, fds = _receive(other)
                     play.take_over(Request.read(body), fds, self.memory)
                     other.sendall(b"1")
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-                play.run()
+                play.as_program(self.kind.begin, self.kind.run)
             finally:
                 os._exit(play.NOT_WARM)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -309,21 +334,41 @@ def _say(connection: socket.socket, text: str) -> None:
 
 
 def main() -> None:
-    listener, lifeline, pytest = (int(word) for word in sys.argv[1:4])
-    program, folder = sys.argv[4:6]
+    plays, modules, lifeline, pytest = (int(word) for word in sys.argv[1:5])
+    program, named = sys.argv[5:7]
+    folder = Path(named)
     environment = own_environment()
     os.environ.clear()
     os.environb.update(environment)
     memory = Memory()
-    memory.name([os.fsencode(sys.executable), b"drillbook-warm-ansible"])
-    configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
     sys.argv = [program]
+
+    def serve(kind: Kind, listener: int, *, owner: int, ran: Path) -> Server:
+        memory.name([os.fsencode(sys.executable), kind.name.encode()])
+        return Server(kind, memory, socket.socket(fileno=listener), lifeline=lifeline, owner=owner, ran=ran)
+
+    second = os.fork()
+    if second == 0:
+        with suppress(BaseException):
+            os.close(plays)
+            with (folder / MODULES / "log").open("wb") as log:
+                os.dup2(log.fileno(), 2)  # what stands in the other log speaks against all warm plays
+            try:
+                kind = Modules(environment, folder / MODULES)
+                serve(kind, modules, owner=os.getppid(), ran=folder / MODULES / "ran").serve()
+            except BaseException:
+                traceback.print_exc()
+                raise
+        os._exit(0)
+    os.close(modules)
     sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
+    configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
     try:
         with suppress(ProcessLookupError):  # pytest has ended already
-            server = Server(socket.socket(fileno=listener), lifeline, pytest, configuration, Path(folder) / "ran")
+            server = serve(play.Plays(configuration), plays, owner=pytest, ran=folder / "ran")
+            server.enders.add(second)
             if os.getppid() == pytest:
-                _serve(server, Path(folder))
+                _serve(server, folder)
     finally:
         if os.getppid() != pytest:  # else the client reads the log, and removes the folder
             shutil.rmtree(folder, ignore_errors=True)
@@ -335,11 +380,12 @@ def _serve(server: Server, folder: Path) -> None:
 
     if os.fstat(2).st_size:
         return  # it warned while it was imported, and would have to do so in each run: the client reads it
-    from drillbook.warm.payloads import keep_payloads
+    from drillbook.warm.payloads import keep_payloads, run_modules_with
     from drillbook.warm.prepared import prepare
 
     kept = prepare()
     keep_payloads(folder / "payloads")
+    run_modules_with(folder / MODULES / PYTHON)
     gc.collect()
     gc.freeze()
     gc.enable()
