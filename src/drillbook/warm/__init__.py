@@ -6,7 +6,10 @@ what it was for the server, else the shim becomes the real ansible-playbook.
     pytest ── Warm (client) ─────────── starts, ends, and is told why a run was cold
       │                                              │
       └─ ansible-runner ── shim ── its terminal ──> server ── fork ──> play (play.py)
-                             ^ exit status ───────────┘
+                             ^ exit status ───────────┤                  │
+                                                      │                 shim, for each module on this machine
+                                                      │                  │
+                                                     server of modules ── fork ──> module (module.py)
 
 Only for Linux: the server sees pytest end through a pidfd, and what processes are through /proc.
 """

@@ -23,6 +23,7 @@ from pathlib import Path
 from drillbook.ansible_env import environment
 from drillbook.errors import DrillbookError
 from drillbook.warm import procinfo
+from drillbook.warm.request import MODULES, PYTHON
 
 TESTED = ("2.19",)
 """Versions of ansible-core: the Python of any is its own business, and a warm play depends on it."""
@@ -70,7 +71,7 @@ class Warm:
         }
         lifeline, self._lifeline = os.pipe()
         python = _interpreter(program)
-        modules = self.folder / "modules"
+        modules = self.folder / MODULES
         modules.mkdir(mode=0o700)
         with (
             _listening(self._socket) as listener,
@@ -78,8 +79,8 @@ class Warm:
             (self.folder / "log").open("wb") as log,
         ):
             through = [python, "-IS", str(_SHIM), str(modules / "socket"), python]
-            (modules / "python").write_text(f'#!/bin/sh\nexec {shlex.join(through)} "$@"\n', encoding="utf-8")
-            (modules / "python").chmod(0o700)
+            (modules / PYTHON).write_text(f'#!/bin/sh\nexec {shlex.join(through)} "$@"\n', encoding="utf-8")
+            (modules / PYTHON).chmod(0o700)
             files = [listener.fileno(), of_modules.fileno(), lifeline]
             command = [python, "-P", "-m", "drillbook.warm.server"]
             try:

@@ -33,13 +33,11 @@ from typing import Protocol
 from drillbook.warm import play
 from drillbook.warm.module import Modules
 from drillbook.warm.procinfo import Memory, own_environment
-from drillbook.warm.request import Configuration, Request
+from drillbook.warm.request import MODULES, PYTHON, Configuration, Request
 
 GRACE_S = 1.0
 """Seconds that a play has after SIGTERM when pytest has ended; Ansible needs 0.02 to 0.2."""
 _GIVE_UP_S = 15.0
-MODULES, PYTHON = "modules", "python"
-"""The folder of the server of modules, below that of the session, and what runs a module through it."""
 _UID = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
