@@ -74,7 +74,7 @@ def warm(runs: int) -> Table:
             cells += [f"{cold:.2f}", f"{hot:.3f}", f"{cold / hot:.1f}"]
         table.rows.append(cells)
     table.notes.append(
-        "Through ansible-runner, both. A command is a module: cold it starts a Python of its own, warm it is a fork of one. "
+        "Through ansible-runner, both. A command is a module: cold it starts a Python, warm it is a fork of one. "
         f"The server's start with a first play took {first:.2f} s, once for a session and beside its collection."
     )
     return table
