@@ -36,7 +36,6 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.redis_node import ARGUMENTS, node
 
-
 # what Sentinel says of a primary that it does not trust at the moment
 UNSETTLED = {"s_down", "o_down", "failover_in_progress", "disconnected"}
 
