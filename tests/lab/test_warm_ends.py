@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from drillbook.ansible_run import Ended, is_alive, run_ansible
-from drillbook.warm.client import Warm
+from drillbook.warm.client import _SHIM, Warm
 
 pytestmark = pytest.mark.lab
 
@@ -269,6 +269,23 @@ def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository:
     repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
     assert [repository.run().status, repository.run().status] == ["successful", "successful"]
     assert repository.said == ["playbooks start a cold Ansible: the warm server has ended"]
+
+
+def test_a_module_ends_with_its_shim(repository: Repository) -> None:
+    """As it would if the Python that was started for it were killed."""
+    thread, ended = repository.under_way()
+    seen = repository.hanging()
+    of_modules = [
+        each
+        for each in repository.server.children(recursive=True)
+        if each.cmdline()[-1].rpartition("/")[2].startswith("AnsiballZ_") and str(_SHIM) in each.cmdline()
+    ]
+    assert len(of_modules) == 2
+    for each in of_modules:
+        each.kill()
+    thread.join()
+    assert (ended[0].status, ended[0].rc) == ("failed", 2)
+    repository.assert_that_only_the_service_is_left(seen)
 
 
 def test_modules_are_cold_when_their_server_was_killed(repository: Repository) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from drillbook.ansible_env import environment
 from drillbook.warm.client import why_not
+from drillbook.warm.module import Modules
 from drillbook.warm.procinfo import Memory, room
 from drillbook.warm.request import Configuration, Request
 
@@ -106,6 +107,35 @@ def test_an_ansible_cfg_that_has_changed_makes_a_run_cold(tmp_path: Path) -> Non
 )
 def test_warm_is_what_was_tested(version: str, platform: str, why: str) -> None:
     assert why_not(version, platform) == why
+
+
+MODULE = (b"python", b"/nowhere/AnsiballZ_ping.py")
+OF_A_RUN = b"AWX_ISOLATED_DATA_DIR=/a"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "why"),
+    [
+        (MODULE, (b"HOME=/root",), "it belongs to no run"),
+        ((b"python",), (OF_A_RUN, b"HOME=/root"), "it is no module in a file of its own"),
+        ((b"python", b"/async_wrapper.py", b"j1"), (OF_A_RUN, b"HOME=/root"), "it is no module in a file of its own"),
+        (MODULE, (OF_A_RUN,), "the environment differs in what Python reads when it starts"),
+        (MODULE, (OF_A_RUN, b"HOME=/root", b"PYTHONPATH=/a"), "the environment differs in what Python reads"),
+        (MODULE, (OF_A_RUN, b"HOME=/root", b"OTHER=1"), "it cannot be read (No such file or directory)"),
+    ],
+)
+def test_which_modules_are_cold(
+    tmp_path: Path, arguments: tuple[bytes, ...], variables: tuple[bytes, ...], why: str
+) -> None:
+    modules = Modules({b"HOME": b"/root", b"PATH": b"/bin"}, tmp_path)
+    assert modules.why_cold(Request.read(frame(*variables, arguments=arguments))).startswith(why)
+
+
+def test_a_script_with_its_payload_elsewhere_is_cold(tmp_path: Path) -> None:
+    script = tmp_path / "AnsiballZ_ping.py"
+    script.write_text("ZIPDATA = 'AAAA'\n")
+    request = Request.read(frame(OF_A_RUN, arguments=(b"python", os.fsencode(script))))
+    assert Modules({}, tmp_path).why_cold(request) == "its payload is not where this version of Ansible puts it"
 
 
 SHOWS = """

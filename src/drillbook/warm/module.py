@@ -13,6 +13,7 @@ for redis.
 from __future__ import annotations
 
 import base64
+import os
 import re
 import runpy
 import sys
@@ -25,7 +26,8 @@ from zipfile import ZipFile
 
 from drillbook.warm.request import Request, of_python
 
-_LOADER = "ansible.module_utils._internal._ansiballz._loader"
+_PACKAGE = "ansible.module_utils._internal._ansiballz"
+_LOADER = f"{_PACKAGE}._loader"
 """What the script that carries a module imports from the payload, to run it."""
 _PAYLOAD = re.compile(rb"^zip_data='([A-Za-z0-9+/=]+)',$", re.MULTILINE)
 _LIBRARIES = ("redis", "ssl", "urllib.request")
@@ -49,14 +51,18 @@ class Modules:
         """Why a module cannot be a fork of this process; empty when it can. Imports what is shared, the first time."""
         if not request.mark:
             return "it belongs to no run"
-        if len(request.arguments) != 2 or not Path(request.arguments[1].decode()).name.startswith("AnsiballZ_"):
+        script = Path(os.fsdecode(request.arguments[-1]))
+        if len(request.arguments) != 2 or not script.name.startswith("AnsiballZ_"):
             return "it is no module in a file of its own"
         if of_python(request.environment) != self._python:
             return "the environment differs in what Python reads when it starts"
-        return "" if self._shared else self._import_shared(Path(request.arguments[1].decode()))
+        return "" if self._shared else self._import_shared(script)
 
     def _import_shared(self, script: Path) -> str:
-        carried = _PAYLOAD.search(script.read_bytes())
+        try:
+            carried = _PAYLOAD.search(script.read_bytes())
+        except OSError as error:  # its run may have been ended meanwhile
+            return f"it cannot be read ({error.strerror})"
         if carried is None:
             return "its payload is not where this version of Ansible puts it"
         self._first.write_bytes(base64.b64decode(carried[1]))
@@ -79,8 +85,7 @@ class Modules:
 
     def begin(self) -> None:
         """In a fork that has taken over what is the module's: let it find what is shared."""
-        package = import_module(_LOADER.rpartition(".")[0])
-        vars(package)["_loader"] = SimpleNamespace(run_module=self._run_module)
+        vars(import_module(_PACKAGE))["_loader"] = SimpleNamespace(run_module=self._run_module)
         sys.argv = sys.argv[1:]
 
     def run(self) -> None:
@@ -99,7 +104,7 @@ class Modules:
             for name in _of_ansible():
                 del sys.modules[name]
         loader = import_module(_LOADER)
-        vars(import_module(_LOADER.rpartition(".")[0]))["_loader"] = loader
+        vars(import_module(_PACKAGE))["_loader"] = loader
         loader.run_module(modlib_path=modlib_path, **rest)
 
 

@@ -28,7 +28,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from drillbook.warm import play
 from drillbook.warm.module import Modules
@@ -71,16 +71,15 @@ class Run:
 
 
 class Server:
-    def __init__(
-        self, kind: Kind, memory: Memory, listener: socket.socket, *, lifeline: int, owner: int, ran: Path
-    ) -> None:
+    def __init__(self, kind: Kind, listener: socket.socket, *, lifeline: int, owner: int, ran: Path) -> None:
         """It ends with the process `owner`. `ran` is where the marks of the runs are kept that a fork has taken: the
         client reads them.
         """
         self.kind = kind
         self.listener = listener
         self.ran = ran
-        self.memory = memory
+        self.memory = Memory()
+        self.memory.name([os.fsencode(sys.executable), kind.name.encode()])
         self.runs: dict[int, Run] = {}  # by the connection
         self.spare: tuple[int, socket.socket] | None = None
         self.enders: set[int] = set()
@@ -338,38 +337,38 @@ def main() -> None:
     environment = own_environment()
     os.environ.clear()
     os.environb.update(environment)
-    memory = Memory()
     sys.argv = [program]
-
-    def serve(kind: Kind, listener: int, *, owner: int, ran: Path) -> Server:
-        memory.name([os.fsencode(sys.executable), kind.name.encode()])
-        return Server(kind, memory, socket.socket(fileno=listener), lifeline=lifeline, owner=owner, ran=ran)
-
     second = os.fork()
     if second == 0:
-        with suppress(BaseException):
-            os.close(plays)
-            with (folder / MODULES / "log").open("wb") as log:
-                os.dup2(log.fileno(), 2)  # what stands in the other log speaks against all warm plays
-            try:
-                kind = Modules(environment, folder / MODULES)
-                serve(kind, modules, owner=os.getppid(), ran=folder / MODULES / "ran").serve()
-            except BaseException:
-                traceback.print_exc()
-                raise
-        os._exit(0)
+        os.close(plays)
+        _serve_modules(
+            Modules(environment, folder / MODULES), socket.socket(fileno=modules), lifeline, folder / MODULES
+        )
     os.close(modules)
     sys.path.insert(0, str(Path(program).parent))  # as for a script: -P has left it out
-    configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109
+    configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109 - bytes, which is what a shim sends
     try:
         with suppress(ProcessLookupError):  # pytest has ended already
-            server = serve(play.Plays(configuration), plays, owner=pytest, ran=folder / "ran")
+            listener = socket.socket(fileno=plays)
+            server = Server(play.Plays(configuration), listener, lifeline=lifeline, owner=pytest, ran=folder / "ran")
             server.enders.add(second)
             if os.getppid() == pytest:
                 _serve(server, folder)
     finally:
         if os.getppid() != pytest:  # else the client reads the log, and removes the folder
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve_modules(modules: Modules, listener: socket.socket, lifeline: int, folder: Path) -> NoReturn:
+    """In a fork of the server of plays, with which it ends."""
+    try:
+        with (folder / "log").open("wb") as log:
+            os.dup2(log.fileno(), 2)  # what stands in the other log speaks against all warm plays
+        Server(modules, listener, lifeline=lifeline, owner=os.getppid(), ran=folder / "ran").serve()
+    except BaseException:  # noqa: BLE001 - the fork ends here, whatever it was
+        traceback.print_exc()
+    finally:
+        os._exit(0)
 
 
 def _serve(server: Server, folder: Path) -> None:
