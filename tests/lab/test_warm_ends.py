@@ -261,11 +261,12 @@ def test_the_run_ends_when_its_shim_is_killed(repository: Repository) -> None:
 
 def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository: Repository) -> None:
     thread, ended = repository.under_way()
-    seen = [*repository.hanging(), repository.modules]
+    seen, modules = repository.hanging(), repository.modules
     repository.server.kill()
     thread.join()
     assert (ended[0].status, ended[0].rc) == ("failed", 254)
     repository.assert_that_only_the_service_is_left(seen)
+    wait_for(lambda: not is_alive(modules), "the server of modules ends, which is the session's and not the run's")
     repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
     assert [repository.run().status, repository.run().status] == ["successful", "successful"]
     assert repository.said == ["playbooks start a cold Ansible: the warm server has ended"]
