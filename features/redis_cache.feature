@@ -10,7 +10,7 @@ Feature: The cache is wrong
   @row:R11 @row:R7 @row:P4 @runbook:redis.md#clear-a-wrong-cache @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: The cache serves wrong values
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     And the memory of Redis is known
     When the cache holds wrong values, and 100,000 further entries
     Then within 10 seconds users are served wrong values
@@ -34,7 +34,7 @@ Feature: The cache is wrong
 
   @row:R11 @row:R7 @runbook:redis.md#clear-a-wrong-cache
   Scenario: The cache serves wrong values of a few items
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When the cache holds wrong values of 3 items
     Then within 10 seconds users are served wrong values
     When the recovery playbook "cache/delete_entries" is run
@@ -52,7 +52,7 @@ Feature: The cache is wrong
     The source lists the keys to delete with KEYS, which makes Redis serve nobody until it has looked at every key of the database.
     List them with SCAN and delete them with UNLINK, in portions.
 
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When the cache holds wrong values, and 300,000 further entries
     Then within 20 seconds users are served wrong values
     When the recovery playbook "cache/as_written/keys_and_del" is run

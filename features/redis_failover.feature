@@ -30,8 +30,8 @@ Feature: Redis fails over
 
   @row:R2 @row:R7 @runbook:redis.md#give-access-back
   Scenario: Redis refuses the application
-    Given jobs are submitted at 50 per second
-    When Redis refuses the application
+    Given jobs are submitted at 20 per second
+    When Redis refuses the application, and 1100 jobs come in within 11 seconds
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "auth" as the reason why "redis" is down
     And within 30 seconds the circuit breaker is open
@@ -73,8 +73,8 @@ Feature: Redis fails over
 
   @row:R4 @row:R7 @runbook:redis.md#the-memory-buffer-overflows
   Scenario: The memory buffer overflows during the outage
-    Given jobs are submitted at 50 per second
-    When the network between "api" and "redis" is cut
+    Given jobs are submitted at 20 per second
+    When the network between "api" and "redis" is cut, and 1100 jobs come in within 11 seconds
     Then within 30 seconds the API reports "redis" as down
     And within 60 seconds the memory buffer holds 1000 jobs
     And within 60 seconds new jobs are refused with 503 and a time to retry

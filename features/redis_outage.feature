@@ -8,7 +8,7 @@ Feature: Redis is away, or lets nobody in
 
   @row:R8 @row:R7 @self-healing @self-healing-off:sentinels_stopped @runbook:redis.md#wait-for-the-provider
   Scenario: Redis is away and users get by without it
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     And users look items up
     When the Redis primary is killed
     Then within 10 seconds look-ups are answered by the database
@@ -32,7 +32,7 @@ Feature: Redis is away, or lets nobody in
 
   @row:R9 @row:R7 @runbook:redis.md#put-the-settings-right
   Scenario: A deployment brings a wrong Redis password
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a deployment starts the API with "not-the-right-one" as its "REDIS_PASSWORD"
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "auth" as the reason why "redis" is down
@@ -55,7 +55,7 @@ Feature: Redis is away, or lets nobody in
 
   @row:R9 @row:R7 @runbook:redis.md#put-the-settings-right
   Scenario: A deployment brings a wrong address of Redis
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a deployment starts the API with "1" as its "REDIS_SENTINELS"
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "refused" as the reason why "redis" is down
@@ -79,7 +79,7 @@ Feature: Redis is away, or lets nobody in
   @row:R10 @row:R7 @row:P4 @runbook:redis.md#close-idle-connections @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis takes no more connections
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a leak takes up every connection of Redis, and the API is started anew
     Then within 60 seconds a new connection to Redis is refused with "max number of clients reached"
     And within 60 seconds the API reports "redis" as down

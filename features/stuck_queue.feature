@@ -31,7 +31,7 @@ Feature: The queue is stuck
 
   @row:Q3 @row:Q10 @runbook:queue.md#move-a-stuck-job-to-failed
   Scenario: One job never ends
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that never ends
     Then within 15 seconds a job is active for more than 5 seconds
     And within 30 seconds an alert about "active for too long" reaches the "#alerts" channel
@@ -47,7 +47,7 @@ Feature: The queue is stuck
 
   @row:Q3 @runbook:queue.md#retry-a-stuck-job
   Scenario: One job hangs, and would end if it were tried again
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that does not end the first time
     Then within 15 seconds a job is active for more than 5 seconds
     And within 15 seconds the other jobs go on
@@ -61,7 +61,7 @@ Feature: The queue is stuck
 
   @row:Q7 @runbook:queue.md#bury-a-poison-message
   Scenario: A poison message takes one worker after the other down
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that kills every worker which takes it
     Then within 60 seconds that job has lost its worker 2 times
     And within 60 seconds no worker is connected to the queue
@@ -76,7 +76,7 @@ Feature: The queue is stuck
 
   @row:Q7 @self-healing @self-healing-off:attempts_unlimited @runbook:queue.md#a-job-fails-again-and-again
   Scenario: A poison message fails again and again
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that fails every time
     Then within 15 seconds that job has failed 2 times
     And within 15 seconds the other jobs go on
@@ -126,7 +126,7 @@ Feature: The queue is stuck
     The source takes the id out of the active list and pushes it to "failed". That key is a sorted set: while no job has failed the command succeeds and makes it a list. From then on nobody can count the queue, and a job that fails for good vanishes from it.
     Move the job to failed by BullMQ's own operation, with its reason, and restart the worker that holds it.
 
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that never ends, and 3 that fail every time, after 2 seconds each
     And that job is moved to "failed" as the runbook writes it
     Then within 60 seconds that job is in no state that BullMQ knows
@@ -146,7 +146,7 @@ Feature: The queue is stuck
     The source takes the id out of the active list and pushes it to "failed". Once a job has failed that key is a sorted set, and Redis refuses the second command with WRONGTYPE after it has carried out the first: the job is in no list any more. The source's count of failed jobs, LLEN, is refused for the same reason.
     Count with ZCARD, and move the job to failed by BullMQ's own operation. A job that is in no list is found by its own key.
 
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that never ends, and 1 that fail every time
     And that job is moved to "failed" as the runbook writes it, after another has failed
     Then within 60 seconds that job is in no state that BullMQ knows
@@ -164,7 +164,7 @@ Feature: The queue is stuck
     The source takes the id out of the active list and pushes it to "waiting" for a retry. BullMQ has no such key: the job is in no state, it is never tried again, and its worker goes on holding it.
     Fail the job by BullMQ's own operation, restart the worker that holds it, and retry it.
 
-    Given jobs are submitted at 10 per second
+    Given jobs are submitted at 5 per second
     When a job comes in that does not end the first time
     And that job is moved to "waiting" as the runbook writes it
     Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed

@@ -26,6 +26,12 @@ def redis_refuses(drill: Drill) -> None:
     drill.inject("access_revoked")
 
 
+@fault(parse("Redis refuses the application, and {count:Integer} jobs come in within {length:Duration}"))
+def redis_refuses_in_a_rush(drill: Drill, count: int, length: float) -> None:
+    drill.inject("access_revoked")
+    drill.submit_work(count / length, count=count)
+
+
 @fault("the Redis primary is killed")
 def primary_is_killed(drill: Drill) -> None:
     drill.inject("redis_primary_killed")

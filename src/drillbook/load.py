@@ -47,6 +47,7 @@ class Load:
         self._rate = 0.0
         self._lines: list[HttpLine] = []
         self._body = json.dumps(work.submit_body)
+        self._steady = (0.0, self._body)
         self._left: int | None = None
         self._lock = threading.Lock()
         self._running: Any = None
@@ -72,12 +73,14 @@ class Load:
         return max(0.0, self._rate)
 
     def submit(self, per_second: float, fields: Mapping[str, object] | None = None, count: int | None = None) -> None:
-        """Begin, or go on, at this rate; with a `count`, exactly so many and then no more.
+        """Begin, or go on, at this rate; with a `count`, exactly so many and then as before (no more, if none were).
 
         `fields` stand in the body instead of those of the inventory ({"payload": {"work_ms": 300}}).
         """
         body = self._work.submit_body
         self._body = json.dumps({**_members(body), **fields} if fields else body)
+        if count is None:
+            self._steady = (per_second, self._body)
         self._left = count
         self._rate = per_second
         self.rates.append(Rate(time.monotonic(), per_second))  # after the rate itself: this is what the loop looks at
@@ -120,13 +123,15 @@ class Load:
             if len(pending) >= MAX_UNDER_WAY:
                 self._skipped += 1
                 continue
+            body = self._body
             if self._left is not None:
                 self._left -= 1
                 if self._left <= 0:
-                    self._left, self._rate = None, 0.0
-                    self.rates.append(Rate(time.monotonic(), 0.0))
+                    self._left = None
+                    self._rate, self._body = self._steady
+                    self.rates.append(Rate(time.monotonic(), self._rate))
             self._number += 1
-            task = asyncio.get_running_loop().create_task(self._attempt(self._name(self._number)))
+            task = asyncio.get_running_loop().create_task(self._attempt(self._name(self._number), body))
             pending.add(task)
             task.add_done_callback(pending.discard)
         if pending:
@@ -134,10 +139,10 @@ class Load:
         for line in self._lines:
             line.close()
 
-    async def _attempt(self, job: str) -> None:
+    async def _attempt(self, job: str, form: str) -> None:
         work = self._work
         line = self._lines.pop() if self._lines else HttpLine(work.submit_url, work.submit_headers)
-        body = self._body.replace("{id}", job).encode()
+        body = form.replace("{id}", job).encode()
         sent = time.monotonic()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):

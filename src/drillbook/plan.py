@@ -187,8 +187,9 @@ class PlanningDrill:
     def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> PlannedLoad:
         """Work would be submitted at this rate."""
         self.work_wanted = True
-        many = "work is submitted" if count is None else f"work is submitted {count} times"
-        self.notes.append(f"{many} at {per_second:g} per second from here on")
+        rate = f"at {per_second:g} per second"
+        many = f"{rate} from here on" if count is None else f"{count} times {rate}, and then as before"
+        self.notes.append(f"work is submitted {many}")
         self._load = PlannedLoad(per_second)
         return self._load
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.unit
 
 ACCEPTED = answering(reply(202))
 DATABASE = Endpoint("database", EndpointKind.SQL, "postgresql://127.0.0.1:1/app", timeout_s=0.1)
-FAST = 500
+FAST, SLOW = 500, 50
 
 
 def work(port: int, **more: Any) -> Work:
@@ -348,6 +348,28 @@ def test_exactly_so_many_are_sent_and_then_no_more() -> None:
         load.stop()
         assert len(load.attempts) == 10
         assert [rate.per_second for rate in load.rates] == [FAST, 0.0, FAST, 0.0, 0.0]
+
+
+def test_after_so_many_it_goes_on_as_before() -> None:
+    bodies: list[Any] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            _, body = await request(reader)
+            bodies.append(json.loads(body)["kind"])
+            writer.write(reply(202))
+
+    with loaded(handler) as load:
+        load.submit(SLOW, {"kind": "steady"})
+        until(lambda: len(load.attempts) == 1)
+        load.submit(FAST, {"kind": "burst"}, count=7)
+        until(lambda: load.rate == SLOW, "the load that goes on as before")
+        sent = len(load.attempts)
+        until(lambda: len(load.attempts) > sent + 1)
+        load.stop()
+        assert [rate.per_second for rate in load.rates] == [SLOW, FAST, SLOW, 0.0]
+    assert bodies.count("burst") == 7
+    assert bodies[-1] == "steady"
 
 
 def test_fields_stand_in_the_body_instead_of_the_inventorys() -> None:

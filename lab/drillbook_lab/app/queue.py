@@ -15,9 +15,9 @@ from bullmq.queue import Queue
 from redis.asyncio import Redis
 
 from drillbook_lab.app.jobs import JOB_OPTIONS, Webhook, job_id
+from drillbook_lab.app.recent import WINDOW_S
 from drillbook_lab.topology import QUEUE_NAME
 
-WINDOW_S = 3
 WAIT_MS = 100
 _PREFIX = f"bull:{QUEUE_NAME}:"
 

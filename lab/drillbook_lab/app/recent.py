@@ -4,7 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-WINDOW_S = 3.0
+WINDOW_S = 2
+"""Of all figures that are a rate: long enough for one, short enough to see a recovery by."""
 
 
 class Recent:
