@@ -33,7 +33,7 @@ drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence l
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(NO_HYPOTHESIS) $(FEATURES)
 
-drills: $(READY) ## every drill with its controls on labs side by side, one table (LABS=N, default one more than cores; FEATURES=...)
+drills: $(READY) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
 	-@$(BIN)/drillbook lab node
 	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES)) $(NO_HYPOTHESIS)
 

@@ -94,7 +94,7 @@ def prove(
 def drills(
     features: Annotated[list[str] | None, typer.Argument(help="features or node ids (default: features/)")] = None,
     labs: Annotated[
-        int | None, typer.Option("--labs", help="how many labs side by side (default: one more than cores)")
+        int | None, typer.Option("--labs", help="how many labs side by side (default: two more than cores)")
     ] = None,
 ) -> None:
     """Run every drill and its controls on labs of their own, side by side, and write one table of all.

@@ -10,6 +10,7 @@ The text is a net, and no proof: a script may delete key by key. What no text sh
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -70,9 +71,11 @@ class _Scan:
         self._seen: set[Path] = set()
         self.found: set[Destroyer] = set()
 
-    def file(self, path: Path) -> None:
-        path = path.resolve()
-        if path in self._seen or not path.is_relative_to(self._root) or not path.is_file():
+    def file(self, named: Path | str) -> None:
+        if not os.path.isfile(named):  # noqa: PTH113 - asked of each word that might be one: a Path takes ten times as long
+            return
+        path = Path(named).resolve()
+        if path in self._seen or not path.is_relative_to(self._root):
             return
         self._seen.add(path)
         if path.stat().st_size > _LARGEST_BYTES:
@@ -136,7 +139,7 @@ class _Scan:
             elif tasks and name == "role" and isinstance(value, yaml.ScalarNode):
                 self._role(value.value)
             if tasks:
-                self.file(self._root / "playbooks" / "library" / f"{short}.py")
+                self.file(f"{self._root}/playbooks/library/{short}.py")
             if (tasks and name == "name") or name in _PROSE:
                 continue
             self._node(path, value, tasks=name in _LISTS)
@@ -157,14 +160,17 @@ class _Scan:
 
     def _named_files(self, path: Path, text: str) -> None:
         """Every file of the repository that a text names; a part that only the play knows stands for any."""
+        names = _FILE_NAME.findall(_TEMPLATED.sub("*", text))
+        if not names:
+            return
         role = path.parent.parent
         places = [path.parent, role / "tasks", role / "files", role / "templates"]
         places += [self._root / "playbooks", self._root / "playbooks" / "files", self._root]
-        for name in _FILE_NAME.findall(_TEMPLATED.sub("*", text)):
+        for name in names:
             relative = name.lstrip("/").removeprefix("*/")  # "{{ playbook_dir }}/x.yml"
             for place in places:
                 try:
-                    named = list(place.glob(relative)) if "*" in relative else [place / relative]
+                    named = list(place.glob(relative)) if "*" in relative else [f"{place}/{relative}"]
                 except (ValueError, NotImplementedError):
                     continue  # "..": no pattern that pathlib takes
                 for found in named:

@@ -4,9 +4,9 @@ The rule: nothing passes by silence. A scenario that no lab took, a child that e
 was not run: each stands in the table, and the exit status is not 0.
 
 A drill mostly waits, and with its lab takes almost half a core; but labs that starve each other never end their
-backlog, and fail over while Redis is only slow. So there is one more than cores unless a number is asked for: four on 2
-cores were no faster than three. Each lab is an environment of its own (name, lock, journal) and serves one pytest at a
-time, which proves several scenarios as long as there are enough for all labs.
+backlog, and fail over while Redis is only slow. So there are two more than cores unless a number is asked for: four
+keep 2 cores busy to 90 %. Each lab is an environment of its own (name, lock, journal) and serves one pytest at a time,
+which proves several scenarios as long as there are enough for all labs.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ from drillbook.verdict import Outcome, worst
 
 AT_ONCE = 3
 """Scenarios that one pytest proves at most: each start of one takes three seconds of a core."""
+MORE_THAN_CORES = 2
+"""Labs, unless a number is asked for."""
 NO_LAB, NOTHING_TOLD = 70, 71
 """Statuses of a scenario that no lab took, and of a pytest that ended well and told of no run."""
 _SAID = {
@@ -298,7 +300,7 @@ def _record(folder: str | None) -> Mapping[str, Any] | None:
 
 def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:
     """Drill everything, write the table below the evidence folder, and give the exit status. Raises DrillbookError."""
-    labs = (os.cpu_count() or 1) + 1 if labs is None else labs
+    labs = (os.cpu_count() or 1) + MORE_THAN_CORES if labs is None else labs
     if labs < 1:
         raise DrillbookError(f"--labs {labs}: at least one lab is needed")
     listing = listed(features)

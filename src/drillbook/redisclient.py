@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionPool, SSLConnection
+from redis.driver_info import DriverInfo
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -27,10 +28,17 @@ def _options(endpoint: Endpoint, *, password: str | None, user: str | None) -> d
         "password": password,
         "socket_timeout": endpoint.timeout_s,
         "socket_connect_timeout": endpoint.timeout_s,
+        "driver_info": _driver(),
     }
     if urlsplit(endpoint.url).scheme == "rediss":
         options |= {"ssl_ca_certs": str(endpoint.ca) if endpoint.ca else None, "ssl_check_hostname": True}
     return options
+
+
+@cache
+def _driver() -> DriverInfo:
+    """What a connection says of its library: redis-py reads that off its installed files for each one, 5 ms of CPU."""
+    return DriverInfo()
 
 
 @cache

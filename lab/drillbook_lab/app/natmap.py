@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import ConstantBackoff, NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import RedisError
 
 from drillbook_lab.app.settings import Settings
@@ -70,13 +71,14 @@ def primary(settings: Settings, *, timeout_s: float, patience_s: float = 0.0) ->
     `timeout_s` bounds each answer; a blocking command must block for less. `patience_s` is how long a command is
     retried (every 0.25 s) before its error is raised: 0 where the caller has a fallback of its own.
     """
-    tls: dict[str, Any] = {"ssl": True, "ssl_ca_certs": settings.redis_ca, "ssl_check_hostname": True}
+    common: dict[str, Any] = {"ssl": True, "ssl_ca_certs": settings.redis_ca, "ssl_check_hostname": True}
+    common["driver_info"] = DriverInfo()  # else redis-py reads it off its installed files for each connection
     once = Retry(NoBackoff(), 0)
     sentinel = LinkedSentinel(
         settings.redis_sentinels,
         settings.redis_nat,
         {
-            **tls,
+            **common,
             "password": settings.redis_sentinel_password or None,
             "socket_timeout": SENTINEL_TIMEOUT_S,
             "socket_connect_timeout": SENTINEL_TIMEOUT_S,
@@ -91,7 +93,7 @@ def primary(settings: Settings, *, timeout_s: float, patience_s: float = 0.0) ->
         socket_connect_timeout=CONNECT_TIMEOUT_S,
         retry=Retry(ConstantBackoff(0.25), round(patience_s / 0.25)) if patience_s else once,
         decode_responses=True,
-        **tls,
+        **common,
     )
     assert isinstance(client, Redis)
     return client
