@@ -13,16 +13,18 @@ options:
   password: {description: Password of the default account, type: str, required: true}
   sentinel: {description: Whether the node is a Sentinel, type: bool, default: false}
   nodes:
-    description: The nodes of one primary and its replicas, host:port by their names. Of a Sentinel it is then asked which of them leads.
+    description: >-
+      The nodes of one primary and its replicas, host:port by their names. Of a Sentinel it is then asked which of them
+      leads.
     type: dict
     default: {}
 """
 RETURN = """
 primaries: {description: What a Sentinel watches and does not call down, type: list, returned: for a Sentinel}
 watched: {description: Addresses of the primaries that a Sentinel watches, type: list, returned: for a Sentinel}
-leader: {description: Which of the nodes leads or led last, empty if it watches none of them, type: str, returned: for a Sentinel}
+leader: {description: "Which node leads or led last, empty if it watches none", type: str, returned: for a Sentinel}
 epoch: {description: The failover that made it the leader; the highest is the last, type: int, returned: for a Sentinel}
-settled: {description: Whether the leader is up for this Sentinel and no failover is under way, type: bool, returned: for a Sentinel}
+settled: {description: Whether that node is up for it and no failover under way, type: bool, returned: for a Sentinel}
 role: {description: master or slave, type: str, returned: success}
 replication_up: {description: Whether a replica's link to its primary is up, type: bool, returned: success}
 replicas: {description: Number of replicas that are online, type: int, returned: success}
@@ -31,6 +33,7 @@ enabled_users: {description: Accounts that are switched on, type: list, returned
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -44,10 +47,8 @@ def addresses(address: str) -> set[tuple[str, int]]:
     """Every address of host:port: the host as it is written, and what its name stands for."""
     host, _, port = address.rpartition(":")
     found = {(host, int(port))}
-    try:
+    with suppress(OSError):  # a name that is known elsewhere only
         found |= {(str(info[4][0]), int(port)) for info in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)}
-    except OSError:
-        pass  # a name that is known elsewhere only
     return found
 
 

@@ -294,9 +294,11 @@ def test_modules_are_cold_when_their_server_was_killed(repository: Repository) -
     ran = repository.warm.folder / "modules/ran"
     assert repository.run().status == "successful"
     assert len(ran.read_text().splitlines()) == 1
+    assert repository.said == []
     repository.modules.kill()
-    assert repository.run().status == "successful"
+    assert [repository.run().status, repository.run().status] == ["successful", "successful"]
     assert len(ran.read_text().splitlines()) == 1
+    assert repository.said == ["modules start a Python each: their server has ended"]
 
 
 def test_closing_ends_what_still_runs(repository: Repository) -> None:

@@ -44,11 +44,13 @@ class Warm:
     """The server of one session, or the reason why there is none."""
 
     def __init__(self, root: Path, pass_env: tuple[str, ...], program: Path, say: Callable[[str], None]) -> None:
-        """Starts the server of a repository, and does not wait for it. `say` is told, once, why runs are cold."""
+        """Starts the server of a repository, and does not wait for it. `say` is told, once, why runs are cold, and
+        once why modules are.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="drillbook-warm-"))  # 0700
         self._socket = self.folder / "socket"
         self._say = say
-        self._said = False
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
@@ -116,19 +118,38 @@ class Warm:
             return False
 
     def report(self) -> None:
-        """Say once why a run was cold. To be called after each run."""
+        """Say why a run was cold, or its modules were; once for each. To be called after each run."""
+        why = self._why_cold()
+        if why:
+            self._tell("playbooks start a cold Ansible", f"{why}{self._last_words()}")
+        elif self._modules_have_ended():
+            self._tell("modules start a Python each", "their server has ended")
+
+    def _why_cold(self) -> str:
+        if self._why:
+            return self._why
+        with suppress(OSError, IndexError):
+            return (self.folder / "cold").read_text(encoding="utf-8", errors="replace").splitlines()[0]
+        ended = self._server is not None and self._server.poll() is not None
+        return "the warm server has ended" if ended else ""
+
+    def _modules_have_ended(self) -> bool:
+        """Nobody listens where their server did; it is no child of this process, which is not told of its end."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            try:
+                asking.connect(str(self.folder / MODULES / "socket"))
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False  # the session is being closed
+        return False
+
+    def _tell(self, what: str, why: str) -> None:
         with self._lock:
-            if self._said:
+            if what in self._told:
                 return
-            why = self._why
-            with suppress(OSError):
-                why = why or (self.folder / "cold").read_text(encoding="utf-8", errors="replace").splitlines()[0]
-            if not why and self._server is not None and self._server.poll() is not None:
-                why = "the warm server has ended"
-            if not why:
-                return
-            self._said = True
-        self._say(f"playbooks start a cold Ansible: {why}{self._last_words()}")
+            self._told.add(what)
+        self._say(f"{what}: {why}")
 
     def _last_words(self) -> str:
         """What the server has printed before it ended, which Ansible would have printed in each run."""
