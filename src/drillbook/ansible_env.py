@@ -9,7 +9,7 @@ from __future__ import annotations
 import configparser
 import os
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from drillbook.errors import PlaybookError
@@ -76,15 +76,29 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
     if "interpreter_python" not in said:
         env["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
     home = Path(env.get("HOME", "~")).expanduser()
-    for name, (option, folder) in _PLUGIN_FOLDERS.items():
-        if option not in said:
-            folders = [root / "playbooks" / folder, *([home / ".ansible" / "roles"] if folder == "roles" else [])]
-            env[name] = os.pathsep.join(map(str, folders))
+    env |= _plugin_folders(root, home, said)
     if "collections_path" not in said:
         collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
         # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
         env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
     return env
+
+
+def plugin_folders(root: Path) -> dict[str, str]:
+    """Where plays find the repository's own roles, modules and plugins, for other programs that read playbooks.
+
+    Raises PlaybookError for an ansible.cfg that cannot be read.
+    """
+    return _plugin_folders(root, Path.home(), _options_of(root / "ansible.cfg"))
+
+
+def _plugin_folders(root: Path, home: Path, said: Container[str]) -> dict[str, str]:
+    folders = {}
+    for name, (option, folder) in _PLUGIN_FOLDERS.items():
+        if option not in said:
+            places = [root / "playbooks" / folder, *([home / ".ansible" / "roles"] if folder == "roles" else [])]
+            folders[name] = os.pathsep.join(map(str, places))
+    return folders
 
 
 def _options_of(configuration: Path) -> frozenset[str]:

@@ -45,6 +45,19 @@ def test_a_repository_without_errors(mini: Mini) -> None:
     assert strict.stdout.splitlines()[-1].startswith("0 errors, ")
 
 
+def test_a_role_that_a_playbook_imports_is_found(mini: Mini) -> None:
+    """ansible-lint by itself looks beside each playbook only."""
+    role = "    - name: By a role\n      ansible.builtin.import_role: {name: %s}\n"
+    play = f"- name: By a role\n  hosts: all\n  tasks:\n{role}"
+    (mini.root / "playbooks/recovery/there.yml").write_text(play % "there")
+    (mini.root / "playbooks/recovery/nowhere.yml").write_text(play % "nowhere")
+    tasks = mini.root / "playbooks/roles/there/tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "main.yml").write_text("- name: Told\n  ansible.builtin.debug:\n    msg: here\n")
+    lost = [line for line in lint(mini).stdout.splitlines() if "syntax-check" in line]
+    assert [line.split(":")[0] for line in lost] == ["playbooks/recovery/nowhere.yml"]
+
+
 @pytest.mark.parametrize("args", [["nope"], ["--nope"]])
 def test_a_wrong_call(mini: Mini, args: list[str]) -> None:
     said = lint(mini, *args)

@@ -144,5 +144,26 @@ def test_a_program_that_fails_is_said(tmp_path: Path) -> None:
     assert str(said) == "playbooks:1: ansible-lint: not run to its end (status 3): it is broken"
 
 
+def test_it_finds_the_roles_that_plays_find(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    program = tmp_path / "ansible-lint"
+    program.write_text('#!/bin/sh\necho "$ANSIBLE_ROLES_PATH $ANSIBLE_LIBRARY" >&2\nexit 3\n')
+    program.chmod(0o755)
+    (said,) = ansible_lint.check(tmp_path, path=str(tmp_path))
+    roles, library = str(said).partition("(status 3): ")[2].split()
+    assert roles.split(":")[0] == f"{tmp_path}/playbooks/roles"
+    assert library == f"{tmp_path}/playbooks/library"
+
+
+def test_an_ansible_cfg_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "ansible.cfg").write_text("roles_path = roles\n")
+    program = tmp_path / "ansible-lint"
+    program.write_text("#!/bin/sh\necho '[]'\n")
+    program.chmod(0o755)
+    (said,) = ansible_lint.check(tmp_path, path=str(tmp_path))
+    assert "ansible.cfg is no configuration that Ansible could read" in str(said)
+
+
 def test_no_playbooks_no_lint(tmp_path: Path) -> None:
     assert list(ansible_lint.check(tmp_path)) == []

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from drillbook.ansible_env import plugin_folders
+from drillbook.errors import PlaybookError
 from drillbook.lint.findings import Finding, Severity
 
 TIMEOUT_S = 600.0
@@ -23,7 +25,8 @@ _CODE = "ansible-lint"
 def check(root: Path, path: str | None = None) -> Iterator[Finding]:
     """Run ansible-lint on playbooks/ of the repository, offline, as its own `.ansible-lint` says.
 
-    It is looked for in `path` (default: beside this Python, then in PATH).
+    It finds the roles and modules that plays find. The program is looked for in `path` (default: beside this Python,
+    then in PATH).
     """
     if not (root / "playbooks").is_dir():
         return
@@ -37,7 +40,7 @@ def check(root: Path, path: str | None = None) -> Iterator[Finding]:
         done = subprocess.run(
             [found, "--offline", "--nocolor", "-q", "-f", "json", "playbooks"],
             cwd=root,
-            env=os.environ | {"PATH": path},
+            env=os.environ | plugin_folders(root) | {"PATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -45,7 +48,7 @@ def check(root: Path, path: str | None = None) -> Iterator[Finding]:
             timeout=TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, subprocess.TimeoutExpired, PlaybookError) as error:
         yield Finding("playbooks", 1, _CODE, f"not run to its end: {error}")
         return
     yield from findings(done.stdout, done.stderr, done.returncode)

@@ -136,12 +136,13 @@ class Warm:
     def _modules_have_ended(self) -> bool:
         """Nobody listens where their server did; it is no child of this process, which is not told of its end."""
         with socket.socket(socket.AF_UNIX) as asking:
+            asking.setblocking(False)  # one that hangs is not waited for
             try:
                 asking.connect(str(self.folder / MODULES / "socket"))
             except ConnectionRefusedError:
                 return True
             except OSError:
-                return False  # the session is being closed
+                return False  # it is busy, or the session is being closed
         return False
 
     def _tell(self, what: str, why: str) -> None:
