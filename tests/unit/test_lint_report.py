@@ -135,34 +135,31 @@ def test_that_it_is_not_installed_is_said(tmp_path: Path) -> None:
     ]
 
 
-def test_a_program_that_fails_is_said(tmp_path: Path) -> None:
-    (tmp_path / "playbooks").mkdir()
-    program = tmp_path / "ansible-lint"
-    program.write_text("#!/bin/sh\necho 'it is broken' >&2\nexit 3\n")
+def said_with(script: str, root: Path) -> str:
+    """The one finding in a repository whose ansible-lint is this script of the shell."""
+    (root / "playbooks").mkdir()
+    program = root / "ansible-lint"
+    program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    (said,) = ansible_lint.check(tmp_path, path=str(tmp_path))
-    assert str(said) == "playbooks:1: ansible-lint: not run to its end (status 3): it is broken"
+    (said,) = ansible_lint.check(root, path=str(root))
+    return str(said)
+
+
+def test_a_program_that_fails_is_said(tmp_path: Path) -> None:
+    said = said_with("echo 'it is broken' >&2\nexit 3", tmp_path)
+    assert said == "playbooks:1: ansible-lint: not run to its end (status 3): it is broken"
 
 
 def test_it_finds_the_roles_that_plays_find(tmp_path: Path) -> None:
-    (tmp_path / "playbooks").mkdir()
-    program = tmp_path / "ansible-lint"
-    program.write_text('#!/bin/sh\necho "$ANSIBLE_ROLES_PATH $ANSIBLE_LIBRARY" >&2\nexit 3\n')
-    program.chmod(0o755)
-    (said,) = ansible_lint.check(tmp_path, path=str(tmp_path))
-    roles, library = str(said).partition("(status 3): ")[2].split()
+    said = said_with('echo "$ANSIBLE_ROLES_PATH $ANSIBLE_LIBRARY" >&2\nexit 3', tmp_path)
+    roles, library = said.partition("(status 3): ")[2].split()
     assert roles.split(":")[0] == f"{tmp_path}/playbooks/roles"
     assert library == f"{tmp_path}/playbooks/library"
 
 
 def test_an_ansible_cfg_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    (tmp_path / "playbooks").mkdir()
     (tmp_path / "ansible.cfg").write_text("roles_path = roles\n")
-    program = tmp_path / "ansible-lint"
-    program.write_text("#!/bin/sh\necho '[]'\n")
-    program.chmod(0o755)
-    (said,) = ansible_lint.check(tmp_path, path=str(tmp_path))
-    assert "ansible.cfg is no configuration that Ansible could read" in str(said)
+    assert "ansible.cfg is no configuration that Ansible could read" in said_with("echo '[]'", tmp_path)
 
 
 def test_no_playbooks_no_lint(tmp_path: Path) -> None:
