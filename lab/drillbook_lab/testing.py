@@ -21,6 +21,7 @@ from redis.client import Redis
 from redis.retry import Retry
 
 from drillbook_lab import ready
+from drillbook_lab.app.cache import KEY as CACHED_ITEM
 from drillbook_lab.lab import Lab
 from drillbook_lab.poll import until
 from drillbook_lab.supervision import Supervisor
@@ -134,7 +135,7 @@ class RunningLab:
     # -- putting back --------------------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """No fault, every program running, one primary with its replica, the API well, nothing queued or paused."""
+        """No fault, every program running, one primary with its replica, the API well, nothing cached or paused."""
         self.proxy("POST", "/reset")
 
         def running() -> bool:
@@ -152,6 +153,9 @@ class RunningLab:
             self.eventually(f"{name} with its users", partial(self._restore_users, name))
         self.eventually("one primary with its replica", self._replicated, within_s=60)
         self.eventually("a healthy API", lambda: self.health()["status"] == "ok", within_s=30)
+        with self.redis(self.primary()) as cache:
+            for key in cache.scan_iter(f"{CACHED_ITEM}*", count=1000):
+                cache.unlink(key)
         self.api("POST", "/queue/resume")
 
     def _restore_users(self, name: str) -> bool:
