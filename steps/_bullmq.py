@@ -135,6 +135,16 @@ def details(drill: Drill, job: str) -> dict[str, Any]:
     }
 
 
+def begun_s(drill: Drill, jobs: Sequence[str]) -> dict[str, float]:
+    """When each of these jobs was last taken up, in seconds since 1970; without those that were not."""
+    with client(drill.inventory.endpoints["redis"]) as redis:
+        pipe = redis.pipeline(transaction=False)
+        for job in jobs:
+            pipe.hget(key(drill, job), "processedOn")
+        found = pipe.execute()
+    return {job: int(begun) / 1000 for job, begun in zip(jobs, found, strict=True) if begun}
+
+
 def workers(drill: Drill) -> list[str]:
     """The workers that are connected to the queue, by the names that they give to their connections."""
     queue = queue_name(drill)

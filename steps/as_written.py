@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
-from steps._bullmq import answer, ask, counts, key, members, state_of, states, the_type, workers
+import httpx
+from steps._bullmq import answer, ask, begun_s, counts, key, members, state_of, states, the_type, workers
 from steps.jobs import ODD_JOB
+from steps.redis import settings
 
 from drillbook import fault, parse, then
 from drillbook.checks import At, looked
@@ -93,13 +96,38 @@ def questions_are_asked(drill: Drill) -> None:
     drill.observe("jobs by state", counts(drill))
 
 
+@then(parse('the list of jobs that are active for "more than {age:Duration}" names one that is younger'))
+def list_is_of_all(drill: Drill, age: float) -> None:
+    """The list has no times in it, whatever the heading above the command says."""
+
+    def ages() -> list[float]:
+        active = answer(drill, "LRANGE", key(drill, "active"), 0, -1)
+        return [round(time.time() - begun, 1) for begun in begun_s(drill, active).values()]
+
+    named = looked("the ages of the jobs in the list", ages, "s")
+    younger = named.satisfies(f"hold one below {age:g} s", lambda found: any(each < age for each in found))
+    drill.bound(younger, within=20)
+
+
+@then("the list of all queues names keys, at least 5 of one queue")
+def list_is_of_keys(drill: Drill) -> None:
+    def found() -> tuple[int, int]:
+        keys = [str(name) for name in ask(drill, "KEYS", key(drill, "*"))]
+        return len(keys), len({name.split(":")[1] for name in keys})
+
+    listed = looked("the keys that are listed, and the queues that they belong to", found)
+    drill.bound(listed.satisfies("are at least 5, and 1", lambda it: it[0] >= 5 and it[1] == 1))
+
+
 @then("the search for worker processes finds one, although none runs")
 def search_finds_itself(drill: Drill) -> None:
     """`ps aux | grep NAME` lists itself."""
 
     def found() -> tuple[int, int]:
         host = drill.hosts("worker")[0]
-        lines = host.run(r'ps aux | grep "worker.ts\|worker.js"').stdout.splitlines()
+        listed = host.run(r'ps aux | grep "worker.ts\|worker.js"').stdout.splitlines()
+        # an engineer types it; here a shell gets it as its argument, and would be one line more
+        lines = [line for line in listed if "ps aux" not in line]
         drill.observe("lines of ps aux | grep worker.ts", len(lines))
         return len(lines), len(workers(drill))
 
@@ -158,3 +186,36 @@ def other_keys_are_counted(drill: Drill) -> None:
 @then(parse("within {deadline:Duration} the queue is not paused any more, although nobody resumed it"))
 def pause_is_forgotten(drill: Drill, deadline: float) -> None:
     drill.eventually(QUEUE.json("paused", "whether the queue is paused").is_(False), within=deadline)
+
+
+@then('Redis answers the engineer\'s PING, and the length of "waiting" is 0')
+def engineer_is_served(drill: Drill) -> None:
+    """With the engineer's account, whatever happens to that of the application."""
+
+    def asked() -> tuple[object, object]:
+        return ask(drill, "PING"), answer(drill, "LLEN", key(drill, "waiting"))
+
+    drill.bound(looked("the answers to PING and to LLEN", asked).is_((True, 0)))
+
+
+@then(parse('the engineer\'s shell on the host of the API has no "{setting}", although the API is started with one'))
+def shell_has_no_setting(drill: Drill, setting: str) -> None:
+    """`echo $NAME` asks the shell. What it prints is not kept: elsewhere that is the secret."""
+
+    def asked() -> tuple[str, str]:
+        name = drill.inventory.names("api")[0]
+        printed = drill.hosts(name)[0].run(f'echo "${setting}"').stdout.strip()
+        held = settings(drill, name).get(setting)
+        return "something" if printed else "nothing", "set" if held else "not set"
+
+    drill.bound(looked(f"what echo prints, and {setting} of the API", asked).is_(("nothing", "set")))
+
+
+@then("the queue's metrics are refused with 401 to whoever asks without the key")
+def metrics_need_a_key(drill: Drill) -> None:
+    endpoint = drill.inventory.endpoints["queue"]
+
+    def asked() -> int:
+        return httpx.get(endpoint.url, timeout=endpoint.timeout_s, trust_env=False).status_code
+
+    drill.bound(looked("the status of the answer", asked).is_(401))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import httpx
 import psycopg
 
 from drillbook import fault, given, parse, then
-from drillbook.checks import MISSING, At, Reading
+from drillbook.checks import MISSING, At, Reading, looked
 from drillbook.drill import Drill
+from drillbook.errors import CouldNotLookError
+from drillbook.redisclient import client
 from drillbook.series import Sample
 
 CATALOGUE = At("catalogue", "the catalogue")
@@ -19,6 +22,41 @@ HIT_RATE = At("cache", "the cache").json("hit_rate", "the cache's hit rate", "%"
 def users_look_up(drill: Drill) -> None:
     drill.expect(CATALOGUE.answers())
     drill.eventually(HIT_RATE.at_least(90), within=30)
+
+
+FIRST_FURTHER = 51
+"""The prober asks for the first items again and again: what it asks for is back in the cache at once."""
+
+
+@given(parse("users have looked up {count:Integer} further items"), target_fixture="looked_up")
+def users_have_looked_up(drill: Drill, count: int) -> list[str]:
+    """Gives the ids of the items, which are in the cache now."""
+    names = [f"item-{number}" for number in range(FIRST_FURTHER, FIRST_FURTHER + count)]
+    endpoint = drill.inventory.endpoints["catalogue"]
+    url = httpx.URL(endpoint.url).copy_set_param("ids", ",".join(names))
+    answer = httpx.get(url, headers=endpoint.headers, timeout=endpoint.timeout_s, trust_env=False)
+    if answer.is_error:
+        raise CouldNotLookError(f"the items cannot be looked up: status {answer.status_code}")
+    drill.require(cached(drill, names).is_(count))  # no baseline: nobody puts them back
+    return names
+
+
+@then(parse("within {deadline:Duration} none of the items that users have looked up is cached"))
+def nothing_is_cached(drill: Drill, deadline: float, looked_up: list[str]) -> None:
+    drill.eventually(cached(drill, looked_up).is_(0), within=deadline)
+
+
+@then("all items that users have looked up are still cached")
+def all_are_cached(drill: Drill, looked_up: list[str]) -> None:
+    drill.bound(cached(drill, looked_up).is_(len(looked_up)))
+
+
+def cached(drill: Drill, names: list[str]) -> Reading:
+    def look() -> object:
+        with client(drill.inventory.endpoints["redis"]) as redis:
+            return redis.exists(*(f"cache:item:{name}" for name in names))
+
+    return looked("the items that users have looked up and that are cached", look)
 
 
 @fault("the cache holds wrong values")
@@ -39,6 +77,15 @@ def large_cache_is_wrong(drill: Drill, count: int) -> None:
 @then(parse("within {deadline:Duration} users are served wrong values"))
 def wrong_values_are_served(drill: Drill, deadline: float) -> None:
     drill.eventually(wrong(right_values(drill)).at_least(1), within=deadline)
+
+
+@then("the items that users are served wrong are written down")
+def wrong_values_are_diagnosed(drill: Drill) -> None:
+    drill.bound(CATALOGUE.answers())
+    right = right_values(drill)
+    served = drill.seen(Reading("items", "catalogue", lambda sample: served_wrong(sample, right)))
+    drill.observe("the items that users are served wrong", served[-1] if served else "nothing")
+    drill.observe("the cache's hit rate", drill.seen(HIT_RATE)[-1] if drill.seen(HIT_RATE) else "nothing", "%")
 
 
 @then(parse("within {deadline:Duration} users are served right values"))
@@ -73,13 +120,18 @@ def right_values(drill: Drill) -> Mapping[str, object]:
         return dict(connection.execute("select id, value from items where kind = 'seed'").fetchall())
 
 
+def served_wrong(sample: Sample, right: Mapping[str, object]) -> object:
+    """Which of the items that were served are not what the database has."""
+    if not sample.ok or not isinstance(sample.value, Mapping):
+        return MISSING
+    return [name for name, item in sample.value["items"].items() if item is None or item["value"] != right[name]]
+
+
 def wrong(right: Mapping[str, object]) -> Reading:
-    """How many of the items that were served are not what the database has."""
+    """How many these are."""
 
     def read(sample: Sample) -> object:
-        if not sample.ok or not isinstance(sample.value, Mapping):
-            return MISSING
-        served = sample.value["items"]
-        return sum(item is None or item["value"] != right[name] for name, item in served.items())
+        names = served_wrong(sample, right)
+        return len(names) if isinstance(names, list) else MISSING
 
     return Reading("items that are served wrong", "catalogue", read)

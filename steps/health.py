@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from redis.exceptions import RedisError
+
 from drillbook import parse, then
-from drillbook.checks import At
+from drillbook.checks import At, Reading
 from drillbook.drill import Drill
+from drillbook.errors import CouldNotLookError
+from drillbook.redisclient import client
+from drillbook.series import Sample
 from drillbook.vocabulary import State
 
 API = At("api", "the API")
+QUEUE_KEYS = ("depth", "active", "processing_rate", "oldest_active_s", "error_rate", "error")
 
 
 @then(parse('within {deadline:Duration} the API reports "{component}" as {state:State}'))
@@ -27,6 +35,51 @@ def breaker_is(drill: Drill, deadline: float, state: str) -> None:
     drill.eventually(API.json("circuit_breaker.state", "the circuit breaker").is_(state), within=deadline)
 
 
-@then("the API is still alive")
+@then("the API is alive all the time")
 def api_is_alive(drill: Drill) -> None:
+    drill.always(API.answers())
+
+
+@then("what the API, the queue and Sentinel say is written down")
+def state_is_diagnosed(drill: Drill) -> None:
+    """What an engineer notes before anybody acts. Whoever says nothing is written down as that."""
     drill.bound(API.answers())
+    drill.observe("what the API depends on, as it sees it", latest(drill, Reading("components", "api", components)))
+    drill.observe("the circuit breaker", latest(drill, API.json("circuit_breaker.state")))
+    drill.observe("the memory buffer", latest(drill, API.json("buffer.size")), "jobs")
+    drill.observe("the API's memory", latest(drill, API.json("memory.rss_bytes", factor=1e-6)), "MB")
+    drill.observe("the queue's metrics", latest(drill, Reading("metrics", "queue", metrics)))
+    drill.observe("the primary, as Sentinel names it", primary(drill))
+
+
+def latest(drill: Drill, reading: Reading) -> object:
+    """The last sampled value, to one decimal; "nothing" when there is none."""
+    value = (drill.seen(reading) or ["nothing"])[-1]
+    return round(value, 1) if isinstance(value, float) else value
+
+
+def components(sample: Sample) -> object:
+    """{"redis": "down (timeout)", "database": "up"}; why there is no answer, where there is none."""
+    if not isinstance(sample.value, Mapping):
+        return sample.error or f"status {sample.status}"
+    return {
+        name: f"{seen['status']} ({seen['error_kind']})" if seen.get("error_kind") else seen["status"]
+        for name, seen in sample.value["components"].items()
+    }
+
+
+def metrics(sample: Sample) -> object:
+    """What people ask of the queue; why it cannot be counted, where it cannot."""
+    if not isinstance(sample.value, Mapping):
+        return sample.error or f"status {sample.status}"
+    return {name: sample.value[name] for name in QUEUE_KEYS if name in sample.value}
+
+
+def primary(drill: Drill) -> str:
+    """By the address at which it is reached; whether it answers there is another question."""
+    try:
+        with client(drill.inventory.endpoints["redis"]) as redis:
+            at = redis.connection_pool.connection_kwargs
+            return f"{at['host']}:{at['port']}"
+    except (RedisError, OSError, CouldNotLookError) as error:
+        return f"nobody names one: {error}"

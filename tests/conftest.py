@@ -5,10 +5,14 @@ from __future__ import annotations
 import signal
 import textwrap
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["pytester", "tests.tiers"]
 
+# An example may take as long as the machine lets it.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 PYTEST_INI = """\
 [pytest]

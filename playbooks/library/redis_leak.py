@@ -97,7 +97,10 @@ def grow(asked: dict) -> dict:
     order = {name: asked[name] for name in ("port", "password", "longest")}
     process.stdin.write(json.dumps({**order, "file": str(file), "name": NAME}).encode() + b"\n")
     process.stdin.close()
-    return {"changed": True, "held": int(process.stdout.readline() or 0)}
+    held = int(process.stdout.readline() or 0)
+    if not held:
+        raise OSError(f"the process that should take its connections took none (id {process.pid})")
+    return {"changed": True, "held": held}
 
 
 def end(asked: dict) -> dict:

@@ -13,6 +13,9 @@ from typing import Any
 
 from drillbook.series import Sample
 
+HEALTHY = "an answer"
+"""What is observed of a healthy endpoint that has no status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -137,7 +140,7 @@ class At:
             self.endpoint,
             lambda sample: Observation(
                 sample.ok,
-                sample.error or (f"status {sample.status}" if sample.status is not None else "an answer"),
+                sample.error or (f"status {sample.status}" if sample.status is not None else HEALTHY),
                 "a healthy answer",
             ),
         )

@@ -118,6 +118,21 @@ def test_idle_connections_are_closed_when_room_is_short_and_others_never(node: N
         assert any(name.endswith("-pubsub") for name in names)
 
 
+def test_the_limit_of_connections_is_raised_and_never_lowered(node: Node) -> None:
+    def limit() -> int:
+        with node.client("looking") as admin:
+            return int(admin.config_get("maxclients")["maxclients"])
+
+    with node.client("setting") as admin:
+        admin.config_set("maxclients", 500)
+    lower = node.module("redis_clients", at_least=499)
+    assert (lower["changed"], lower["limit"], limit()) == (False, 500, 500)
+    raised = node.module("redis_clients", at_least=600)
+    assert (raised["changed"], raised["limit"], limit()) == (True, 600, 600)
+    again = node.module("redis_clients", at_least=600)
+    assert (again["changed"], again["limit"], limit()) == (False, 600, 600)
+
+
 def idle_s(node: Node, name: str) -> int:
     with node.client("counting") as admin:
         listed: Any = admin.client_list()
@@ -129,7 +144,7 @@ def test_a_leak_takes_all_there_is_and_gives_it_back(node: Node) -> None:
     assert grown["changed"]
     assert grown["held"] > 0
     assert not node.module("redis_leak", state="growing", **node.leak)["changed"]
-    assert node.module("redis_clients")["refused"], "Redis lets somebody in although it is full"
+    assert node.module("redis_clients", at_least=LIMIT)["refused"], "Redis lets somebody in although it is full"
     assert node.module("redis_leak", state="grown", **node.leak)["changed"]
     gone = node.module("redis_leak", state="absent", **node.leak)
     assert (gone["changed"], gone["held"], gone["limit"]) == (True, 0, LIMIT)

@@ -64,7 +64,11 @@ def test_a_log_that_is_not_there_is_no_log_without_errors() -> None:
 
 @pytest.mark.parametrize(
     ("listed", "connected", "met"),
-    [("sh -c ps aux | grep worker.ts\n", [], True), ("", [], False), ("sh -c grep worker.ts\n", ["worker-1"], False)],
+    [
+        ("root 2 grep worker.ts\nroot 1 sh -c ps aux | grep worker.ts\n", [], True),
+        ("root 1 sh -c ps aux | grep worker.ts\n", [], False),
+        ("root 2 grep worker.ts\n", ["worker-1"], False),
+    ],
 )
 def test_a_search_that_finds_nothing_or_a_worker_that_runs_is_seen(
     listed: str, connected: list[str], met: bool, monkeypatch: pytest.MonkeyPatch

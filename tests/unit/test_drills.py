@@ -143,7 +143,7 @@ def test_a_proof_is_as_long_as_the_drill_and_its_controls(monkeypatch: pytest.Mo
     found = {each.name: each for each in drills.listed(["features/queue_backlog.feature"]).scenarios}
     assert len(found) == (ROOT / "features/queue_backlog.feature").read_text().count("  Scenario: ")
     assert found["No worker runs"].steps == 3 * 13
-    assert found["The whole database is flushed to clear the queue"].steps == 4 * 8
+    assert found["The whole database is flushed to clear the queue"].steps == 4 * 10
 
 
 def test_labs_are_busy_with_different_features_as_long_as_there_are_some(tmp_path: Path) -> None:

@@ -44,10 +44,20 @@ def record(started: str = "2026-11-24T10:00:00Z", **changes: Any) -> dict[str, A
             "description": DESCRIPTION,
         },
         "work": {"acknowledged": 40, "lost_count": 8, "accepted_lost": 8, "duplicated_count": 0},
+        "checks": [
+            seen("the job is unknown", "unknown"),
+            seen("Redis answers", "an answer"),
+            seen("a late one", "nothing", met=False, found_s=None),
+            seen("the job is failed", "failed", phase="criteria"),
+        ],
         "observations": [{"subject": "jobs in failed", "value": 3, "unit": "jobs", "at_s": 12.04}],
         "times": {"detect_s": 1.25, "detect_uncertainty_s": 0.1, "recover_s": None},
         **changes,
     }
+
+
+def seen(name: str, observed: str, **changes: Any) -> dict[str, Any]:
+    return {"name": name, "phase": "symptoms", "met": True, "observed": observed, "found_s": 4.04, **changes}
 
 
 def tagged(*tags: str, name: str = "Another") -> dict[str, Any]:
@@ -67,6 +77,7 @@ Move the job by the queue's own operation.
 | acknowledged jobs | 40 |
 | lost | 8 (the scenario accepts exactly 8) |
 | done twice | 0 |
+| symptom: the job is unknown | unknown (at 4.0 s) |
 | jobs in failed | 3 jobs (at 12.0 s) |
 | detected after | 1.2 s ± 0.1 |
 | feature | `features/queue.feature` |

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drillbook.checks import HEALTHY
 from drillbook.drilltable import SCHEMA as TABLE_SCHEMA
 from drillbook.errors import DrillbookError
 from drillbook.evidence.record import SCHEMA
 from drillbook.featuretext import tag_values
+from drillbook.phases import Phase
 from drillbook.render.terminal import observed_value
 from drillbook.verdict import Outcome
 
@@ -118,6 +120,9 @@ def _measured(record: Record) -> Iterable[tuple[str, str]]:
         yield "acknowledged jobs", str(work["acknowledged"])
         yield "lost", f"{work['lost_count']}{'' if accepted is None else f' (the scenario accepts exactly {accepted})'}"
         yield "done twice", str(work["duplicated_count"])
+    for check in record.get("checks", ()):
+        if check["phase"] == Phase.SYMPTOMS and check["met"] and check["observed"] != HEALTHY:
+            yield f"symptom: {_cell(check['name'])}", f"{check['observed']} (at {check['found_s']:.1f} s)"
     for seen in record.get("observations", ()):
         yield _cell(seen["subject"]), f"{observed_value(seen)} (at {seen['at_s']:.1f} s)"
     words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
