@@ -218,6 +218,22 @@ def test_what_nobody_uses() -> None:
     ]
 
 
+def test_what_a_used_playbook_imports_is_used_and_so_is_what_that_imports() -> None:
+    used = next(path for path in PLAYBOOKS if path.startswith("playbooks/recovery/"))
+    more = {
+        **dict.fromkeys(PLAYBOOKS, ""),
+        used: "- import_playbook: ../part.yml\n",
+        "playbooks/recovery/part.yml": "- ansible.builtin.import_playbook: deep/part.yml\n",
+        "playbooks/recovery/deep/part.yml": "",
+        "playbooks/recovery/other.yml": "- import_playbook: of_other.yml\n",
+        "playbooks/recovery/of_other.yml": "",
+    }
+    assert found(repository(playbooks=more)) == [
+        "playbooks/recovery/other.yml:1: unused-recovery: no scenario uses the recovery 'other' (warning)",
+        "playbooks/recovery/of_other.yml:1: unused-recovery: no scenario uses the recovery 'of_other' (warning)",
+    ]
+
+
 def test_a_fault_that_switches_self_healing_off_is_used() -> None:
     more = {**dict.fromkeys(PLAYBOOKS, ""), "playbooks/faults/off/inject.yml": ""}
     assert found(repository(tagged("self-healing", "self-healing-off:off"), playbooks=more)) == []

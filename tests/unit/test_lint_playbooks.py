@@ -160,6 +160,20 @@ def test_what_passes_by_silence(name: str, file: str) -> None:
     assert found(SOUND, **{file.replace("/", "__"): in_a_block}) == expected
 
 
+@pytest.mark.parametrize(
+    ("comment", "told"),
+    [
+        ("# allowed: it may be away", "; allowed: it may be away (note)"),
+        ("# allowed:", ""),
+        ("# it is allowed", ""),
+    ],
+)
+def test_what_the_line_itself_gives_a_reason_for_is_a_note(comment: str, told: str) -> None:
+    task = f"- name: Try\n  ansible.builtin.command: x\n  ignore_unreachable: true {comment}"
+    said = f"{FIX}:6: ignored: ignore_unreachable: what failed here is called successful{told}"
+    assert found(SOUND, recovery__fix=play(task)) == [said]
+
+
 def test_of_a_play_and_of_a_role() -> None:
     assert found(SOUND, recovery__fix=play(LOOK, more="  ignore_errors: true\n")) == [
         f"{FIX}:3: ignored: ignore_errors: what failed here is called successful"

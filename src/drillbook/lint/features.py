@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from drillbook.communication import playbook
 from drillbook.featuretext import tag_values
 from drillbook.lint.findings import Finding, Severity
+from drillbook.lint.playbooks import imported
 from drillbook.lint.repository import Repository, ScenarioFacts, StepFacts
 from drillbook.phases import Phase, StepKind
 
@@ -130,9 +131,13 @@ def _unused(repository: Repository) -> Iterator[Finding]:
         for scenario in repository.scenarios
         for name in tag_values(scenario.tags, "self-healing-off")
     }
+    imports = {path: imported(path, text) for path, text in repository.playbooks.items()}
+    of_used = {path for path in repository.playbooks if _named_by(path) in used}
+    while more := {other for path in of_used for other in imports.get(path, ())} - of_used:
+        of_used |= more
     for path in repository.playbooks:
         kind, name = _named_by(path)
-        if kind is not None and (kind, name) not in used:
+        if kind is not None and (kind, name) not in used and path not in of_used:
             yield Finding(path, 1, f"unused-{kind}", f"no scenario uses the {kind} '{name}'", Severity.WARNING)
 
 

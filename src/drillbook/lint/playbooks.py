@@ -11,9 +11,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from drillbook.lint.findings import Finding
+from drillbook.lint.findings import Finding, Severity
 from drillbook.lint.repository import Repository
 from drillbook.lint.yamllines import Lined, UnreadableError, load
 from drillbook.undo import ASSERTIONS
@@ -50,11 +51,25 @@ def check(repository: Repository) -> Iterator[Finding]:
     for path, content in read.items():
         if "/defaults/" in path or "/vars/" in path or "/meta/" in path:
             continue
+        lines = repository.playbooks[path].splitlines()
         for entry in _entries(content):
-            yield from _silences(path, entry)
+            yield from (_allowed(each, lines) for each in _silences(path, entry))
             yield from _ends_early(path, entry)
         if path.startswith("playbooks/faults/") and path.endswith("/undo.yml"):
             yield from _undo(path, content, read)
+
+
+def imported(path: str, text: str) -> set[str]:
+    """The playbooks that this one imports, from the root as it is; none of one that cannot be read."""
+    try:
+        plays = _entries(load(text))
+    except UnreadableError:
+        return set()
+    return {_target(path, str(play[name])) for play in plays for name in _IMPORTS if name in play}
+
+
+def _target(path: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
 
 
 def _entries(content: object) -> list[Lined]:
@@ -69,15 +84,13 @@ def _undo(path: str, content: object, read: Mapping[str, object]) -> Iterator[Fi
     if not plays:
         yield Finding(path, 1, "undo-proves-nothing", "the undo has no play: nothing shows that the fault is gone")
     for number, play in enumerate(plays):
-        imported = next((play[name] for name in _IMPORTS if name in play), None)
-        if imported is not None:
-            target = posixpath.normpath(posixpath.join(posixpath.dirname(path), str(imported)))
+        other = next((play[name] for name in _IMPORTS if name in play), None)
+        if other is not None:
+            target = _target(path, str(other))
             if target in read:
                 yield from _undo(target, read[target], {key: read[key] for key in read if key != target})
             else:
-                sentence = (
-                    f"it imports {imported}, which cannot be looked into: end the undo with an assertion of its own"
-                )
+                sentence = f"it imports {other}, which cannot be looked into: end the undo with an assertion of its own"
                 yield Finding(path, play.line, "undo-proves-nothing", sentence)
             continue
         later = [each for each in plays[number + 1 :] if _hosts(play) <= _hosts(each)]
@@ -157,6 +170,14 @@ def _sequence(value: object) -> list[Any]:
 
 
 # ------------------------------------------------------------------ what passes by silence
+
+
+def _allowed(finding: Finding, lines: Sequence[str]) -> Finding:
+    """A note where the line says why (`... # allowed: REASON`). A drill in which it matters tells it all the same."""
+    _, _, reason = lines[finding.line - 1].partition("# allowed:")
+    if not reason.strip():
+        return finding
+    return replace(finding, sentence=f"{finding.sentence}; allowed: {reason.strip()}", severity=Severity.NOTE)
 
 
 def _silences(path: str, entry: Lined) -> Iterator[Finding]:
