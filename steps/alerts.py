@@ -39,7 +39,7 @@ def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
 
     def fits(body: Any) -> bool:
         return body.get("channel") == channel and any(
-            each.get("color") == colour and subject in f"{each.get('title')} {each.get('text')}".lower()
+            each.get("color") == colour and subject.lower() in f"{each.get('title')} {each.get('text')}".lower()
             for each in body.get("attachments", [])
         )
 
