@@ -17,6 +17,8 @@ Feature: Jobs pile up
     Then within 60 seconds 3 workers are connected to the queue
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds no job is active for more than 5 seconds
+    And within 60 seconds at most 2 % of the jobs fail
     And within 60 seconds the all-clear about "pile up" reaches the "#alerts" channel
     And within 2 minutes every acknowledged job is completed exactly once
 

@@ -11,14 +11,16 @@ Feature: Redis is away, or lets nobody in
     Given jobs are submitted at 5 per second
     And users look items up
     When the Redis primary is killed
-    Then within 10 seconds look-ups are answered by the database
+    Then within 10 seconds the API calls itself "degraded"
+    And within 10 seconds look-ups are answered by the database
     And within 10 seconds whoever asks the queue is told 503 and the reason
     And within 10 seconds new jobs are kept in memory
     And no look-up fails
     And the API is alive all the time
     And what the API, the queue and Sentinel say is written down
     When the system is left to itself
-    Then within 60 seconds the API reports "redis" as up
+    Then within 60 seconds the API calls itself "ok"
+    And within 60 seconds the API reports "redis" as up
     And within 60 seconds the queue can be counted
     And within 60 seconds the cache answers as many look-ups as before, within 10 %
     And within 60 seconds at most 1 % of the requests end in an error

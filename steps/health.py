@@ -18,6 +18,11 @@ API = At("api", "the API")
 QUEUE_KEYS = ("depth", "active", "processing_rate", "oldest_active_s", "error_rate", "error")
 
 
+@then(parse('within {deadline:Duration} the API calls itself "{status}"'))
+def api_calls_itself(drill: Drill, deadline: float, status: str) -> None:
+    drill.eventually(API.json("status", "the API's own status").is_(status), within=deadline)
+
+
 @then(parse('within {deadline:Duration} the API reports "{component}" as {state:State}'))
 def api_reports(drill: Drill, deadline: float, component: str, state: State) -> None:
     drill.eventually(API.json(f"components.{component}.status", component).is_(str(state)), within=deadline)
