@@ -67,15 +67,24 @@ class Children:
 
     @contextmanager
     def stopping_on_signals(self, said: Mapping[bool, str]) -> Iterator[None]:
-        """SIGINT, SIGTERM and SIGHUP stop the children while this lasts; `said[first]` is told to the terminal."""
+        """SIGINT, SIGTERM and SIGHUP stop the children while this lasts; `said[first]` is told to the terminal.
+
+        One that is ignored (nohup: the hang-up) stays ignored.
+        """
+        before = {number: signal.getsignal(number) for number in SIGNALS}
 
         def stop(number: int, _frame: FrameType | None) -> None:
+            if before[signal.Signals(number)] is signal.SIG_IGN:
+                return
             first = self.stop(signal.Signals(number).name)
             os.write(2, said[first].encode())
 
-        before = {number: signal.signal(number, stop) for number in SIGNALS}
+        # SIGINT is caught although it is ignored (`&` in a script): children would inherit that, and could not be told
+        caught = [number for number in SIGNALS if number is signal.SIGINT or before[number] is not signal.SIG_IGN]
+        for number in caught:
+            signal.signal(number, stop)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in caught:
+                signal.signal(number, before[number])

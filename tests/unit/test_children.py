@@ -1,0 +1,70 @@
+"""Processes of one command: which signals stop them, and which do not."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.children import SIGNALS, Children
+from drillbook_lab.poll import until
+
+pytestmark = pytest.mark.unit
+
+SAID = {True: "", False: ""}
+WAITS_TO_BE_TOLD = """\
+import sys, time
+print("ready", flush=True)
+try:
+    time.sleep(20)
+except KeyboardInterrupt:
+    sys.exit(13)
+"""
+
+
+@contextmanager
+def handled_by(number: signal.Signals, handler: Any) -> Iterator[None]:
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_each_of_them_stops_the_children(number: signal.Signals) -> None:
+    children = Children()
+    with handled_by(number, signal.SIG_DFL):
+        with children.stopping_on_signals(SAID):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_DFL
+    assert children.stopped_by == number.name
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_one_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
+    children = Children()
+    with handled_by(number, signal.SIG_IGN):
+        with children.stopping_on_signals(SAID):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is signal.SIG_IGN
+    assert children.stopped_by is None
+
+
+def test_children_are_told_although_their_parent_ignores_ctrl_c(tmp_path: Path) -> None:
+    """As with `drillbook drills &` in a script: a child that inherited it would never be told."""
+    children, log, statuses = Children(), tmp_path / "child.log", list[int]()
+    command = [sys.executable, "-c", WAITS_TO_BE_TOLD]
+    running = threading.Thread(target=lambda: statuses.append(children.run(command, log, {})))
+    with handled_by(signal.SIGINT, signal.SIG_IGN), children.stopping_on_signals(SAID):
+        running.start()
+        until(lambda: log.exists() and log.read_text() == "ready\n", what="the child", within_s=30, every_s=0.01)
+        signal.raise_signal(signal.SIGTERM)
+        running.join()
+    assert statuses == [13]
