@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -30,20 +30,23 @@ class Children:
         self._running: set[subprocess.Popen[bytes]] = set()
         self.stopped_by: str | None = None
 
-    def run(self, command: Sequence[str], log: Path, more_env: Mapping[str, str], *, at_the_end: bool = False) -> int:
-        """Run it to its end, its output added to the log; gives its status. Raises StoppedError, unless `at_the_end`:
-        what cleans up is run in any case, and nobody stops it.
+    def run(
+        self, command: Sequence[str], log: Path | None, more_env: Mapping[str, str], *, at_the_end: bool = False
+    ) -> int:
+        """Run it to its end, its output added to the log (None: it has the terminal); gives its status.
+
+        Raises StoppedError, unless `at_the_end`: what cleans up is run in any case, and nobody stops it.
         """
-        with log.open("ab") as out:
+        with log.open("ab") if log is not None else nullcontext() as out:
             with self._lock:
                 if self.stopped_by is not None and not at_the_end:
                     raise StoppedError
                 # a session of its own: the terminal's Ctrl-C reaches it once, through `stop`
                 child = subprocess.Popen(
                     list(command),
-                    stdin=subprocess.DEVNULL,
+                    stdin=None if out is None else subprocess.DEVNULL,
                     stdout=out,
-                    stderr=subprocess.STDOUT,
+                    stderr=None if out is None else subprocess.STDOUT,
                     env={**os.environ, **more_env},
                     start_new_session=True,
                 )

@@ -1,37 +1,57 @@
 """`drillbook prove`: a drill, its controls, and on request its recovery without each of its tasks.
 
 The rule: pytest does the work, so that a proof runs as its drill does; here it is only called again for the tasks,
-which nobody knows before the drill has run.
+which nobody knows before the drill has run. A signal stops it, and nobody returns before the system is put back.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from drillbook.children import Children, StoppedError
 from drillbook.errors import DrillbookError
 from drillbook.proof import tasks_of
 from drillbook.verdict import Outcome, worst
 
+_SAID = {
+    True: "\nstopping: the drill puts its system back\n",
+    False: "\nbeing stopped already: the system is put back, which takes up to a minute\n",
+}
+
 
 def prove(arguments: Sequence[str], *, ablate: bool) -> int:
     """Run pytest with `--prove`; `arguments` are its own. Gives the exit status. Raises DrillbookError."""
-    with tempfile.TemporaryDirectory(prefix="drillbook-prove-") as folder:
-        told = Path(folder) / "runs.json"
-        status = _pytest(["--prove", f"--runs-to={told}", *arguments])
-        if not ablate:
-            return status
-        statuses = [status]
+    children = Children()
+    with (
+        tempfile.TemporaryDirectory(prefix="drillbook-prove-") as folder,
+        children.stopping_on_signals(_SAID),
+        ThreadPoolExecutor(1) as aside,  # the main thread is for the signals
+    ):
+        statuses = aside.submit(_statuses, children, arguments, Path(folder) / "runs.json", ablate=ablate).result()
+    return worst_status(statuses)
+
+
+def _statuses(children: Children, arguments: Sequence[str], told: Path, *, ablate: bool) -> list[int]:
+    pytest = [sys.executable, "-m", "pytest"]
+    statuses = []
+    try:
+        statuses.append(children.run([*pytest, "--prove", f"--runs-to={told}", *arguments], None, {}))
+        if not ablate or children.stopped_by is not None:
+            return statuses
         for scenario, tasks in _recoveries(told):
             controls = [f"--control=without:{task}" for task in tasks]
             if controls:
-                statuses.append(_pytest([*controls, f"--scenario={scenario}", *arguments]))
-        return worst_status(statuses)
+                command = [*pytest, *controls, f"--scenario={scenario}", *arguments]
+                statuses.append(children.run(command, None, {}))
+    except StoppedError:
+        statuses.append(Outcome.ABORTED.exit_status)
+    return statuses
 
 
 def _recoveries(told: Path) -> list[tuple[str, list[str]]]:
@@ -55,13 +75,3 @@ def worst_status(statuses: Sequence[int]) -> int:
     # what is no outcome's status (a usage error of pytest, nothing collected) comes before all others
     strange = [status for status in statuses if status not in by_status]
     return strange[0] if strange else worst([by_status[status] for status in statuses]).exit_status
-
-
-def _pytest(arguments: Sequence[str]) -> int:
-    # its own signals stop it, and it puts the system back: waited for, however often somebody presses Ctrl-C
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments])
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue

@@ -9,7 +9,18 @@ import sys
 import psutil
 import pytest
 
-from .conftest import DEADLINE_S, Mini, Ran, ended, killed_with_guardian, left_over, read_until, wait_for
+from .conftest import (
+    DEADLINE_S,
+    OTHERS,
+    Mini,
+    Ran,
+    ended,
+    killed_with_guardian,
+    left_over,
+    read_until,
+    records,
+    wait_for,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -54,6 +65,47 @@ def test_a_drill_that_is_stopped_while_the_recovery_runs_once_more(mini: Mini) -
     assert drill["repeat"]["outcome"] == "INVALID"
     assert drill["axes"]["restored"]["holds"] is True
     assert not mini.broken
+
+
+def proving(mini: Mini) -> subprocess.Popen[str]:
+    """`drillbook prove`, in the symptoms of its drill."""
+    mini.feature(*STEPS)
+    process = subprocess.Popen(
+        [*mini.python, "-m", "drillbook.cli", "prove", "features", "-p", "no:cacheprovider", *OTHERS],
+        cwd=mini.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        bufsize=1,
+        env=mini.environment(),
+    )
+    read_until(process, r"^  symptoms$")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_proof_that_is_stopped_puts_its_system_back_and_leaves_no_drill_behind(
+    mini: Mini, number: signal.Signals
+) -> None:
+    process = proving(mini)
+    process.send_signal(number)
+    output = ended(process)
+    assert process.returncode == 13, output
+    (drill,) = records(mini.root)
+    assert drill["outcome"] == "ABORTED"
+    assert drill["axes"]["restored"]["holds"] is True
+    assert not mini.broken
+
+
+def test_a_proof_goes_on_after_a_hang_up_that_is_ignored(mini: Mini) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; the child inherits it
+    try:
+        process = proving(mini)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    process.send_signal(signal.SIGHUP)
+    output = ended(process)
+    assert process.returncode == 0, output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)

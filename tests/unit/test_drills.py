@@ -50,7 +50,9 @@ class Pytests(Children):
         self.proved: list[tuple[str, list[str]]] = []
         """Of each pytest the lab and the scenarios."""
 
-    def run(self, command: Sequence[str], log: Path, more_env: Mapping[str, str], *, at_the_end: bool = False) -> int:
+    def run(
+        self, command: Sequence[str], log: Path | None, more_env: Mapping[str, str], *, at_the_end: bool = False
+    ) -> int:
         told = next((each.partition("=")[2] for each in command if each.startswith("--runs-to=")), None)
         if told is None:
             return 0
