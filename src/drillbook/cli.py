@@ -155,11 +155,15 @@ def findings(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="an evidence folder", exists=True, file_okay=False)]) -> None:
+def report(folder: Annotated[Path, typer.Argument(help="an evidence folder")]) -> None:
     """Write report.html of an evidence folder again, from its record."""
     from drillbook.render import html
 
-    typer.echo(html.report(folder))
+    try:
+        typer.echo(html.report(folder))
+    except DrillbookError as error:
+        typer.echo(f"drillbook: {error}", err=True)
+        raise typer.Exit(64) from None
 
 
 _UsageError: Any = typer.BadParameter.__mro__[1]  # typer has no name for it, and its place differs with the release

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,3 +62,30 @@ def test_an_option_of_ours_behind_the_features_is_told(given: list[Any], words: 
     assert ran.exit_code == 64
     assert f"drillbook: {words[2]} belongs before the features: what follows them goes to pytest" in ran.output
     assert given == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("none", "cannot be read (No such file or directory): name an evidence folder that holds content/drill.json"),
+        ("empty", "cannot be read (No such file or directory): name an evidence folder that holds content/drill.json"),
+        ("file", "cannot be read (Not a directory): name an evidence folder that holds content/drill.json"),
+        ("damaged", "the evidence was damaged after it was written"),
+    ],
+)
+def test_a_report_of_no_evidence_is_one_sentence(tmp_path: Path, wrong: str, says: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "damaged/content").mkdir(parents=True)
+    (tmp_path / "damaged/content/drill.json").write_text("{")
+    ran = CliRunner().invoke(app, ["report", str(tmp_path / wrong)])
+    assert ran.exit_code == 64
+    assert ran.output.startswith(f"drillbook: {tmp_path / wrong}/content/drill.json: ")
+    assert says in ran.output
+    assert len(ran.output.splitlines()) == 1
+
+
+def test_a_report_is_written_again_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drillbook.render.html.report", lambda folder: folder / "content/report.html")
+    ran = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert (ran.exit_code, ran.output) == (0, f"{tmp_path}/content/report.html\n")
