@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
@@ -103,6 +103,7 @@ class Work:
     submit_headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     submit_body: Any = None
     """Any JSON; "{id}" in its strings is replaced by the id of the job."""
+    submit_ca: Path | None = None
     acknowledged: frozenset[int] = frozenset({202})
     refused: frozenset[int] = frozenset({503})
     completed_within_s: float = COMPLETED_WITHIN_S
@@ -298,6 +299,19 @@ _KIND = {
     EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
     EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
 }
+_LOG_IN = {
+    EndpointKind.HTTP: "send them in headers, as Authorization",
+    EndpointKind.TCP: "remove them, only a connection is opened",
+}
+_SQL_CA = {EndpointKind.SQL: "write ?sslmode=verify-full&sslrootcert=PATH into the URL"}
+_OF_KINDS: Mapping[str, tuple[frozenset[EndpointKind], Mapping[EndpointKind, str]]] = {
+    "headers": (frozenset({EndpointKind.HTTP}), {}),
+    "user": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), _LOG_IN),
+    "password": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), _LOG_IN),
+    "ca": (frozenset({EndpointKind.HTTP, EndpointKind.REDIS}), _SQL_CA),
+    "looks_at_once": (frozenset({EndpointKind.HTTP, EndpointKind.TCP}), {}),
+}
+"""Keys that not every kind uses: of which kinds they are, and what to do instead."""
 _FOR_ALL = (
     "drillbook_environment",
     "drillbook_endpoints",
@@ -366,9 +380,11 @@ class _Reader:
         sentinel = node.child("sentinel", {"master", "nodes", "password", "nat"}) if node.has("sentinel") else None
         if sentinel is not None and kind is not EndpointKind.REDIS:
             node.fail("sentinel", "only an endpoint of kind redis has Sentinels")
+        for key, (kinds, instead) in _OF_KINDS.items():
+            if node.has(key) and kind not in kinds:
+                node.fail(key, f"an endpoint of kind {kind} does not use it: {instead.get(kind, 'remove it')}")
         default = "redis://sentinel" if sentinel is not None else None
         url, user, password = self._url(node, kind, default)
-        ca = node.text("ca", None)
         return Endpoint(
             name=name,
             kind=kind,
@@ -376,7 +392,7 @@ class _Reader:
             headers=node.texts("headers"),
             user=node.text("user", user),
             password=node.text("password", password),
-            ca=None if ca is None else self._root / Path(ca).expanduser(),
+            ca=self._path(node, "ca"),
             timeout_s=node.number("timeout", 1.0),
             samples_per_s=node.number("samples_per_second", 20.0),
             looks_at_once=node.count("looks_at_once") or 1,
@@ -387,20 +403,22 @@ class _Reader:
             sentinel_password=sentinel.text("password", None) if sentinel else None,
         )
 
+    def _path(self, node: Node, key: str) -> Path | None:
+        text = node.text(key, None)
+        return None if text is None else self._root / Path(text).expanduser()
+
     def _url(self, node: Node, kind: EndpointKind, default: str | None) -> tuple[str, str | None, str | None]:
         """The URL without its password, and the user and password that stood in it."""
         schemes, example = _KIND[kind]
         text = node.text("url", default) if default else node.text("url")
         assert text is not None
-        try:
-            parts = urlsplit(text)
-            port = parts.port
-        except ValueError as error:
-            node.fail("url", f"{error}; write one like {example}")
+        parts, port = _split(node, text, example)
         if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
             node.fail("url", f"an endpoint of kind {kind} has a URL like {example}")
         if kind is EndpointKind.TCP and port is None:
             node.fail("url", f"it names no port; write one like {example}")
+        if (parts.username or parts.password) and kind not in _OF_KINDS["password"][0]:
+            node.fail("url", f"an endpoint of kind {kind} uses no user and password of its URL: {_LOG_IN[kind]}")
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
         place = parts.netloc.rpartition("@")[2]
@@ -411,17 +429,18 @@ class _Reader:
         node = self._top("drillbook_work", {"submit", "completed"})
         if node is None:
             return None
-        submit = node.child("submit", {"url", "method", "headers", "body", "acknowledged", "refused"})
+        submit = node.child("submit", {"url", "method", "headers", "body", "ca", "acknowledged", "refused"})
         completed = node.child("completed", {"endpoint", "query", "within"})
         endpoint = completed.text("endpoint")
         databases = [name for name, each in endpoints.items() if each.kind is EndpointKind.SQL]
         if endpoint not in databases:
             completed.fail("endpoint", f'"{endpoint}" is no endpoint of kind sql (there {_are(databases)})')
         return Work(
-            submit_url=submit.text("url"),
+            submit_url=_submit_url(submit),
             submit_method=submit.text("method", "POST").upper(),
             submit_headers=submit.texts("headers"),
             submit_body=submit.value("body", None),
+            submit_ca=self._path(submit, "ca"),
             acknowledged=submit.statuses("acknowledged", frozenset({202})),
             refused=submit.statuses("refused", frozenset({503})),
             completed_endpoint=endpoint,
@@ -473,6 +492,26 @@ _ENDPOINT_KEYS = {
     "probe",
     "sentinel",
 }
+
+
+def _split(node: Node, text: str, example: str) -> tuple[SplitResult, int | None]:
+    """A URL and its port. The sentence says nothing of the text: urlsplit's own shows a piece of a password."""
+    try:
+        parts = urlsplit(text)
+        return parts, parts.port
+    except ValueError:
+        node.fail("url", f"it is no URL with a valid host and port; percent-encode a password, and write {example}")
+
+
+def _submit_url(node: Node) -> str:
+    example = "https://api.example.org/jobs"
+    text: str = node.text("url")
+    parts, _ = _split(node, text, example)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        node.fail("url", f"work is submitted to a URL like {example}")
+    if parts.username or parts.password:
+        node.fail("url", f"work is submitted without user and password of the URL: {_LOG_IN[EndpointKind.HTTP]}")
+    return text
 
 
 def _are(names: list[str]) -> str:

@@ -141,14 +141,17 @@ class Load:
 
     async def _attempt(self, job: str, form: str) -> None:
         work = self._work
-        line = self._lines.pop() if self._lines else HttpLine(work.submit_url, work.submit_headers)
+        line: HttpLine | None = None
         body = form.replace("{id}", job).encode()
         sent = time.monotonic()
         try:
+            # a line that cannot be made (no CA where the inventory says) is an attempt that failed, too
+            line = self._lines.pop() if self._lines else HttpLine(work.submit_url, work.submit_headers, work.submit_ca)
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 answer = await line.ask(work.submit_method, body)
         except Exception as error:  # noqa: BLE001 - whatever happened, the attempt is answered "unknown" with the reason
-            line.close()
+            if line is not None:
+                line.close()
             self._note(Attempt(job, sent, time.monotonic(), Answered.UNKNOWN, detail=why(error)))
         else:
             if answer.status in work.acknowledged:
@@ -160,7 +163,8 @@ class Load:
             retry_after = "retry-after" in answer.headers
             self._note(Attempt(job, sent, time.monotonic(), answered, answer.status, None, retry_after))
         finally:
-            self._lines.append(line)
+            if line is not None:
+                self._lines.append(line)
 
     def _note(self, attempt: Attempt) -> None:
         with self._lock:

@@ -180,6 +180,94 @@ def test_an_error_never_shows_a_value_that_may_be_a_password() -> None:
     assert "hunter2" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("redis", "redis://:s3cr/et-word@cache:6379"),
+        ("redis", "redis://app:s3cr#et-word@cache:6379"),
+        ("sql", "postgresql://drill:s3cr?et-word@db:5432/app"),
+        ("sql", "postgresql://drill:[s3cr-et-word@db:5432/app"),
+    ],
+)
+def test_a_password_that_is_not_percent_encoded_is_not_shown_in_pieces(kind: str, url: str) -> None:
+    with pytest.raises(InventoryError, match=r"all\.yml:13\): .*percent-encode a password, and write ") as raised:
+        endpoints(kind=kind, url=url)
+    assert "s3cr" not in str(raised.value)
+
+
+LOG_IN = "send them in headers, as Authorization"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"kind": "http", "url": "http://x", "user": "drill"},
+            f"user (ALL:14): an endpoint of kind http does not use it: {LOG_IN}.",
+        ),
+        (
+            {"kind": "http", "url": "http://x", "password": "hunter2hunter2"},
+            f"password (ALL:14): an endpoint of kind http does not use it: {LOG_IN}.",
+        ),
+        (
+            {"kind": "http", "url": "http://drill:hunter2hunter2@x"},
+            f"url (ALL:13): an endpoint of kind http uses no user and password of its URL: {LOG_IN}.",
+        ),
+        (
+            {"kind": "tcp", "url": "tcp://x:25", "password": "hunter2hunter2"},
+            "password (ALL:14): an endpoint of kind tcp does not use it: remove them, only a connection is opened.",
+        ),
+        (
+            {"kind": "tcp", "url": "tcp://x:25", "ca": "ca.pem"},
+            "ca (ALL:14): an endpoint of kind tcp does not use it: remove it.",
+        ),
+        (
+            {"kind": "sql", "url": "postgresql://db/app", "ca": "ca.pem"},
+            (
+                "ca (ALL:14): an endpoint of kind sql does not use it: "
+                "write ?sslmode=verify-full&sslrootcert=PATH into the URL."
+            ),
+        ),
+        (
+            {"kind": "redis", "url": "redis://x", "headers": {"Accept": "text/plain"}},
+            "headers (ALL:14): an endpoint of kind redis does not use it: remove it.",
+        ),
+        *(
+            (
+                {"kind": kind, "url": url, "looks_at_once": 2},
+                f"looks_at_once (ALL:14): an endpoint of kind {kind} does not use it: remove it.",
+            )
+            for kind, url in (("redis", "redis://x"), ("sql", "postgresql://db/app"))
+        ),
+    ],
+)
+def test_what_an_endpoint_of_this_kind_does_not_use_is_refused(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InventoryError) as raised:
+        endpoints(**settings)
+    said = str(raised.value).replace(f"{INVENTORY}/group_vars/all.yml", "ALL")
+    assert said == f"drillbook_endpoints.it.{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("api/jobs", "work is submitted to a URL like https://api.example.org/jobs."),
+        ("ftp://api/jobs", "work is submitted to a URL like https://api.example.org/jobs."),
+        ("http://api:port/jobs", "it is no URL with a valid host and port; percent-encode a password, and write "),
+        ("http://drill:hunter2@api", f"work is submitted without user and password of the URL: {LOG_IN}."),
+    ],
+)
+def test_work_that_could_be_submitted_nowhere_is_refused(url: str, sentence: str) -> None:
+    submit = {"url": url}
+    completed = {"endpoint": "db", "query": "select 1"}
+    with pytest.raises(InventoryError, match=r"drillbook_work\.submit\.url \(") as raised:
+        inventory(
+            drillbook_work={"submit": submit, "completed": completed},
+            drillbook_endpoints={"db": {"kind": "sql", "url": "postgresql://db/app"}},
+        )
+    assert sentence in str(raised.value)
+
+
 def test_an_http_endpoint() -> None:
     it = endpoints(
         kind="http",
@@ -242,11 +330,12 @@ def test_work_and_its_defaults() -> None:
         completed_query="select job_id, count(*) from runs",
     )
     settings["completed"] |= {"within": 5}
-    settings["submit"] |= {"method": "put", "acknowledged": 200, "refused": [429, 503]}
+    settings["submit"] |= {"method": "put", "acknowledged": 200, "refused": [429, 503], "ca": "certs/ca.pem"}
     work = inventory(drillbook_work=settings, drillbook_endpoints=database).work
     assert work is not None
     assert (work.submit_method, work.acknowledged, work.refused) == ("PUT", frozenset({200}), frozenset({429, 503}))
     assert work.completed_within_s == 5
+    assert work.submit_ca == ROOT / "certs/ca.pem"
 
 
 def test_what_is_said_for_all_must_be_the_same_for_all() -> None:

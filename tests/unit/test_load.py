@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,6 +107,18 @@ def test_nobody_there_is_unknown_and_says_why() -> None:
     load = after(None)
     assert answers(load) == {Answered.UNKNOWN}
     assert {attempt.detail for attempt in load.attempts} == {"connection refused"}
+
+
+def test_a_line_that_cannot_be_made_is_unknown_and_says_why(tmp_path: Path) -> None:
+    with Prober({}) as prober:
+        nowhere = Work("https://127.0.0.1:1/jobs", "database", "select 1", submit_ca=tmp_path / "no-ca.pem")
+        load = Load(prober, nowhere, DATABASE, "run-")
+        load.submit(FAST, count=1)
+        until(lambda: load.rate == 0, "the attempt that was sent")
+        load.stop()
+    (attempt,) = load.attempts
+    assert attempt.answered is Answered.UNKNOWN
+    assert attempt.detail == "FileNotFoundError: [Errno 2] No such file or directory"
 
 
 def test_no_answer_is_unknown_and_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
