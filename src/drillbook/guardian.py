@@ -124,7 +124,8 @@ def main(arguments: list[str]) -> int:
     with suppress(BrokenPipeError):
         # nobody reads it where the drill has died meanwhile: all the more is to be put back
         os.write(1, READY)
-    if _said_bye(drill):
+    # where the drill died before that, its number may be another process's by now
+    if os.getppid() == asked.pid and _said_bye(drill):
         return 0
     return _put_back(asked)
 
@@ -185,7 +186,7 @@ def _put_back(asked: argparse.Namespace) -> int:
     for tried in range(1, TRIES + 1):
         try:
             undone = session.put_back(Role.GUARDIAN)
-        except DrillbookError as error:
+        except (DrillbookError, OSError) as error:  # a full /tmp, which may be emptied meanwhile
             say(str(error))
         else:
             for one in undone:

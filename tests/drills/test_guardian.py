@@ -73,6 +73,28 @@ def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same
     assert beside.returncode == 0, said
 
 
+def test_a_process_that_has_the_number_of_a_dead_drill_is_not_taken_for_it(mini: Mini) -> None:
+    mini.feature(*STEPS)
+    other = subprocess.Popen([*mini.python, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [*mini.python, "-P", guardian.__file__, f"--root={mini.root}", f"--inventory={mini.root}/inventories"]
+    beside = subprocess.Popen(
+        [*command, "--environment=mini", "--owner=nobody", f"--pid={other.pid}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert beside.stderr is not None
+        assert beside.wait(timeout=DEADLINE_S) == 0, beside.stderr.read()
+        assert f"the drill's process {other.pid} died" in beside.stderr.read()
+        assert other.poll() is None
+    finally:
+        for process in (beside, other):
+            process.kill()
+            process.communicate()
+
+
 def test_a_drill_whose_guardian_was_killed_too_is_put_back_by_the_next_run(mini: Mini) -> None:
     killed(mini, "symptoms", guardian=True)
     wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left", DEADLINE_S)

@@ -1,0 +1,36 @@
+"""What the guardian does when an undo cannot even begin: it tries again."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from drillbook import guardian
+from drillbook.errors import DrillbookError
+from drillbook.guard import Role
+from drillbook.session import DrillSession
+from drillbook.undo import Undone
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("error", [DrillbookError("no host"), OSError(28, "No space left on device")])
+def test_what_hinders_the_guardian_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    tries: list[Role] = []
+
+    def put_back(_session: DrillSession, role: Role) -> list[Undone]:
+        tries.append(role)
+        if len(tries) < guardian.TRIES:
+            raise error
+        return []
+
+    monkeypatch.setattr(DrillSession, "put_back", put_back)
+    monkeypatch.setattr(guardian, "PAUSE_S", 0.0)
+    asked = Namespace(root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[])
+    assert guardian._put_back(asked) == 0
+    assert tries == [Role.GUARDIAN] * guardian.TRIES
+    assert capsys.readouterr().err.count(str(error)) == guardian.TRIES - 1
