@@ -60,22 +60,24 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
     folder.mkdir()
     files = tls.write(folder)
     with ExitStack() as held:
+        # bound to the end, so that nobody else gets the ports; SO_REUSEADDR lets the sink listen at them all the same
         taken = [held.enter_context(socket.socket()) for _ in range(2)]
         for each in taken:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             each.bind(("127.0.0.1", 0))
         port, smtp_port = (each.getsockname()[1] for each in taken)
-    arguments = [str(port), "messages.ndjson", str(smtp_port), "mails.ndjson", str(files.server("valid"))]
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "drillbook_lab.sink", *arguments],
-        cwd=folder,
-        env={"SINK_TOKEN": TOKEN, "SMTP_PASSWORD": PASSWORD},
-    )
-    try:
-        wait_for(lambda: listens(port) and listens(smtp_port), "the sink listens")
-        yield Sink(f"http://127.0.0.1:{port}", smtp_port, files.ca)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+        arguments = [str(port), "messages.ndjson", str(smtp_port), "mails.ndjson", str(files.server("valid"))]
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "drillbook_lab.sink", *arguments],
+            cwd=folder,
+            env={"SINK_TOKEN": TOKEN, "SMTP_PASSWORD": PASSWORD},
+        )
+        try:
+            wait_for(lambda: listens(port) and listens(smtp_port), "the sink listens")
+            yield Sink(f"http://127.0.0.1:{port}", smtp_port, files.ca)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def listens(port: int) -> bool:
