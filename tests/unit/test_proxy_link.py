@@ -12,7 +12,7 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -248,19 +248,23 @@ def contexts(folder: Path) -> tuple[dict[Certificate, ssl.SSLContext], ssl.SSLCo
     return servers, ssl.create_default_context(cafile=str(files.ca))
 
 
-async def nothing_is_left(folder: Path, encrypted: bool, end: Callable[[Staging], Awaitable[None]]) -> None:
+@contextlib.asynccontextmanager
+async def staged(folder: Path, encrypted: bool) -> AsyncIterator[Staging]:
     servers, clients = contexts(folder) if encrypted else (None, None)
     staging = Staging(Link("link", free_port(), 0, servers, {}), clients)
     server = await asyncio.start_server(staging.answer, HOST, 0)
-    link = staging.link
-    link.upstream = server.sockets[0].getsockname()[1]
-    while True:  # somebody else may have taken the free port meanwhile
-        try:
-            await link.enable(True)
-            break
-        except OSError:
-            link.listen = free_port()
+    staging.link.upstream = server.sockets[0].getsockname()[1]
+    await staging.link.enable(True)
     try:
+        yield staging
+    finally:
+        await staging.link.enable(False)
+        server.close()
+
+
+async def nothing_is_left(folder: Path, encrypted: bool, end: Callable[[Staging], Awaitable[None]]) -> None:
+    async with staged(folder, encrypted) as staging:
+        link = staging.link
         before = descriptors()
         await end(staging)
         assert not link.as_json()["faulty"]
@@ -268,9 +272,6 @@ async def nothing_is_left(folder: Path, encrypted: bool, end: Callable[[Staging]
         for _, writer in await staging.talking():  # and the link is well
             writer.close()
         await until(lambda: descriptors() <= before and not link.connections)
-    finally:
-        await link.enable(False)
-        server.close()
 
 
 @pytest.mark.parametrize("encrypted", [True, False], ids=["tls", "plain"])
@@ -279,3 +280,79 @@ def test_nothing_is_left_of_a_connection(
     tmp_path: Path, encrypted: bool, end: Callable[[Staging], Awaitable[None]]
 ) -> None:
     asyncio.run(nothing_is_left(tmp_path, encrypted, end))
+
+
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose timers are due when a test says so."""
+
+    ahead_s = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.ahead_s
+
+
+LATER_S = 60
+
+
+def delayed(kind: str, seconds: int = LATER_S) -> dict[str, Any]:
+    return {"name": "t", "type": kind, "attributes": {"timeout": 1000 * seconds}}
+
+
+async def left_open(folder: Path, clock: Clock, kind: str, change: str) -> int:
+    """How many clients are left, and have an answer, when the time has passed after which they were to be ended."""
+    async with staged(folder, encrypted=False) as staging:
+        clients = await staging.talking()
+        staging.fault(delayed(kind))
+        clock.ahead_s = LATER_S / 2
+        if change == "healed":
+            await staging.link.heal()
+        elif change == "removed":
+            staging.link.remove("t")
+        elif change == "put off":
+            staging.fault(delayed(kind, 2 * LATER_S))
+        elif change == "another beside it":
+            staging.fault(SLOW | {"name": "beside"})
+        clock.ahead_s = LATER_S + 1
+        for _ in range(3):  # what is due is called now
+            await asyncio.sleep(0)
+        left = len(staging.link.connections)
+        await staging.link.heal()
+        for reader, writer in clients[:left]:
+            writer.write(b"still here\n")
+            assert await reader.readline() == b"still here\n"
+        for _, writer in clients:
+            writer.close()
+        return left
+
+
+@pytest.mark.parametrize("kind", ["reset_peer", "timeout"])
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [("nothing", 0), ("another beside it", 0), ("healed", _CLIENTS), ("removed", _CLIENTS), ("put off", _CLIENTS)],
+)
+def test_what_was_to_be_ended_later_stays_when_the_fault_is_gone(
+    tmp_path: Path, kind: str, change: str, left: int
+) -> None:
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        clock = runner.get_loop()
+        assert isinstance(clock, Clock)
+        assert runner.run(left_open(tmp_path, clock, kind, change)) == left
+
+
+async def a_client_that_was_to_be_reset(folder: Path, clock: Clock) -> None:
+    async with staged(folder, encrypted=False) as staging:
+        staging.fault(delayed("reset_peer"))
+        reader, writer = await staging.client()
+        await until(lambda: bool(staging.link._tasks))
+        await staging.link.heal()
+        clock.ahead_s += LATER_S + 1
+        writer.write(b"hello\n")
+        assert await reader.readline() == b"hello\n"
+        writer.close()
+
+
+def test_a_client_that_came_before_the_fault_was_gone_is_served(tmp_path: Path) -> None:
+    with asyncio.Runner(loop_factory=Clock) as runner:
+        clock = runner.get_loop()
+        assert isinstance(clock, Clock)
+        runner.run(a_client_that_was_to_be_reset(tmp_path, clock))

@@ -18,7 +18,7 @@ import ssl
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from drillbook_lab.proxy.faults import Certificate, Conditions, Refused, Stream, Toxic, conditions
@@ -200,6 +200,9 @@ class Connection:
         self.link.connections.discard(self)
 
 
+_End = Callable[[Connection], None]
+
+
 class Link:
     """A listening port, the server behind it, and the faults in force between the two."""
 
@@ -224,6 +227,7 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._timers: dict[tuple[Stream, _End], list[asyncio.TimerHandle]] = {}
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -252,19 +256,22 @@ class Link:
                 await event.wait()
 
     def _apply(self) -> None:
-        for direction in (Stream.UPSTREAM, Stream.DOWNSTREAM):
-            self._force[direction] = conditions(self.toxics, direction)
+        for direction, was in tuple(self._force.items()):
+            force = self._force[direction] = conditions(self.toxics, direction)
+            if force.reset_after_s != was.reset_after_s:
+                self._later(direction, Connection.reset, force.reset_after_s)
+            if force.close_after_s != was.close_after_s:
+                self._later(direction, Connection.close, force.close_after_s)
         self._changed.set()
         self._changed = asyncio.Event()
-        for force in self._force.values():
-            if force.reset_after_s is not None:
-                self._later(force.reset_after_s, Connection.reset)
-            if force.close_after_s is not None:
-                self._later(force.close_after_s, Connection.close)
 
-    def _later(self, delay_s: float, action: Any) -> None:
-        for connection in tuple(self.connections):
-            asyncio.get_running_loop().call_later(delay_s, action, connection)
+    def _later(self, direction: Stream, end: _End, delay_s: float | None) -> None:
+        """End what is open after the delay; None: what was to be ended so stays."""
+        for timer in self._timers.pop((direction, end), ()):
+            timer.cancel()
+        if delay_s is not None:
+            loop = asyncio.get_running_loop()
+            self._timers[direction, end] = [loop.call_later(delay_s, end, each) for each in self.connections]
 
     # -- changes: each says whether it changed anything -----------------------------------------------------------
 
@@ -353,12 +360,7 @@ class Link:
         """Take a new client as far as two connected ends; never raises, for there is nobody to catch it."""
         connection = Connection(self)
         try:
-            reset_after = max(
-                (f.reset_after_s for f in self._force.values() if f.reset_after_s is not None), default=-1
-            )
-            if reset_after >= 0:
-                await asyncio.sleep(reset_after)
-                raise ConnectionResetError
+            await self._not_reset()
             if not await self._passable(client):
                 return
             loop = asyncio.get_running_loop()
@@ -385,6 +387,15 @@ class Link:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
             client.close()
             connection.close()
+
+    async def _not_reset(self) -> None:
+        """Return when new clients are not to be reset, or no longer; raises ConnectionResetError when it is time to."""
+        began = time.monotonic()
+        while delays := [force.reset_after_s for force in self._force.values() if force.reset_after_s is not None]:
+            left_s = began + max(delays) - time.monotonic()
+            if left_s <= 0:
+                raise ConnectionResetError
+            await self.changed(left_s)
 
     async def _passable(self, client: socket.socket) -> bool:
         """Wait while the link is a blackhole; False when the client has gone away meanwhile (and is closed).
