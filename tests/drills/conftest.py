@@ -28,6 +28,21 @@ OTHERS = tuple(
 )
 
 
+LASTING = {
+    "baseline": (0, "Given the service is healthy for 10 minutes"),
+    "symptoms": (2, "Then the service is down for 10 minutes"),
+    "criteria": (4, "Then the service is up for 10 minutes"),
+}
+"""The step that keeps a drill in its phase, and its place among the five of `Mini.lasting`."""
+PLAYED = {
+    "fault": ("faults/breakage/inject.yml", "last", "true"),
+    "recovery": ("recovery/fix.yml", "first", "true"),
+    "repeat": ("recovery/fix.yml", "first", "flag is not exists"),
+    "restore": ("faults/breakage/undo.yml", "first", "true"),
+}
+"""The playbook that keeps a drill in its phase, where in it the waiting stands, and when it waits."""
+
+
 @dataclass
 class Ran:
     """A pytest that ended."""
@@ -72,6 +87,44 @@ class Mini:
         """Write the one feature: one scenario with these steps."""
         lines = "\n".join(f"    {step}" for step in steps)
         (self.root / "features/web.feature").write_text(f"{tags}\nFeature: Web\n\n  Scenario: {name}\n{lines}\n")
+
+    def short(self, tags: str = "@rto:1h") -> None:
+        """Write the feature: a drill in which nothing waits but for what it looks at."""
+        self._five(tags, None)
+
+    def lasting(self, phase: str, tags: str = "@rto:1h") -> None:
+        """Write the feature: a drill that stays in this phase until it is ended; one whose playbook runs then, until
+        `go_on`.
+        """
+        self._five(tags, LASTING.get(phase))
+        if phase in PLAYED:
+            self.hold(phase)
+
+    def _five(self, tags: str, other: tuple[int, str] | None) -> None:
+        steps = [
+            "Given the service is healthy",
+            'When the service breaks by "breakage"',
+            "Then within 60 seconds the service is down",
+            'When the recovery playbook "fix" is run',
+            "Then within 60 seconds the service is up",
+        ]
+        if other is not None:
+            place, step = other
+            steps[place] = step
+        self.feature(*steps, tags=tags)
+
+    def hold(self, phase: str) -> None:
+        """Let the playbook of this phase wait for `go_on`."""
+        path, place, when = PLAYED[phase]
+        wait = '    - name: It lasts\n      ansible.builtin.wait_for: {path: "{{ flag }}.on", timeout: 600}\n'
+        wait += f"      when: {when}\n"
+        file = self.root / "playbooks" / path
+        text = file.read_text()
+        file.write_text(text + wait if place == "last" else text.replace("  tasks:\n", f"  tasks:\n{wait}"))
+
+    def go_on(self) -> None:
+        """No playbook waits any more."""
+        (self.root / "flag.on").touch()
 
     def inventory(self, text: str) -> None:
         """Add variables of the group all."""

@@ -24,18 +24,7 @@ GOOD = (
     'When the recovery playbook "fix" is run',
     "Then within 60 seconds the service is up",
 )
-LONG = {
-    "baseline": (0, "Given the service is healthy for 10 minutes"),
-    "fault": (1, GOOD[1]),
-    "symptoms": (2, "Then the service is down for 10 minutes"),
-    "recovery": (3, GOOD[3]),
-    "criteria": (4, "Then the service is up for 10 minutes"),
-}
-"""In each phase the step that would not end by itself; the playbooks of the fault and the recovery wait instead."""
-WAITING = """\
-    - name: It takes long
-      ansible.builtin.command: {argv: [sleep, "600"]}
-"""
+PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria")
 FIRED = "the abort condition fired: customer site: observed status 503, required a healthy answer"
 
 
@@ -57,12 +46,7 @@ def append(path: Path, text: str) -> None:
 
 def aborted_in(mini: Mini, phase: str) -> Ran:
     """Start the drill, let the customers be angry when the phase has begun, and let it end."""
-    place, step = LONG[phase]
-    mini.feature(*GOOD[:place], step, *GOOD[place + 1 :], tags=f"@rto:1h {TAG}")
-    if phase == "fault":
-        append(mini.root / "playbooks/faults/breakage/inject.yml", WAITING)
-    if phase == "recovery":
-        append(mini.root / "playbooks/recovery/fix.yml", WAITING)
+    mini.lasting(phase, tags=f"@rto:1h {TAG}")
     process = mini.start()
     seen = read_until(process, rf"^  {phase}$")
     angry(mini)
@@ -70,7 +54,7 @@ def aborted_in(mini: Mini, phase: str) -> Ran:
     return Ran(process.returncode, seen + rest, mini.root)
 
 
-@pytest.mark.parametrize("phase", LONG)
+@pytest.mark.parametrize("phase", PHASES)
 def test_it_stops_the_drill_in_every_phase(mini: Mini, phase: str) -> None:
     ran = aborted_in(mini, phase)
     assert ran.status == 13, ran.output
@@ -118,16 +102,11 @@ def test_what_is_there_before_the_drill_is_refused(mini: Mini) -> None:
 
 def test_in_the_restore_it_is_noted_only(mini: Mini) -> None:
     mini.feature(*GOOD, tags=TAG)
-    mini.replace(
-        "playbooks/faults/breakage/undo.yml",
-        "  tasks:\n",
-        "  tasks:\n    - name: The customers see it\n"
-        '      ansible.builtin.wait_for: {path: "{{ flag }}.seen", timeout: 60}\n',
-    )
+    mini.hold("restore")
     process = mini.start()
     seen = read_until(process, r"  restore$")
     angry(mini)
-    (mini.root / "flag.seen").touch()
+    mini.go_on()
     rest = ended(process)
     ran = Ran(process.returncode, seen + rest, mini.root)
     assert ran.status == 0, ran.output
@@ -172,7 +151,7 @@ def catches() -> None:
 
 
 def test_only_that_drill_ends(mini: Mini) -> None:
-    mini.feature(*GOOD[:2], LONG["symptoms"][1], *GOOD[3:], tags=f"@rto:1h {TAG}")
+    mini.lasting("symptoms", tags=f"@rto:1h {TAG}")
     text = (mini.root / "features/web.feature").read_text()
     other = text.replace(TAG, "").replace("It breaks", "It breaks again").replace("for 10 minutes", "for 1 second")
     (mini.root / "features/x.feature").write_text(other)
@@ -187,14 +166,17 @@ def test_only_that_drill_ends(mini: Mini) -> None:
 
 
 def test_ctrl_c_in_the_restore_of_an_aborted_drill_waits_and_ends_the_session(mini: Mini) -> None:
-    mini.feature(*GOOD[:2], LONG["symptoms"][1], *GOOD[3:], tags=f"@rto:1h {TAG}")
+    mini.lasting("symptoms", tags=f"@rto:1h {TAG}")
+    mini.hold("restore")
     text = (mini.root / "features/web.feature").read_text()
     (mini.root / "features/x.feature").write_text(text.replace("It breaks", "It breaks again"))
     process = mini.start()
     seen = read_until(process, r"^  symptoms$")
     angry(mini)
-    seen += read_until(process, r"  restore$")
+    seen += read_until(process, r"  restore$")  # pytest has written its F into that line
     process.send_signal(signal.SIGINT)
+    seen += read_until(process, "SIGINT received")
+    mini.go_on()
     rest = ended(process)
     ran = Ran(process.returncode, seen + rest, mini.root)
     assert "stopped by SIGINT" in ran.output

@@ -105,11 +105,14 @@ def test_the_undo_runs_although_the_evidence_cannot_be_written(mini: Mini) -> No
 
 def test_a_signal_in_the_restore_keeps_the_next_drill_from_starting(mini: Mini) -> None:
     mini.feature(*GOOD)
+    mini.hold("restore")
     text = (mini.root / "features/web.feature").read_text()
     (mini.root / "features/x.feature").write_text(text.replace("It breaks", "It breaks again"))
     process = mini.start()
     read_until(process, r"^  restore$")
     process.send_signal(signal.SIGTERM)
+    read_until(process, "SIGTERM received")
+    mini.go_on()
     output = ended(process)
     assert process.returncode != 0, output
     assert "stopped by SIGTERM" in output
