@@ -77,7 +77,7 @@ class RunningLab:
         redis = self.contract["redis"]
         return ready.client(redis["nodes"][name]["port"], redis["admin_password"])
 
-    def linked(self, link: str, timeout_s: float = 1.0) -> Redis:
+    def linked(self, link: str, timeout_s: float = 10.0) -> Redis:
         """A client through a link, over TLS with the lab's authority, as the application."""
         redis = self.contract["redis"]
         return Redis(
