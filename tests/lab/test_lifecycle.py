@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import signal
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -37,16 +38,58 @@ def marked(lab: RunningLab) -> list[psutil.Process]:
     return processes.of_lab(lab.contract["id"])
 
 
-def secrets_of(contract: Any) -> set[str]:
-    redis, database = contract["redis"], contract["postgres"]
+def is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def secrets_of(lab: RunningLab) -> set[str]:
+    """All of them; supervisord has a password only where its socket's path would be too long."""
+    redis, database, sink = (lab.contract[name] for name in ("redis", "postgres", "sink"))
+    conf = configparser.RawConfigParser()
+    conf.read(lab.contract["supervisor"]["conf"])
+    password = conf.get("inet_http_server", "password", fallback=None)
     return {
-        contract["api"]["key"],
+        lab.contract["api"]["key"],
         redis["admin_password"],
         redis["app_password"],
         redis["sentinel_password"],
         database["password"],
         database["app_password"],
+        sink["token"],
+        sink["smtp"]["password"],
+        *([password] if password else []),
     }
+
+
+def assert_nobody_tells(lab: RunningLab) -> None:
+    """No secret is on a command line, in an environment or in a log."""
+    secrets = secrets_of(lab)
+    # the sink is given its two in its environment, which its user alone may read
+    own = {lab.contract["sink"]["token"], lab.contract["sink"]["smtp"]["password"]}
+    sink = lab.pid("sink")
+    lab.eventually("all processes", lambda: len(marked(lab)) >= len(PROGRAMS))
+    for process in marked(lab):
+        try:
+            line, environment = process.cmdline(), process.environ()
+        except (psutil.Error, OSError):
+            continue
+        assert not [secret for secret in secrets if secret in " ".join(line)], line
+        told = " ".join(environment.values())
+        assert not [secret for secret in secrets - (own if process.pid == sink else set()) if secret in told], line
+    for path in (lab.lab.state / "logs").iterdir():
+        text = path.read_text(errors="replace")
+        assert not [secret for secret in secrets if secret in text], path
+
+
+def assert_private(lab: RunningLab) -> None:
+    """No file that others could read has a secret."""
+    secrets = secrets_of(lab)
+    for path in lab.lab.state.rglob("*"):
+        if path.is_file() and path.stat().st_mode & 0o077:
+            text = path.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in text], path
 
 
 def test_up_twice_is_up_once(lab: RunningLab) -> None:
@@ -78,27 +121,14 @@ def test_the_command_says_what_is_up_and_what_is_wrong(lab: RunningLab, tmp_path
 
 
 def test_no_secret_is_on_a_command_line_or_in_a_log(lab: RunningLab) -> None:
-    secrets = secrets_of(lab.contract)
-    lab.eventually("all processes", lambda: len(marked(lab)) >= len(PROGRAMS))
-    for process in marked(lab):
-        try:
-            told = " ".join([*process.cmdline(), *process.environ().values()])
-        except (psutil.Error, OSError):
-            continue
-        assert not [secret for secret in secrets if secret in told], process.cmdline()
-    for path in (lab.lab.state / "logs").iterdir():
-        text = path.read_text(errors="replace")
-        assert not [secret for secret in secrets if secret in text], path
+    assert len(secrets_of(lab)) == 8
+    assert_nobody_tells(lab)
 
 
 def test_everything_with_a_secret_is_private(lab: RunningLab) -> None:
     state = lab.lab.state
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
-    secrets = secrets_of(lab.contract)
-    for path in state.rglob("*"):
-        if path.is_file() and path.stat().st_mode & 0o077:
-            text = path.read_bytes()
-            assert not [secret for secret in secrets if secret.encode() in text], path
+    assert_private(lab)
     assert stat.S_IMODE((state / "lab.json").stat().st_mode) == 0o600
 
 
@@ -149,10 +179,10 @@ def test_down_leaves_nothing_although_supervisord_was_killed(own: RunningLab) ->
     assert len(before) >= len(PROGRAMS)
     os.kill(own.supervisor.pid(), signal.SIGKILL)
     until(lambda: not own.lab.status().up, what="the end of supervisord", within_s=5)
-    assert [process for process in before if process.is_running()]
+    assert [process for process in before if is_alive(process)]
     own.lab.down()
     assert marked(own) == []
-    assert not [p for p in before if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert not [process for process in before if is_alive(process)]
     assert own.lab.contract() is None
     own.lab.down()
 
@@ -160,7 +190,7 @@ def test_down_leaves_nothing_although_supervisord_was_killed(own: RunningLab) ->
 def test_up_over_the_remains_of_a_crash_starts_afresh(own: RunningLab) -> None:
     old = own.contract["id"]
     for process in [psutil.Process(own.supervisor.pid()), *marked(own)]:
-        if process.is_running():
+        with suppress(psutil.NoSuchProcess):  # PostgreSQL's backends end with the postmaster that was just killed
             process.kill()
     until(lambda: not own.lab.status().up, what="the end of everything", within_s=10)
     assert own.lab.contract() is not None
@@ -207,6 +237,9 @@ def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
         assert RunningLab(lab, contract).health()["status"] == "ok"
         assert lab.status().up
         assert not (state / "supervisor.sock").exists()
+        assert len(secrets_of(RunningLab(lab, contract))) == 9
+        assert_nobody_tells(RunningLab(lab, contract))
+        assert_private(RunningLab(lab, contract))
     finally:
         lab.down()
 
