@@ -112,6 +112,22 @@ def test_a_line_break_in_the_middle_of_a_secret_does_not_hide_it(secret: str, cu
     assert redacted.endswith(" here")
 
 
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("assert 'correct-hor...ery-staple' == 'x'", "assert '[REDACTED:it]...[REDACTED:it]' == 'x'"),
+        ("{'key': 'correct-h...", "{'key': '[REDACTED:it]..."),
+        ("...-staple'}", "...[REDACTED:it]'}"),
+        ("corre...taple, and -staple...correct", "corre...taple, and -staple...correct"),
+        ("correct-hor ... ery-staple", "correct-hor ... ery-staple"),
+    ],
+)
+def test_a_secret_whose_middle_was_cut_out_is_found_by_its_ends(text: str, redacted: str) -> None:
+    redactor = Redactor()
+    redactor.add("it", "correct-horse-battery-staple")
+    assert redactor.text(text) == redacted
+
+
 def test_base64_that_a_tool_wraps_at_76_columns_is_found() -> None:
     secret = "correct horse battery staple"
     encoded = base64.b64encode(b"x" * 50 + secret.encode() + b"y" * 50).decode()

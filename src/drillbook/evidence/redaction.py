@@ -6,7 +6,8 @@ are known to be secret count.
 
 A secret is found as it is and as JSON escapes it (once and twice), as URLs, shells, HTML, YAML and Python quote it, in
 hex, and in base64 and base64url wherever it stands in the encoded bytes (all three alignments), also when a line was
-wrapped in the middle of it.
+wrapped in the middle of it. Where `...` stands for the middle of it, as in what pytest shows of a long value, its
+beginning and its end are found, if they are as long as a secret has to be.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ Octets = bytes  # the method of this name hides the builtin in the class below
 Span = tuple[int, int, str]
 """Start, end and label of a secret in a text."""
 
+_CUT = re.compile(r"\.\.\.")
 _WRAP = re.compile(r"\r?\n[ \t]*")
 _HALF_AN_ESCAPE_BEFORE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
 _HALF_AN_ESCAPE_AFTER = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
@@ -267,6 +269,7 @@ def _spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
     remains.
     """
     yield from _literal_spans(text, variants)
+    yield from _cut_spans(text, variants)
     wraps = [found.span() for found in _WRAP.finditer(text)]
     if not wraps:
         return
@@ -285,6 +288,16 @@ def _literal_spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
         while at >= 0:
             yield at, at + len(variant), label
             at = text.find(variant, at + 1)
+
+
+def _cut_spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
+    for before, after in (found.span() for found in _CUT.finditer(text)):
+        for variant, label in variants.items():
+            lengths = range(len(variant) - 1, MIN_LENGTH - 1, -1)
+            if begin := next((each for each in lengths if text.endswith(variant[:each], 0, before)), 0):
+                yield before - begin, before, label
+            if end := next((each for each in lengths if text.startswith(variant[-each:], after)), 0):
+                yield after, after + end, label
 
 
 def _aligned(text: str, span: Span) -> Span:
