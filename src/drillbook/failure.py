@@ -1,14 +1,16 @@
 """How a failed scenario is shown: its steps, each with what became of it, and the user's own frames.
 
-The rule: frames of pytest, pluggy and pytest-bdd are nobody's business; and an error that is a sentence is
-shown as that sentence, first, with no traceback at all.
+The rule: frames of pytest, pluggy and pytest-bdd are nobody's business; an error that is a sentence is
+shown as that sentence, first, with no traceback at all; and no secret is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import _pytest
 import pluggy
@@ -77,6 +79,26 @@ def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
         # would be turned to plain text by pytest-xdist.
         first = shown.chain[0][0] if isinstance(shown, ExceptionChainRepr) else shown.reprtraceback
         first.reprentries = [ReprEntryNative([steps]), *first.reprentries]
+    return shown
+
+
+def without_secrets(shown: Any, redact: Callable[[str], str]) -> Any:
+    """The same failure with each text in it redacted; as one text where a secret goes over several of them."""
+    shown = _each_text(shown, redact)
+    text = re.sub("(?m)^E +", "", str(shown))  # pytest's mark of each line of an error
+    return shown if redact(text) == text else redact(text)
+
+
+def _each_text(shown: Any, redact: Callable[[str], str]) -> Any:
+    # in place, as pytest takes the error for its short summary and for JUnit from the parts
+    match shown:
+        case str():
+            return redact(shown)
+        case list() | tuple():
+            return type(shown)(_each_text(each, redact) for each in shown)
+        case TerminalRepr():
+            for name, each in vars(shown).items():
+                setattr(shown, name, _each_text(each, redact))
     return shown
 
 

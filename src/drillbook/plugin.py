@@ -23,6 +23,7 @@ from drillbook import collection, planrun, warming
 from drillbook.collection import ScenarioItem
 from drillbook.control import REPEATED
 from drillbook.errors import DrillbookError
+from drillbook.failure import without_secrets
 from drillbook.live import Mailbox, Post, out_key, screen
 from drillbook.proof import Run, proofs, unmissed, write_proof
 from drillbook.render import terminal
@@ -270,7 +271,9 @@ def _conclude(
     facts = item.stash.setdefault(facts_key, {})
     if OUTCOME in facts:
         return
-    facts |= {OUTCOME: outcome.value, REASON: reason, **_named(item), **_repeated(repeat)}
+    session = item.config.stash.get(session_key, None)
+    said = reason if session is None else session.redactor.text(reason)
+    facts |= {OUTCOME: outcome.value, REASON: said, **_named(item), **_repeated(repeat)}
     if evidence is not None:
         facts[EVIDENCE] = os.path.relpath(evidence, item.config.rootpath)
     _ended(item.config, item.nodeid, facts)
@@ -369,8 +372,12 @@ def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A drill that was skipped, expected to fail, or skipped itself is a failure: nothing was proven."""
+    """A drill that was skipped, expected to fail, or skipped itself is a failure: nothing was proven.
+
+    Before anything is taken from a report, and shown, the secrets are taken out of it.
+    """
     report = yield
+    _redact(item.config, report)
     if not isinstance(item, ScenarioItem) or not item.is_drill:
         return report
     facts = item.stash.setdefault(facts_key, {})
@@ -383,12 +390,12 @@ def pytest_runtest_makereport(
     made = item.stash.get(drill_key, None)
     begun = made is not None and made.evidence is not None
     if made is not None and begun and report.when == "call" and (reason or (report.failed and made.sound_so_far)):
-        made.doubt(reason or f"not a step, but something around them failed: {_said(item, report)}")
+        made.doubt(reason or f"not a step, but something around them failed: {_said(report)}")
     elif reason is not None or (report.failed and OUTCOME not in facts and not begun):
-        _conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(item, report)}", None)
+        _conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(report)}", None)
     elif made is not None and report.when == "teardown" and report.failed and _ended_well(made):
         # nobody is to read of a drill that passed while its fixtures failed, in the session or in the record
-        verdict = made.take_back(f"a fixture failed after the drill: {_said(item, report)}")
+        verdict = made.take_back(f"a fixture failed after the drill: {_said(report)}")
         facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason, **_repeated(made.repeat)}
         _ended(item.config, item.nodeid, facts)
         if made.evidence is not None:
@@ -401,11 +408,21 @@ def _ended_well(drill: DrillUnderWay) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
 
 
-def _said(item: pytest.Item, report: pytest.TestReport) -> str:
+def _redact(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Take the secrets out of what is shown of a test: its error, its captured output, what it hands to JUnit."""
+    session = config.stash.get(session_key, None)
+    if session is None:
+        return
+    report.longrepr = without_secrets(report.longrepr, session.redactor.text)
+    report.sections = session.redactor.data(report.sections)
+    report.user_properties = session.redactor.data(report.user_properties)
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = session.redactor.text(report.wasxfail)
+
+
+def _said(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
-    sentence = str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
-    session = item.config.stash.get(session_key, None)
-    return sentence if session is None else session.redactor.text(sentence)
+    return str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
 
 
 def _silence(report: pytest.TestReport, facts: Mapping[str, str]) -> str | None:

@@ -8,7 +8,10 @@ import signal
 
 import pytest
 
+from drillbook.evidence.redaction import MIN_LENGTH
+
 from .conftest import Mini, ended, read_until, records
+from .mutants import added
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
@@ -90,6 +93,52 @@ def test_a_secret_in_a_failure_is_redacted_everywhere(mini: Mini) -> None:
     shown = ran.output.split("criteria")[1]
     assert "required is a-very-secret-word" not in shown
     assert "required is a-very-secret-word" not in (mini.root / "junit.xml").read_text()
+
+
+SECRET = "Xq7-tB2w-Lm9z-Rd4k-Vn8s-Hc3y-Pf6j-Wg5e"
+"""Longer than what pytest shows of a value in an assertion."""
+HELD = """
+
+@pytest.fixture
+def held(drill):
+    held = drill.inventory.variable("web-1", "app_password")
+    yield held
+    {after}
+
+
+@given("it is looked at")
+def it_is_looked_at(held):
+    {then}
+"""
+WHOLE = "--full-trace"
+
+
+@pytest.mark.parametrize(
+    ("then", "after", "args", "says"),
+    [
+        ("raise RuntimeError(held)", "pass", [WHOLE], "  RuntimeError: [REDACTED:app_password]"),
+        ("raise CouldNotLookError(f'psql {held}')", "pass", [WHOLE], "CouldNotLookError: psql [REDACTED:app_password]"),
+        ("assert held == 'it'", "pass", [], "assert '[REDACTED:app_password]...[REDACTED:app_password]' == 'it'"),
+        ("print(held); assert False", "pass", [], "stdout call -----------------------------\n[REDACTED:app_password]"),
+        ("pass", "raise RuntimeError(held)", [], "  RuntimeError: [REDACTED:app_password]"),
+    ],
+    ids=["an error", "a sentence", "an assertion", "output", "an error of a fixture"],
+)
+def test_a_secret_that_a_step_comes_upon_is_shown_nowhere(
+    mini: Mini, then: str, after: str, args: list[str], says: str
+) -> None:
+    mini.inventory(f"    app_password: {SECRET}\n")
+    mini.replace("steps/web.py", "import pytest\n", "import pytest\n\nfrom drillbook.errors import *\n")
+    added("steps/web.py", HELD.format(then=then, after=after))(mini)
+    mini.feature(*GOOD[:1], "And it is looked at", *GOOD[1:])
+    ran = mini.pytest("features", "--showlocals", "--junitxml=junit.xml", "-o", "junit_logging=all", *args)
+    assert ran.status == 11, ran.output
+    assert says in ran.output
+    kept = [mini.root / "junit.xml", *mini.root.glob("evidence/**/*")]
+    shown = {str(path): path.read_text() for path in kept if path.is_file()} | {"terminal": ran.output}
+    parts = [SECRET[at : at + MIN_LENGTH] for at in range(len(SECRET) - MIN_LENGTH + 1)]
+    assert [(where, part) for where, text in shown.items() for part in parts if part in text] == []
+    assert "[REDACTED:app_password]" in shown[str(kept[0])]
 
 
 def test_the_undo_runs_although_the_evidence_cannot_be_written(mini: Mini) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.errors import DrillbookError, PlaybookError
-from drillbook.failure import sentence_of
+from drillbook.evidence.redaction import Redactor
+from drillbook.failure import sentence_of, without_secrets
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -293,3 +294,13 @@ def test_sentence_of() -> None:
     assert sentence_of(Marked("c")) == "c"
     assert sentence_of(Unmarked("d")) is None
     assert sentence_of(ValueError("e")) is None
+
+
+def test_a_secret_of_several_lines_is_redacted_although_pytest_marks_each_of_them() -> None:
+    redactor = Redactor()
+    redactor.add("key", "one\ntwo\nthree")
+    with pytest.raises(RuntimeError) as caught:
+        raise RuntimeError("the key is one\ntwo\nthree!")
+    shown = caught.getrepr()
+    assert "E           RuntimeError: the key is one\nE           two" in str(shown)
+    assert "RuntimeError: the key is [REDACTED:key]!" in without_secrets(shown, redactor.text)
