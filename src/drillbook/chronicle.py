@@ -369,10 +369,13 @@ class Chronicle:
         self._recorder.save()
 
     def amend(self, verdict: Verdict) -> None:
-        """Write a verdict over the one that the record was closed with; its times stay."""
-        record = self.record
-        assert record.ended_at is not None and record.duration_s is not None
-        record.close(verdict, record.ended_at, record.duration_s)
+        """Write a verdict over the one that the record was closed with; its times stay.
+
+        Where it could not be closed, it ends now, and without the samples that could not be written.
+        """
+        record, now = self.record, time.monotonic()
+        ended_at, ended_s = record.ended_at or rfc3339(self.anchor.at(now)), record.duration_s or self.at(now)
+        record.close(verdict, ended_at, ended_s)
         record.repeat = self.repeat(verdict)
         self._recorder.save()
 

@@ -379,12 +379,10 @@ class DrillUnderWay(Drill):
                 self._session, chronicle, self._prober, self._load, self._objectives.accepted_lost, may_be_whole=whole
             )
             restore.run(self.run_id, baseline)
-            self._verdict = chronicle.judge(restored=True)
             self._prober.stop()
-            kinds = {name: endpoint.kind.value for name, endpoint in inventory.endpoints.items()}
             for note in self._abort.notes():
                 chronicle.note(note)
-            chronicle.close(self._verdict, self._prober, self._load, kinds)
+            self._verdict = self._closed({name: each.kind.value for name, each in inventory.endpoints.items()})
         finally:
             self._session.switches.close()
             self._prober.stop()
@@ -397,13 +395,30 @@ class DrillUnderWay(Drill):
         if self._sound_so_far and not self._verdict.outcome.good:
             raise DrillFailure(f"{self._verdict.outcome}: {self._verdict.reason}")
 
+    def _closed(self, kinds: Mapping[str, str]) -> Verdict:
+        """The verdict, once it is in the record; a drill whose record cannot be closed has proven nothing."""
+        verdict = self._chronicle.judge(restored=True)
+        try:
+            self._chronicle.close(verdict, self._prober, self._load, kinds)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the drill has to be told as what it came to
+            return self._judged_anew(Phase.CRITERIA, FindingKind.UNKNOWN, f"the record could not be closed: {error}")
+        return verdict
+
     def take_back(self, sentence: str) -> Verdict:
         """What came to light after the end speaks against the drill: the record is judged and written once more."""
-        self._chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
-        self._verdict = self._chronicle.judge(restored=True)
-        self._chronicle.amend(self._verdict)
+        self._verdict = self._judged_anew(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
         self._tell_verdict(self._verdict)
         return self._verdict
+
+    def _judged_anew(self, phase: Phase, kind: FindingKind, sentence: str) -> Verdict:
+        """The verdict with this against the drill, in the record where that can be written."""
+        self._chronicle.find(phase, kind, sentence)
+        verdict = self._chronicle.judge(restored=True)
+        try:
+            self._chronicle.amend(verdict)
+        except Exception as error:  # noqa: BLE001 - pytest's hooks call this, and an error there ends the session
+            self._chronicle.tell("note", text=f"the verdict {verdict.outcome} is not in the record: {error}")
+        return verdict
 
     @property
     def held_signals(self) -> tuple[str, ...]:

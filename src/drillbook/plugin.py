@@ -299,11 +299,14 @@ def _one_ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> 
         return
     outcome, evidence = Outcome(facts[OUTCOME]), facts.get(EVIDENCE)
     # of a drill that ended otherwise nobody is to read that it passed, too
-    ended[:] = [row for row in ended if row["nodeid"] != nodeid or not row["outcome"].good]
+    outdated = [row for row in ended if row["nodeid"] == nodeid and row["outcome"].good]
+    ended[:] = [row for row in ended if row not in outdated]
     run = Run(facts[SCENARIO], facts[CONTROL], outcome, facts[REASON], evidence)
     ended.append({"nodeid": nodeid, "outcome": outcome, "reason": facts[REASON], "evidence": evidence, "run": run})
     junit = config.stash.get(xml_key, None)
     if junit is not None:
+        if outdated:
+            junit.global_properties[:] = [each for each in junit.global_properties if each[0] != nodeid]
         junit.add_global_property(nodeid, f"{outcome}: {facts[REASON]}" + (f" ({evidence})" if evidence else ""))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 
@@ -12,6 +13,7 @@ from drillbook.evidence.redaction import MIN_LENGTH
 
 from .conftest import Mini, ended, read_until, records
 from .mutants import added
+from .mutants.machinery import BROKEN, FIXTURE, hook
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
@@ -150,6 +152,48 @@ def test_the_undo_runs_although_the_evidence_cannot_be_written(mini: Mini) -> No
     assert process.returncode != 0, output
     assert not mini.broken, "the fault is undone all the same"
     assert mini.journal()[-1]["state"] == "closed"
+
+
+def test_a_drill_whose_record_cannot_be_closed_has_proven_nothing(mini: Mini) -> None:
+    """Its samples are written once more at the end, and cannot be: the steps and the restore were sound."""
+    mini.replace("steps/web.py", "def healthy(drill: Drill)", "def healthy(drill: Drill, full_disk: None)")
+    added("steps/web.py", FULL_DISK)(mini)
+    ran = mini.pytest("features", "--junitxml=junit.xml", "--runs-to=runs.json")
+    assert ran.status == 11, ran.output
+    assert "INTERNALERROR" not in ran.output
+    assert re.search(
+        "INVALID: the record could not be closed: .*samples.ndjson: evidence cannot be written", ran.output
+    )
+    assert "PASSED" not in ran.output + (mini.root / "junit.xml").read_text() + (mini.root / "runs.json").read_text()
+    assert (ran.drill["outcome"], ran.drill["axes"]["restored"]["holds"]) == ("INVALID", True)
+    assert ran.drill["ended_at"] is not None
+    assert not mini.broken
+
+
+FULL_DISK = """
+
+@pytest.fixture
+def full_disk(drill):
+    yield
+    samples = drill.evidence / "content/samples.ndjson"
+    samples.rename(samples.with_name("before.ndjson"))
+    samples.mkdir()
+"""
+
+
+def test_a_verdict_that_cannot_be_taken_back_in_the_record_is_taken_back_in_the_session(mini: Mini) -> None:
+    unwritable = [
+        "for content in pathlib.Path('evidence').glob('*/content'):",
+        "    (content / '.drill.json.new').mkdir()",
+    ]
+    hook("resource()", "import pathlib", "yield", *unwritable, BROKEN, how=FIXTURE)(mini)
+    ran = mini.pytest("features", "--junitxml=junit.xml", "--runs-to=runs.json")
+    assert ran.status == 11, ran.output
+    assert "INTERNALERROR" not in ran.output
+    assert "INVALID: a fixture failed after the drill: RuntimeError: the hook is broken" in ran.output
+    assert re.search("the verdict INVALID is not in the record: .*drill.json: evidence cannot be written", ran.output)
+    for path in ("junit.xml", "runs.json"):
+        assert "PASSED" not in (mini.root / path).read_text()
 
 
 def test_a_signal_in_the_restore_keeps_the_next_drill_from_starting(mini: Mini) -> None:
