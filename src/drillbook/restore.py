@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from drillbook.checks import Check, Observation
 from drillbook.chronicle import Chronicle
 from drillbook.dataloss import required
+from drillbook.errors import CouldNotLookError
 from drillbook.ledger import Account
 from drillbook.load import Load
 from drillbook.phases import Phase
@@ -111,7 +112,6 @@ class Restore:
                 sentence = f"nobody counted what was lost, since no work was submitted; required: {demand}"
                 self.chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
             return
-        load.stop()
         accounts: list[Account] = []
 
         def look() -> Account:
@@ -124,13 +124,20 @@ class Restore:
                 return Observation(met=False, observed=str(sample.error), required=demand)
             return Observation(any(map(account.sound_but_for, right)), str(account), demand)
 
-        now = time.monotonic()
-        length_s = LOSS_WINDOW_S if accepted else 0.0
         check = Check("the final balance of the work", look, sound)
-        watched = watch(self.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s)
+        length_s = LOSS_WINDOW_S if accepted else 0.0
+        try:
+            load.stop()
+            now = time.monotonic()
+            watched = watch(self.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s)
+        except CouldNotLookError as error:
+            # nothing is left broken by it: the system's books were not to be read
+            self.chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
+            watched = None
         if accounts:
             self.chronicle.balance(load, accounts[-1], accepted)
-        if watched.found is None:
+        if watched is not None and watched.found is None:
             assert watched.last is not None
-            kind = FindingKind.FAILED if accounts else FindingKind.UNKNOWN
-            self.chronicle.find(Phase.CRITERIA, kind, f"{check.name}: {watched.last.observed}; required: {demand}")
+            last = watched.last.observed
+            kind = FindingKind.FAILED if last == str(accounts[-1]) else FindingKind.UNKNOWN
+            self.chronicle.find(Phase.CRITERIA, kind, f"{check.name}: {last}; required: {demand}")

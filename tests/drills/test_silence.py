@@ -12,7 +12,7 @@ import pytest
 from drillbook.evidence.redaction import MIN_LENGTH
 
 from .conftest import Mini, ended, read_until, records
-from .mutants import added
+from .mutants import added, step
 from .mutants.machinery import BROKEN, FIXTURE, hook
 from .test_verdicts import GOOD
 
@@ -194,6 +194,28 @@ def test_a_verdict_that_cannot_be_taken_back_in_the_record_is_taken_back_in_the_
     assert re.search("the verdict INVALID is not in the record: .*drill.json: evidence cannot be written", ran.output)
     for path in ("junit.xml", "runs.json"):
         assert "PASSED" not in (mini.root / path).read_text()
+
+
+def test_work_that_nobody_can_count_leaves_nothing_broken_and_proves_nothing(mini: Mini) -> None:
+    port = (mini.root / "port").read_text()
+    mini.inventory(f"""\
+    drillbook_work:
+      submit: {{url: "http://127.0.0.1:{port}/", body: {{id: "{{id}}"}}, acknowledged: [501]}}
+      completed: {{endpoint: books, query: select 1, within: 1}}
+""")
+    web = "      web: {kind: http"
+    mini.replace(
+        "inventories/hosts.yml",
+        web,
+        f'      books: {{kind: sql, url: "postgresql://127.0.0.1:1/x", probe: false}}\n{web}',
+    )
+    step("work is submitted", "drill.submit_work(5)", kind="given")(mini)
+    mini.feature(GOOD[0], "And work is submitted", *GOOD[1:])
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert "INVALID: the final balance of the work: every look failed, the last with: " in ran.output
+    assert ran.drill["axes"]["valid"]["holds"] is False
+    assert ran.drill["axes"]["restored"]["holds"] is True
 
 
 def test_a_signal_in_the_restore_keeps_the_next_drill_from_starting(mini: Mini) -> None:
