@@ -96,16 +96,17 @@ class DrillUnderWay(Drill):
             title = self._item.scenario_name if self._control is None else f"{self._control} {record.title}"
             folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
             recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
-            self._lock.name_evidence(located(folder, session.root))
             self._chronicle = Chronicle(anchor, record, recorder, self._objectives, self._control)
+            self._lock.name_evidence(located(folder, session.root))
             self._prober = Prober(inventory.endpoints)
             self._abort.watch(self._prober)
             self._prober.start()
             self._begun = True
             self._shield.raise_on_signal()
             self._abort.arm()
-        except BaseException:
+        except BaseException as error:
             if not self._begun:
+                self._did_not_begin(error)
                 self._lock.release()
             raise
         self._chronicle.tell(
@@ -116,6 +117,14 @@ class DrillUnderWay(Drill):
             objectives=record.objectives,
             control=None if self._control is None else f"{self._control}: {self._control.meaning}",
         )
+
+    def _did_not_begin(self, error: BaseException) -> None:
+        """Close the record, if it is there already: once the lock is free, nobody comes back for it."""
+        if "_prober" in vars(self):
+            self._prober.stop()
+        if "_chronicle" in vars(self):
+            sentence = f"the drill did not begin: {str(error) or type(error).__name__}"
+            self._judged_anew(Phase.BASELINE, FindingKind.ABORTED, sentence)
 
     def _refuse_loss_before(self) -> None:
         """What the steps will run is known before, where their source shows that they only hand values over."""

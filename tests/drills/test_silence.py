@@ -12,7 +12,7 @@ import pytest
 from drillbook.evidence.redaction import MIN_LENGTH
 
 from .conftest import Mini, ended, read_until, records
-from .mutants import added, step
+from .mutants import Edit, added, conftest, step, swapped
 from .mutants.machinery import BROKEN, FIXTURE, hook
 from .test_verdicts import GOOD
 
@@ -216,6 +216,32 @@ def test_work_that_nobody_can_count_leaves_nothing_broken_and_proves_nothing(min
     assert "INVALID: the final balance of the work: every look failed, the last with: " in ran.output
     assert ran.drill["axes"]["valid"]["holds"] is False
     assert ran.drill["axes"]["restored"]["holds"] is True
+
+
+INTERRUPTED = "def start(self):\n    raise KeyboardInterrupt('enough')"
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (
+            swapped("inventories/hosts.yml", 'url: "http:', 'ca: nowhere.pem, url: "https:'),
+            "endpoint 'web' cannot be asked: ",
+        ),
+        (conftest("from drillbook.probe import Prober\n\nProber.start = lambda self: 1 / 0"), "division by zero"),
+        (conftest(f"from drillbook.probe import Prober\n\n\n{INTERRUPTED}\n\n\nProber.start = start"), "enough"),
+    ],
+    ids=["an endpoint that nobody can ask", "an error", "Ctrl-C"],
+)
+def test_a_drill_that_does_not_come_to_its_first_step_leaves_no_record_without_a_verdict(
+    mini: Mini, edit: Edit, why: str
+) -> None:
+    edit(mini)
+    ran = mini.pytest()
+    assert ran.status != 0, ran.output
+    assert ran.drill["outcome"] == "ABORTED"
+    assert re.search(f"^the drill did not begin: .*{why}", ran.drill["reason"])
+    assert ran.drill["ended_at"] is not None
 
 
 def test_a_signal_in_the_restore_keeps_the_next_drill_from_starting(mini: Mini) -> None:
