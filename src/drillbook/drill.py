@@ -37,7 +37,7 @@ from drillbook.settling import Kept
 from drillbook.timeline import Event, Moment
 from drillbook.undo import undo_playbook
 from drillbook.verdict import FindingKind, Verdict
-from drillbook.watch import not_met, watch
+from drillbook.watch import judge, not_met, watch
 
 if TYPE_CHECKING:
     from testinfra.host import Host
@@ -506,7 +506,13 @@ class Drill:
         past = [sample for sample in self._prober.of(check.source).all() if sample.sent_s >= since_s]
         record.samples, record.since_s = len(past), self._chronicle.at(since_s)
         for sample in past:
-            seen = check.judge(sample)
+            try:
+                seen = judge(check, sample)
+            except CouldNotLookError as error:
+                record.met, record.unknown, record.observed = False, True, str(error)
+                if self._way is Way.ABSENT:
+                    return
+                raise
             if not seen.met:
                 record.met, record.observed = False, seen.observed
                 record.found_s = self._chronicle.at(sample.done_s)

@@ -18,7 +18,7 @@ from drillbook.phases import Phase
 from drillbook.probe import Prober
 from drillbook.timeline import Event, Found, Judged, Moment, last_recovery
 from drillbook.verdict import FindingKind
-from drillbook.watch import not_met, watch
+from drillbook.watch import judge, not_met, watch
 
 ROUNDS = 10
 
@@ -44,7 +44,11 @@ def settle(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> No
         return
     for _ in range(ROUNDS):
         end_s = time.monotonic()
-        moments = [(kept, _still(chronicle, prober, kept)) for kept in criteria]
+        try:
+            moments = [(kept, _still(chronicle, prober, kept)) for kept in criteria]
+        except CouldNotLookError as error:
+            chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
+            return
         broken = [kept for kept, moment in moments if moment is None]
         if not broken:
             _recovered(chronicle, [(kept, moment) for kept, moment in moments if moment is not None], end_s)
@@ -149,7 +153,7 @@ def _met_again(chronicle: Chronicle, prober: Prober, kept: Kept) -> bool:
 
 
 def _still(chronicle: Chronicle, prober: Prober, kept: Kept) -> Moment | None:
-    """When the check was met for good; None when it no longer is."""
+    """When the check was met for good; None when it no longer is. Raises CouldNotLookError when that cannot be said."""
     found, check = kept.found, kept.check
     if not isinstance(check.source, str):
         return Moment(found.at_s, found.uncertainty_s, check.name)
@@ -157,7 +161,7 @@ def _still(chronicle: Chronicle, prober: Prober, kept: Kept) -> Moment | None:
     # from that look on, in the order of asking: one asked before it may have hung until after it
     first = next((number for number, sample in enumerate(samples) if sample.done_s == found.at_s), None)
     samples = samples[first:] if first is not None else [each for each in samples if each.done_s >= found.at_s]
-    judged = [Judged(sample.sent_s, sample.done_s, check.judge(sample).met) for sample in samples]
+    judged = [Judged(sample.sent_s, sample.done_s, judge(check, sample).met) for sample in samples]
     begin, breaks, met = last_recovery(judged)
     kept.record.breaks += breaks
     if not breaks:

@@ -58,7 +58,7 @@ def watch(
     for sample in samples:
         count += 1
         answers += sample.error is None
-        observation = _judge(check, sample)
+        observation = judge(check, sample)
         if count == 1 and not first_only and observation.at_s is None and sample.sent_s > until_s:
             raise CouldNotLookError(f"{check.name}: nobody looked in time; earlier steps took until after the deadline")
         if observation.at_s is not None and observation.at_s < since_s:
@@ -166,7 +166,8 @@ def look_once(name: str, look: Callable[[], object]) -> Sample:
     return box[0]
 
 
-def _judge(check: Check, sample: Sample) -> Observation:
+def judge(check: Check, sample: Sample) -> Observation:
+    """What the check says of a sample. Raises CouldNotLookError when it crashes, or says neither yes nor no."""
     try:
         seen = check.judge(sample)
         met = seen.met

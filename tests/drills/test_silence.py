@@ -72,6 +72,25 @@ def test_a_bound_is_no_criterion(mini: Mini) -> None:
     assert "no success criterion was looked at" in ran.drill["reason"]
 
 
+@pytest.mark.parametrize("call", ["drill.eventually(check, within=20)", "drill.always(check)"])
+def test_a_check_that_crashes_at_a_later_sample_is_named(mini: Mini, call: str) -> None:
+    """The sample that met it is judged once more at the end of the criteria, with those after it."""
+    lines = [
+        "judged = []",
+        "def judge(sample):",
+        "    judged.append(sample)",
+        "    return Observation(met=len(judged) == 1 or 1 / 0, observed='once', required='once')",
+        "check = Check('the check of a step', 'web', judge)",
+        call,
+    ]
+    mini.replace("steps/web.py", "checks import At, looked", "checks import At, Check, Observation, looked")
+    step("it is so once", *lines)(mini)
+    mini.feature(*GOOD, "And it is so once")
+    ran = mini.pytest()
+    assert ran.status == 11, ran.output
+    assert ran.drill["reason"] == ("the check of a step: the check itself failed (ZeroDivisionError: division by zero)")
+
+
 def test_a_window_that_broke_afterwards_does_not_count(mini: Mini) -> None:
     (mini.root / "playbooks/recovery/flap.yml").write_text(
         (mini.root / "playbooks/recovery/fix.yml").read_text()
