@@ -13,9 +13,12 @@ ERRORS = API.json("requests.error_rate", "requests that ended in an error", "%",
 
 @given("the system is healthy")
 def system_is_healthy(drill: Drill) -> None:
-    drill.expect(API.json("status", "the system").is_("ok"))
-    drill.expect(At("redis", "Redis").answers())
-    drill.expect(At("database", "the database").answers())
+    for check in (
+        API.json("status", "the system").is_("ok"),
+        At("redis", "Redis").answers(),
+        At("database", "the database").answers(),
+    ):
+        drill.eventually(check, within=10)
 
 
 @then(parse("the API's memory is back to its baseline within {tolerance:Percent}"))

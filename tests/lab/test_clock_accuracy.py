@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import signal
 import socket
@@ -326,10 +327,11 @@ def found(stage: Stage, check: Check, since_s: float, length_s: float = 0.0) -> 
 
 def late_s(stage: Stage, from_s: float, to_s: float) -> float:
     """What the machine was late between two instants: how far looks at the endpoint that is always well lay apart."""
-    until(lambda: stage.prober.of("always well")[-1].done_s > to_s + INTERVAL_S, "a look after it")
-    sent = [sample.sent_s for sample in stage.prober.of("always well").all()]
+    looks = stage.prober.of("always well")
+    until(lambda: len(looks) > 1 and looks[-1].done_s > to_s + INTERVAL_S, "a look after it")
+    sent = [sample.sent_s for sample in looks.all()]
     near = [after - before for before, after in pairwise(sent) if before <= to_s and after >= from_s]
-    return max(0.0, max(near) - INTERVAL_S)
+    return max(0.0, max(near, default=math.inf) - INTERVAL_S)  # nobody knows it before the first look
 
 
 def assert_agree(stage: Stage, endpoint: str, moment: Found, bracket: tuple[float, float]) -> None:
