@@ -77,7 +77,6 @@ def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same
 
 
 def test_a_process_that_has_the_number_of_a_dead_drill_is_not_taken_for_it(mini: Mini) -> None:
-    mini.feature(*STEPS)
     other = subprocess.Popen([*mini.python, "-c", "input()"], stdin=subprocess.PIPE)
     command = [*mini.python, "-P", guardian.__file__, f"--root={mini.root}", f"--inventory={mini.root}/inventories"]
     beside = subprocess.Popen(

@@ -63,9 +63,9 @@ def test_a_drill_that_is_stopped_while_the_recovery_runs_once_more(mini: Mini) -
     assert not mini.broken
 
 
-def proving(mini: Mini) -> subprocess.Popen[str]:
-    """`drillbook prove`, in the symptoms of its drill."""
-    mini.feature(*STEPS)
+def proving(mini: Mini, phase: str) -> subprocess.Popen[str]:
+    """`drillbook prove`, in this phase of its drill, which lasts."""
+    mini.lasting(phase)
     process = subprocess.Popen(
         [*mini.python, "-m", "drillbook.cli", "prove", "features", "-p", "no:cacheprovider", *OTHERS],
         cwd=mini.root,
@@ -75,7 +75,7 @@ def proving(mini: Mini) -> subprocess.Popen[str]:
         bufsize=1,
         env=mini.environment(),
     )
-    read_until(process, r"^  symptoms$")
+    read_until(process, rf"^  {phase}$")
     return process
 
 
@@ -83,7 +83,7 @@ def proving(mini: Mini) -> subprocess.Popen[str]:
 def test_a_proof_that_is_stopped_puts_its_system_back_and_leaves_no_drill_behind(
     mini: Mini, number: signal.Signals
 ) -> None:
-    process = proving(mini)
+    process = proving(mini, "symptoms")
     process.send_signal(number)
     output = ended(process)
     assert process.returncode == 13, output
@@ -96,10 +96,11 @@ def test_a_proof_that_is_stopped_puts_its_system_back_and_leaves_no_drill_behind
 def test_a_proof_goes_on_after_a_hang_up_that_is_ignored(mini: Mini) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; the child inherits it
     try:
-        process = proving(mini)
+        process = proving(mini, "recovery")
     finally:
         signal.signal(signal.SIGHUP, before)
     process.send_signal(signal.SIGHUP)
+    mini.go_on()
     output = ended(process)
     assert process.returncode == 0, output
 

@@ -144,7 +144,7 @@ def test_a_proof_is_as_long_as_the_drill_and_its_controls(monkeypatch: pytest.Mo
     monkeypatch.chdir(ROOT)
     found = {each.name: each for each in drills.listed(["features/queue_backlog.feature"]).scenarios}
     assert len(found) == (ROOT / "features/queue_backlog.feature").read_text().count("  Scenario: ")
-    assert found["No worker runs"].steps == 3 * 13
+    assert found["No worker runs"].steps == 3 * 15
     assert found["The whole database is flushed to clear the queue"].steps == 4 * 10
 
 
