@@ -21,6 +21,7 @@ from drillbook.evidence.record import (
     EventRecord,
     FaultRecord,
     ObservationRecord,
+    PlayRecord,
     ProbeRecord,
     Record,
     Role,
@@ -36,7 +37,6 @@ from drillbook.overhead import overhead
 from drillbook.phases import Phase
 from drillbook.playbook import PlayResult
 from drillbook.probe import Prober
-from drillbook.session import play_record
 from drillbook.timeline import Event, Moment, Span, times
 from drillbook.verdict import Finding, FindingKind, Progress, Verdict, judge
 from drillbook.watch import Watched
@@ -161,7 +161,7 @@ class Chronicle:
         """A playbook ran."""
         step = self.step.number if self.step is not None else None
         zero_s = self.anchor.mono_s
-        self.record.plays.append(play_record(result, step=step, purpose=purpose, zero_s=zero_s, variables=variables))
+        self.record.plays.append(_play_record(result, step=step, purpose=purpose, zero_s=zero_s, variables=variables))
         self._recorder.save()
 
     def fault(self, name: str, variables: Mapping[str, object], entry: str) -> FaultRecord:
@@ -384,3 +384,27 @@ def _set_span(record: object, name: str, span: Span | None) -> None:
     if span is not None:
         setattr(record, f"{name}_s", span.seconds)
         setattr(record, f"{name}_uncertainty_s", span.uncertainty_s)
+
+
+def _play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: float, variables: object) -> PlayRecord:
+    """A play's result in drill time."""
+    plain = result.as_record()
+    tasks: list[Mapping[str, Any]] = [
+        {**task, "started_s": round(task["started_s"] - zero_s, 3), "ended_s": round(task["ended_s"] - zero_s, 3)}
+        for task in plain["tasks"]
+    ]
+    return PlayRecord(
+        step=step,
+        purpose=purpose,
+        playbook=result.playbook,
+        variables=to_plain(variables),
+        started_s=result.started_s - zero_s,
+        ended_s=result.ended_s - zero_s,
+        status=result.status,
+        rc=result.rc,
+        changed=result.changed,
+        problems=list(result.unsaid()),
+        hosts=to_plain(result.hosts),
+        tasks=tasks,
+        warm=result.warm,
+    )

@@ -26,6 +26,7 @@ from pytest_bdd.scenario import _execute_step_function
 from drillbook.control import REPEATED, STANDARD, Control, ends_its_drill
 from drillbook.failure import StepMark, own_frames, sentence_of, sentence_repr, trail, with_trail
 from drillbook.featuretext import ACCEPTS_DATA_LOSS, Problem, node_name, read_feature, tag_values
+from drillbook.layout import shown
 from drillbook.phases import Phase, PlannedStep
 from drillbook.preflight import Plan, plan_feature
 from drillbook.stepdefs import Definitions, visible_definitions
@@ -142,7 +143,7 @@ class FeatureFile(pytest.Module):
     @property
     def feature_path(self) -> str:
         """Relative to the rootdir, with `/`."""
-        return _shown(self.path, self.config.rootpath)
+        return shown(self.path, self.config.rootpath)
 
     def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
         if self.config.stash.get(_unloaded_key, None):
@@ -284,7 +285,7 @@ class ScenarioItem(pytest.Function):
         scenario = plan.scenario
         self.plan = plan
         self.tags = plan.row.tags
-        self.feature_path = _shown(self.path, self.config.rootpath)
+        self.feature_path = shown(self.path, self.config.rootpath)
         self.line = plan.row.line
         self.scenario_name = scenario.name
         self.feature_name = scenario.feature.name
@@ -386,7 +387,3 @@ def _apply_tag(config: pytest.Config, tag: str, function: Callable[..., object])
 
 def _slug(text: str) -> str:
     return re.sub(r"\W+", "_", text).strip("_") or "unnamed"
-
-
-def _shown(path: Path, root: Path) -> str:
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import yaml
 
+from drillbook import layout
 from drillbook.featuretext import ACCEPTS_DATA_LOSS
 from drillbook.phases import StepKind
 from drillbook.pysource import parsed
@@ -216,8 +217,8 @@ def _said(text: str) -> Iterator[tuple[int, str]]:
 def changes(kind: StepKind, name: str) -> tuple[str, ...]:
     """The playbooks, relative to the root, that a fault or a recovery brings into a drill."""
     if kind is StepKind.FAULT:
-        return tuple(f"playbooks/faults/{name}/{part}.yml" for part in ("inject", "undo", "switch"))
-    return (f"playbooks/recovery/{name}.yml",)
+        return tuple(layout.fault(name, part) for part in (layout.INJECT, layout.UNDO, layout.SWITCH))
+    return (layout.recovery(name),)
 
 
 def first_destroyer(root: Path, playbooks: Iterable[str]) -> Destroyer | None:

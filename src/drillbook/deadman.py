@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
+from drillbook import layout
 from drillbook.errors import DrillbookError, PlaybookError
 from drillbook.journal import Entry
 from drillbook.phases import Phase
@@ -111,8 +112,8 @@ class Switches:
 
     def playbook(self, fault: str) -> str | None:
         """The switch of a fault, relative to the root; None when none is to be armed or the fault has none."""
-        path = Path("playbooks/faults") / fault / "switch.yml"
-        return path.as_posix() if self._after_s is not None and (self._root / path).is_file() else None
+        path = layout.fault(fault, layout.SWITCH)
+        return path if self._after_s is not None and (self._root / path).is_file() else None
 
     def arm(self, entry: Entry) -> str | None:
         """Arm the switch of a fault that is about to happen, and renew it from then on; why it is not armed.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from drillbook import communication
+from drillbook import communication, layout
 from drillbook.abort import AbortGuard
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.chronicle import SECOND_RECOVERY, Chronicle
@@ -32,10 +32,9 @@ from drillbook.phases import Phase, StepKind
 from drillbook.playbook import PlayResult, TaskResult, TaskStatus
 from drillbook.prerequisites import lacking, look
 from drillbook.probe import Prober
-from drillbook.session import DrillSession, located, relative
+from drillbook.session import DrillSession
 from drillbook.settling import Kept
 from drillbook.timeline import Event, Moment
-from drillbook.undo import undo_playbook
 from drillbook.verdict import FindingKind, Verdict
 from drillbook.watch import judge, not_met, watch
 
@@ -272,10 +271,10 @@ class Drill:
     def _break(self, name: str, variables: Mapping[str, object]) -> tuple[PlayResult, TaskResult]:
         """Run a fault, its undo on disk first; gives the task that changed something first."""
         root, chronicle = self._session.root, self._chronicle
-        folder, undo = root / "playbooks" / "faults" / name, undo_playbook(root, name)
-        for path in (folder / "inject.yml", undo):
-            if not path.is_file():
-                raise DrillbookError(f"no {relative(path, root)}: a fault is a folder with inject.yml and undo.yml")
+        inject, undo = layout.fault(name), layout.fault(name, layout.UNDO)
+        for path in (inject, undo):
+            if not (root / path).is_file():
+                raise DrillbookError(f"no {path}: a fault is a folder with inject.yml and undo.yml")
         self._refuse_loss(changes(StepKind.FAULT, name))
         if not self._session.guardian.ensure():
             chronicle.note("the guardian had died: another one stands by")
@@ -291,15 +290,15 @@ class Drill:
             fault=name,
             variables=variables,
             inventory=self._session.inventory_name,
-            undo_playbook=relative(undo, root),
-            evidence=located(chronicle.folder, root),
+            undo_playbook=undo,
+            evidence=layout.located(chronicle.folder, root),
             switch_playbook=switches.playbook(name),
         )
         unarmed = switches.arm(planned)
         switches.tell(chronicle)
         if unarmed is not None:
             raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {unarmed}")
-        result = self._play(folder / "inject.yml", variables, "fault")
+        result = self._play(root / inject, variables, "fault")
         self._session.journal.mark(entry, EntryState.INJECTED)
         problem = _problem(result)
         if problem is not None:
@@ -317,9 +316,9 @@ class Drill:
         """
         self._place("recover", Phase.RECOVERY)
         root, chronicle = self._session.root, self._chronicle
-        path = root / "playbooks" / "recovery" / f"{name}.yml"
+        path = root / layout.recovery(name)
         if not path.is_file():
-            raise DrillbookError(f"no {relative(path, root)}: the step names a recovery that is not there")
+            raise DrillbookError(f"no {layout.recovery(name)}: the step names a recovery that is not there")
         self._refuse_loss(changes(StepKind.RECOVERY, name))
         chronicle.opened_s = time.monotonic()
         if self._way is Way.WITHHELD:

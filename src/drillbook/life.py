@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook import layout
 from drillbook.abort import Aborted, AbortGuard, conditions, refuse_unhealthy
 from drillbook.chronicle import Chronicle
 from drillbook.clock import Anchor, rfc3339
@@ -32,7 +33,6 @@ from drillbook.planner import intents
 from drillbook.prerequisites import refuse_too_few, verify
 from drillbook.probe import Prober
 from drillbook.restore import Restore
-from drillbook.session import located, relative
 from drillbook.settling import settle, still_met
 from drillbook.signals import Shield, Stopped
 from drillbook.timeline import Event
@@ -97,7 +97,7 @@ class DrillUnderWay(Drill):
             folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
             recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
             self._chronicle = Chronicle(anchor, record, recorder, self._objectives, self._control)
-            self._lock.name_evidence(located(folder, session.root))
+            self._lock.name_evidence(layout.located(folder, session.root))
             self._prober = Prober(inventory.endpoints)
             self._abort.watch(self._prober)
             self._prober.start()
@@ -446,5 +446,5 @@ class DrillUnderWay(Drill):
             work=record.work,
             overhead=record.overhead,
             plays=[play.warm for play in record.plays],
-            evidence=relative(self._chronicle.folder, self._session.root),
+            evidence=layout.relative(self._chronicle.folder, self._session.root),
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from drillbook import layout
 from drillbook.checks import Check, Reading
 from drillbook.drill import DEFAULT_DEADLINE_S
 from drillbook.errors import DrillbookError
@@ -42,8 +43,8 @@ class Intent:
     def playbook(self) -> str:
         """Its playbook, relative to the root."""
         if self.kind is StepKind.FAULT:
-            return f"playbooks/faults/{self.name}/inject.yml"
-        return f"playbooks/recovery/{self.name}.yml"
+            return layout.fault(self.name)
+        return layout.recovery(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pytest_bdd.parser import Step
 from pytest_bdd.scenario import parse_step_arguments
 from pytest_bdd.utils import get_required_args
 
-from drillbook import communication
+from drillbook import communication, layout
 from drillbook.collection import ScenarioItem
 from drillbook.dataloss import changes, first_destroyer, refusal
 from drillbook.errors import DrillbookError
@@ -44,7 +44,7 @@ from drillbook.plan import (
 )
 from drillbook.secretnames import is_secret_name
 from drillbook.session import DrillSession
-from drillbook.stepdefs import Definition, shown_path
+from drillbook.stepdefs import Definition
 
 _ACTS = (StepKind.FAULT, StepKind.RECOVERY)
 _ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
@@ -267,13 +267,12 @@ class _Scenario:
                 self._wrong(planned.line, f"{said} names a recovery that is not there: no {intent.playbook}")
                 return []
             return [self._playbook("recovery", intent.playbook, intent.variables)]
-        folder = f"playbooks/faults/{intent.name}"
-        wanted = [("fault", f"{folder}/inject.yml"), ("undo", f"{folder}/undo.yml"), ("switch", f"{folder}/switch.yml")]
         plans = []
-        for purpose, playbook in wanted:
+        for purpose, part in (("fault", layout.INJECT), ("undo", layout.UNDO), ("switch", layout.SWITCH)):
+            playbook = layout.fault(intent.name, part)
             if (root / playbook).is_file():
                 plans.append(self._playbook(purpose, playbook, intent.variables))
-            elif purpose != "switch":  # only the dead man's switch may be missing
+            elif part != layout.SWITCH:  # only the dead man's switch may be missing
                 self._wrong(
                     planned.line, f"{said} needs {playbook}, which is not there: a fault has inject.yml and undo.yml"
                 )
@@ -333,7 +332,7 @@ class _Scenario:
         self.problems.append(PlanProblem(path, line, message))
 
     def _shown(self, place: tuple[Path, int]) -> str:
-        return f"{shown_path(place[0], self.planner.session.root)}:{place[1]}"
+        return f"{layout.shown(place[0], self.planner.session.root)}:{place[1]}"
 
 
 _LOOKING = {

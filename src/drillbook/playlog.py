@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from drillbook.evidence.redaction import Redactor
 
+ASSERTIONS = ("ansible.builtin.assert", "assert", "ansible.legacy.assert")
+"""The names of the module that an undo ends with."""
+
 if TYPE_CHECKING:
     from drillbook.ansible_run import Event
 
@@ -160,7 +163,7 @@ class PlayLog:
             ),
             path=relative(where, self.root),
             check_mode=uuid in self._in_check_mode,
-            vacuous=action.rpartition(".")[2] == "assert" and _asserts_nothing(where),
+            vacuous=action in ASSERTIONS and _asserts_nothing(where),
         )
 
     def results(self) -> tuple[TaskResult, ...]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from drillbook import layout
 from drillbook.deadman import Switches
 from drillbook.errors import DrillbookError
-from drillbook.evidence.record import PlayRecord, to_plain
 from drillbook.evidence.recorder import Listener
 from drillbook.evidence.recovered import close_dead_run
 from drillbook.evidence.redaction import Redactor
@@ -114,7 +114,7 @@ class DrillSession:
     @property
     def inventory_name(self) -> str:
         """The inventory's path as evidence and journal name it: relative to the root where it lies below it."""
-        return relative(self.inventory_path, self.root)
+        return layout.relative(self.inventory_path, self.root)
 
     def run_undo(self, entry: Entry) -> PlayResult:
         """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
@@ -171,41 +171,3 @@ _BY = {Role.GUARDIAN: "the guardian", Role.RESTORE: "drillbook restore", Role.DR
 def owner_of(session: str, pid: int) -> str:
     """The mark of the plays of one process of a session."""
     return f"{session}-{pid}"
-
-
-def relative(path: Path, root: Path) -> str:
-    """The path below root in POSIX form, or its bare name when it lies elsewhere: no machine path in evidence."""
-    try:
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    except ValueError:
-        return path.name
-
-
-def located(path: Path, root: Path) -> str:
-    """Where to find the path again: relative below root, absolute elsewhere. For .drillbook/, not for evidence."""
-    absolute = path.resolve()
-    return absolute.relative_to(root.resolve()).as_posix() if absolute.is_relative_to(root.resolve()) else str(absolute)
-
-
-def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: float, variables: object) -> PlayRecord:
-    """A play's result in drill time."""
-    plain = result.as_record()
-    tasks: list[Mapping[str, Any]] = [
-        {**task, "started_s": round(task["started_s"] - zero_s, 3), "ended_s": round(task["ended_s"] - zero_s, 3)}
-        for task in plain["tasks"]
-    ]
-    return PlayRecord(
-        step=step,
-        purpose=purpose,
-        playbook=result.playbook,
-        variables=to_plain(variables),
-        started_s=result.started_s - zero_s,
-        ended_s=result.ended_s - zero_s,
-        status=result.status,
-        rc=result.rc,
-        changed=result.changed,
-        problems=list(result.unsaid()),
-        hosts=to_plain(result.hosts),
-        tasks=tasks,
-        warm=result.warm,
-    )

@@ -21,6 +21,7 @@ from pytest_bdd.compat import get_fixture_names, getfixturedefs
 from pytest_bdd.steps import StepFunctionContext, StepNamePrefix, step_function_context_registry
 from pytest_bdd.utils import get_required_args
 
+from drillbook.layout import shown
 from drillbook.phases import StepKind
 from drillbook.vocabulary import drill_kind_of
 
@@ -183,12 +184,7 @@ def location_of(func: Callable[..., object], root: Path) -> str:
     code = getattr(inspect.unwrap(func), "__code__", None)
     if code is None:
         return f"{func!r}"
-    return f"{shown_path(Path(code.co_filename), root)}:{code.co_firstlineno}"
-
-
-def shown_path(path: Path, root: Path) -> str:
-    """Relative to `root` where it is below it, with `/`."""
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+    return f"{shown(Path(code.co_filename), root)}:{code.co_firstlineno}"
 
 
 def _blanked(text: str) -> str:

@@ -13,7 +13,8 @@ import jinja2
 import yaml
 from jinja2 import nodes
 
-ASSERTIONS = ("ansible.builtin.assert", "assert", "ansible.legacy.assert")
+from drillbook.playlog import ASSERTIONS
+
 _JINJA = jinja2.Environment(autoescape=False)
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from drillbook.errors import DrillbookError, JournalError
 from drillbook.journal import Entry, EntryState, Journal
 from drillbook.playbook import PlayResult, TaskStatus
-
-ASSERTIONS = ("ansible.builtin.assert", "assert")
+from drillbook.playlog import ASSERTIONS
 
 
 class StillArmedError(DrillbookError):
@@ -108,8 +106,3 @@ def why_not_gone(result: PlayResult) -> str | None:
 
 def _first(sentences: Sequence[str]) -> str:
     return f": {sentences[0]}" if sentences else ""
-
-
-def undo_playbook(root: Path, fault: str) -> Path:
-    """Where the undo of a fault lies: beside its injection."""
-    return root / "playbooks" / "faults" / fault / "undo.yml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import socket
 import ssl
 import threading
@@ -88,15 +89,12 @@ def endpoint(name: str, url: str, **more: Any) -> Endpoint:
     return Endpoint(name, kind or EndpointKind(scheme), url, **(values | more))
 
 
-_HOLDERS: list[socket.socket] = []
-
-
 def free_port() -> int:
     """A port at which nobody listens until the test does: it stays taken, and SO_REUSEADDR lets a server in."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
-    _HOLDERS.append(holder)
+    atexit.register(holder.close)
     return int(holder.getsockname()[1])
 
 

@@ -10,7 +10,7 @@ import pytest
 from drillbook.errors import JournalError, PlaybookError
 from drillbook.journal import Entry, EntryState, Journal
 from drillbook.playbook import HostStats, PlayResult, TaskStatus
-from drillbook.undo import Undone, undo_all, undo_playbook, why_not_gone
+from drillbook.undo import Undone, undo_all, why_not_gone
 
 from .support import played, task
 
@@ -173,7 +173,3 @@ def test_an_interrupt_leaves_the_entry_open(journal: Journal) -> None:
         undo_all(journal, journal.open_entries(), undoing(third=raises(KeyboardInterrupt())))
     assert states(journal)["third"] is EntryState.UNDOING
     assert len(journal.open_entries()) == 3
-
-
-def test_the_undo_of_a_fault_lies_beside_it() -> None:
-    assert undo_playbook(Path("/srv"), "network_cut") == Path("/srv/playbooks/faults/network_cut/undo.yml")

@@ -20,12 +20,13 @@ import pytest
 from drillbook.collection import IN_THIS_PROCESS, FeatureFile, ScenarioItem
 from drillbook.errors import DrillbookError
 from drillbook.featuretext import accepted_loss
+from drillbook.layout import shown
 from drillbook.lint.findings import Finding
 from drillbook.lint.repository import DefinitionFacts, Repository, ScenarioFacts, StepFacts
 from drillbook.plan import PlanningDrill
 from drillbook.planner import Learned, learn
 from drillbook.session import DrillSession
-from drillbook.stepdefs import Definition, shown_path, visible_definitions
+from drillbook.stepdefs import Definition, visible_definitions
 
 _PLACED = re.compile(r"(?P<path>[^\s:][^:]*):(?P<line>\d+): (?P<text>.*)")
 
@@ -153,7 +154,7 @@ def _scenario(item: ScenarioItem, drill: PlanningDrill, session: DrillSession) -
         learned = learn(definition, step, drill, root) if phase is not None else Learned(suspect="an ordinary test")
         uncertain = learned.unknown
         if learned.suspect is not None:
-            place = f" ({shown_path(learned.place[0], root)}:{learned.place[1]})" if learned.place else ""
+            place = f" ({shown(learned.place[0], root)}:{learned.place[1]})" if learned.place else ""
             uncertain = f"{learned.suspect}{place}"
         steps.append(
             StepFacts(
@@ -197,4 +198,4 @@ def _with_files(kept: _Kept) -> Repository:
 
 
 def _texts(root: Path, paths: Iterable[Path]) -> Mapping[str, str]:
-    return {shown_path(path, root): path.read_text(encoding="utf-8", errors="replace") for path in sorted(paths)}
+    return {shown(path, root): path.read_text(encoding="utf-8", errors="replace") for path in sorted(paths)}

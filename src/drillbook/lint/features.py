@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drillbook import layout
 from drillbook.communication import playbook
 from drillbook.featuretext import tag_values
 from drillbook.lint.findings import Finding, Severity
@@ -55,10 +56,8 @@ def _self_healing(scenario: ScenarioFacts, repository: Repository) -> Iterator[F
             "self-healing off: no control can show that it is what recovers the system",
         )
     for name in names:
-        if f"playbooks/faults/{name}/inject.yml" not in repository.playbooks:
-            sentence = (
-                f"@self-healing-off:{name} names a fault that is not there: no playbooks/faults/{name}/inject.yml"
-            )
+        if layout.fault(name) not in repository.playbooks:
+            sentence = f"@self-healing-off:{name} names a fault that is not there: no {layout.fault(name)}"
             yield Finding(scenario.path, scenario.line, "no-playbook", sentence)
 
 
@@ -86,7 +85,7 @@ def _endpoints(scenario: ScenarioFacts, repository: Repository) -> Iterator[Find
 
 def _step(scenario: ScenarioFacts, step: StepFacts, repository: Repository) -> Iterator[Finding]:
     for kind, name in step.playbooks:
-        wanted = f"playbooks/faults/{name}/inject.yml" if kind is StepKind.FAULT else f"playbooks/recovery/{name}.yml"
+        wanted = layout.fault(name) if kind is StepKind.FAULT else layout.recovery(name)
         if wanted not in repository.playbooks:
             sentence = f"'{step.text}' names a {kind} that is not there: no {wanted}"
             yield Finding(scenario.path, step.line, "no-playbook", sentence)
@@ -144,8 +143,8 @@ def _unused(repository: Repository) -> Iterator[Finding]:
 def _named_by(path: str) -> tuple[StepKind | None, str]:
     """The fault or recovery that a playbook is, by its place."""
     parts = path.removesuffix(".yml").split("/")
-    if path.startswith("playbooks/recovery/") and path.endswith(".yml"):
+    if path.startswith(layout.RECOVERIES) and path.endswith(".yml"):
         return StepKind.RECOVERY, "/".join(parts[2:])
-    if path.startswith("playbooks/faults/") and path.endswith("/inject.yml"):
+    if path.startswith(layout.FAULTS) and path.endswith("/inject.yml"):
         return StepKind.FAULT, "/".join(parts[2:-1])
     return None, ""

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from drillbook import layout
 from drillbook.lint.findings import Finding, Severity
 from drillbook.lint.repository import Repository
 from drillbook.lint.yamllines import Lined, UnreadableError, load
-from drillbook.undo import ASSERTIONS
+from drillbook.playlog import ASSERTIONS
 
 _SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 _IN_ORDER = ("pre_tasks", "roles", "tasks", "post_tasks")
@@ -32,7 +33,7 @@ _FALSE = frozenset({"false", "no", "off", "0", "not true", "{{ false }}"})
 
 def check(repository: Repository) -> Iterator[Finding]:
     """All findings about the files below playbooks/."""
-    faults = {path.rpartition("/")[0] for path in repository.playbooks if path.startswith("playbooks/faults/")}
+    faults = {path.rpartition("/")[0] for path in repository.playbooks if path.startswith(layout.FAULTS)}
     for folder in sorted(faults):
         for name, code in (("inject.yml", "no-inject"), ("undo.yml", "no-undo")):
             if f"{folder}/{name}" not in repository.playbooks:
@@ -40,9 +41,7 @@ def check(repository: Repository) -> Iterator[Finding]:
                 yield Finding(f"{folder}/{name}", 1, code, sentence)
     read: dict[str, object] = {}
     for path, text in repository.playbooks.items():
-        if not path.startswith(
-            ("playbooks/faults/", "playbooks/recovery/", "playbooks/communication/", "playbooks/roles/")
-        ):
+        if not path.startswith((layout.FAULTS, layout.RECOVERIES, "playbooks/communication/", "playbooks/roles/")):
             continue
         try:
             read[path] = load(text)
@@ -55,7 +54,7 @@ def check(repository: Repository) -> Iterator[Finding]:
         for entry in _entries(content):
             yield from (_allowed(each, lines) for each in _silences(path, entry))
             yield from _ends_early(path, entry)
-        if path.startswith("playbooks/faults/") and path.endswith("/undo.yml"):
+        if path.startswith(layout.FAULTS) and path.endswith("/undo.yml"):
             yield from _undo(path, content, read)
 
 

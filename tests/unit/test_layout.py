@@ -1,0 +1,33 @@
+"""Paths as evidence, the journal and people are told them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drillbook import layout
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_parts_of_a_fault_lie_beside_each_other() -> None:
+    assert layout.fault("network_cut") == "playbooks/faults/network_cut/inject.yml"
+    assert layout.fault("network_cut", layout.UNDO) == "playbooks/faults/network_cut/undo.yml"
+    assert layout.fault("network_cut", layout.SWITCH) == "playbooks/faults/network_cut/switch.yml"
+    assert layout.recovery("redis/start") == "playbooks/recovery/redis/start.yml"
+
+
+def test_evidence_names_no_place_of_the_machine_and_the_journal_does(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "repository", tmp_path / "evidence" / "one"
+    below = root / "inventories" / "lab"
+    below.mkdir(parents=True)
+    assert layout.relative(below, root) == layout.located(below, root) == "inventories/lab"
+    assert layout.relative(root / "inventories" / ".." / "x", root) == "x"
+    assert layout.relative(elsewhere, root) == "one"
+    assert layout.located(elsewhere, root) == str(elsewhere.resolve())
+
+
+def test_people_are_shown_a_path_as_it_was_given(tmp_path: Path) -> None:
+    assert layout.shown(tmp_path / "steps" / "a.py", tmp_path) == "steps/a.py"
+    assert layout.shown(Path("/srv/steps/a.py"), tmp_path) == "/srv/steps/a.py"
