@@ -78,15 +78,21 @@ def failed_states(drill: Drill, count: int) -> Reading:
 @then(parse("within {deadline:Duration} a job is active for more than {age:Duration}"))
 def job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
     drill.eventually(
-        OLDEST.satisfies(f"is older than {age:g} s", lambda seen: seen is not None and seen > age), within=deadline
+        OLDEST.satisfies(f"is older than {age:g} s", lambda seen: is_number(seen) and seen > age), within=deadline
     )
 
 
 @then(parse("within {deadline:Duration} no job is active for more than {age:Duration}"))
 def no_job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
-    drill.eventually(
-        OLDEST.satisfies(f"is not older than {age:g} s", lambda seen: seen is None or seen <= age), within=deadline
+    young = OLDEST.satisfies(
+        f"is not older than {age:g} s", lambda seen: seen is None or (is_number(seen) and seen <= age)
     )
+    drill.eventually(young, within=deadline)
+
+
+def is_number(value: object) -> bool:
+    """Whether it can be compared with a bound. Python would compare truth values, as 0 and 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @then(parse("within {deadline:Duration} that job has lost its worker {times:Integer} times"))
@@ -119,7 +125,8 @@ def job_is_completed(drill: Drill, deadline: float) -> None:
 
 @then(parse("within {deadline:Duration} more than {share:Percent} of the jobs fail"))
 def jobs_fail(drill: Drill, deadline: float, share: float) -> None:
-    drill.eventually(FAILURES.satisfies(f"is above {share:.0%}", lambda rate: rate > share), within=deadline)
+    above = FAILURES.satisfies(f"is above {share:.0%}", lambda rate: is_number(rate) and rate > share)
+    drill.eventually(above, within=deadline)
 
 
 @then(parse("within {deadline:Duration} at most {share:Percent} of the jobs fail"))
