@@ -191,5 +191,6 @@ def processes(drill: Drill, group: str = "worker") -> dict[str, str]:
         known = drill.inventory.hostvars[name]
         command = status_command(known, str(known.get("drillbook_service", name)))
         said = host.run(" ".join(["%s"] * len(command)), *command)
-        found[name] = " ".join(str(said.stdout or said.stderr).split())
+        words = str(said.stdout).split() or str(said.stderr).split()
+        found[name] = " ".join(words) or f"nothing, with status {said.rc}"
     return found

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 import psycopg
+from steps.health import latest
 from steps.jobs import is_number
 
 from drillbook import fault, given, parse, then
@@ -85,8 +86,8 @@ def wrong_values_are_diagnosed(drill: Drill) -> None:
     drill.bound(CATALOGUE.answers())
     right = right_values(drill)
     served = drill.seen(Reading("items", "catalogue", lambda sample: served_wrong(sample, right)))
-    drill.observe("the items that users are served wrong", served[-1] if served else "nothing")
-    drill.observe("the cache's hit rate", drill.seen(HIT_RATE)[-1] if drill.seen(HIT_RATE) else "nothing", "%")
+    drill.observe("the items that users are served wrong", (served[-1] or "none") if served else "no item was served")
+    drill.observe("the cache's hit rate", latest(drill, HIT_RATE), "%")
 
 
 @then(parse("within {deadline:Duration} users are served right values"))

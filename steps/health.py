@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from redis.exceptions import RedisError
 
 from drillbook import parse, then
-from drillbook.checks import At, Reading
+from drillbook.checks import At, Reading, dig
 from drillbook.drill import Drill
 from drillbook.errors import CouldNotLookError
 from drillbook.redisclient import client
@@ -64,20 +64,20 @@ def latest(drill: Drill, reading: Reading) -> object:
 
 
 def components(sample: Sample) -> object:
-    """{"redis": "down (timeout)", "database": "up"}; why there is no answer, where there is none."""
-    if not isinstance(sample.value, Mapping):
+    """{"redis": "down (timeout)", "database": "up"}; why there is no such answer, where there is none."""
+    known = dig(sample.value, "components")
+    if not isinstance(known, Mapping):
         return sample.error or f"status {sample.status}"
     return {
         name: f"{seen['status']} ({seen['error_kind']})" if seen.get("error_kind") else seen["status"]
-        for name, seen in sample.value["components"].items()
+        for name, seen in known.items()
     }
 
 
 def metrics(sample: Sample) -> object:
     """What people ask of the queue; why it cannot be counted, where it cannot."""
-    if not isinstance(sample.value, Mapping):
-        return sample.error or f"status {sample.status}"
-    return {name: sample.value[name] for name in QUEUE_KEYS if name in sample.value}
+    known = sample.value if isinstance(sample.value, Mapping) else {}
+    return {name: known[name] for name in QUEUE_KEYS if name in known} or sample.error or f"status {sample.status}"
 
 
 def primary(drill: Drill) -> str:

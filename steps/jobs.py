@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from steps._bullmq import connections, counts, details, members, processes, state_of, states, workers
 
 from drillbook import fault, parse, then
@@ -151,8 +153,15 @@ def queue_is_diagnosed(drill: Drill) -> None:
     drill.observe("workers connected to the queue", workers(drill))
     drill.observe("processes of the workers", processes(drill))
     drill.observe("connections to Redis", connections(drill))
-    for job in members(drill, "active")[:3]:
-        drill.observe(f"active job {job}", details(drill, job))
+    jobs_are_diagnosed(drill, "active", members(drill, "active")[:3])
+
+
+def jobs_are_diagnosed(drill: Drill, state: str, jobs: Sequence[str]) -> None:
+    """Each of them, or that there is none: a reader cannot tell silence from a question that nobody asked."""
+    if not jobs:
+        drill.observe(f"{state} jobs", "none")
+    for job in jobs:
+        drill.observe(f"{state} job {job}", details(drill, job))
 
 
 @then(parse("the processes of {groups:Names} are written down"))
@@ -165,5 +174,4 @@ def processes_are_diagnosed(drill: Drill, groups: tuple[str, ...]) -> None:
 @then("the latest failed jobs are written down")
 def failures_are_diagnosed(drill: Drill) -> None:
     drill.bound(At("redis", "Redis").answers())
-    for job in members(drill, "failed")[-3:]:
-        drill.observe(f"failed job {job}", details(drill, job))
+    jobs_are_diagnosed(drill, "failed", members(drill, "failed")[-3:])

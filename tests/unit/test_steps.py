@@ -1,6 +1,7 @@
 """What each sentence of the steps takes for true, and what it refuses: one row, one sentence.
 
-The rule: no sentence is without its failing twin. Answers look like the lab's (lab/drillbook_lab/app).
+The rule: no sentence is without its failing twin. A sentence that has no row here stands in LEFT, with the test that
+shows it failing. Answers look like the lab's (lab/drillbook_lab/app).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.ledger import Account, Answered, Attempt, account
 from drillbook.load import Load
 from drillbook.series import Sample
+from drillbook.vocabulary import drill_kind_of
 
-from .stepdrill import FAULT_S, RECOVERY_S, Redis, Said, StepDrill, saying
+from .stepdrill import FAULT_S, RECOVERY_S, ByCommand, Redis, Said, StepDrill, saying
 from .support import no_answer, sample
 
 pytestmark = pytest.mark.unit
@@ -1046,6 +1048,132 @@ CACHED = [
 
 TABLE = [*ALERTS, *SYSTEM, *HEALTH, *QUEUES, *JOBS, *WORKERS, *AS_WRITTEN, *REDIS, *CACHED]
 
+LEFT = {
+    "people.hosts_can_be_reached": "tests/drills/test_prerequisites.py",
+    "people.channel_can_be_read": "tests/drills/test_prerequisites.py",
+}
+"""Steps without a row, and where they are seen failing."""
+
+
+# ---------------------------------------------------------------- diagnoses
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A sentence that writes down what it sees, and what it writes where there is nothing. It never writes nothing."""
+
+    sentence: str
+    world: World
+    written: Mapping[str, object]
+
+
+def nothing(endpoint: str, **patched: object) -> World:
+    """The endpoint answers, and the rest is empty."""
+    return World("nothing", {endpoint: [sample(WELL[endpoint], status=200)]}, patched)
+
+
+NONE_BY_STATE = {"wait": 0, "active": 0, "failed": 0}
+
+DIAGNOSES = [
+    Diagnosis(
+        'the jobs in "waiting" are written down',
+        nothing("redis", members=[], the_type="none", counts=NONE_BY_STATE),
+        {
+            "jobs in 'waiting', which BullMQ does not read": "0 jobs",
+            "type of bull:webhooks:waiting": "none",
+            "jobs by state": NONE_BY_STATE,
+        },
+    ),
+    Diagnosis(
+        "the runbook's own questions are asked, and their answers written down",
+        nothing("redis", answer=ByCommand(LLEN=0, LRANGE=[]), counts=NONE_BY_STATE),
+        {
+            "LLEN bull:webhooks:waiting": 0,
+            "LLEN bull:webhooks:active": 0,
+            "LLEN bull:webhooks:failed": 0,
+            "LRANGE bull:webhooks:active 0 -1": [],
+            "jobs by state": NONE_BY_STATE,
+        },
+    ),
+    Diagnosis(
+        "the keys of the database and the queue's pause are written down",
+        nothing("redis", ask=ByCommand(DBSIZE=0, HGET=None)),
+        {"keys in the database": "0 keys", "whether the queue is paused": False},
+    ),
+    Diagnosis(
+        "the items that users are served wrong are written down",
+        World(
+            "no item is wrong",
+            {"catalogue": [sample(ITEMS, status=200)], "cache": [NOBODY]},
+            {"right_values": {"item-1": 10}},
+        ),
+        {"the items that users are served wrong": "none", "the cache's hit rate": "nothing %"},
+    ),
+    Diagnosis(
+        "the items that users are served wrong are written down",
+        World(
+            "no item is served",
+            {"catalogue": [sample({"items": {}}, status=200)], "cache": [sample(CACHE)]},
+            {"right_values": {"item-1": 10}},
+        ),
+        {"the items that users are served wrong": "no item was served", "the cache's hit rate": "100.0 %"},
+    ),
+    Diagnosis(
+        "what the API, the queue and Sentinel say is written down",
+        World(
+            "others answer in the place of API and queue, and no Sentinel",
+            {name: [sample({"detail": "Not Found"}, status=404)] for name in ("api", "queue")},
+            {"client": AWAY},
+        ),
+        {
+            "what the API depends on, as it sees it": "status 404",
+            "the circuit breaker": "nothing",
+            "the memory buffer": "nothing jobs",
+            "the API's memory": "nothing MB",
+            "the queue's metrics": "status 404",
+            "the primary, as Sentinel names it": "nobody names one: nobody answers",
+        },
+    ),
+    Diagnosis(
+        "the queue's counts, its oldest active jobs and its workers are written down",
+        nothing(
+            "redis", counts=NONE_BY_STATE, workers=[], processes={"worker-1": "nothing"}, connections=1, members=[]
+        ),
+        {
+            "jobs by state": NONE_BY_STATE,
+            "workers connected to the queue": [],
+            "processes of the workers": {"worker-1": "nothing"},
+            "connections to Redis": 1,
+            "active jobs": "none",
+        },
+    ),
+    Diagnosis(
+        'the processes of "redis_nodes" and "worker" are written down',
+        replace(
+            nothing("api"),
+            drill={
+                "shell": {
+                    f"systemctl show --property=ActiveState,SubState,MainPID {name}": Said("\n", rc=4)
+                    for name in ("redis-1", "redis-2", "worker-1")
+                }
+            },
+        ),
+        {
+            "processes of redis_nodes": {
+                "redis-1": "nothing, with status 4",
+                "redis-2": "nothing, with status 4",
+            },
+            "processes of worker": {"worker-1": "nothing, with status 4"},
+        },
+    ),
+    Diagnosis("the latest failed jobs are written down", nothing("redis", members=[]), {"failed jobs": "none"}),
+    Diagnosis(
+        "the memory of Redis is known",
+        World("an empty Redis", patched={"client": data_mb(0)}),
+        {"the memory of Redis before the fault": "0.0 MB"},
+    ),
+]
+
 
 # ---------------------------------------------------------------- tests
 
@@ -1053,6 +1181,11 @@ TABLE = [*ALERTS, *SYSTEM, *HEALTH, *QUEUES, *JOBS, *WORKERS, *AS_WRITTEN, *REDI
 def definition(sentence: str) -> StepFunctionContext:
     (found,) = (each for each in DEFINITIONS if each.parser.is_matching(sentence))
     return found
+
+
+def named(context: StepFunctionContext) -> str:
+    func = context.step_func
+    return f"{func.__module__.removeprefix('steps.')}.{func.__name__}"
 
 
 def said(
@@ -1095,6 +1228,32 @@ def test_the_time_of_a_sentence_is_what_the_engine_waits(row: Row, monkeypatch: 
         assert {each.within for each in drill.handed} == {known["deadline"]}
     for each in drill.handed:
         assert each.verb != "throughout" or each.length == known["length"]
+
+
+@pytest.mark.parametrize("row", DIAGNOSES, ids=lambda row: f"{row.sentence} - {row.world.shown}")
+def test_a_diagnosis_of_nothing_says_so(row: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(row.sentence, row.world, monkeypatch).observed == row.written
+
+
+@pytest.mark.parametrize("row", DIAGNOSES, ids=lambda row: f"{row.sentence} - {row.world.shown}")
+def test_a_diagnosis_is_refused_when_nobody_answers(row: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = replace(row.world, samples={name: [NOBODY] for name in row.world.samples})
+    if world.samples:
+        assert not said(row.sentence, world, monkeypatch).met
+        return
+    with pytest.raises(CouldNotLookError, match="nobody answers"):
+        said(row.sentence, replace(world, patched={"client": AWAY}), monkeypatch)
+
+
+def test_each_step_that_looks_is_seen_failing_here_or_where_the_list_says() -> None:
+    looking = {
+        named(each) for each in DEFINITIONS if each.type in ("given", "then") and drill_kind_of(each.step_func) is None
+    }
+    sentences = [*(row.sentence for row in TABLE), *(row.sentence for row in DIAGNOSES)]
+    shown = {named(definition(each)) for each in sentences}
+    assert looking - shown - set(LEFT) == set(), "no row shows these failing"
+    assert set(LEFT) <= looking - shown, "the list of what is left is not up to date"
+    assert [path for path in LEFT.values() if not (ROOT / path).is_file()] == []
 
 
 def test_each_row_has_both_sides() -> None:
