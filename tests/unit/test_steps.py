@@ -424,6 +424,12 @@ SYSTEM = [
 
 HEALTH = [
     reads(
+        'within 10 seconds the API calls itself "degraded"',
+        "api.status",
+        meets=["degraded"],
+        refuses=["ok", "down", "", GONE],
+    ),
+    reads(
         'within 30 seconds the API reports "redis" as down',
         "api.components.redis.status",
         meets=["down"],
