@@ -91,8 +91,11 @@ class Reading:
         return f"{text} {self.unit}".strip()
 
     def is_(self, wanted: object) -> Check:
-        """The value equals `wanted`."""
-        return self._check(f"is {self._show(wanted)}", lambda value: value == wanted)
+        """The value equals `wanted`. A truth value equals no number, although Python takes it for 0 or 1."""
+        truth = isinstance(wanted, bool)
+        return self._check(
+            f"is {self._show(wanted)}", lambda value: value == wanted and isinstance(value, bool) is truth
+        )
 
     def is_not(self, unwanted: object) -> Check:
         """There is a value and it is another one."""

@@ -27,6 +27,9 @@ def text(value: object) -> Sample:
 READINGS = {
     "is": (TEXT.is_("up"), text("up"), text("down")),
     "is, a number": (NUMBER.is_(3), number(3.0), number(4)),
+    "is, no truth value": (NUMBER.is_(0), number(0), number(False)),
+    "is, one, no truth value": (NUMBER.is_(1), number(1.0), number(True)),
+    "is, a truth value": (NUMBER.is_(False), number(False), number(0)),
     "is, nothing": (TEXT.is_(None), text(None), text("")),
     "is not": (TEXT.is_not("up"), text("down"), text("up")),
     "at most": (NUMBER.at_most(5), number(5), number(5.1)),
