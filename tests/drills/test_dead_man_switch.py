@@ -77,10 +77,11 @@ def timer(mini: Mini) -> psutil.Process:
     return psutil.Process(int(json.loads(path.read_text())["process"].split("/")[1]))
 
 
-def killed(mini: Mini, at: str = "symptoms") -> None:
+def killed(mini: Mini) -> None:
     """The drill and all that it has started end without a chance to do anything: the control node is lost."""
+    mini.lasting("symptoms")
     process = mini.start()
-    read_until(process, rf"^  {at}$")
+    read_until(process, r"^  symptoms$")
     family = psutil.Process(process.pid).children(recursive=True)
     for each in family:
         each.suspend()
@@ -90,6 +91,7 @@ def killed(mini: Mini, at: str = "symptoms") -> None:
     process.wait(timeout=DEADLINE_S)
     assert process.stdout is not None
     process.stdout.close()
+    mini.short()
 
 
 def restore(mini: Mini) -> subprocess.CompletedProcess[str]:
@@ -256,6 +258,7 @@ def test_a_switch_that_cannot_be_disarmed_is_not_restored_and_is_disarmed_later(
 
 
 def test_a_drill_that_is_stopped_disarms(guarded: Mini) -> None:
+    guarded.lasting("symptoms")
     process = guarded.start()
     seen = read_until(process, r"^  symptoms$")
     process.send_signal(signal.SIGTERM)
