@@ -63,18 +63,22 @@ def test_a_drill_that_is_stopped_while_the_recovery_runs_once_more(mini: Mini) -
     assert not mini.broken
 
 
-def proving(mini: Mini, phase: str) -> subprocess.Popen[str]:
-    """`drillbook prove`, in this phase of its drill, which lasts."""
+def proving(mini: Mini, phase: str, hang_up: signal.Handlers = signal.SIG_DFL) -> subprocess.Popen[str]:
+    """`drillbook prove`, in this phase of its drill, which lasts; whether it ignores hang-ups, as under nohup."""
     mini.lasting(phase)
-    process = subprocess.Popen(
-        [*mini.python, "-m", "drillbook.cli", "prove", "features", "-p", "no:cacheprovider", *OTHERS],
-        cwd=mini.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        bufsize=1,
-        env=mini.environment(),
-    )
+    before = signal.signal(signal.SIGHUP, hang_up)  # the child inherits it, and so would it ours
+    try:
+        process = subprocess.Popen(
+            [*mini.python, "-m", "drillbook.cli", "prove", "features", "-p", "no:cacheprovider", *OTHERS],
+            cwd=mini.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+            env=mini.environment(),
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
     read_until(process, rf"^  {phase}$")
     return process
 
@@ -94,11 +98,7 @@ def test_a_proof_that_is_stopped_puts_its_system_back_and_leaves_no_drill_behind
 
 
 def test_a_proof_goes_on_after_a_hang_up_that_is_ignored(mini: Mini) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does; the child inherits it
-    try:
-        process = proving(mini, "recovery")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    process = proving(mini, "recovery", signal.SIG_IGN)
     process.send_signal(signal.SIGHUP)
     mini.go_on()
     output = ended(process)
