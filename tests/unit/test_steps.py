@@ -301,11 +301,11 @@ def replicas(count: int) -> Redis:
     return Redis(execute_command=["master", 4711, [["127.0.0.1", str(7002 + n), "4711"] for n in range(count)]])
 
 
-def served(looks_ms: Sequence[float], keys_us: float | None) -> World:
-    """Looks at Redis that took so long, and what KEYS took by its own count."""
-    stats = {} if keys_us is None else {"cmdstat_keys": {"calls": 1, "usec_per_call": keys_us}}
+def served(looks_ms: Sequence[float], calls: int, keys_ms: float) -> World:
+    """Looks at Redis that took so long, and what KEYS took by its own count: so many times, so long together."""
+    stats = {"cmdstat_keys": {"calls": calls, "usec": round(1000 * keys_ms)}} if calls else {}
     looks = [sample(PRIMARY, at=at, took=each / 1000) for at, each in enumerate(looks_ms)]
-    shown = f"looks of {looks_ms} ms, KEYS of {keys_us} us"
+    shown = f"looks of {looks_ms} ms, {calls} KEYS of {keys_ms} ms"
     return World(shown, {"redis": looks}, {"client": Redis(info=stats)}, {"before": 0.4})
 
 
@@ -960,13 +960,14 @@ REDIS = [
     ),
     Row(
         "Redis served nobody for at least 20 ms while it carried out KEYS",
-        meets=[served([0.4, 20.0, 0.5], 20_000)],
+        # before the fault there were 2, of 300 ms together
+        meets=[served([0.4, 20.0], 3, 320.0), served([0.4], 3, 320.0), served([], 4, 340.0)],
         refuses=[
-            served([0.4, 19.9, 0.5], 20_000),
-            served([0.4, 20.0, 0.5], 19_900),
-            served([0.4, 20.0, 0.5], None),
-            served([], 20_000),
+            served([0.4, 90.0], 3, 319.9),
+            served([0.4, 90.0], 4, 339.8),
+            served([0.4, 90.0], 2, 300.0),
         ],
+        given={"spent_before": (2, 300.0)},
     ),
 ]
 
@@ -1173,6 +1174,11 @@ DIAGNOSES = [
         },
     ),
     Diagnosis("the latest failed jobs are written down", nothing("redis", members=[]), {"failed jobs": "none"}),
+    Diagnosis(
+        "the time that Redis has spent on KEYS is known",
+        World("a Redis that nobody asked", patched={"client": Redis(info={})}),
+        {"calls of KEYS before the fault": 0},
+    ),
     Diagnosis(
         "the memory of Redis is known",
         World("an empty Redis", patched={"client": data_mb(0)}),
