@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import httpx
 import psycopg
 from steps.health import latest
-from steps.jobs import is_number
 
 from drillbook import fault, given, parse, then
-from drillbook.checks import MISSING, At, Reading, dig, looked
+from drillbook.checks import MISSING, At, Reading, dig, looked, number
 from drillbook.drill import Drill
 from drillbook.errors import CouldNotLookError
 from drillbook.redisclient import client
@@ -107,7 +106,7 @@ def no_look_up_fails(drill: Drill) -> None:
 
 @then(parse("within {deadline:Duration} more than {share:Percent} of the look-ups are answered by the cache"))
 def hit_rate_is_good(drill: Drill, deadline: float, share: float) -> None:
-    above = HIT_RATE.satisfies(f"is above {100 * share:g} %", lambda rate: is_number(rate) and rate > 100 * share)
+    above = HIT_RATE.satisfies(f"is above {100 * share:g} %", lambda rate: number(rate) > 100 * share)
     drill.eventually(above, within=deadline)
 
 

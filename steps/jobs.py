@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from steps._bullmq import connections, counts, details, members, processes, state_of, states, workers
 
 from drillbook import fault, parse, then
-from drillbook.checks import At, Reading, looked
+from drillbook.checks import At, Reading, looked, number
 from drillbook.drill import Drill
 
 QUEUE = At("queue", "the queue")
@@ -79,22 +79,13 @@ def failed_states(drill: Drill, count: int) -> Reading:
 
 @then(parse("within {deadline:Duration} a job is active for more than {age:Duration}"))
 def job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
-    drill.eventually(
-        OLDEST.satisfies(f"is older than {age:g} s", lambda seen: is_number(seen) and seen > age), within=deadline
-    )
+    drill.eventually(OLDEST.satisfies(f"is older than {age:g} s", lambda seen: number(seen) > age), within=deadline)
 
 
 @then(parse("within {deadline:Duration} no job is active for more than {age:Duration}"))
 def no_job_is_stuck(drill: Drill, deadline: float, age: float) -> None:
-    young = OLDEST.satisfies(
-        f"is not older than {age:g} s", lambda seen: seen is None or (is_number(seen) and seen <= age)
-    )
+    young = OLDEST.satisfies(f"is not older than {age:g} s", lambda seen: seen is None or number(seen) <= age)
     drill.eventually(young, within=deadline)
-
-
-def is_number(value: object) -> bool:
-    """Whether it can be compared with a bound. Python would compare truth values, as 0 and 1."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @then(parse("within {deadline:Duration} that job has lost its worker {times:Integer} times"))
@@ -127,8 +118,7 @@ def job_is_completed(drill: Drill, deadline: float) -> None:
 
 @then(parse("within {deadline:Duration} more than {share:Percent} of the jobs fail"))
 def jobs_fail(drill: Drill, deadline: float, share: float) -> None:
-    above = FAILURES.satisfies(f"is above {share:.0%}", lambda rate: is_number(rate) and rate > share)
-    drill.eventually(above, within=deadline)
+    drill.eventually(FAILURES.satisfies(f"is above {share:.0%}", lambda rate: number(rate) > share), within=deadline)
 
 
 @then(parse("within {deadline:Duration} at most {share:Percent} of the jobs fail"))

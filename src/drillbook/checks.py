@@ -103,17 +103,17 @@ class Reading:
 
     def at_most(self, limit: float) -> Check:
         """A number not above `limit`."""
-        return self._check(f"is at most {self._show(limit)}", lambda value: _number(value) <= limit)
+        return self._check(f"is at most {self._show(limit)}", lambda value: number(value) <= limit)
 
     def at_least(self, limit: float) -> Check:
         """A number not below `limit`."""
-        return self._check(f"is at least {self._show(limit)}", lambda value: _number(value) >= limit)
+        return self._check(f"is at least {self._show(limit)}", lambda value: number(value) >= limit)
 
     def within(self, tolerance: float, of: float) -> Check:
         """A number within a ratio `tolerance` (0.1 is 10 %) of `of`."""
         low, high = sorted((of * (1 - tolerance), of * (1 + tolerance)))
         return self._check(
-            f"is {self._show(of)} ± {tolerance:.0%}".replace("%", " %"), lambda value: low <= _number(value) <= high
+            f"is {self._show(of)} ± {tolerance:.0%}".replace("%", " %"), lambda value: low <= number(value) <= high
         )
 
     def contains(self, part: str) -> Check:
@@ -190,8 +190,8 @@ class At:
         return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit)
 
 
-def _number(value: Any) -> Any:
-    """The value, unless it is a truth value: Python orders these like 0 and 1."""
+def number(value: Any) -> Any:
+    """The value, to be compared with a bound. Raises TypeError for a truth value: Python orders these like 0 and 1."""
     if isinstance(value, bool):
         raise TypeError
     return value

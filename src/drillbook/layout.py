@@ -1,6 +1,6 @@
-"""Where a repository of drills has its playbooks, and how paths are told.
+"""Where a repository of drills has its faults and recoveries, and how paths are told.
 
-The rule: paths of playbooks are texts from the root, with `/`, and no other module spells them.
+The rule: their playbooks are texts from the root, with `/`, and no other module puts these together.
 """
 
 from __future__ import annotations

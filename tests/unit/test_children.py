@@ -22,7 +22,7 @@ WAITS_TO_BE_TOLD = """\
 import sys, time
 print("ready", flush=True)
 try:
-    time.sleep(20)
+    time.sleep(20)  # ends by itself where nobody tells it
 except KeyboardInterrupt:
     sys.exit(13)
 """
@@ -37,24 +37,17 @@ def handled_by(number: signal.Signals, handler: Any) -> Iterator[None]:
         signal.signal(number, before)
 
 
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=lambda handler: handler.name)
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_each_of_them_stops_the_children(number: signal.Signals) -> None:
+def test_each_of_them_stops_the_children_and_one_that_is_ignored_stays_ignored(
+    number: signal.Signals, handler: signal.Handlers
+) -> None:
     children = Children()
-    with handled_by(number, signal.SIG_DFL):
+    with handled_by(number, handler):
         with children.stopping_on_signals(SAID):
             signal.raise_signal(number)
-        assert signal.getsignal(number) is signal.SIG_DFL
-    assert children.stopped_by == number.name
-
-
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-def test_one_that_is_ignored_stays_ignored(number: signal.Signals) -> None:
-    children = Children()
-    with handled_by(number, signal.SIG_IGN):
-        with children.stopping_on_signals(SAID):
-            signal.raise_signal(number)
-        assert signal.getsignal(number) is signal.SIG_IGN
-    assert children.stopped_by is None
+        assert signal.getsignal(number) is handler
+    assert children.stopped_by == (None if handler is signal.SIG_IGN else number.name)
 
 
 def test_children_are_told_although_their_parent_ignores_ctrl_c(tmp_path: Path) -> None:

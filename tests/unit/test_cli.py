@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from typer.testing import CliRunner
 from drillbook.cli import app
 
 pytestmark = pytest.mark.unit
+
+EXAMPLE = Path(__file__).parents[1] / "data/drill_example"
 
 
 @pytest.fixture
@@ -85,7 +88,8 @@ def test_a_report_of_no_evidence_is_one_sentence(tmp_path: Path, wrong: str, say
     assert len(ran.output.splitlines()) == 1
 
 
-def test_a_report_is_written_again_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.render.html.report", lambda folder: folder / "content/report.html")
+def test_a_report_is_written_again_and_named(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE / "content", tmp_path / "content")
     ran = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert (ran.exit_code, ran.output) == (0, f"{tmp_path}/content/report.html\n")
+    assert (tmp_path / "content/report.html").read_text().startswith("<!DOCTYPE html>")

@@ -28,6 +28,7 @@ def test_what_hinders_the_guardian_is_told_and_tried_again(
             raise error
         return []
 
+    # a full disk that is emptied between two tries cannot be had here; nor is the pause between them waited for
     monkeypatch.setattr(DrillSession, "put_back", put_back)
     monkeypatch.setattr(guardian, "PAUSE_S", 0.0)
     asked = Namespace(root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[])

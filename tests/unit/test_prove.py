@@ -1,4 +1,8 @@
-"""`drillbook prove` that is stopped: nothing more is started, and it is no pass."""
+"""`drillbook prove` that is stopped: nothing more is started, and it is no pass.
+
+The children here are stopped at an instant that a signal from outside would not hit; tests/drills/test_signals.py
+sends real ones to real drills.
+"""
 
 from __future__ import annotations
 

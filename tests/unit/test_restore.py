@@ -66,7 +66,7 @@ def test_the_last_look_decides(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(restoring, "watch", every_look)
+    monkeypatch.setattr(restoring, "watch", every_look)  # the real one waits a minute for sound books
     kept = record()
     recorder = Recorder(tmp_path / "run", kept, Redactor(), lambda _event: None)
     chronicle = Chronicle(Anchor(), kept, recorder, Objectives.of(frozenset()))
