@@ -12,8 +12,8 @@ import ssh
 from common import PEERS, Table, in_turns, timed
 from repository import HOSTS, playbook
 
-from drillbook.ansible_run import run_ansible
-from drillbook.warm.client import Warm
+from drillbook.target.ansible.run import run_ansible
+from drillbook.target.ansible.warm.client import Warm
 
 TASKS = (1, 5, 20)
 _RUNNER = """\

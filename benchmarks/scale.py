@@ -67,8 +67,8 @@ def _serve(told: Connection) -> None:
 
 def _sample(port: int, endpoints: int, per_s: float) -> tuple[float, float]:
     """Looks a second, and CPU seconds a second."""
-    from drillbook.inventory import Endpoint, EndpointKind
-    from drillbook.probe import Prober
+    from drillbook.target.inventory.model import Endpoint, EndpointKind
+    from drillbook.target.probing.prober import Prober
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else soft, hard))
@@ -102,7 +102,7 @@ def ledger(runs: int) -> Table:
 
 
 def _balance(jobs: int) -> tuple[float, float]:
-    from drillbook.ledger import Answered, Attempt, account
+    from drillbook.model.work_balance import Answered, Attempt, account
 
     empty_mb = _peak_mb()
     answers = tuple(Answered)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from common import Table
 
-from drillbook.ansible_run import Event, run_ansible
-from drillbook.warm.client import Warm
+from drillbook.target.ansible.events import Event
+from drillbook.target.ansible.run import run_ansible
+from drillbook.target.ansible.warm.client import Warm
 
 PLAYS = {
     "one debug": "    - ansible.builtin.debug: {msg: hello}\n",

@@ -13,9 +13,9 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import CouldNotLookError
-from drillbook.redisclient import client
+from drillbook.target.probing.redis import client
 
 SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
 LISTS = ("wait", "active", "paused")

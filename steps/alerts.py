@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from drillbook import parse, then
+from drillbook import then
 from drillbook.checks import Check, Observation
-from drillbook.drill import Drill
-from drillbook.series import Sample
+from drillbook.engine.drill import Drill
+from drillbook.model.times.sample import Sample
+from drillbook.repository.vocabulary import parse
 
 FIRING, RESOLVED = "danger", "good"
 

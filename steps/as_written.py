@@ -10,10 +10,11 @@ from steps._bullmq import answer, ask, begun_s, counts, key, members, state_of, 
 from steps.jobs import ODD_JOB
 from steps.redis import settings
 
-from drillbook import fault, parse, then
+from drillbook import then
 from drillbook.checks import At, looked
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import CouldNotLookError
+from drillbook.repository.vocabulary import fault, parse
 
 QUEUE = At("queue", "the queue")
 ANY_SPELLING = "the lines with an error of any spelling"

@@ -8,12 +8,13 @@ import httpx
 import psycopg
 from steps.health import latest
 
-from drillbook import fault, given, parse, then
+from drillbook import given, then
 from drillbook.checks import MISSING, At, Reading, dig, looked, number
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import CouldNotLookError
-from drillbook.redisclient import client
-from drillbook.series import Sample
+from drillbook.model.times.sample import Sample
+from drillbook.repository.vocabulary import fault, parse
+from drillbook.target.probing.redis import client
 
 CATALOGUE = At("catalogue", "the catalogue")
 HIT_RATE = At("cache", "the cache").json("hit_rate", "the cache's hit rate", "%", factor=100)

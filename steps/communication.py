@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from drillbook import parse, recovery, then
+from drillbook import then
 from drillbook.checks import Check, Observation
-from drillbook.drill import Drill
-from drillbook.series import Sample
+from drillbook.engine.drill import Drill
+from drillbook.model.times.sample import Sample
+from drillbook.repository.vocabulary import parse, recovery
 
 SUBJECTS = {"initiating": "[ACTION]", "update": "[UPDATE]", "resolved": "[RESOLVED]"}
 GAP = re.compile(r"^.*(?:\{\{.*|: *)$", re.MULTILINE)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from redis.exceptions import RedisError
 
-from drillbook import parse, then
+from drillbook import then
 from drillbook.checks import At, Reading, dig
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import CouldNotLookError
-from drillbook.redisclient import client
-from drillbook.series import Sample
-from drillbook.vocabulary import State
+from drillbook.model.times.sample import Sample
+from drillbook.repository.vocabulary import State, parse
+from drillbook.target.probing.redis import client
 
 API = At("api", "the API")
 QUEUE_KEYS = ("depth", "active", "processing_rate", "oldest_active_s", "error_rate", "error")

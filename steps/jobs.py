@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from steps._bullmq import connections, counts, details, members, processes, state_of, states, workers
 
-from drillbook import fault, parse, then
+from drillbook import then
 from drillbook.checks import At, Reading, looked, number
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import fault, parse
 
 QUEUE = At("queue", "the queue")
 OLDEST = QUEUE.json("oldest_active_s", "the oldest active job", "s")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from drillbook import fault, parse
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import fault, parse
 
 
 @fault(parse('the network between "{client}" and "{server}" is cut'))

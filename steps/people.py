@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from drillbook import given, parse
-from drillbook.drill import Drill
-from drillbook.prerequisites import present, reachable, readable
+from drillbook import given
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import parse
+from drillbook.target.probing.prerequisites import present, reachable, readable
 
 
 @given(parse("{count:Integer} person is present"))

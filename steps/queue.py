@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from drillbook import fault, given, parse, then
+from drillbook import given, then
 from drillbook.checks import At, happened, looked
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import DrillbookError
+from drillbook.repository.vocabulary import fault, parse
 
 API = At("api", "the API")
 QUEUE = At("queue", "the queue")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from drillbook import parse, recovery
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import parse, recovery
 
 
 @recovery(parse('the recovery playbook "{name}" is run'))

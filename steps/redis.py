@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from drillbook import fault, given, parse, then
+from drillbook import given, then
 from drillbook.checks import At, Reading, looked
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import CouldNotLookError
-from drillbook.redisclient import client
+from drillbook.repository.vocabulary import fault, parse
+from drillbook.target.probing.redis import client
 
 REDIS = At("redis", "Redis")
 API = At("api", "the API")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from drillbook import given, parse, then
+from drillbook import given, then
 from drillbook.checks import At
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import parse
 
 API = At("api", "the API")
 MEMORY = API.json("memory.rss_bytes", "the API's memory", "MB", factor=1e-6)

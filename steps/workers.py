@@ -5,9 +5,10 @@ from __future__ import annotations
 from steps._bullmq import workers
 from steps.queue import submitted_per_s
 
-from drillbook import fault, given, parse, then
+from drillbook import given, then
 from drillbook.checks import At, looked
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import fault, parse
 
 QUEUE = At("queue", "the queue")
 RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drillbook.vocabulary import fault, given, parse, parse_duration, recovery, then, when
+    from drillbook.repository.vocabulary import given, then, when
 
 __all__ = ["fault", "given", "parse", "parse_duration", "recovery", "then", "when"]
 
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        from drillbook import vocabulary
+        from drillbook.repository import vocabulary
 
         return getattr(vocabulary, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from drillbook.series import Sample
+from drillbook.model.times.sample import Sample
 
 HEALTHY = "an answer"
 """What is observed of a healthy endpoint that has no status."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.render.html import report
+from drillbook.evidence.render.html.page import report
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "drill_example"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

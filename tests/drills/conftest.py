@@ -294,7 +294,7 @@ def guardians(root: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if str(root) in words and any(word.endswith("guardian.py") for word in words):
+        if str(root) in words and "drillbook.commands.guardian_process" in words:
             found.append(process)
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 # sync: the boundaries are before the write and after the sync.
 KILLER = """\
 import os, signal, sys
-here = "guardian" if any(word.endswith("guardian.py") for word in sys.orig_argv) else "drill"
+here = "guardian" if "drillbook.commands.guardian_process" in sys.orig_argv else "drill"
 plan = dict(part.split("=") for part in os.environ["DRILLBOOK_TEST_KILL"].split(","))
 wanted = plan.get(here)
 def journal(descriptor):
@@ -20,7 +20,7 @@ def guardians():
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             parent = open(f"/proc/{name}/stat").read().rpartition(")")[2].split()[1]
-            if int(parent) == os.getpid() and b"guardian.py" in open(f"/proc/{name}/cmdline", "rb").read():
+            if int(parent) == os.getpid() and b"guardian_process" in open(f"/proc/{name}/cmdline", "rb").read():
                 yield int(name)
         except OSError:
             pass

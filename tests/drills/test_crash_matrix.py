@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from drillbook.journal import Journal
+from drillbook.safety.journal import Journal
 
 from .conftest import DEADLINE_S, Mini, ended, left_over, records, wait_for
 from .killer import BOUNDARIES, killing
@@ -31,7 +31,7 @@ def killed(mini: Mini, plan: str) -> None:
 
 
 def restored_by_hand(mini: Mini) -> None:
-    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
     done = subprocess.run(
         command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False, env=mini.environment()
     )

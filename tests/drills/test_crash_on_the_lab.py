@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.journal import Journal
+from drillbook.safety.journal import Journal
 from drillbook_lab.testing import RunningLab, running_lab
 
 from .conftest import DEADLINE_S, copied_drills, guardians, left_over, records, wait_for
@@ -91,7 +91,7 @@ class Drills:
 
     def restore(self) -> int:
         """Put everything back by hand; the exit status."""
-        command = [sys.executable, "-m", "drillbook.cli", "restore"]
+        command = [sys.executable, "-m", "drillbook.commands.cli", "restore"]
         return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, check=False).returncode
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from drillbook.render import html
+from drillbook.evidence.render.html import page
 
 from .conftest import DEADLINE_S, Mini, Ran, ended, left_over, read_until, wait_for
 
@@ -95,7 +95,7 @@ def killed(mini: Mini) -> None:
 
 
 def restore(mini: Mini) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
     return subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
@@ -113,7 +113,7 @@ def test_a_switch_is_armed_before_its_fault_and_disarmed_after_its_undo(guarded:
     assert guarded.journal()[0]["switch_playbook"] == f"{FAULT}/switch.yml"
     assert list((guarded.root / "switches").iterdir()) == []
     (folder,) = guarded.root.glob("evidence/*")
-    assert "switch disarmed" in html.report(folder).read_text()
+    assert "switch disarmed" in page.report(folder).read_text()
 
 
 def test_what_the_switch_changes_is_not_the_faults_change(guarded: Mini) -> None:

@@ -61,7 +61,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def started(root: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "drillbook.cli", "drills", *arguments]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "drills", *arguments]
     return subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

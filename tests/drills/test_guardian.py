@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from drillbook import ansible_run, guardian
+from drillbook.safety import guardian
+from drillbook.target.ansible import processes
 
 from .conftest import DEADLINE_S, Mini, ended, guardians, killed_with_guardian, left_over, read_until, records, wait_for
 from .test_verdicts import GOOD
@@ -135,7 +136,7 @@ def test_no_second_fault_without_a_guardian(mini: Mini) -> None:
     read_until(process, r"^  recovery$")
     (first,) = guardians(mini.root)
     first.kill()
-    wait_for(lambda: not ansible_run.is_alive(first), "the guardian is dead")
+    wait_for(lambda: not processes.is_alive(first), "the guardian is dead")
     mini.go_on()
     output = ended(process)
     assert process.returncode == 0, output
@@ -162,6 +163,6 @@ def test_an_undo_that_fails_is_tried_again_and_told(mini: Mini) -> None:
     assert log.count("NOT undone: breakage") == 3
     assert mini.journal()[-1]["state"] == "undo_failed"
     mini.replace("playbooks/faults/breakage/undo.yml", "it.stat.exists", "not it.stat.exists")
-    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
     done = subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert "undone: breakage" in done.stdout, done.stderr

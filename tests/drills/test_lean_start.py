@@ -28,7 +28,12 @@ NEVER = (
 )
 """By neither: Ansible runs in processes of its own, and no endpoint of this repository is a database or Redis."""
 NOT_TO_COLLECT = ("ansible_runner", "jinja2", "pexpect", "psutil")
-OF_ONE_COMMAND = ("drillbook.harmless", "drillbook.lint", "drillbook.planner", "drillbook.render.html")
+OF_ONE_COMMAND = (
+    "drillbook.repository.plan.side_effects",
+    "drillbook.repository.lint",
+    "drillbook.repository.plan.planner",
+    "drillbook.evidence.render.html.page",
+)
 
 SEEN = """\
 import sys
@@ -53,24 +58,31 @@ def imported(mini: Mini, *args: str) -> set[str]:
 
 def test_a_collection_imports_nothing_that_only_a_drill_needs(mini: Mini) -> None:
     found = imported(mini, "--collect-only", "features")
-    assert "drillbook.plugin" in found
-    assert not found & {*NEVER, *NOT_TO_COLLECT, *OF_ONE_COMMAND, "drillbook.ansible_run"}
+    assert "drillbook.pytest_plugin.plugin" in found
+    assert not found & {*NEVER, *NOT_TO_COLLECT, *OF_ONE_COMMAND, "drillbook.target.ansible.run"}
 
 
 def test_a_session_without_a_drill_does_not_import_the_drill(mini: Mini) -> None:
     (mini.root / "test_other.py").write_text("def test_it() -> None:\n    print(1)\n")
     (mini.root / "steps/web.py").unlink()
     found = imported(mini, "test_other.py")
-    assert not found & {*NEVER, *NOT_TO_COLLECT, *OF_ONE_COMMAND, "drillbook.drill", "drillbook.probe", "asyncio"}
+    assert not found & {
+        *NEVER,
+        *NOT_TO_COLLECT,
+        *OF_ONE_COMMAND,
+        "drillbook.engine.drill",
+        "drillbook.target.probing.prober",
+        "asyncio",
+    }
 
 
 def test_a_plain_drill_imports_nothing_that_it_does_not_use(mini: Mini) -> None:
     found = imported(mini, "features")
-    assert {"ansible_runner", "drillbook.probe"} <= found
-    assert not found & {*NEVER, "drillbook.lint", "drillbook.render.html"}
+    assert {"ansible_runner", "drillbook.target.probing.prober"} <= found
+    assert not found & {*NEVER, "drillbook.repository.lint", "drillbook.evidence.render.html.page"}
 
 
-@pytest.mark.parametrize("name", ["matplotlib", "psycopg", "drillbook.planner"])
+@pytest.mark.parametrize("name", ["matplotlib", "psycopg", "drillbook.repository.plan.planner"])
 def test_what_is_imported_after_all_is_seen(mini: Mini, name: str) -> None:
     step = mini.root / "steps/web.py"
     step.write_text(f"{step.read_text()}\nimport {name}\n")
@@ -81,4 +93,4 @@ def test_the_guardian_waits_as_a_bare_interpreter(tmp_path: Path) -> None:
     guardian = Path(__file__).parents[2] / "src/drillbook/guardian.py"
     look = f"import runpy, sys; runpy.run_path({str(guardian)!r}, run_name='looked at'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert not {"asyncio", "psutil", "pytest", "drillbook.session"} & set(done.stdout.split())
+    assert not {"asyncio", "psutil", "pytest", "drillbook.engine.session"} & set(done.stdout.split())

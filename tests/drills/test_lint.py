@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 
 
 def lint(mini: Mini, *args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "drillbook.cli", "lint", *args]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "lint", *args]
     env = {name: value for name, value in os.environ.items() if name != "DRILLBOOK_INVENTORY"}
     return subprocess.run(
         command, cwd=mini.root, env=env, capture_output=True, text=True, timeout=DEADLINE_S, check=False

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from drillbook.guard import Lock, Role
+from drillbook.safety.environment_lock import Lock, Role
 
 from .conftest import DEADLINE_S, MINI, Mini, ended, killed_with_guardian, read_until, wait_for
 
@@ -52,7 +52,7 @@ def killed_in_the_symptoms(mini: Mini) -> None:
 
 
 def restore(mini: Mini) -> str:
-    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
     done = subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -157,7 +157,7 @@ def test_the_restore_by_hand_says_what_it_is(mini: Mini, state_folder: Path) -> 
         "  tasks:\n",
         '  tasks:\n    - name: Wait\n      ansible.builtin.wait_for: {path: "{{ flag }}.go", timeout: 60}\n',
     )
-    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
     restoring = subprocess.Popen(command, cwd=mini.root, stdout=subprocess.PIPE, text=True)
     lock = Lock(state_folder / "lock-mini", "mine")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.journal import Journal
+from drillbook.safety.journal import Journal
 
 from .conftest import Mini
 

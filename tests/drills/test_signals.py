@@ -69,7 +69,7 @@ def proving(mini: Mini, phase: str, hang_up: signal.Handlers = signal.SIG_DFL) -
     before = signal.signal(signal.SIGHUP, hang_up)  # the child inherits it, and so would it ours
     try:
         process = subprocess.Popen(
-            [*mini.python, "-m", "drillbook.cli", "prove", "features", "-p", "no:cacheprovider", *OTHERS],
+            [*mini.python, "-m", "drillbook.commands.cli", "prove", "features", "-p", "no:cacheprovider", *OTHERS],
             cwd=mini.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -151,7 +151,7 @@ def test_restore_by_hand(mini: Mini) -> None:
     killed_with_guardian(process, mini.root)
     assert mini.broken
     wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left")
-    command = [sys.executable, "-m", "drillbook.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
     done = subprocess.run(command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert "undone: breakage" in done.stdout

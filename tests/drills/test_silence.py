@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from drillbook.evidence.redaction import MIN_LENGTH
+from drillbook.evidence.secret_forms import MIN_LENGTH
 
 from .conftest import Mini, ended, read_until, records
 from .mutants import Edit, added, conftest, step, swapped
@@ -247,8 +247,16 @@ INTERRUPTED = "def start(self):\n    raise KeyboardInterrupt('enough')"
             swapped("inventories/hosts.yml", 'url: "http:', 'ca: nowhere.pem, url: "https:'),
             "endpoint 'web' cannot be asked: ",
         ),
-        (conftest("from drillbook.probe import Prober\n\nProber.start = lambda self: 1 / 0"), "division by zero"),
-        (conftest(f"from drillbook.probe import Prober\n\n\n{INTERRUPTED}\n\n\nProber.start = start"), "enough"),
+        (
+            conftest("from drillbook.target.probing.prober import Prober\n\nProber.start = lambda self: 1 / 0"),
+            "division by zero",
+        ),
+        (
+            conftest(
+                f"from drillbook.target.probing.prober import Prober\n\n\n{INTERRUPTED}\n\n\nProber.start = start"
+            ),
+            "enough",
+        ),
     ],
     ids=["an endpoint that nobody can ask", "an error", "Ctrl-C"],
 )
@@ -313,7 +321,7 @@ def test_without_a_terminal_the_drill_is_the_same(mini: Mini) -> None:
 def test_no_fault_before_each_endpoint_was_looked_at(mini: Mini) -> None:
     """What was before it would not be known."""
     (mini.root / "conftest.py").write_text(
-        "from drillbook.probe import Prober\n\n\nProber.looked = lambda prober, since_s: False\n"
+        "from drillbook.target.probing.prober import Prober\n\n\nProber.looked = lambda prober, since_s: False\n"
     )
     mini.feature(*GOOD)
     ran = mini.pytest()

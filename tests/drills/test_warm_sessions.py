@@ -17,7 +17,7 @@ import pytest
 
 def server():
     lines = [" ".join(each.cmdline()) for each in psutil.Process().children()]
-    return any("drillbook-warm-ansible" in line or "drillbook.warm.server" in line for line in lines)
+    return any("drillbook-warm-ansible" in line or "drillbook.target.ansible.warm.server" in line for line in lines)
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session):

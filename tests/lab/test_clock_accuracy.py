@@ -28,11 +28,11 @@ import httpx
 import pytest
 
 from drillbook.checks import Check, Observation
-from drillbook.inventory import Endpoint, EndpointKind
-from drillbook.probe import Prober
-from drillbook.series import Sample
-from drillbook.timeline import Found
-from drillbook.watch import watch
+from drillbook.model.times.sample import Sample
+from drillbook.model.times.windows import Found
+from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.waiting import watch
 from drillbook_lab import tls, topology
 
 pytestmark = pytest.mark.lab

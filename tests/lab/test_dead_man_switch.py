@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import Inventory
-from drillbook.playbook import Playbooks, PlayResult
+from drillbook.target.ansible.playbooks import Playbooks
+from drillbook.target.ansible.result import PlayResult
+from drillbook.target.inventory.inventory import Inventory
 from drillbook_lab.testing import RunningLab
 
 pytestmark = pytest.mark.lab

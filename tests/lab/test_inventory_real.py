@@ -12,8 +12,9 @@ import pytest
 
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import Environment, EnvironmentKind, Inventory
-from drillbook.playbook import Playbooks
+from drillbook.target.ansible.playbooks import Playbooks
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.model import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.lab
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.playbook import TaskStatus
+from drillbook.target.ansible.result import TaskStatus
 
 from .test_playbook_real import Repository
 

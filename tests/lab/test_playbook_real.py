@@ -18,11 +18,13 @@ import pexpect
 import psutil
 import pytest
 
-from drillbook import ansible_run
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import Environment, EnvironmentKind, Inventory
-from drillbook.playbook import Playbooks, PlayResult, TaskStatus
+from drillbook.target.ansible import processes
+from drillbook.target.ansible.playbooks import Playbooks
+from drillbook.target.ansible.result import PlayResult, TaskStatus
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.model import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.lab
 
@@ -419,7 +421,7 @@ class Watched:
         services = self._sleeping(self.service)
         for service in services:
             service.kill()
-        left = [each for each in self.seen if each not in services and ansible_run.is_alive(each)]
+        left = [each for each in self.seen if each not in services and processes.is_alive(each)]
         assert left == []
         assert self._sleeping(self.hang) == []
         assert len(services) == 1
@@ -446,7 +448,7 @@ def test_a_play_that_takes_too_long_ends_with_all_its_processes(
     fresh: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watched = Watched(2)
-    monkeypatch.setattr("drillbook.ansible_run.time.monotonic", _jump_after(watched.hanging))
+    monkeypatch.setattr("drillbook.target.ansible.run.time.monotonic", _jump_after(watched.hanging))
     watcher = threading.Thread(target=watched.watch, daemon=True)
     watcher.start()
     result = fresh.run(watched.text, timeout_s=3_600)
@@ -570,7 +572,7 @@ def test_a_terminal_that_is_kept_open_does_not_hide_the_result(
 
 
 def test_a_missing_ansible_is_one_sentence(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.ansible_run.sysconfig.get_path", lambda name: "/nonexistent")
+    monkeypatch.setattr("drillbook.target.ansible.run.sysconfig.get_path", lambda name: "/nonexistent")
     with pytest.raises(PlaybookError, match="There is no /nonexistent/ansible-playbook: install"):
         repository.run("- hosts: web\n")
 

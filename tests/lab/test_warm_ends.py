@@ -19,8 +19,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from drillbook.ansible_run import Ended, is_alive, run_ansible
-from drillbook.warm.client import _SHIM, Warm
+from drillbook.target.ansible.processes import is_alive
+from drillbook.target.ansible.run import Ended, run_ansible
+from drillbook.target.ansible.warm.client import _SHIM, Warm
 
 pytestmark = pytest.mark.lab
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 
-from drillbook.ansible_run import Event, run_ansible
-from drillbook.warm.client import Warm
+from drillbook.target.ansible.events import Event
+from drillbook.target.ansible.run import run_ansible
+from drillbook.target.ansible.warm.client import Warm
 
 pytestmark = pytest.mark.lab
 

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.checks import MISSING, Check, Observation, Reading
-from drillbook.series import Sample
-from drillbook.watch import look_once
+from drillbook.model.times.sample import Sample
+from drillbook.target.probing.waiting import look_once
 
 from .support import endpoint
 

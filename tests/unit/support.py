@@ -15,9 +15,9 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from drillbook.inventory import Endpoint, EndpointKind
-from drillbook.playbook import HostStats, PlayResult, TaskResult, TaskStatus
-from drillbook.series import Sample
+from drillbook.model.times.sample import Sample
+from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, TaskStatus
+from drillbook.target.inventory.model import Endpoint, EndpointKind
 
 DEADLINE_S = 10.0
 """Seconds. Long enough for a loaded machine: no test waits this long unless it fails."""

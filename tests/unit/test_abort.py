@@ -12,12 +12,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from drillbook.abort import Aborted, AbortGuard, Fired, conditions, refuse_unhealthy
 from drillbook.errors import GuardError
-from drillbook.inventory import Endpoint
-from drillbook.probe import Prober
-from drillbook.series import Series
-from drillbook.signals import Shield, Stopped
+from drillbook.safety.abort_condition import Aborted, AbortGuard, Fired, conditions, refuse_unhealthy
+from drillbook.safety.signals import Shield, Stopped
+from drillbook.target.inventory.model import Endpoint
+from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.series import Series
 
 from .support import DEADLINE_S, Server, answering, endpoint, free_port, no_answer, reply, request, sample, until
 

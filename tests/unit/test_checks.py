@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drillbook.checks import MISSING, At, Check, Observation, Reading, dig, looked
-from drillbook.series import Sample
+from drillbook.model.times.sample import Sample
 
 from .support import no_answer, sample
 

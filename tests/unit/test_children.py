@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.children import SIGNALS, Children
+from drillbook.commands.children import SIGNALS, Children
 from drillbook_lab.poll import until
 
 pytestmark = pytest.mark.unit

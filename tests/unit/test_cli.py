@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from drillbook.cli import app
+from drillbook.commands.cli import app
 
 pytestmark = pytest.mark.unit
 
@@ -29,8 +29,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append((arguments, ablate))
         return 0
 
-    monkeypatch.setattr("drillbook.drills.run", drills)
-    monkeypatch.setattr("drillbook.prove.prove", prove)
+    monkeypatch.setattr("drillbook.commands.drills.run", drills)
+    monkeypatch.setattr("drillbook.commands.prove.prove", prove)
     return calls
 
 

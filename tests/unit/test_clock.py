@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from drillbook.clock import Anchor, rfc3339, wall_now
+from drillbook.model.times.clock import Anchor, rfc3339, wall_now
 
 pytestmark = pytest.mark.unit
 

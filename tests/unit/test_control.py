@@ -6,23 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook.control import (
-    Control,
-    ControlKind,
-    Measured,
-    Wait,
-    Way,
-    allowed_s,
-    ends_its_drill,
-    judge,
-    judge_repeat,
-    wait_of,
-    way,
-)
-from drillbook.evidence.record import CheckRecord, Role, StepRecord
-from drillbook.phases import Phase
-from drillbook.proof import Proof, Run, proofs, tasks_of, unmissed
-from drillbook.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict
+from drillbook.model.control.control import Control, ControlKind, Way, ends_its_drill, way
+from drillbook.model.control.verdict import judge, judge_repeat
+from drillbook.model.control.waits import Measured, Wait, allowed_s, wait_of
+from drillbook.model.phases import Phase
+from drillbook.model.proof import Proof, Run, proofs, tasks_of, unmissed
+from drillbook.model.record import CheckRecord, Role, StepRecord
+from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict
 
 from .test_verdict import COMPLETE, after
 

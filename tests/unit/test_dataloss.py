@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.dataloss import destroyers, refusal, required
-from drillbook.featuretext import accepted_loss
-from drillbook.ledger import Account
-from drillbook.lint.dataloss import check
-from drillbook.lint.repository import Repository, ScenarioFacts, StepFacts
-from drillbook.phases import Phase, StepKind
+from drillbook.model.phases import Phase, StepKind
+from drillbook.model.tags import accepted_loss
+from drillbook.model.work_balance import Account
+from drillbook.repository.lint.data_loss import check
+from drillbook.repository.lint.facts import Repository, ScenarioFacts, StepFacts
+from drillbook.safety.data_loss import destroyers, refusal, required
 
 pytestmark = pytest.mark.unit
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from drillbook.deadman import HAS_FIRED, State, Switches, has_fired, why_not
 from drillbook.errors import PlaybookError
-from drillbook.journal import Entry, EntryState, Journal
-from drillbook.playbook import PlayResult, TaskStatus
-from drillbook.undo import StillArmedError, undo_all
+from drillbook.safety.dead_man_switch import HAS_FIRED, State, Switches, has_fired, why_not
+from drillbook.safety.journal import Entry, EntryState, Journal
+from drillbook.safety.undo import StillArmedError, undo_all
+from drillbook.target.ansible.result import PlayResult, TaskStatus
 
 from .support import played, task, until
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from drillbook import drills
-from drillbook.children import Children
-from drillbook.drills import Listing, _Fleet
-from drillbook.drilltable import Scenario
-from drillbook.verdict import Outcome
+from drillbook.commands import drills
+from drillbook.commands.children import Children
+from drillbook.commands.drills import Listing, _Fleet
+from drillbook.evidence.render.drill_table import Scenario
+from drillbook.model.verdict import Outcome
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from drillbook.drilltable import Scenario, TableRow, as_json, longest_first, markdown, row_of
-from drillbook.proof import Run
-from drillbook.verdict import Outcome
+from drillbook.evidence.render.drill_table import Scenario, TableRow, as_json, longest_first, markdown, row_of
+from drillbook.model.proof import Run
+from drillbook.model.verdict import Outcome
 
 pytestmark = pytest.mark.unit
 

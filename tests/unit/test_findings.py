@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from drillbook.cli import app
+from drillbook.commands.cli import app
 from drillbook.errors import DrillbookError
-from drillbook.evidence.findings import (
+from drillbook.evidence.render.as_written import (
     BEGIN,
     DRILLS_BEGIN,
     DRILLS_END,
@@ -23,7 +23,7 @@ from drillbook.evidence.findings import (
     read_table,
     table_markdown,
 )
-from drillbook.evidence.record import SCHEMA
+from drillbook.model.record import SCHEMA
 
 pytestmark = pytest.mark.unit
 

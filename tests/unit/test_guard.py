@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import GuardError
-from drillbook.guard import EnvironmentLock, Lock, Role, permit, state_folder
-from drillbook.inventory import Environment, EnvironmentKind
-from drillbook.journal import EntryState, Journal, journal_path
+from drillbook.safety.environment_lock import EnvironmentLock, Lock, Role, state_folder
+from drillbook.safety.journal import EntryState, Journal, journal_path
+from drillbook.safety.permission import permit
+from drillbook.target.inventory.model import Environment, EnvironmentKind
 
 from .support import DEADLINE_S, until
 
@@ -109,7 +110,7 @@ def test_the_same_session_waits_and_says_so_once(path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from drillbook.guard import Lock
+from drillbook.safety.environment_lock import Lock
 lock = Lock(Path(sys.argv[1]), "dead")
 lock.acquire("Redis is killed")
 lock.name_evidence("evidence/dead")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.httpwire import Answer, HttpLine
+from drillbook.target.probing.http_connection import Answer, HttpLine
 
 from .support import DEADLINE_S, Handler, Server, answering, free_port, reply, request, silent
 

@@ -16,9 +16,10 @@ import pytest
 
 from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import EndpointKind, Environment, EnvironmentKind, Inventory, Prerequisites, Work
-from drillbook.resolved import ResolvedInventory
-from drillbook.secretnames import is_secret_header, is_secret_name
+from drillbook.evidence.secret_names import is_secret_header, is_secret_name
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.model import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
+from drillbook.target.inventory.resolver import ResolvedInventory
 from drillbook_lab.poll import until
 
 pytestmark = pytest.mark.unit

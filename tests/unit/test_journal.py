@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drillbook.errors import JournalError
-from drillbook.journal import Entry, EntryState, Journal
+from drillbook.safety.journal import Entry, EntryState, Journal
 
 from .support import quickly
 

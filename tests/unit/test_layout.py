@@ -6,28 +6,28 @@ from pathlib import Path
 
 import pytest
 
-from drillbook import layout
+from drillbook.model import paths
 
 pytestmark = pytest.mark.unit
 
 
 def test_the_parts_of_a_fault_lie_beside_each_other() -> None:
-    assert layout.fault("network_cut") == "playbooks/faults/network_cut/inject.yml"
-    assert layout.fault("network_cut", layout.UNDO) == "playbooks/faults/network_cut/undo.yml"
-    assert layout.fault("network_cut", layout.SWITCH) == "playbooks/faults/network_cut/switch.yml"
-    assert layout.recovery("redis/start") == "playbooks/recovery/redis/start.yml"
+    assert paths.fault("network_cut") == "playbooks/faults/network_cut/inject.yml"
+    assert paths.fault("network_cut", paths.UNDO) == "playbooks/faults/network_cut/undo.yml"
+    assert paths.fault("network_cut", paths.SWITCH) == "playbooks/faults/network_cut/switch.yml"
+    assert paths.recovery("redis/start") == "playbooks/recovery/redis/start.yml"
 
 
 def test_evidence_names_no_place_of_the_machine_and_the_journal_does(tmp_path: Path) -> None:
     root, elsewhere = tmp_path / "repository", tmp_path / "evidence" / "one"
     below = root / "inventories" / "lab"
     below.mkdir(parents=True)
-    assert layout.relative(below, root) == layout.located(below, root) == "inventories/lab"
-    assert layout.relative(root / "inventories" / ".." / "x", root) == "x"
-    assert layout.relative(elsewhere, root) == "one"
-    assert layout.located(elsewhere, root) == str(elsewhere.resolve())
+    assert paths.relative(below, root) == paths.located(below, root) == "inventories/lab"
+    assert paths.relative(root / "inventories" / ".." / "x", root) == "x"
+    assert paths.relative(elsewhere, root) == "one"
+    assert paths.located(elsewhere, root) == str(elsewhere.resolve())
 
 
 def test_people_are_shown_a_path_as_it_was_given(tmp_path: Path) -> None:
-    assert layout.shown(tmp_path / "steps" / "a.py", tmp_path) == "steps/a.py"
-    assert layout.shown(Path("/srv/steps/a.py"), tmp_path) == "/srv/steps/a.py"
+    assert paths.shown(tmp_path / "steps" / "a.py", tmp_path) == "steps/a.py"
+    assert paths.shown(Path("/srv/steps/a.py"), tmp_path) == "/srv/steps/a.py"

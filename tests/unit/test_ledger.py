@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.ledger import Account, Answered, Attempt, account
+from drillbook.model.work_balance import Account, Answered, Attempt, account
 
 from .support import quickly
 

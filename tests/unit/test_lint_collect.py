@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.lint import judge
-from drillbook.lint.collect import WrongCallError, read
-from drillbook.phases import StepKind
+from drillbook.commands.lint_collection import WrongCallError, read
+from drillbook.model.phases import StepKind
+from drillbook.repository.lint import judge
 
 pytestmark = pytest.mark.unit
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from drillbook.inventory import Environment, EnvironmentKind, Inventory, Work
-from drillbook.lint.features import check
-from drillbook.lint.findings import Finding, Severity
-from drillbook.lint.repository import DefinitionFacts, Repository, ScenarioFacts, StepFacts
-from drillbook.phases import Phase, StepKind
+from drillbook.model.phases import Phase, StepKind
+from drillbook.repository.lint.facts import DefinitionFacts, Repository, ScenarioFacts, StepFacts
+from drillbook.repository.lint.features import check
+from drillbook.repository.lint.findings import Finding, Severity
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.model import Environment, EnvironmentKind, Work
 
 from .support import endpoint
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.lint.playbooks import check
-from drillbook.lint.repository import Repository
+from drillbook.repository.lint.facts import Repository
+from drillbook.repository.lint.playbooks import check
 
 pytestmark = pytest.mark.unit
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from drillbook.lint import Report, ansible_lint, inventory
-from drillbook.lint.collect import refusals
-from drillbook.lint.findings import Finding, Severity
-from drillbook.lint.repository import Repository
+from drillbook.commands.lint_collection import refusals
+from drillbook.repository.lint import Report, ansible_lint, inventory
+from drillbook.repository.lint.facts import Repository
+from drillbook.repository.lint.findings import Finding, Severity
 
 pytestmark = pytest.mark.unit
 

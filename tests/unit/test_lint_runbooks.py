@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.lint.repository import Repository, ScenarioFacts
-from drillbook.lint.runbooks import anchors, check, slug_of
+from drillbook.repository.lint.facts import Repository, ScenarioFacts
+from drillbook.repository.lint.runbooks import anchors, check, slug_of
 
 pytestmark = pytest.mark.unit
 

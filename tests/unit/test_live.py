@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from drillbook import live
-from drillbook.live import Mailbox, Post, Screen
+from drillbook.pytest_plugin import live_output
+from drillbook.pytest_plugin.live_output import Mailbox, Post, Screen
 
 from .support import DEADLINE_S, until
 
@@ -62,8 +62,8 @@ class Shown:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "REDRAW_S", 0.01)
-    monkeypatch.setattr(live, "POLL_S", 0.01)
+    monkeypatch.setattr(live_output, "REDRAW_S", 0.01)
+    monkeypatch.setattr(live_output, "POLL_S", 0.01)
 
 
 def on_pipe(colour: bool = False) -> Shown:
@@ -100,7 +100,7 @@ def test_colours_when_they_are_wanted() -> None:
 
 
 def test_a_log_hears_that_a_long_step_still_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(live_output, "HEARTBEAT_S", 0.02)
     shown = on_pipe()
     shown.screen(STEP)
     until(lambda: shown.text.count("… Then it is up (for 0 s)\n") >= 2, "two signs of life")
@@ -110,7 +110,7 @@ def test_a_log_hears_that_a_long_step_still_runs(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_log_hears_nothing_when_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(live_output, "HEARTBEAT_S", 0.0)
     shown = on_pipe()
     shown.screen(STEP)
     until(lambda: "…" in shown.text, "a sign of life")
@@ -286,7 +286,7 @@ def test_only_a_real_terminal_has_a_status_line(monkeypatch: pytest.MonkeyPatch,
     read, write = pty.openpty()
     with open(write, "w", closefd=False) as stdout:
         monkeypatch.setattr(sys, "__stdout__", stdout)
-        screen = live.screen(colour=False)
+        screen = live_output.screen(colour=False)
         assert screen._tty is tty
         screen.close()
         os.fstat(write)  # the screen owned a copy
@@ -298,7 +298,7 @@ def test_a_pipe_is_no_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.delenv("CI", raising=False)
     with (tmp_path / "log").open("w") as stdout:
         monkeypatch.setattr(sys, "__stdout__", stdout)
-        screen = live.screen(colour=False)
+        screen = live_output.screen(colour=False)
         screen(NOTE)
         screen.close()
     assert (tmp_path / "log").read_text() == "    i a note\n"

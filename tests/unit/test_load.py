@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from drillbook import load as loading
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.inventory import Endpoint, EndpointKind, Work
-from drillbook.ledger import Answered, Attempt
-from drillbook.load import Load
-from drillbook.probe import Prober
+from drillbook.model.work_balance import Answered, Attempt
+from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.probing import load as loading
+from drillbook.target.probing.load import Load
+from drillbook.target.probing.prober import Prober
 
 from .support import DEADLINE_S, Handler, Server, answering, free_port, reply, request, silent, until
 

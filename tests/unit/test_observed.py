@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.evidence.record import ObservationRecord, to_plain
-from drillbook.observed import json_value
-from drillbook.phases import Phase
-from drillbook.plan import PlanningDrill
-from drillbook.render.terminal import lines, observation
+from drillbook.evidence.render.terminal import lines, observation
+from drillbook.model.json_values import json_value
+from drillbook.model.phases import Phase
+from drillbook.model.record import ObservationRecord, to_plain
+from drillbook.repository.plan.planning_drill import PlanningDrill
 
 pytestmark = pytest.mark.unit
 

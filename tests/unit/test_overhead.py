@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.overhead import Part, Stretch, overhead
-from drillbook.render.terminal import overhead_line
+from drillbook.evidence.render.terminal import overhead_line
+from drillbook.model.times.overhead import Part, Stretch, overhead
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook.phases import Misplaced, PlannedStep, StepKind, assign, is_drill
+from drillbook.model.phases import Misplaced, PlannedStep, StepKind, assign, is_drill
 
 pytestmark = pytest.mark.unit
 

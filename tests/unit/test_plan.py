@@ -12,24 +12,15 @@ from pathlib import Path
 import pytest
 
 from drillbook.checks import At, looked
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
 from drillbook.errors import DrillbookError
-from drillbook.evidence.record import to_plain
-from drillbook.listing import parse
-from drillbook.phases import Phase
-from drillbook.plan import (
-    CheckPlan,
-    History,
-    NotYetKnown,
-    PlanningDrill,
-    PlanProblem,
-    PlaybookPlan,
-    PlayPlan,
-    ScenarioPlan,
-    StepPlan,
-)
-from drillbook.planner import history
-from drillbook.render.plan import expected, lines
+from drillbook.model.phases import Phase
+from drillbook.model.record import to_plain
+from drillbook.repository.plan.plan import CheckPlan, History, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
+from drillbook.repository.plan.planner import history
+from drillbook.repository.plan.planning_drill import NotYetKnown, PlanningDrill
+from drillbook.repository.plan.text import expected, lines
+from drillbook.target.ansible.listing import PlayPlan, parse
 
 pytestmark = pytest.mark.unit
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from drillbook.checks import At, Check, Reading, happened, looked
-from drillbook.drill import Drill
-from drillbook.harmless import suspicion
-from drillbook.vocabulary import State
+from drillbook.engine.drill import Drill
+from drillbook.repository.plan.side_effects import suspicion
+from drillbook.repository.vocabulary import State
 
 pytestmark = pytest.mark.unit
 

@@ -11,9 +11,12 @@ import pytest
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import Environment, EnvironmentKind, Inventory
-from drillbook.playbook import HostStats, Playbooks, PlayResult, TaskResult, TaskStatus
-from drillbook.playlog import MESSAGE_CAP, STDOUT_CAP, PlayLog, error_sentence
+from drillbook.target.ansible.events import PlayLog
+from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, error_sentence
+from drillbook.target.ansible.playbooks import Playbooks
+from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, TaskStatus
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.model import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.unit
 

@@ -10,8 +10,9 @@ import pytest
 
 from drillbook.checks import Check, Observation
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
-from drillbook.inventory import Environment, EnvironmentKind, Inventory, Prerequisites
-from drillbook.prerequisites import (
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.model import Environment, EnvironmentKind, Prerequisites
+from drillbook.target.probing.prerequisites import (
     answering,
     distinct_names,
     look,

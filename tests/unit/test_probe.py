@@ -18,11 +18,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from drillbook import probe as probing
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.inventory import Endpoint, EndpointKind
-from drillbook.probe import HttpProbe, Prober, SqlProbe, TcpProbe, take, why
-from drillbook.series import Sample
+from drillbook.model.times.sample import Sample
+from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.probing import prober as probing
+from drillbook.target.probing import probes
+from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.probes import HttpProbe, SqlProbe, TcpProbe, take, why
 
 from .support import DEADLINE_S, Handler, Server, answering, endpoint, free_port, reply, request, silent, until
 
@@ -53,7 +55,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Mapping[str, Endp
 
     def install(**looks: Callable[[], Any]) -> Mapping[str, Endpoint]:
         kinds: dict[EndpointKind, Any] = {EndpointKind.TCP: lambda of: Scripted(looks[of.name])}
-        monkeypatch.setattr(probing, "_PROBES", {**probing._PROBES, **kinds})
+        monkeypatch.setattr(probes, "_PROBES", {**probes._PROBES, **kinds})
         return {name: endpoint(name, "tcp://127.0.0.1:1") for name in looks}
 
     return install
@@ -280,7 +282,7 @@ def test_stopping_ends_the_thread_closes_the_probes_and_may_be_repeated(
         return made[-1]
 
     endpoints = scripted(one=quick, other=quick)
-    monkeypatch.setattr(probing, "_PROBES", {EndpointKind.TCP: make})
+    monkeypatch.setattr(probes, "_PROBES", {EndpointKind.TCP: make})
     prober = Prober(endpoints)
     prober.stop()
     prober.start()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from drillbook import prove as proving
-from drillbook.children import Children
+from drillbook.commands import prove as proving
+from drillbook.commands.children import Children
 
 pytestmark = pytest.mark.unit
 

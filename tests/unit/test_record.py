@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.evidence.record import SCHEMA, Record, StepRecord, to_plain
-from drillbook.phases import Phase
-from drillbook.verdict import Axis, Outcome, Verdict
+from drillbook.model.phases import Phase
+from drillbook.model.record import SCHEMA, Record, StepRecord, to_plain
+from drillbook.model.verdict import Axis, Outcome, Verdict
 
 from .support import quickly
 

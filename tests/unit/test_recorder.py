@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.errors import DrillbookError
-from drillbook.evidence.recorder import Recorder, dumps, folder_name, write_atomically
+from drillbook.evidence.files import dumps, folder_name, write_atomically
 from drillbook.evidence.redaction import Redactor
+from drillbook.evidence.writer import Recorder
 
 from .support import quickly
 from .test_record import record

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from drillbook.evidence.record import FaultRecord, StepRecord
-from drillbook.evidence.recorder import dumps
-from drillbook.evidence.recovered import close_dead_run
-from drillbook.journal import Entry, EntryState
-from drillbook.phases import Phase
-from drillbook.undo import Undone
-from drillbook.verdict import Axis, Outcome, Verdict
+from drillbook.engine.dead_drill import close_dead_run
+from drillbook.evidence.files import dumps
+from drillbook.model.phases import Phase
+from drillbook.model.record import FaultRecord, StepRecord
+from drillbook.model.verdict import Axis, Outcome, Verdict
+from drillbook.safety.journal import Entry, EntryState
+from drillbook.safety.undo import Undone
 
 from .test_record import record
 

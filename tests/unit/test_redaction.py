@@ -17,7 +17,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from drillbook.errors import DrillbookError
-from drillbook.evidence.redaction import MARKER_START, MIN_LENGTH, Redactor, variants_of
+from drillbook.evidence.redaction import MARKER_START, Redactor
+from drillbook.evidence.secret_forms import MIN_LENGTH, variants_of
 
 pytestmark = pytest.mark.unit
 

@@ -14,9 +14,9 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from drillbook.errors import CouldNotLookError
-from drillbook.inventory import Endpoint
-from drillbook.probe import RedisProbe
-from drillbook.redisclient import async_connection, client
+from drillbook.target.inventory.model import Endpoint
+from drillbook.target.probing.probes import RedisProbe
+from drillbook.target.probing.redis import async_connection, client
 from drillbook_lab import tls
 
 from .support import DEADLINE_S, Handler, Server, endpoint, free_port

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.render import plots
-from drillbook.render.html import render, report
+from drillbook.evidence.render import plots
+from drillbook.evidence.render.html.page import render, report
+from drillbook.evidence.render.plots import canvas, shapes
 
 pytestmark = pytest.mark.unit
 
@@ -379,18 +380,18 @@ def look(at_s: float, *, ok: bool = True, ms: float = 1.0) -> dict[str, Any]:
 
 def test_one_failed_look_among_thousands_is_drawn() -> None:
     rows = [look(n / 20, ok=n != 7_777) for n in range(12_000)]
-    failed = [one for one in plots.stretches(rows, 0.05) if not one.ok]
+    failed = [one for one in shapes.stretches(rows, 0.05) if not one.ok]
     assert [round(one.begin_s, 3) for one in failed] == [388.85]
     flapping = [look(n / 20, ok=n % 2 == 0 or n > 6_000) for n in range(12_000)]
-    coarse = plots.stretches(flapping, 0.05)
-    assert len(coarse) <= plots.COLUMNS
+    coarse = shapes.stretches(flapping, 0.05)
+    assert len(coarse) <= shapes.COLUMNS
     assert any(not one.ok and one.begin_s <= 150 <= one.end_s for one in coarse)
     assert coarse[-1].ok
 
 
 def test_where_nobody_looked_is_a_gap() -> None:
     rows = [look(n / 10) for n in range(10)] + [look(20 + n / 10) for n in range(10)]
-    first, second = plots.stretches(rows, 0.1)
+    first, second = shapes.stretches(rows, 0.1)
     assert first.end_s == pytest.approx(0.901)
     assert second.begin_s == 20
 
@@ -398,8 +399,8 @@ def test_where_nobody_looked_is_a_gap() -> None:
 def test_thinning_keeps_the_least_and_the_greatest() -> None:
     chance = random.Random(1)
     points = [(n / 20, chance.lognormvariate(0, 1)) for n in range(12_000)]
-    columns = plots.thinned(points, 0, 600)
-    assert len(columns) <= plots.COLUMNS + 1
+    columns = shapes.thinned(points, 0, 600)
+    assert len(columns) <= shapes.COLUMNS + 1
     assert min(one.low_ms for one in columns) == min(value for _, value in points)
     assert max(one.high_ms for one in columns) == max(value for _, value in points)
 
@@ -408,7 +409,7 @@ def test_attempts_are_counted_whole() -> None:
     attempts = [
         {"sent_s": n / 50, "answered": ("acknowledged", "refused", "unknown", "nonsense")[n % 4]} for n in range(3_000)
     ]
-    width_s, rates = plots.per_second(attempts, 60.0)
+    width_s, rates = shapes.per_second(attempts, 60.0)
     assert width_s == 1
     assert {name: sum(row) for name, row in rates.items()} == {"acknowledged": 750, "refused": 750, "unknown": 1500}
 
@@ -443,7 +444,7 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1])
 def test_text_can_be_read(scheme: int) -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1 for text; 1.4.11: 3 to 1 for what a picture needs."""
-    colour = {name: colours[scheme] for name, colours in plots.PALETTE.items()}
+    colour = {name: colours[scheme] for name, colours in canvas.PALETTE.items()}
     for name in ("ink", "soft", "bad"):
         assert _contrast(colour[name], colour["page"]) >= 4.5, name
     for name in ("well", "bad", "recovery"):

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from drillbook.render.terminal import colours, duration, lines, status, times_line, work_line
+from drillbook.evidence.render.terminal import colours, lines, status, times_line, work_line
+from drillbook.model.times.durations import duration
 
 pytestmark = pytest.mark.unit
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.render import html
-from drillbook.render.worker import ReportWorker
+from drillbook.evidence.render.html import page
+from drillbook.evidence.render.worker import ReportWorker
 from tests.unit.support import until
 
 pytestmark = pytest.mark.unit
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 # a session that does not end by itself: the test kills it
 OWNER = """
 import time
-from drillbook.render.worker import ReportWorker
+from drillbook.evidence.render.worker import ReportWorker
 print(ReportWorker().pid, flush=True)
 time.sleep(600)
 """
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return content.parent
 
 
-def page(folder: Path) -> Path:
+def page_of(folder: Path) -> Path:
     return folder / "content" / "report.html"
 
 
@@ -57,44 +57,46 @@ def gone(pid: int) -> bool:
 
 
 def test_the_page_is_the_one_that_is_drawn_here(worker: ReportWorker, folder: Path) -> None:
-    html.report(folder)
-    here = page(folder).read_bytes()
-    page(folder).unlink()
+    page.report(folder)
+    here = page_of(folder).read_bytes()
+    page_of(folder).unlink()
     pid = worker.pid
     worker.report(folder)
     worker.report(folder)
-    assert page(folder).read_bytes() == here
+    assert page_of(folder).read_bytes() == here
     assert worker.pid == pid is not None
 
 
 def test_what_goes_wrong_is_told_and_the_next_page_is_drawn(worker: ReportWorker, folder: Path) -> None:
     with pytest.raises(DrillbookError, match=r"drill\.json: cannot be read"):
         worker.report(folder / "elsewhere")
-    page(folder).mkdir()
+    page_of(folder).mkdir()
     with pytest.raises(DrillbookError, match=r"report\.html: evidence cannot be written: Is a directory"):
         worker.report(folder)
-    page(folder).rmdir()
+    page_of(folder).rmdir()
     worker.report(folder)
-    assert b"Disk full" in page(folder).read_bytes()
+    assert b"Disk full" in page_of(folder).read_bytes()
 
 
 def test_without_it_the_page_is_drawn_here(worker: ReportWorker, folder: Path) -> None:
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
     worker.report(folder)
-    assert b"Disk full" in page(folder).read_bytes()
+    assert b"Disk full" in page_of(folder).read_bytes()
     assert worker.pid is None
     with pytest.raises(DrillbookError, match=r"drill\.json: cannot be read"):
         worker.report(folder / "elsewhere")
 
 
 def test_a_silent_one_is_ended(worker: ReportWorker, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.render.worker.ANSWER_S", 0.0)  # a stopped process never answers: no need to wait
+    monkeypatch.setattr(
+        "drillbook.evidence.render.worker.ANSWER_S", 0.0
+    )  # a stopped process never answers: no need to wait
     pid = worker.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     worker.report(folder)
-    assert b"Disk full" in page(folder).read_bytes()
+    assert b"Disk full" in page_of(folder).read_bytes()
     assert gone(pid)
 
 
@@ -103,7 +105,7 @@ def test_where_it_cannot_be_started_the_page_is_drawn_here(folder: Path, monkeyp
     worker = ReportWorker()
     assert worker.pid is None
     worker.report(folder)
-    assert page(folder).is_file()
+    assert page_of(folder).is_file()
     worker.close()
 
 

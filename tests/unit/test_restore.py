@@ -7,21 +7,21 @@ from typing import Any, cast
 
 import pytest
 
-from drillbook import restore as restoring
 from drillbook.checks import Check
-from drillbook.chronicle import Chronicle
-from drillbook.clock import Anchor
+from drillbook.engine import restore
+from drillbook.engine.drill_log import Chronicle
+from drillbook.engine.restore import Restore
 from drillbook.errors import CouldNotLookError
-from drillbook.evidence.recorder import Recorder
 from drillbook.evidence.redaction import Redactor
-from drillbook.inventory import Endpoint, EndpointKind, Work
-from drillbook.ledger import Account, Answered, Attempt, account
-from drillbook.load import Load
-from drillbook.objectives import Objectives
-from drillbook.probe import Prober
-from drillbook.restore import Restore
-from drillbook.verdict import FindingKind
-from drillbook.watch import Watched, look_once
+from drillbook.evidence.writer import Recorder
+from drillbook.model.objectives import Objectives
+from drillbook.model.times.clock import Anchor
+from drillbook.model.verdict import FindingKind
+from drillbook.model.work_balance import Account, Answered, Attempt, account
+from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.probing.load import Load
+from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.waiting import Watched, look_once
 
 from .test_record import record
 
@@ -66,7 +66,7 @@ def test_the_last_look_decides(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(restoring, "watch", every_look)  # the real one waits a minute for sound books
+    monkeypatch.setattr(restore, "watch", every_look)  # the real one waits a minute for sound books
     kept = record()
     recorder = Recorder(tmp_path / "run", kept, Redactor(), lambda _event: None)
     chronicle = Chronicle(Anchor(), kept, recorder, Objectives.of(frozenset()))

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 
-from drillbook.inventory import Endpoint, EndpointKind
-from drillbook.probe import take
-from drillbook.sampling import Sampler, Spare
-from drillbook.series import Sample
+from drillbook.model.times.sample import Sample
+from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.probing.probes import take
+from drillbook.target.probing.sampler import Sampler, Spare
 
 pytestmark = pytest.mark.unit
 

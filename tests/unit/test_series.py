@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.series import Series
+from drillbook.target.probing.series import Series
 
 from .support import DEADLINE_S, quickly, sample
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,11 @@ from typing import Any
 
 import pytest
 
-from drillbook.signals import STOPPING, Shield, Stopped
+from drillbook.engine.drill_log import Chronicle
+from drillbook.evidence.writer import Recorder
+from drillbook.safety.journal import Journal
+from drillbook.safety.signals import STOPPING, Shield, Stopped
+from drillbook.target.probing.series import Series
 
 from .support import DEADLINE_S, until
 
@@ -64,14 +69,17 @@ def work():
 
 
 def in_module(name: str, done: list[str]) -> Callable[[], None]:
-    """A function of this module that a signal interrupts in its middle."""
-    namespace: dict[str, Any] = {"__name__": name, "signal": signal, "done": done}
+    """A function of this module, with all that stands in it, that a signal interrupts in its middle."""
+    namespace: dict[str, Any] = {**vars(importlib.import_module(name)), "signal": signal, "done": done}
     exec(IN_THE_MIDDLE, namespace)
     work: Callable[[], None] = namespace["work"]
     return work
 
 
-@pytest.mark.parametrize("module", ["threading", "drillbook.series", "drillbook.journal", "coverage.sqldata"])
+PROTECTED = [each.__module__ for each in (Chronicle, Journal, Recorder, Series)]
+
+
+@pytest.mark.parametrize("module", ["threading", *PROTECTED, "coverage.sqldata"])
 def test_what_an_exception_would_leave_half_done_is_let_through_first(shield: Shield, module: str) -> None:
     done: list[str] = []
     shield.raise_on_signal()
@@ -82,7 +90,7 @@ def test_what_an_exception_would_leave_half_done_is_let_through_first(shield: Sh
     assert shield.stopped_by == "SIGINT"
 
 
-@pytest.mark.parametrize("module", ["drillbook.watch", "a_step", "coverage.execfile"])
+@pytest.mark.parametrize("module", ["drillbook.target.probing.waiting", "textwrap", "coverage.execfile"])
 def test_anything_else_is_stopped_at_once(shield: Shield, module: str) -> None:
     done: list[str] = []
     shield.raise_on_signal()
@@ -93,11 +101,11 @@ def test_anything_else_is_stopped_at_once(shield: Shield, module: str) -> None:
 
 def test_what_does_not_come_to_its_end_is_stopped(shield: Shield, monkeypatch: pytest.MonkeyPatch) -> None:
     # as if the two seconds were over: a test that waited for them would only be slow
-    monkeypatch.setattr("drillbook.signals.FINISH_S", 0.0)
+    monkeypatch.setattr("drillbook.safety.signals.FINISH_S", 0.0)
     done: list[str] = []
     shield.raise_on_signal()
     with pytest.raises(Stopped):
-        in_module("drillbook.journal", done)()
+        in_module(Journal.__module__, done)()
     assert done == []
 
 
@@ -136,7 +144,7 @@ def test_an_exit_that_cannot_be_stopped_is_none_that_went_well() -> None:
     """From another thread, or a second time: the process ends, and not with 0. A child ends as it says."""
     code = """
 import os, sys, threading
-from drillbook.signals import Shield
+from drillbook.safety.signals import Shield
 Shield(print).raise_on_signal()
 child = os.fork()
 if not child:

@@ -22,10 +22,10 @@ from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
 from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError
 
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.ledger import Account, Answered, Attempt, account
-from drillbook.load import Load
-from drillbook.series import Sample
-from drillbook.vocabulary import drill_kind_of
+from drillbook.model.times.sample import Sample
+from drillbook.model.work_balance import Account, Answered, Attempt, account
+from drillbook.repository.vocabulary import drill_kind_of
+from drillbook.target.probing.load import Load
 
 from .stepdrill import FAULT_S, RECOVERY_S, ByCommand, Redis, Said, StepDrill, saying
 from .support import no_answer, sample

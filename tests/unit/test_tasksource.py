@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.tasksource import asserts_nothing, denies_failure
+from drillbook.target.ansible.task_source import asserts_nothing, denies_failure
 
 from .support import played, task
 
@@ -76,7 +76,7 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
 
 
 def test_an_undo_that_ends_with_an_assertion_of_nothing() -> None:
-    from drillbook.undo import why_not_gone
+    from drillbook.safety.undo import why_not_gone
 
     assert why_not_gone(played(task())) is None
     assert "names no variable" in str(why_not_gone(played(task(vacuous=True))))

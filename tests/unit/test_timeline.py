@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.timeline import Event, Found, Judged, Moment, Span, Times, Window, last_recovery, times
+from drillbook.model.times.timeline import Event, Moment, Span, Times, times
+from drillbook.model.times.windows import Found, Judged, Window, last_recovery
 
 from .support import quickly
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import JournalError, PlaybookError
-from drillbook.journal import Entry, EntryState, Journal
-from drillbook.playbook import HostStats, PlayResult, TaskStatus
-from drillbook.undo import Undone, undo_all, why_not_gone
+from drillbook.safety.journal import Entry, EntryState, Journal
+from drillbook.safety.undo import Undone, undo_all, why_not_gone
+from drillbook.target.ansible.result import HostStats, PlayResult, TaskStatus
 
 from .support import played, task
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.phases import Phase
-from drillbook.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict, judge, worst
+from drillbook.model.phases import Phase
+from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict, judge, worst
 
 from .support import quickly
 

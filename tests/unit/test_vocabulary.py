@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pytest_bdd.steps import step_function_context_registry
 
 import drillbook
-from drillbook.phases import StepKind
-from drillbook.vocabulary import State, drill_kind_of, fault, given, parse, parse_duration, recovery, then, when
+from drillbook.model.phases import StepKind
+from drillbook.model.times.durations import parse_duration
+from drillbook.repository.vocabulary import State, drill_kind_of, fault, given, parse, recovery, then, when
 
 pytestmark = pytest.mark.unit
 
@@ -216,7 +217,7 @@ def test_stacklevel_defines_the_step_where_the_caller_wants_it() -> None:
 
 
 def test_the_vocabulary_is_in_the_package_itself() -> None:
-    from drillbook import vocabulary
+    from drillbook.repository import vocabulary
 
     for name in ("fault", "given", "parse", "parse_duration", "recovery", "then", "when"):
         assert getattr(drillbook, name) is getattr(vocabulary, name)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.ansible_env import environment
-from drillbook.warm.client import why_not
-from drillbook.warm.module import Modules
-from drillbook.warm.procinfo import Memory, room
-from drillbook.warm.request import Configuration, Request
+from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.warm.client import why_not
+from drillbook.target.ansible.warm.module import Modules
+from drillbook.target.ansible.warm.proc_title import Memory, room
+from drillbook.target.ansible.warm.request import Configuration, Request
 
 pytestmark = pytest.mark.unit
 
@@ -140,7 +140,7 @@ def test_a_script_with_its_payload_elsewhere_is_cold(tmp_path: Path) -> None:
 
 SHOWS = """
 import os, sys
-from drillbook.warm.procinfo import Memory, PAD, own_environment
+from drillbook.target.ansible.warm.proc_title import Memory, PAD, own_environment
 memory = Memory()
 assert PAD.encode() not in own_environment()
 pid = os.fork()

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from drillbook import watch as watching
 from drillbook.checks import At, Check, Observation, looked
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.probe import Prober
-from drillbook.series import Sample
-from drillbook.timeline import Found
-from drillbook.watch import Watched, look_once, not_met, watch
+from drillbook.model.times.sample import Sample
+from drillbook.model.times.windows import Found
+from drillbook.target.probing import waiting as watching
+from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.waiting import Watched, look_once, not_met, watch
 
 from .support import DEADLINE_S, endpoint, no_answer, sample
 

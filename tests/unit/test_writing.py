@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.evidence.record import CheckRecord, EventRecord, PlayRecord, Record, StepRecord
+from drillbook.evidence.files import dumps
+from drillbook.evidence.record_text import Writing
 from drillbook.evidence.redaction import Redactor
-from drillbook.evidence.writing import Writing, dumps
-from drillbook.phases import Phase
+from drillbook.model.phases import Phase
+from drillbook.model.record import CheckRecord, EventRecord, PlayRecord, Record, StepRecord
 
 pytestmark = pytest.mark.unit
 

@@ -1,1 +1,1 @@
-"""What a drill leaves behind: the record, and everything that keeps it true, complete and free of secrets."""
+"""What a drill leaves behind: redacted before it is written, and whole on disk at every instant."""

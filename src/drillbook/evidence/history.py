@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from drillbook.evidence.recorder import slug_of
-from drillbook.verdict import Outcome
+from drillbook.evidence.files import slug_of
+from drillbook.model.verdict import Outcome
 
 
 def _nobody(_place: str) -> None:

@@ -14,8 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from drillbook.clock import rfc3339
-from drillbook.evidence.record import (
+from drillbook.evidence.files import dumps
+from drillbook.model.phases import Phase
+from drillbook.model.record import (
     CheckRecord,
     EventRecord,
     FaultRecord,
@@ -29,10 +30,9 @@ from drillbook.evidence.record import (
     WorkRecord,
     to_plain,
 )
-from drillbook.evidence.recorder import dumps
-from drillbook.overhead import overhead
-from drillbook.phases import Phase
-from drillbook.verdict import Axis, Outcome, Verdict
+from drillbook.model.times.clock import rfc3339
+from drillbook.model.times.overhead import overhead
+from drillbook.model.verdict import Axis, Outcome, Verdict
 
 HERE = Path(__file__).resolve().parent
 BEGAN = datetime(2026, 11, 22, 20, 31, 1, 204000, UTC)

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook import fault, given, parse, recovery, then
+from drillbook import given, then
 from drillbook.checks import At, looked
-from drillbook.drill import Drill
+from drillbook.engine.drill import Drill
+from drillbook.repository.vocabulary import fault, parse, recovery
 
 WEB = At("web", "the web service")
 

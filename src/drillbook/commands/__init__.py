@@ -1,0 +1,1 @@
+"""The command line: each command composes what lies below and decides nothing itself."""

@@ -1,0 +1,16 @@
+"""`drillbook lint`: judges a drill repository and prints what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from drillbook.commands.lint_collection import read
+from drillbook.repository.lint import Report, ansible_lint, judge
+
+
+def lint(paths: Sequence[Path] = (), inventory_path: Path | None = None, here: Path | None = None) -> Report:
+    """Look at the repository around these features. Raises WrongCallError when there is nothing to look at."""
+    repository = read(paths, inventory_path, here)
+    found = [*judge(repository), *ansible_lint.check(repository.root)]
+    return Report(tuple(sorted(set(found))), len(repository.features))

@@ -1,0 +1,66 @@
+"""What people are told of an incident: the drill's own measurements, as a variable of the messages' playbooks.
+
+The rule: a message states what was measured by then; what was not is None, and never made up. Telling people recovers
+nothing: no criterion, no control and no time of a drill hangs on it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drillbook.engine.drill_log import Chronicle
+from drillbook.engine.stability import Kept
+from drillbook.model.objectives import Objectives
+from drillbook.model.times.clock import rfc3339
+from drillbook.model.times.timeline import Event, times
+from drillbook.model.work_balance import Answered
+from drillbook.target.probing.load import Load
+
+VARIABLE = "drillbook_incident"
+
+
+def reference(run_id: str) -> str:
+    """What a message is known by: the end of the name of the drill's evidence folder."""
+    return run_id[:6]
+
+
+def incident(
+    chronicle: Chronicle, objectives: Objectives, criteria: Sequence[Kept], load: Load | None
+) -> Mapping[str, Any]:
+    """What is known by now. `*_at` are RFC 3339 in UTC, `*_s` seconds; `healthy_*` is the latest criterion so far."""
+    record, moments = chronicle.record, chronicle.moments
+    fault = moments.get(Event.FAULT_INJECTED)
+    dated = [kept.found.at_s for kept in criteria if not kept.asked_too_late]
+    healthy_s = max(dated, default=None)
+    detect = times(moments, objectives.rto_clock).detect
+    answers = [attempt.answered for attempt in load.attempts] if load is not None else []
+
+    def at(mono_s: float | None) -> str | None:
+        return None if mono_s is None else rfc3339(chronicle.anchor.at(mono_s))
+
+    def of(event: Event) -> str | None:
+        return at(moments[event].at_s) if event in moments else None
+
+    def since_fault(mono_s: float | None) -> float | None:
+        return None if fault is None or mono_s is None else round(mono_s - fault.at_s, 1)
+
+    return {
+        "title": record.title,
+        "reference": reference(record.run_id),
+        "severity": objectives.severity,
+        "environment": record.environment["name"],
+        "people": list(record.people),
+        "rto_s": objectives.rto_s,
+        "fault_at": of(Event.FAULT_INJECTED),
+        "symptom_at": of(Event.SYMPTOM_OBSERVED),
+        "recovery_at": of(Event.RECOVERY_STARTED),
+        "healthy_at": at(healthy_s),
+        "detect_s": None if detect is None else round(detect.seconds, 1),
+        "healthy_s": since_fault(healthy_s),
+        "elapsed_s": since_fault(time.monotonic()),
+        "recoveries": [play.playbook for play in record.plays if play.purpose == "recovery"],
+        "acknowledged": answers.count(Answered.ACKNOWLEDGED),
+        "refused": answers.count(Answered.REFUSED),
+    }

@@ -1,0 +1,174 @@
+"""What all drills of one pytest session share: the inventory (resolved once), the playbooks, the journal, the lock.
+
+The rule: nothing is resolved, opened or started until a drill needs it; a session that only collects costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drillbook.engine.dead_drill import close_dead_run
+from drillbook.errors import DrillbookError
+from drillbook.evidence.redaction import Redactor
+from drillbook.evidence.writer import Listener
+from drillbook.model import paths
+from drillbook.safety.dead_man_switch import Switches
+from drillbook.safety.environment_lock import EnvironmentLock, Holder, Role
+from drillbook.safety.guardian import Guardian
+from drillbook.safety.journal import Entry, Journal, journal_path, slug
+from drillbook.safety.undo import Undone, undo_all
+from drillbook.target.ansible.playbooks import Playbooks
+from drillbook.target.ansible.result import PlayResult
+from drillbook.target.inventory.inventory import Inventory
+
+if TYPE_CHECKING:
+    from drillbook.evidence.render.worker import ReportWorker
+    from drillbook.target.ansible.warm.client import Warm
+
+UNDO_TIMEOUT_S = 300.0
+
+
+def _quiet(_event: object) -> None:
+    return None
+
+
+def _nobody(_text: str) -> None:
+    return None
+
+
+@dataclass
+class DrillSession:
+    """One pytest session (or one `drillbook restore`) on one drill repository and one inventory."""
+
+    root: Path
+    inventory_path: Path
+    evidence_root: Path
+    allow_production: str | None = None
+    people: tuple[str, ...] = ()
+    """Who is present at the drills."""
+    pass_env: tuple[str, ...] = ()
+    listener: Listener = _quiet
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    redactor: Redactor = field(default_factory=Redactor)
+    warm: Warm | None = None
+    """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
+    reports: ReportWorker | None = None
+
+    def prepare_reports(self) -> None:
+        """Import in the background what draws reports; `close` ends it."""
+        from drillbook.evidence.render.worker import ReportWorker
+
+        if self.reports is None:
+            self.reports = ReportWorker()
+
+    def close(self) -> None:
+        """End what was started for the session."""
+        if self.reports is not None:
+            self.reports.close()
+            self.reports = None
+        if "guardian" in vars(self):
+            self.guardian.leave()
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The inventory, resolved by Ansible itself. Raises InventoryError."""
+        return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
+
+    @cached_property
+    def playbooks(self) -> Playbooks:
+        """Runs the playbooks of this repository on this inventory."""
+        return Playbooks(
+            self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm, owner=self.owner
+        )
+
+    @property
+    def owner(self) -> str:
+        """Marks the plays of this process, so that whoever finds it dead can end them."""
+        return owner_of(self.id, os.getpid())
+
+    @cached_property
+    def guardian(self) -> Guardian:
+        """Who puts everything back when this process dies; not started by asking for it."""
+        environment = slug(self.inventory.environment.name)
+        return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
+
+    @cached_property
+    def switches(self) -> Switches:
+        """The dead man's switches of this repository's faults."""
+        return Switches(self.root, self.inventory.dead_man_switch_s, self.playbooks.run)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The undo journal of the inventory's environment."""
+        return Journal(journal_path(self.root, self.inventory.environment.name))
+
+    def lock(self, role: Role = Role.DRILL) -> EnvironmentLock:
+        """A handle on the lock of the inventory's environment, for who does this with it."""
+        return EnvironmentLock(self.root, self.inventory.environment, self.id, role)
+
+    @property
+    def inventory_name(self) -> str:
+        """The inventory's path as evidence and journal name it: relative to the root where it lies below it."""
+        return paths.relative(self.inventory_path, self.root)
+
+    def run_undo(self, entry: Entry) -> PlayResult:
+        """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
+
+        Raises DrillbookError when it cannot be run at all, or the switch is not disarmed.
+        """
+        if entry.inventory != self.inventory_name:
+            raise DrillbookError(
+                f"the fault {entry.fault!r} was injected with the inventory {entry.inventory}: "
+                f"undo it with 'drillbook restore --inventory {entry.inventory}'"
+            )
+        undo = self.root / entry.undo_playbook
+        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
+
+    def put_back(self, role: Role, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
+        """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""
+        lock = self.lock(role)
+        dead = lock.acquire(f"drillbook {role}", waiting)
+        try:
+            return self.restore_leftovers(dead, by=_BY[role])
+        finally:
+            lock.release()
+
+    def restore_leftovers(self, dead: Holder | None = None, *, by: str = "a later run") -> list[Undone]:
+        """Undo what earlier drills left open and finish the records of those that died. The caller holds the lock.
+
+        `dead` is who died with the lock in its hand: its plays may still run, and are ended first.
+        """
+        if dead is not None:
+            from drillbook.target.ansible.processes import end_plays
+
+            end_plays(owner_of(dead.session, dead.pid))
+        entries = self.journal.open_entries()
+        for entry in entries:
+            self.listener(
+                {"event": "note", "text": f"an earlier drill left {entry.fault!r} ({entry.state}): undoing it first"}
+            )
+        undone = undo_all(self.journal, entries, self.run_undo)
+        known = {entry.id: entry.state for entry in self.journal.entries()}
+        folders = {one.entry.evidence for one in undone}
+        if dead is not None and dead.evidence is not None:
+            folders.add(dead.evidence)
+        for folder in sorted(folders):
+            of_folder = [one for one in undone if one.entry.evidence == folder]
+            problem = close_dead_run(self.root / folder, of_folder, known, self.switches.states, by)
+            if problem is not None:
+                self.listener({"event": "note", "text": f"{folder}: {problem}"})
+        return undone
+
+
+_BY = {Role.GUARDIAN: "the guardian", Role.RESTORE: "drillbook restore", Role.DRILL: "a later run"}
+
+
+def owner_of(session: str, pid: int) -> str:
+    """The mark of the plays of one process of a session."""
+    return f"{session}-{pid}"

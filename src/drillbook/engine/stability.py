@@ -1,0 +1,174 @@
+"""After the last criterion: what was met must still be so; only when all hold together is the system recovered.
+
+The rule: a criterion that broke again has until its own deadline to come back, and counts from its last return; and the
+moment of the recovery is a sample's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drillbook.checks import Check, Observation
+from drillbook.engine.drill_log import Chronicle
+from drillbook.errors import CouldNotLookError
+from drillbook.model.phases import Phase
+from drillbook.model.record import CheckRecord
+from drillbook.model.times.timeline import Event, Moment
+from drillbook.model.times.windows import Found, Judged, last_recovery
+from drillbook.model.verdict import FindingKind
+from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.waiting import judge, not_met, watch
+
+ROUNDS = 10
+
+
+@dataclass(slots=True)
+class Kept:
+    """A check that was met once, and has to be so again (baseline) or to stay so (criteria)."""
+
+    check: Check
+    record: CheckRecord
+    found: Found
+    until_s: float
+    asked_too_late: bool
+    """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
+    dated: bool = False
+    """What was seen has happened at a moment of its own, as a message that arrived: it does not happen again."""
+
+
+def settle(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
+    """Judge the criteria as a whole: marks the moment of the recovery, or finds what did not stay so."""
+    if not prober.alive:
+        chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
+        return
+    for _ in range(ROUNDS):
+        end_s = time.monotonic()
+        try:
+            moments = [(kept, _still(chronicle, prober, kept)) for kept in criteria]
+        except CouldNotLookError as error:
+            chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
+            return
+        broken = [kept for kept, moment in moments if moment is None]
+        if not broken:
+            _recovered(chronicle, [(kept, moment) for kept, moment in moments if moment is not None], end_s)
+            return
+        again = [_met_again(chronicle, prober, kept) for kept in broken]
+        if not all(again):
+            break
+    for kept in broken:
+        sentence = f"{kept.check.name}: it was so, but it did not stay so to the end of the criteria"
+        chronicle.find(Phase.CRITERIA, FindingKind.FAILED, sentence)
+
+
+def look_again(
+    chronicle: Chronicle,
+    prober: Prober,
+    check: Check,
+    step: int,
+    *,
+    since_s: float,
+    within_s: float,
+    length_s: float = 0.0,
+    first_only: bool = False,
+) -> tuple[FindingKind, str] | None:
+    """Look at the check of an earlier step by looks from `since_s` on; gives why it is not met, None when it is.
+
+    It has `within_s` from now on, however long the looks before it took.
+    """
+
+    def tell(seen: Observation) -> None:
+        chronicle.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
+
+    until_s = time.monotonic() + within_s
+    record = chronicle.check(
+        check, step=step, since_s=since_s, deadline_s=None if first_only else until_s, window_s=length_s or None
+    )
+    try:
+        watched = watch(
+            prober, check, since_s=since_s, until_s=until_s, length_s=length_s, first_only=first_only, tell=tell
+        )
+    except CouldNotLookError as error:
+        record.unknown, record.observed = True, str(error)
+        return FindingKind.UNKNOWN, str(error)
+    chronicle.watched(record, watched)
+    if watched.found is None:
+        return FindingKind.FAILED, not_met(check, watched, None if first_only else within_s, length_s)
+    return None
+
+
+def still_met(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
+    """After a second run of the recoveries: what was so after the last of them has to be so again.
+
+    In the time that it had before. What an earlier one came to may be what the later one has mended; what has a moment
+    of its own, as a message that arrived, does not happen again. Where nothing else is left, nothing is shown.
+    """
+    since_s, last = time.monotonic(), max(chronicle.recovered_steps)
+    lasting = [kept for kept in criteria if kept.record.step > last and not kept.dated]
+    if not lasting:
+        sentence = "no criterion after the last recovery can be looked at again after its second run"
+        chronicle.find(Phase.REPEAT, FindingKind.UNKNOWN, sentence)
+    for kept in lasting:
+        record = kept.record
+        assert record.since_s is not None
+        against = look_again(
+            chronicle,
+            prober,
+            kept.check,
+            record.step,
+            since_s=since_s,
+            within_s=chronicle.at(kept.until_s) - record.since_s,
+            length_s=record.window_s or 0.0,
+            first_only=record.deadline_s is None,
+        )
+        if against is not None:
+            kind = FindingKind.BETRAYED if against[0] is FindingKind.FAILED else against[0]
+            chronicle.find(Phase.REPEAT, kind, f"after the second run of the recovery: {against[1]}")
+
+
+def _recovered(chronicle: Chronicle, moments: list[tuple[Kept, Moment]], end_s: float) -> None:
+    dated = [moment for kept, moment in moments if not kept.asked_too_late]
+    if moments:
+        latest = max(dated or [moment for _, moment in moments], key=lambda moment: moment.at_s)
+        chronicle.mark(Event.RECOVERED, latest)
+        chronicle.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
+
+
+def _met_again(chronicle: Chronicle, prober: Prober, kept: Kept) -> bool:
+    try:
+        watched = watch(
+            prober,
+            kept.check,
+            since_s=time.monotonic(),
+            until_s=kept.until_s,
+            length_s=kept.record.window_s or 0.0,
+        )
+    except CouldNotLookError:
+        return False
+    if watched.found is None:
+        return False
+    kept.found, kept.record.found_s = watched.found, chronicle.at(watched.found.at_s)
+    kept.record.breaks += 1
+    return True
+
+
+def _still(chronicle: Chronicle, prober: Prober, kept: Kept) -> Moment | None:
+    """When the check was met for good; None when it no longer is. Raises CouldNotLookError when that cannot be said."""
+    found, check = kept.found, kept.check
+    if not isinstance(check.source, str):
+        return Moment(found.at_s, found.uncertainty_s, check.name)
+    samples = prober.of(check.source).all()
+    # from that look on, in the order of asking: one asked before it may have hung until after it
+    first = next((number for number, sample in enumerate(samples) if sample.done_s == found.at_s), None)
+    samples = samples[first:] if first is not None else [each for each in samples if each.done_s >= found.at_s]
+    judged = [Judged(sample.sent_s, sample.done_s, judge(check, sample).met) for sample in samples]
+    begin, breaks, met = last_recovery(judged)
+    kept.record.breaks += breaks
+    if not breaks:
+        return Moment(found.at_s, found.uncertainty_s, check.name)
+    held_s = samples[-1].done_s - begin.done_s if begin is not None else 0.0
+    if not met or begin is None or held_s < (kept.record.window_s or 0.0):
+        return None
+    kept.record.found_s = chronicle.at(begin.done_s)
+    return Moment(begin.done_s, found.uncertainty_s, check.name)

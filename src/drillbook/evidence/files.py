@@ -1,0 +1,48 @@
+"""Files of evidence: their names, their text, and how they are written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+from drillbook.errors import DrillbookError
+
+
+def folder_name(started: datetime, title: str, run_id: str) -> str:
+    """`<UTC>-<slug>-<six digits of the run id>`, of characters that every file system takes."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{slug_of(title)}-{run_id[:6]}"
+
+
+def slug_of(title: str) -> str:
+    """The title in at most 48 small letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48].rstrip("-") or "drill"
+
+
+def write_atomically(path: Path, text: str, *, synced: bool = True) -> None:
+    """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError.
+
+    Without `synced` a reader sees a whole file all the same; a machine that loses its power may keep a torn one.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        # half a surrogate pair (JSON allows it in an answer) is no UTF-8; as an escape it is JSON again
+        with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            if synced:
+                os.fsync(handle.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise DrillbookError(f"{path}: evidence cannot be written: {error.strerror}") from error
+
+
+def dumps(value: object) -> str:
+    """JSON as evidence keeps it: sorted keys, two spaces, a line feed at the end."""
+    return json_text(value) + "\n"
+
+
+def json_text(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,23 @@
+"""Writes what `drillbook prove` found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from drillbook.errors import DrillbookError
+from drillbook.evidence.files import dumps, folder_name, write_atomically
+from drillbook.model.proof import Proof
+from drillbook.model.times.clock import wall_now
+
+
+def write_proof(evidence_root: Path, proof: Proof) -> Path:
+    """Keep it as content/proof.json in a folder of its own; gives the folder. Raises DrillbookError."""
+    name = proof.scenario.rpartition("::")[2]
+    folder = evidence_root / folder_name(wall_now(), f"proof {name}", uuid4().hex)
+    try:
+        (folder / "content").mkdir(parents=True)
+    except OSError as error:
+        raise DrillbookError(f"{folder}: the proof cannot be kept: {error.strerror}") from error
+    write_atomically(folder / "content" / "proof.json", dumps(proof.as_json()))
+    return folder

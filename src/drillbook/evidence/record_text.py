@@ -1,0 +1,58 @@
+"""The record as text, again and again, at the cost of what has changed.
+
+The rule: the text is that of the whole record, redacted and written at once, byte for byte. A record is written twice
+for each step; rows that are as they were are not redacted and written anew, which was nine tenths of a step's cost in a
+drill of a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from drillbook.evidence.files import dumps, json_text
+from drillbook.evidence.redaction import Redactor
+from drillbook.model.record import SCHEMA, CheckRecord, EventRecord, Record, StepRecord, to_plain
+
+_FLAT = (StepRecord, CheckRecord, EventRecord)
+"""Rows that hold nothing but texts and numbers: they are as they were when these are."""
+_NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in _FLAT}
+
+
+class Writing:
+    """Keeps the texts of a record's rows from one writing to the next."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._generation = -1
+        self._rows: dict[int, tuple[tuple[object, ...], str]] = {}
+
+    def text(self, record: Record) -> str:
+        """`dumps(redactor.data(record.as_json()))`."""
+        generation = self._redactor.generation
+        if generation != self._generation:
+            self._generation, self._rows = generation, {}
+        parts: dict[str, Any] = {"schema": SCHEMA, **{each.name: getattr(record, each.name) for each in fields(Record)}}
+        if any(self._redactor.text(name) != name for name in parts):
+            return dumps(self._redactor.data(record.as_json()))  # a secret that is a name of the schema
+        lines = [f'  "{name}": {self._part(parts[name])}' for name in sorted(parts)]
+        return "{\n" + ",\n".join(lines) + "\n}\n"
+
+    def _part(self, value: object) -> str:
+        if isinstance(value, list) and value and all(type(row) in _FLAT for row in value):
+            return "[\n    " + ",\n    ".join(self._row(row) for row in value) + "\n  ]"
+        return self._redacted(value).replace("\n", "\n  ")  # a line feed in a text is written as \\n
+
+    def _row(self, row: StepRecord | CheckRecord | EventRecord) -> str:
+        values = tuple(getattr(row, name) for name in _NAMES[type(row)])
+        known = self._rows.get(id(row))
+        if known is None or known[0] != values:
+            known = self._rows[id(row)] = values, self._redacted(row).replace("\n", "\n    ")
+        return known[1]
+
+    def _redacted(self, value: object) -> str:
+        return json_text(self._redactor.data(to_plain(value)))
+
+
+__all__: Sequence[str] = ("Writing", "dumps")

@@ -1,0 +1,121 @@
+"""The table of many drills: a pure function of how their runs ended and of their records.
+
+The rule: a scenario that left no run, or no proof, stands in the table as what it is, and never as a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from drillbook.model.proof import Proof, Run
+from drillbook.model.verdict import Outcome
+
+SCHEMA = "drillbook/drills/1"
+HEADINGS = ("row", "scenario", "outcome", "recovered", "lost", "twice", "proven")
+NOT_RUN = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A drill that is to be proven; `took_s` its last drill took, None when it was never run here.
+
+    Its proof goes through so many `steps`: those of the scenario, once for the drill and once for each control.
+    """
+
+    nodeid: str
+    feature: str
+    name: str
+    rows: tuple[str, ...] = ()
+    took_s: float | None = None
+    steps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """What one scenario came to. `recover_s`, `lost` and `duplicated` are those of the drill itself."""
+
+    rows: tuple[str, ...]
+    scenario: str
+    outcome: str
+    recover_s: float | None
+    lost: int | None
+    duplicated: int | None
+    proven: bool
+    against: str | None
+    evidence: str | None
+    log: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the drill passed and the runbook is proven."""
+        return self.outcome == Outcome.PASSED and self.proven
+
+
+def longest_first(scenarios: Iterable[Scenario]) -> list[Scenario]:
+    """The order in which they are handed out; one that nobody has timed may be the longest of all.
+
+    Of those the ones with the most steps come first.
+    """
+    return sorted(scenarios, key=lambda each: (each.took_s is not None, -(each.took_s or each.steps), each.nodeid))
+
+
+def row_of(
+    scenario: Scenario, runs: Sequence[Run], record: Mapping[str, Any] | None, log: str, status: int = 0
+) -> TableRow:
+    """`record` is drill.json of the drill itself, None when there is none; `status` is that of its pytest."""
+    proof = Proof(scenario.nodeid, tuple(runs))
+    against = proof.against
+    if against is None and status:
+        against = f"every run ended well, and their pytest with status {status}: see {log}"
+    drill = next((run for run in runs if not run.control), None)
+    work = (record or {}).get("work") or {}
+    return TableRow(
+        rows=scenario.rows,
+        scenario=scenario.name,
+        outcome=drill.outcome.value if drill is not None else NOT_RUN,
+        recover_s=((record or {}).get("times") or {}).get("recover_s"),
+        lost=work.get("lost_count"),
+        duplicated=work.get("duplicated_count"),
+        proven=against is None,
+        against=against,
+        evidence=drill.evidence if drill is not None else None,
+        log=log,
+    )
+
+
+def markdown(rows: Sequence[TableRow], took_s: float, labs: int) -> str:
+    """The table for people, and below it why what is not proven is not."""
+    good = sum(row.good for row in rows)
+    lines = [
+        f"{good} of {len(rows)} drills PASSED and proven, in {took_s:.0f} s on {labs} labs side by side.",
+        "",
+        _line(HEADINGS),
+        _line(["---"] * len(HEADINGS)),
+        *(_line(cells(row)) for row in rows),
+    ]
+    against = [f"- {row.scenario}: {row.against}" for row in rows if row.against is not None]
+    return "\n".join([*lines, *(["", *against] if against else [])]) + "\n"
+
+
+def cells(row: TableRow) -> list[str]:
+    """A row of the table as text."""
+    return [
+        ", ".join(row.rows) or "-",
+        row.scenario,
+        row.outcome,
+        "-" if row.recover_s is None else f"{row.recover_s:.1f} s",
+        "-" if row.lost is None else str(row.lost),
+        "-" if row.duplicated is None else str(row.duplicated),
+        "yes" if row.proven else "NO",
+    ]
+
+
+def as_json(rows: Sequence[TableRow], took_s: float, labs: int) -> Mapping[str, Any]:
+    """As drills.json keeps it."""
+    return {"schema": SCHEMA, "took_s": round(took_s, 1), "labs": labs, "drills": [asdict(row) for row in rows]}
+
+
+def _line(columns: Iterable[str]) -> str:
+    return "| " + " | ".join(each.replace("|", "\\|") for each in columns) + " |"

@@ -1,0 +1,1 @@
+"""The report of one drill as one HTML page."""

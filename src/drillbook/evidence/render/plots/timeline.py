@@ -1,0 +1,183 @@
+"""The four pictures: the time-line of the drill, availability and latency per endpoint, and the submitted work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drillbook.evidence.render.plots.canvas import (
+    LEFT_IN,
+    RIGHT_IN,
+    STAND_INS,
+    WIDTH_IN,
+    Sheet,
+    drawing,
+    joined,
+    phase_colour,
+    text_width_pt,
+    time_axes,
+)
+from drillbook.evidence.render.plots.shapes import Row, bands, number, rto_limit_s
+from drillbook.evidence.render.plots.svg import Picture, finish
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
+    """Phases as bands, playbooks and what the harness took as bars, events as labelled marks, and the RTO's limit."""
+    phases = bands(record, end_s)
+    events = sorted(
+        ((event["at_s"], event) for event in record["timeline"] if number(event["at_s"]) is not None),
+        key=lambda pair: pair[0],
+    )
+    if end_s <= 0 or not (phases or events):
+        return None
+    limit_s = rto_limit_s(record)
+    shown_end_s = max(end_s, limit_s * 1.02) if limit_s is not None and limit_s <= 1.4 * end_s else end_s
+    labels = [_Label(at_s, f"{event['event']}".replace("_", " ") + f"  {at_s:.1f} s") for at_s, event in events]
+    if limit_s is not None and limit_s <= shown_end_s:
+        labels.append(_Label(limit_s, f"RTO limit  {limit_s:g} s", limit=True))
+    # renewals of a dead man's switch come every few seconds, and would hide what changed something
+    shown = [play for play in record["plays"] if play.get("purpose") != "switch"]
+    plays = [play for play in shown if None not in (number(play["started_s"]), number(play["ended_s"]))]
+    added = [row for row in (record.get("overhead") or {}).get("stretches", ()) if _is_span(row)]
+    with drawing() as new_figure:
+        width_pt = (WIDTH_IN - LEFT_IN - RIGHT_IN) * 72
+        _place(labels, width_pt / shown_end_s, width_pt)
+        lanes = max((label.lane for label in labels), default=-1) + 1
+        below, band, lane_pt = 16 * bool(plays) + 12 * bool(added), 22, 13
+        top = band + (8 + lanes * lane_pt if lanes else 0)
+        figure = new_figure((top + below + 6) / 72 + 0.5)
+        axes = time_axes(figure, bottom_in=0.45, height_in=(top + below + 6) / 72, end_s=shown_end_s)
+        axes.set_ylim(-below - 4, top + 2)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        for one in phases:
+            colour = phase_colour(one.phase)
+            # a band that is thinner than a line of print would not be seen
+            wide = max(one.end_s - one.begin_s, shown_end_s / width_pt)
+            axes.broken_barh([(one.begin_s, wide)], (0, band), facecolor=colour, alpha=0.38, linewidth=0)
+            axes.broken_barh([(one.begin_s, wide)], (0, 2.5), facecolor=colour, linewidth=0)
+            if text_width_pt(one.phase, 8.5) + 4 < (one.end_s - one.begin_s) * width_pt / shown_end_s:
+                middle = (one.begin_s + one.end_s) / 2
+                axes.text(middle, band / 2 + 1, one.phase, ha="center", va="center", fontsize=8.5)
+        _side(axes, band / 2, "phases")
+        _bars(axes, plays, added, -below, shown_end_s / width_pt)
+        for (_at_s, event), label in zip(events, labels, strict=False):
+            doubt = number(event["uncertainty_s"]) or 0.0
+            if doubt * width_pt / shown_end_s >= 1:
+                axes.plot(
+                    [max(label.at_s - doubt, 0), label.at_s + doubt],
+                    [band + 2, band + 2],
+                    color=STAND_INS["ink"],
+                    linewidth=1.6,
+                )
+        for label in labels:
+            _draw_label(axes, label, band, lane_pt, shown_end_s / width_pt)
+        if limit_s is not None and limit_s > shown_end_s:
+            axes.annotate(
+                f"RTO limit\nat {limit_s:g} s →",
+                (1, band / 2),
+                (6, 0),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                va="center",
+                fontsize=8,
+                color=STAND_INS["bad"],
+                annotation_clip=False,
+            )
+        words = "Phases: " + joined(f"{one.phase} {one.begin_s:.1f}-{one.end_s:.1f} s" for one in phases)
+        words += ". Events: " + joined(f"{event['event']} at {at_s:.1f} s".replace("_", " ") for at_s, event in events)
+        words += f". The harness took {sum(row['until_s'] - row['since_s'] for row in added):.1f} s" if added else ""
+        if limit_s is not None:
+            words += f". The RTO ends at {limit_s:g} s"
+        return finish(figure, "timeline", "Time-line of the drill", words + ".", sheet)
+
+
+def _bars(axes: Axes, plays: Sequence[Row], added: Sequence[Row], foot: float, s_per_pt: float) -> None:
+    """Below the phases: the playbooks, and what the harness took."""
+    for play in plays:
+        long_s = max(play["ended_s"] - play["started_s"], s_per_pt)
+        axes.broken_barh([(play["started_s"], long_s)], (-13, 7), facecolor=STAND_INS["soft"], linewidth=0)
+    if plays:
+        _side(axes, -9.5, "playbooks")
+    if added:
+        # as wide as they were: what cannot be seen was short
+        spans = [(row["since_s"], row["until_s"] - row["since_s"]) for row in added]
+        axes.broken_barh(spans, (foot + 1, 7), facecolor=STAND_INS["ink"], linewidth=0)
+        _side(axes, foot + 4.5, "harness")
+
+
+def _is_span(row: object) -> bool:
+    return isinstance(row, Mapping) and None not in (number(row.get("since_s")), number(row.get("until_s")))
+
+
+def _side(axes: Axes, at: float, text: str) -> None:
+    axes.annotate(
+        text,
+        (0, at),
+        (-8, 0),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        annotation_clip=False,
+    )
+
+
+@dataclass(slots=True)
+class _Label:
+    """A label of the time-line: its moment, its text and, once placed, its lane and the side on which it stands."""
+
+    at_s: float
+    text: str
+    limit: bool = False
+    lane: int = 0
+    leftward: bool = False
+
+
+def _place(labels: Sequence[_Label], pt_per_s: float, width_pt: float) -> None:
+    """Give every label the lowest lane in which it touches neither a label nor another label's line.
+
+    From the last one to the first: a label stands to the right of its line, so that those after it must stay below it.
+    """
+    taken: list[tuple[float, float, int]] = []  # from, to (points), lane
+    lines: list[tuple[float, int]] = []  # x (points), height in lanes
+    for label in sorted(labels, key=lambda one: -one.at_s):
+        at, wide = label.at_s * pt_per_s, text_width_pt(label.text, 8) + 8
+        label.leftward = at + wide > width_pt + (RIGHT_IN * 72 - 6)
+        left, right = (at - wide, at) if label.leftward else (at, at + wide)
+        lane = 0
+        while any(lane == other and left < to and right > start for start, to, other in taken) or any(
+            lane < high and left < x <= right and abs(x - at) > 0.5 for x, high in lines
+        ):
+            lane += 1
+        label.lane = lane
+        taken.append((left, right, lane))
+        lines.append((at, lane))
+
+
+def _draw_label(axes: Axes, label: _Label, band: float, lane_pt: float, s_per_pt: float) -> None:
+    colour = STAND_INS["bad" if label.limit else "ink"]
+    height = band + 8 + label.lane * lane_pt
+    axes.plot(
+        [label.at_s, label.at_s],
+        [band, height + 9],
+        color=colour,
+        linewidth=1.0,
+        linestyle=(0, (3, 2)) if label.limit else "-",
+        clip_on=False,
+    )
+    shift = -4 * s_per_pt if label.leftward else 4 * s_per_pt
+    axes.text(
+        label.at_s + shift,
+        height + 4,
+        label.text,
+        ha="right" if label.leftward else "left",
+        va="center",
+        fontsize=8,
+        color=colour,
+        bbox={"facecolor": STAND_INS["page"], "edgecolor": "none", "pad": 0.6},
+    )

@@ -1,0 +1,161 @@
+"""What the terminal shows of a drill: one line for each thing that happens. Pure functions of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from drillbook.model.json_values import observed_value
+from drillbook.model.proof import Proof
+from drillbook.model.times.durations import duration
+
+Paint = Callable[[str, str], str]
+"""(text, style) -> text; styles: bold, green, red, yellow, dim."""
+_STYLES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
+_MARKS = {
+    "passed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "skipped": ("-", "yellow"),
+    "interrupted": ("!", "red"),
+    "withheld": ("○", "yellow"),
+    "absent": ("∅", "green"),
+    "present": ("=", "yellow"),
+}
+_WORDS = {"withheld": "withheld", "absent": "not so", "present": "so all the same"}
+_OUTCOME_STYLE = {
+    "PASSED": "green",
+    "HELD": "green",
+    "BETRAYED": "red",
+    "NOT_RECOVERED": "red",
+    "NOT_RESTORED": "red",
+}
+
+
+def colours(text: str, style: str) -> str:
+    """ANSI colours."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+
+def plain(text: str, _style: str) -> str:
+    """No colours."""
+    return text
+
+
+def lines(event: Mapping[str, Any], paint: Paint = plain) -> list[str]:
+    """The lines for one event; none for those that only move the status line."""
+    show = _SHOW.get(event["event"])
+    return show(event, paint) if show else []
+
+
+def status(event: Mapping[str, Any]) -> str | None:
+    """The text of the status line after this event: "" clears it, None leaves it as it is."""
+    match event["event"]:
+        case "step" | "detail":
+            return " ".join(str(event["text"]).split())
+        case "done" | "verdict" | "drill":
+            return ""
+    return None
+
+
+def _drill(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    objectives = event["objectives"]
+    rto = f", RTO {duration(objectives['rto_s'])}" if objectives.get("rto_s") else ""
+    severity = f", {objectives['severity']}" if objectives.get("severity") else ""
+    shown = ["", paint(event["title"], "bold"), f"  {event['where']} on {event['environment']}{severity}{rto}"]
+    if event.get("control"):
+        shown.append(f"  control {paint(event['control'], 'bold')}")
+    return shown
+
+
+def _phase(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    return [f"  {paint(event['phase'], 'dim')}"]
+
+
+def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    mark, style = _MARKS[event["status"]]
+    word = f"  ({_WORDS[event['status']]})" if event["status"] in _WORDS else ""
+    shown = [f"    {paint(mark, style)} {event['text']}{word}  {paint(duration(event['duration_s']), 'dim')}"]
+    return shown + [f"      {paint(observation(each), 'dim')}" for each in event.get("observations", ())]
+
+
+def observation(seen: Mapping[str, Any]) -> str:
+    """`subject: value unit` in one line."""
+    return f"{seen['subject']}: {observed_value(seen)}"
+
+
+def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    if event["problem"]:
+        return [f"    {paint('✗', 'red')} {event['fault']} is NOT undone: {event['problem']}"]
+    return [f"    {paint('✓', 'green')} {event['fault']} is undone and proven gone"]
+
+
+def _note(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    return [f"    {paint('i', 'yellow')} {event['text']}"]
+
+
+def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    outcome = event["outcome"]
+    shown = [f"  {paint(outcome, _OUTCOME_STYLE.get(outcome, 'yellow'))}: {event['reason']}"]
+    if event.get("repeat"):
+        again = event["repeat"]
+        style = _OUTCOME_STYLE.get(again["outcome"], "yellow")
+        shown.append(f"  recovery-twice {paint(again['outcome'], style)}: {again['reason']}")
+    axes = event["axes"]
+    words = {True: "yes", False: "NO", None: "not reached"}
+    shown.append(
+        "    " + ", ".join(f"{name} {words[axes[name]['holds']]}" for name in ("valid", "recovered", "restored"))
+    )
+    times = times_line(event["times"])
+    if times:
+        shown.append(f"    {times}")
+    if event.get("overhead"):
+        shown.append(f"    {overhead_line(event['overhead'], event['plays'])}")
+    if event["work"]:
+        shown.append(f"    {work_line(event['work'])}")
+    shown.append(f"    evidence: {event['evidence']}")
+    return shown
+
+
+def times_line(times: Mapping[str, Any]) -> str:
+    """`detected in 1.02 s ±0.06, ...` of those times that there are."""
+    words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
+    return ", ".join(
+        f"{word} {times[f'{name}_s']:.2f} s ±{times[f'{name}_uncertainty_s']:.2f}"
+        for name, word in words.items()
+        if times.get(f"{name}_s") is not None
+    )
+
+
+def overhead_line(overhead: Mapping[str, Any], warm: Sequence[bool]) -> str:
+    """What the harness added, and how much of the time to recover that was; `warm` says of each play how it ran."""
+    within = overhead["in_recover_s"]
+    plays = f"plays {overhead['play_start_s'] + overhead['play_end_s']:.2f} ({sum(warm)} of {len(warm)} warm)"
+    rest = f"steps {overhead['between_steps_s']:.2f}, evidence {overhead['evidence_s']:.2f}"
+    share = f"; {within:.2f} s of it before the system had recovered" if within is not None else ""
+    return f"the harness took {overhead['total_s']:.2f} s: {plays}, {rest}{share}"
+
+
+def work_line(work: Mapping[str, Any]) -> str:
+    """The balance of the work in one line."""
+    accepted = work.get("accepted_lost")
+    allowed = "" if accepted is None else f" ({accepted} accepted)"
+    return (
+        f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
+        f"{work['lost_count']} lost{allowed}, {work['duplicated_count']} duplicated"
+    )
+
+
+def proof(proof: Proof) -> list[str]:
+    """Two lines: proven or not, and why."""
+    said = proof.against if proof.against is not None else f"the drill passed, {len(proof.runs) - 1} controls held"
+    return [f"{'proven' if proof.proven else 'NOT PROVEN':<14}{proof.scenario}", f"{'':14}{said}"]
+
+
+_SHOW: Mapping[str, Callable[[Mapping[str, Any], Paint], list[str]]] = {
+    "drill": _drill,
+    "phase": _phase,
+    "done": _done,
+    "undo": _undo,
+    "note": _note,
+    "verdict": _verdict,
+}

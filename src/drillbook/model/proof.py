@@ -1,0 +1,126 @@
+"""Is a runbook proven? Only when its drill passed and every control held. A pure function of how the runs ended.
+
+The rule: a control that was not run, or that showed nothing, proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drillbook.model.control.control import STANDARD, UNMISSED, ControlKind
+from drillbook.model.verdict import Outcome
+
+SCHEMA = "drillbook/proof/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder."""
+
+    scenario: str
+    control: str
+    outcome: Outcome
+    reason: str
+    evidence: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the runs of one scenario (by its node id) come to."""
+
+    scenario: str
+    runs: tuple[Run, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether the drill itself is among the runs: without it there is nothing to say about the runbook."""
+        return any(not run.control for run in self.runs)
+
+    @property
+    def against(self) -> str | None:
+        """Why the runbook is not proven; None when it is."""
+        by_control = {run.control: run for run in self.runs}
+        drill = by_control.get("")
+        if drill is None:
+            return "the drill itself was not run"
+        if drill.outcome is not Outcome.PASSED:
+            return f"the drill ended {drill.outcome}: {drill.reason}"
+        for kind in STANDARD:
+            run = by_control.get(kind.value)
+            if run is None:
+                return f"{kind}: this control was not run"
+            if run.outcome is not Outcome.HELD:
+                return f"{kind}: {run.outcome}: {run.reason}"
+        return None
+
+    @property
+    def proven(self) -> bool:
+        """Whether the drill passed and every control held."""
+        return self.against is None
+
+    def as_json(self) -> Mapping[str, Any]:
+        """As proof.json keeps it."""
+        return {
+            "schema": SCHEMA,
+            "scenario": self.scenario,
+            "proven": self.proven,
+            "against": self.against,
+            "runs": [
+                {
+                    "control": run.control or None,
+                    "outcome": run.outcome.value,
+                    "reason": run.reason,
+                    "evidence": run.evidence,
+                }
+                for run in self.runs
+            ],
+        }
+
+
+def proofs(runs: Iterable[Run]) -> list[Proof]:
+    """One proof for each scenario of which a control was run, in the order of the runs."""
+    by_scenario: dict[str, list[Run]] = {}
+    for run in runs:
+        by_scenario.setdefault(run.scenario, []).append(run)
+    return [Proof(scenario, tuple(of)) for scenario, of in by_scenario.items() if any(run.control for run in of)]
+
+
+_NOT_A_TASK = (
+    "include_tasks",
+    "import_tasks",
+    "include_role",
+    "import_role",
+    "meta",
+    "setup",
+    "gather_facts",
+    "validate_argument_spec",
+)
+
+
+def tasks_of(record: Mapping[str, Any]) -> list[str]:
+    """The tasks that the recovery of a drill (drill.json) ran, each as FILE:LINE and once, in their order.
+
+    Left out are those that only bring in others, for what they bring in stands for them, and what Ansible adds by
+    itself.
+    """
+    found: dict[str, None] = {}
+    for play in record["plays"]:
+        if play["purpose"] != "recovery":
+            continue
+        for task in play["tasks"]:
+            ran = task["status"] in {"ok", "changed"} and task["path"]
+            if ran and task["action"].rpartition(".")[2] not in _NOT_A_TASK:
+                found[task["path"]] = None
+    return list(found)
+
+
+def unmissed(runs: Sequence[Run]) -> list[str]:
+    """The tasks (FILE:LINE) without which every criterion held all the same."""
+    prefix = f"{ControlKind.WITHOUT_TASK}:"
+    return [
+        run.control.removeprefix(prefix)
+        for run in runs
+        if run.control.startswith(prefix) and run.outcome is Outcome.HELD and run.reason.startswith(UNMISSED)
+    ]

@@ -1,0 +1,296 @@
+"""The record of one drill: the one truth that every rendering is a function of.
+
+`drill.json` is `Record.as_json()`, redacted. Times in it are seconds since the drill's start (`*_s`, monotonic, to the
+millisecond) beside RFC 3339 UTC wall time (`*_at`) for display. Lists stand in the order in which things happened.
+The shape is described field by field in docs/evidence.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum, StrEnum
+from pathlib import PurePath
+from typing import Any
+
+from drillbook.model.phases import Phase
+from drillbook.model.verdict import Verdict
+
+SECOND_RECOVERY = "second recovery"
+
+
+SCHEMA = "drillbook/drill/1"
+
+
+class Role(StrEnum):
+    """What a check is for."""
+
+    EVIDENCE = "evidence"
+    """Being met says something: the incident is there, the system is well."""
+    BOUND = "bound"
+    """Holds in the incident and without it (the API stays alive): never a sign of the incident."""
+    COMMUNICATION = "communication"
+    """People were told: required, and no sign that the system is well."""
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """A step of the feature. `status`: planned, running, passed, failed, skipped, interrupted; in a control also
+    withheld, absent (what it looks for was not there), present (it was), left out.
+    """
+
+    number: int
+    keyword: str
+    text: str
+    line: int
+    phase: Phase
+    status: str = "planned"
+    started_s: float | None = None
+    duration_s: float | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class CheckRecord:
+    """One judgement of one check.
+
+    `found_s` is the moment of the sample that met it (for a window: its begin), `uncertainty_s` how much earlier it may
+    have been so, `until_s` the end of the window, `deadline_s` the latest moment allowed. `samples` were judged for it.
+    """
+
+    step: int
+    phase: Phase
+    name: str
+    source: str
+    required: str
+    observed: str
+    met: bool
+    found_s: float | None = None
+    uncertainty_s: float | None = None
+    window_s: float | None = None
+    until_s: float | None = None
+    since_s: float | None = None
+    deadline_s: float | None = None
+    samples: int = 0
+    breaks: int = 0
+    unknown: bool = False
+    role: Role = Role.EVIDENCE
+
+
+@dataclass(slots=True)
+class PrerequisiteRecord:
+    """What had to be there before anything was broken. `step` is None for what the inventory demands of every drill."""
+
+    name: str
+    observed: str
+    required: str
+    met: bool
+    step: int | None = None
+
+
+@dataclass(slots=True)
+class ObservationRecord:
+    """What a step saw and nobody judged. `value` is JSON; its floats stay as they are, since they are no times."""
+
+    phase: Phase
+    step: int
+    subject: str
+    value: Any
+    unit: str
+    at_s: float
+
+
+@dataclass(slots=True)
+class PlayRecord:
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
+    already.
+
+    `purpose`: fault, recovery, second recovery, communication, undo, switch.
+    """
+
+    step: int | None
+    purpose: str
+    playbook: str
+    variables: Mapping[str, Any]
+    started_s: float
+    ended_s: float
+    status: str
+    rc: int
+    changed: bool
+    problems: list[str]
+    hosts: Mapping[str, Mapping[str, int]]
+    tasks: list[Mapping[str, Any]]
+    warm: bool = False
+
+
+@dataclass(slots=True)
+class FaultRecord:
+    """A fault and what became of it. `undo`: pending, gone, failed, never happened.
+
+    `switch`, its dead man's switch: None (it has none), not armed, armed, fired, disarmed.
+    """
+
+    name: str
+    variables: Mapping[str, Any]
+    entry: str
+    undo: str = "pending"
+    took_effect: bool = False
+    undo_problem: str | None = None
+    step: int = 0
+    switch: str | None = None
+
+
+@dataclass(slots=True)
+class EventRecord:
+    """A named moment. `source` says who saw it (a playbook's task, an endpoint's sample, a message)."""
+
+    event: str
+    at: str
+    at_s: float
+    uncertainty_s: float
+    source: str
+
+
+@dataclass(slots=True)
+class TimesRecord:
+    """What an incident review asks for, each in seconds with its uncertainty; None where it was not reached."""
+
+    detect_s: float | None = None
+    detect_uncertainty_s: float | None = None
+    alert_s: float | None = None
+    alert_uncertainty_s: float | None = None
+    act_s: float | None = None
+    act_uncertainty_s: float | None = None
+    recover_s: float | None = None
+    recover_uncertainty_s: float | None = None
+    rto_s: float | None = None
+    rto_clock: str = "fault_injected"
+    rto_met: bool | None = None
+
+
+@dataclass(slots=True)
+class ProbeRecord:
+    """The sampling of one endpoint."""
+
+    endpoint: str
+    kind: str
+    samples: int
+    failures: int
+    interval_s: float
+    timeout_s: float
+
+
+@dataclass(slots=True)
+class WorkRecord:
+    """The balance of the work submitted all through the drill; id lists are cut at 100, `*_count` are whole."""
+
+    attempted: int
+    acknowledged: int
+    refused: int
+    unknown: int
+    completed: int
+    lost_count: int
+    duplicated_count: int
+    unexpected_count: int
+    recovered_count: int
+    skipped: int
+    lost: list[str]
+    duplicated: list[str]
+    unexpected: list[str]
+    rates: list[Mapping[str, float]]
+    accepted_lost: int | None = None
+    """How many acknowledged jobs the scenario was to lose, exactly; None when it accepts no loss."""
+
+
+@dataclass(slots=True)
+class Record:
+    """Everything that is known about one drill; written to disk as it goes."""
+
+    run_id: str
+    title: str
+    feature: Mapping[str, Any]
+    scenario: Mapping[str, Any]
+    environment: Mapping[str, str]
+    inventory: str
+    harness: Mapping[str, str]
+    git: Mapping[str, Any]
+    process: int
+    started_at: str
+    objectives: Mapping[str, Any]
+    control: Mapping[str, Any] | None = None
+    """None for a drill. `name`, `task`; `waits` (how its waiting times come about) and `times_from` (a run_id)."""
+    repeat: Mapping[str, str] | None = None
+    """`outcome` and `reason` of the control recovery-twice, where it was the end of the drill; else None."""
+    people: list[str] = field(default_factory=list)
+    prerequisites: list[PrerequisiteRecord] = field(default_factory=list)
+    ended_at: str | None = None
+    duration_s: float | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    axes: dict[str, Any] = field(default_factory=dict)
+    times: TimesRecord = field(default_factory=TimesRecord)
+    timeline: list[EventRecord] = field(default_factory=list)
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[StepRecord] = field(default_factory=list)
+    checks: list[CheckRecord] = field(default_factory=list)
+    observations: list[ObservationRecord] = field(default_factory=list)
+    faults: list[FaultRecord] = field(default_factory=list)
+    plays: list[PlayRecord] = field(default_factory=list)
+    work: WorkRecord | None = None
+    probes: list[ProbeRecord] = field(default_factory=list)
+    probe_cpu_ratio: float | None = None
+    overhead: Mapping[str, Any] | None = None
+    """What the harness added, see overhead.py."""
+    notes: list[str] = field(default_factory=list)
+    findings: list[Mapping[str, str]] = field(default_factory=list)
+
+    def close(self, verdict: Verdict, ended_at: str, duration_s: float) -> None:
+        """Write the verdict into the record."""
+        self.outcome, self.reason = verdict.outcome.value, verdict.reason
+        self.axes = {
+            name: {"holds": axis.holds, "reasons": list(axis.reasons)}
+            for name, axis in (
+                ("valid", verdict.valid),
+                ("recovered", verdict.recovered),
+                ("restored", verdict.restored),
+            )
+        }
+        self.ended_at, self.duration_s = ended_at, duration_s
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        plain = to_plain(self)
+        assert isinstance(plain, dict)
+        return {"schema": SCHEMA, **plain}
+
+
+_PLAIN = (str, int, bool)
+
+
+def to_plain(value: object) -> Any:
+    """Dataclasses, enums, paths and tuples to plain JSON values; floats to the millisecond.
+
+    Sets are sorted, and floats that JSON does not have (nan, inf) become text.
+    """
+    if value is None or type(value) in _PLAIN:  # most are, and a record is written twice for each step
+        return value
+    if isinstance(value, ObservationRecord):
+        return {f.name: value.value if f.name == "value" else to_plain(getattr(value, f.name)) for f in fields(value)}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): to_plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((to_plain(item) for item in value), key=str)
+    if isinstance(value, Enum):
+        return to_plain(value.value)
+    if isinstance(value, float):
+        return round(value, 3) if math.isfinite(value) else str(value)
+    if isinstance(value, PurePath):
+        return value.as_posix()
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return str(value)

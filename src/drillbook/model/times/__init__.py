@@ -1,0 +1,1 @@
+"""Moments, durations and windows: when was it, and how sure are we?"""

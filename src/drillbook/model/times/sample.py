@@ -1,0 +1,26 @@
+"""One look at one endpoint: when it was asked, when it answered, and what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One look at an endpoint. Times are monotonic seconds.
+
+    `ok` says that the endpoint answered as a healthy one does (HTTP below 400, PONG, a row); `value` is what it said;
+    `error` is why there is no value.
+    """
+
+    sent_s: float
+    done_s: float
+    ok: bool
+    status: int | None = None
+    value: object = None
+    error: str | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """From the moment of asking to the answer (or to giving up), in milliseconds."""
+        return (self.done_s - self.sent_s) * 1000

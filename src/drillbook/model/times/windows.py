@@ -1,0 +1,86 @@
+"""Reads a time series of judgements: when did something begin to hold, and for how long?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where in a series a check was met.
+
+    at_s: the moment (begin of the window for a window); end_s: end of the window; uncertainty_s as in Moment.
+    """
+
+    at_s: float
+    uncertainty_s: float
+    end_s: float
+    breaks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A sample's times (monotonic) and whether it met the check."""
+
+    sent_s: float
+    done_s: float
+    met: bool
+
+
+@dataclass(slots=True)
+class Window:
+    """Finds the first window of `length_s` in which every sample met the check. Feed it samples in their order.
+
+    More than `max_gap_s` from the end of one sample to the end of the next breaks the window: nobody looked. Length 0
+    finds the first sample.
+    """
+
+    length_s: float
+    max_gap_s: float
+    breaks: int = 0
+    asked_before_s: float | None = None
+    """When the look before the first one was asked: it may have been so since then, and nobody fed that look."""
+    _begin: Judged | None = None
+    _before: Judged | None = None
+    _begin_uncertainty_s: float = 0.0
+
+    @property
+    def begin_s(self) -> float | None:
+        """When the window under way began; None when the last sample did not meet the check."""
+        return None if self._begin is None else self._begin.done_s
+
+    def feed(self, sample: Judged) -> Found | None:
+        """The window, when this sample completes it."""
+        before, self._before = self._before, sample
+        gap = before is not None and sample.done_s - before.done_s > self.max_gap_s
+        if not sample.met:
+            if self._begin is not None:
+                self.breaks += 1
+            self._begin = None
+            return None
+        if self._begin is None or gap:
+            self.breaks += int(gap and self._begin is not None)
+            self._begin = sample
+            # not earlier than the last look that showed otherwise; without any look before, than its own question
+            asked_s = self.asked_before_s if before is None else before.sent_s
+            self._begin_uncertainty_s = sample.done_s - (sample.sent_s if asked_s is None else asked_s)
+        if sample.done_s - self._begin.done_s >= self.length_s:
+            return Found(self._begin.done_s, self._begin_uncertainty_s, sample.done_s, self.breaks)
+        return None
+
+
+def last_recovery(samples: Iterable[Judged]) -> tuple[Judged | None, int, bool]:
+    """Whether a check that was once met stayed so.
+
+    Returns (the first sample of the last unbroken run of met ones, number of breaks, whether the last sample met it).
+    """
+    begin: Judged | None = None
+    breaks, met = 0, False
+    for sample in samples:
+        if sample.met and not met:
+            begin = sample
+        elif met and not sample.met:
+            breaks += 1
+        met = sample.met
+    return begin, breaks, met

@@ -1,0 +1,236 @@
+"""The verdict: three axes, never one boolean. A pure function of what the drill found.
+
+valid: the baseline held, every fault took effect, every symptom was observed.
+recovered: every criterion held, within the RTO and to the end of the hold window, after a clean recovery.
+restored: every undo ran, each fault is proven gone, and the baseline holds again. Independent of the other two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from drillbook.model.phases import Phase
+
+
+class Outcome(StrEnum):
+    """How a drill ended."""
+
+    PASSED = "PASSED"
+    NOT_RECOVERED = "NOT_RECOVERED"
+    INVALID = "INVALID"
+    NOT_RESTORED = "NOT_RESTORED"
+    ABORTED = "ABORTED"
+    HELD = "HELD"
+    """Of a control: what had to be missing was missing."""
+    BETRAYED = "BETRAYED"
+    """Of a control: what it takes away makes no difference."""
+
+    @property
+    def good(self) -> bool:
+        """Whether this is what the run was to show."""
+        return self in (Outcome.PASSED, Outcome.HELD)
+
+    @property
+    def exit_status(self) -> int:
+        """What the process returns when this is the worst outcome of a session."""
+        return _EXIT[self]
+
+
+_EXIT = {
+    Outcome.PASSED: 0,
+    Outcome.NOT_RECOVERED: 1,
+    Outcome.INVALID: 11,
+    Outcome.NOT_RESTORED: 12,
+    Outcome.ABORTED: 13,
+    Outcome.HELD: 0,
+    Outcome.BETRAYED: 14,
+}
+_WORST = (
+    Outcome.NOT_RESTORED,
+    Outcome.ABORTED,
+    Outcome.INVALID,
+    Outcome.NOT_RECOVERED,
+    Outcome.BETRAYED,
+    Outcome.HELD,
+    Outcome.PASSED,
+)
+
+
+def worst(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome that names a whole session: what was left broken wins over what was not proven."""
+    return min(outcomes, key=_WORST.index)
+
+
+class FindingKind(StrEnum):
+    """What a finding speaks against."""
+
+    FAILED = "failed"
+    """Looked, and it was not so."""
+    UNKNOWN = "unknown"
+    """Could not look, or the step did not do its work: nothing is proven either way."""
+    ABORTED = "aborted"
+    """Stopped from outside, timed out as a whole, or refused by the guard."""
+    BETRAYED = "betrayed"
+    """In a control: what must not be so was seen to be so."""
+    MISSED = "missed"
+    """In a control: what was left out is missed, as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason why a drill is not PASSED: in which phase, and one sentence with observed and required."""
+
+    phase: Phase
+    kind: FindingKind
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a drill got done, counted; the proof that nothing passed by silence."""
+
+    steps_planned: int
+    steps_passed: int
+    baseline_checks: int
+    faults_begun: int
+    faults_injected: int
+    symptom_checks: int
+    recoveries_planned: int
+    recoveries_done: int
+    criterion_checks: int
+    undo_open: int
+    baseline_again: int
+    recoveries_repeated: int = 0
+    """Playbooks that ran a second time (control recovery-twice)."""
+    recoveries_changed_again: int = 0
+    """Those of them that changed something the second time."""
+    not_repeatable: bool = False
+    """Whether the scenario says that its recovery changes something each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis: True, False, or None when the drill did not get that far; with the reasons against it."""
+
+    holds: bool | None
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome, its first reason, and the three axes."""
+
+    outcome: Outcome
+    reason: str
+    valid: Axis
+    recovered: Axis
+    restored: Axis
+
+
+_VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)
+
+
+def judge(
+    progress: Progress, findings: Sequence[Finding], *, time_to_recover_s: float | None, rto_s: float | None
+) -> Verdict:
+    """Judge a drill that has been put back.
+
+    `time_to_recover_s` runs from the RTO clock's start to the begin of the hold window; None when not recovered.
+    """
+    # what the recovery did when it ran once more, and whether the system was put back, says nothing about the drill
+    before = [f for f in findings if f.phase not in (Phase.REPEAT, Phase.RESTORE)]
+    against_valid = [f.sentence for f in before if f.phase in _VALIDITY]
+    # a criterion that could not be looked at proves nothing either way
+    against_valid += [
+        f.sentence for f in findings if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.UNKNOWN
+    ]
+    acted = progress.recoveries_done > 0 or any(f.phase in (Phase.RECOVERY, Phase.CRITERIA) for f in before)
+    if acted or not before:
+        against_valid += nothing_proven(progress)
+    if not before:
+        against_valid += _nothing_recovered(progress)
+        if rto_s is not None and time_to_recover_s is None:
+            against_valid.append(
+                f"the time to recover was not measured: nothing shows that the RTO of {rto_s:g} s was kept"
+            )
+    against_recovered = [
+        f.sentence
+        for f in findings
+        if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind not in (FindingKind.UNKNOWN, FindingKind.ABORTED)
+    ]
+    late = _late(time_to_recover_s, rto_s)
+    if late:
+        against_recovered.append(late)
+    aborted = [f.sentence for f in findings if f.phase is not Phase.RESTORE and f.kind is FindingKind.ABORTED]
+
+    valid = Axis(not against_valid, tuple(against_valid))
+    finished = progress.criterion_checks > 0 and progress.steps_passed == progress.steps_planned
+    recovered = Axis(
+        False if against_recovered else (True if finished and not against_valid and not aborted else None),
+        tuple(against_recovered),
+    )
+    restored = restored_axis(progress, findings)
+
+    if restored.reasons:
+        return Verdict(Outcome.NOT_RESTORED, restored.reasons[0], valid, recovered, restored)
+    if aborted:
+        return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
+    if against_valid:
+        return Verdict(Outcome.INVALID, against_valid[0], valid, recovered, restored)
+    if against_recovered:
+        return Verdict(Outcome.NOT_RECOVERED, against_recovered[0], valid, recovered, restored)
+    if not recovered.holds:
+        return Verdict(Outcome.INVALID, "the drill ended before all of its steps were done", valid, recovered, restored)
+    return Verdict(Outcome.PASSED, _passed(time_to_recover_s, rto_s), valid, recovered, restored)
+
+
+def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
+    """Whether everything was put back: the same question after a drill and after a control."""
+    against = [f.sentence for f in findings if f.phase is Phase.RESTORE]
+    if progress.undo_open:
+        against.append(f"{progress.undo_open} fault(s) are not proven gone")
+    if progress.faults_injected and not progress.baseline_again and not against:
+        against.append("no baseline check was repeated after the drill: nothing shows that it holds again")
+    return Axis(not against, tuple(against))
+
+
+def nothing_proven(progress: Progress) -> list[str]:
+    """Ways in which a drill could come to its recovery without an incident having been there."""
+    silent = []
+    if not progress.baseline_checks:
+        silent.append("the baseline was not looked at: no Given step handed a check to the drill")
+    if progress.faults_injected < max(1, progress.faults_begun):
+        silent.append(f"{progress.faults_injected} of {max(1, progress.faults_begun)} faults took effect")
+    if not progress.symptom_checks:
+        silent.append("no symptom was looked at: no Then step before the recovery handed a check to the drill")
+    return silent
+
+
+def _nothing_recovered(progress: Progress) -> list[str]:
+    """Ways in which a drill could come to its end without anything having been recovered."""
+    silent = []
+    if progress.steps_passed < progress.steps_planned:
+        silent.append(f"only {progress.steps_passed} of {progress.steps_planned} steps were done")
+    if progress.recoveries_done < max(1, progress.recoveries_planned):
+        silent.append(f"{progress.recoveries_done} of {progress.recoveries_planned} recoveries were done")
+    if not progress.criterion_checks:
+        silent.append(
+            "no success criterion was looked at: no Then step after the recovery handed a check to the drill that is "
+            "more than a bound"
+        )
+    return silent
+
+
+def _late(time_to_recover_s: float | None, rto_s: float | None) -> str | None:
+    if time_to_recover_s is None or rto_s is None or time_to_recover_s <= rto_s:
+        return None
+    return f"recovered after {time_to_recover_s:.1f} s; the RTO is {rto_s:g} s"
+
+
+def _passed(time_to_recover_s: float | None, rto_s: float | None) -> str:
+    if time_to_recover_s is None:
+        return "every criterion held"
+    allowed = f" of an RTO of {rto_s:g} s" if rto_s is not None else " (the feature states no RTO)"
+    return f"recovered in {time_to_recover_s:.1f} s{allowed}"

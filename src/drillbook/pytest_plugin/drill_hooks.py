@@ -1,0 +1,155 @@
+"""pytest's and pytest-bdd's hooks that lead one drill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from drillbook.errors import DrillbookError
+from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.drill_session import drill_session
+from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.outcomes import RUN_ID, conclude, ended_key, facts_key, named
+
+if TYPE_CHECKING:
+    from drillbook.engine.lifecycle import DrillUnderWay
+
+drill_key = pytest.StashKey["DrillUnderWay"]()
+
+# ------------------------------------------------------------------ a drill's life
+
+
+@pytest.fixture
+def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
+    """The drill under way; what steps hand their checks and playbooks to."""
+    item = request.node
+    if not isinstance(item, ScenarioItem) or not item.is_drill:
+        raise DrillbookError(
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
+        )
+    from drillbook.engine.failures import NotRestored
+    from drillbook.engine.lifecycle import DrillUnderWay
+
+    _refuse_another_run(item)
+    session = drill_session(request.config)
+    if request.config.getini("drillbook_report"):
+        session.prepare_reports()
+    made = DrillUnderWay(session, item)
+    item.stash[drill_key] = made
+    item.stash[facts_key] = {RUN_ID: made.run_id, **named(item)}
+    request.addfinalizer(lambda: _end(item, made))
+    try:
+        made.begin()
+    except (DrillbookError, NotRestored) as error:
+        outcome = Outcome.NOT_RESTORED if isinstance(error, NotRestored) else Outcome.ABORTED
+        conclude(item, outcome, str(error), None)
+        raise
+    return made
+
+
+def _refuse_another_run(item: ScenarioItem) -> None:
+    """A drill that has not passed is not run until it does. Raises DrillbookError."""
+    first = next((row for row in item.config.stash[ended_key] if row["nodeid"] == item.nodeid), None)
+    if first is None or first["outcome"] is Outcome.PASSED:
+        return
+    if drill_key in item.stash:
+        del item.stash[drill_key]
+    raise DrillbookError(
+        f"{first['outcome']}: the drill has been run in this session, and its first outcome stands: {first['reason']}"
+    )
+
+
+def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
+    """Restore, judge and write; then the report. Raises NotRestored."""
+    from drillbook.engine.failures import DrillFailure
+
+    try:
+        drill.end()
+    except DrillFailure:
+        if not isinstance(item.failed_with, KeyboardInterrupt):
+            raise
+        # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
+    finally:
+        if drill.evidence is not None:
+            outcome, reason = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal"
+            if drill.verdict is not None:
+                outcome, reason = drill.verdict.outcome, drill.verdict.reason
+            conclude(item, outcome, reason, drill.evidence, drill.repeat)
+            draw_report(item.config, drill.evidence)
+        if drill.held_signals:
+            # noted while the system was put back; now they have their turn, before another drill begins
+            item.session.shouldstop = f"stopped by {drill.held_signals[0]}"
+
+
+def draw_report(config: pytest.Config, folder: Path) -> None:
+    """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
+    reports = drill_session(config).reports
+    if reports is None:
+        return
+    try:
+        reports.report(folder)
+    except DrillbookError as error:
+        told = config.stash.get(out_key, None)
+        if told is not None:
+            told({"event": "note", "text": f"no report.html: {error}"})
+
+
+def _of(request: pytest.FixtureRequest) -> DrillUnderWay | None:
+    item = request.node
+    return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.is_drill else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
+    """A drill begins before its first step, whether or not a step asks for it."""
+    item = request.node
+    if isinstance(item, ScenarioItem) and item.is_drill:
+        item.conductor = request.getfixturevalue("drill")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_before_step(request: pytest.FixtureRequest) -> None:
+    drill = _of(request)
+    if drill is not None:
+        drill.step_started(request.node.step_number)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
+    drill = _of(request)
+    if drill is not None:
+        drill.step_passed()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
+    drill = _of(request)
+    if drill is not None and not isinstance(exception, pytest.exit.Exception):  # that is a stop, not a failure
+        drill.step_failed(exception)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
+    drill = _of(request)
+    if drill is None:
+        return
+    drill.steps_ended(request.node.failed_with)
+    if isinstance(request.node.failed_with, (KeyboardInterrupt, pytest.exit.Exception)):
+        _say_stopped(request.node, drill)
+
+
+def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
+    """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
+    report = pytest.TestReport(
+        nodeid=item.nodeid,
+        location=item.location,
+        keywords=dict.fromkeys(item.keywords, 1),
+        outcome="failed",
+        longrepr=f"{Outcome.ABORTED}: {drill.reason}",
+        when="call",
+    )
+    vars(report)["drill"] = item.stash[facts_key].copy()
+    item.ihook.pytest_runtest_logreport(report=report)

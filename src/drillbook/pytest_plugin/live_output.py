@@ -1,0 +1,177 @@
+"""Shows a drill as it happens: on a terminal, in a CI log, and from xdist's workers.
+
+The rule: what is shown goes to a private copy of the real standard output, taken while pytest's capture is suspended,
+so that it appears at once with and without -s. A terminal gets a status line; anything else gets whole lines, and a
+sign of life while a step takes long (CI systems end silent jobs). What cannot be shown never stops a drill.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from drillbook.evidence.render import terminal
+
+HEARTBEAT_S = 15.0
+REDRAW_S = 0.2
+POLL_S = 0.2
+MAX_DATAGRAM = 60_000
+
+
+class Out(Protocol):
+    """Takes events; `close` ends it."""
+
+    def __call__(self, event: Mapping[str, Any]) -> None: ...
+
+    def close(self) -> None:
+        """Clear what is unfinished on the screen."""
+
+
+out_key: pytest.StashKey[Out] = pytest.StashKey()
+"""Where a session shows what happens."""
+
+
+class Screen:
+    """Writes events of one or several workers to a file descriptor that it owns."""
+
+    def __init__(self, descriptor: int, *, tty: bool, colour: bool) -> None:
+        self._out = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", buffering=1)
+        self._tty, self._paint = tty, terminal.colours if colour else terminal.plain
+        self._lock = threading.RLock()
+        self._status: dict[str, tuple[str, float]] = {}
+        self._beat_s = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="drillbook-screen", daemon=True)
+        self._thread.start()
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        worker = str(event.get("worker", ""))
+        prefix = f"[{worker}] " if worker else ""
+        with self._lock:
+            for line in terminal.lines(event, self._paint):
+                self._write(f"{prefix}{line}\n")
+                self._beat_s = time.monotonic()
+            status = terminal.status(event)
+            if status == "":
+                self._status.pop(worker, None)
+            elif status is not None:
+                began = self._status.get(worker, ("", time.monotonic()))[1]
+                self._status[worker] = (status, time.monotonic() if event["event"] == "step" else began)
+            self._draw()
+
+    def _write(self, text: str) -> None:
+        self._put(("\r\x1b[K" if self._tty else "") + text)
+
+    def _put(self, text: str) -> None:
+        # nobody reads any more (`| head`), or it is closed: no reason to stop a drill. The evidence has it all
+        with suppress(OSError, ValueError):
+            self._out.write(text)
+            self._out.flush()
+
+    def _draw(self) -> None:
+        if not self._tty or not self._status:
+            return
+        width = shutil.get_terminal_size((100, 24)).columns - 1
+        now = time.monotonic()
+        shown = " | ".join(f"… {text} ({now - began:.0f} s)" for text, began in self._status.values())
+        self._put(f"\r\x1b[K    {shown}"[: width + 4])
+
+    def _tick(self) -> None:
+        while not self._ended.wait(REDRAW_S):
+            with self._lock:
+                self._draw()
+                now = time.monotonic()
+                if not self._tty and self._status and now - self._beat_s >= HEARTBEAT_S:
+                    self._beat_s = now
+                    for worker, (text, began) in self._status.items():
+                        prefix = f"[{worker}] " if worker else ""
+                        self._write(f"{prefix}    … {text} (for {now - began:.0f} s)\n")
+
+    def close(self) -> None:
+        """Stop drawing and clear the status line."""
+        self._ended.set()
+        self._thread.join(timeout=1)
+        with self._lock:
+            if self._tty:
+                self._put("\r\x1b[K")
+            with suppress(OSError):
+                self._out.close()
+
+
+class Mailbox:
+    """On xdist's controller: takes the workers' events from a datagram socket in a private folder and shows them."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="drillbook-"))
+        self.address = str(self._folder / "events")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.address)
+        self._socket.settimeout(POLL_S)
+        self._screen = screen
+        self._ended = False
+        self._thread = threading.Thread(target=self._pump, name="drillbook-mailbox", daemon=True)
+        self._thread.start()
+
+    def _pump(self) -> None:
+        while True:
+            try:
+                self._screen(json.loads(self._socket.recv(65536)))
+            except TimeoutError:
+                if self._ended:
+                    return
+            except Exception:  # noqa: BLE001 - one event that cannot be shown must not hide those after it
+                if self._socket.fileno() < 0:
+                    return
+
+    def close(self) -> None:
+        """Show what has come, stop, and remove the socket."""
+        self._ended = True
+        self._thread.join(timeout=2)
+        self._socket.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Post:
+    """In xdist's worker: sends events to the controller. An event that cannot be sent is not shown; evidence has it."""
+
+    def __init__(self, address: str, worker: str) -> None:
+        self._address, self._worker = address, worker
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # a controller that shows nothing (its terminal is held) must not hold the drill
+        self._socket.settimeout(1)
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        data = self._packed(event)
+        if len(data) > MAX_DATAGRAM:
+            text = f"too large to be shown here ({len(data)} bytes, see the evidence): {event['event']}"
+            data = self._packed({"event": "note", "text": text})
+        try:
+            self._socket.sendto(data, self._address)
+        except OSError:
+            return
+
+    def _packed(self, event: Mapping[str, Any]) -> bytes:
+        return json.dumps({**event, "worker": self._worker}).encode()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+def screen(colour: bool) -> Screen:
+    """A screen on the real standard output. Call while pytest's capture is suspended (pytest_configure)."""
+    descriptor = os.dup(sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    tty = os.isatty(descriptor) and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+    return Screen(descriptor, tty=tty, colour=colour)

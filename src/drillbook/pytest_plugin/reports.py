@@ -1,0 +1,209 @@
+"""How drills are reported: pytest's reports, the summary and the exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from drillbook.evidence.proofs import write_proof
+from drillbook.evidence.render import terminal
+from drillbook.model.proof import Run, proofs, unmissed
+from drillbook.model.verdict import Outcome, worst
+from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.drill_hooks import draw_report, drill_key
+from drillbook.pytest_plugin.drill_session import drill_session, session_key
+from drillbook.pytest_plugin.failure_repr import without_secrets
+from drillbook.pytest_plugin.outcomes import (
+    OUTCOME,
+    REASON,
+    REPEAT,
+    RUN_ID,
+    conclude,
+    conclude_repeat,
+    ended_key,
+    ended_of,
+    facts_key,
+)
+from drillbook.pytest_plugin.plugin import roll_key
+from drillbook.pytest_plugin.roll_call import ENDED_WELL
+
+if TYPE_CHECKING:
+    from drillbook.engine.lifecycle import DrillUnderWay
+
+NAMED = 10
+"""Drills that were not run and are named; of further ones the number is told."""
+
+# ------------------------------------------------------------------ what pytest says
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A drill that was skipped, expected to fail, or skipped itself is a failure: nothing was proven.
+
+    Before anything is taken from a report, and shown, the secrets are taken out of it.
+    """
+    report = yield
+    _redact(item.config, report)
+    if not isinstance(item, ScenarioItem) or not item.is_drill:
+        return report
+    facts = item.stash.setdefault(facts_key, {})
+    reason = _silence(report, facts)
+    if reason is not None:
+        if hasattr(report, "wasxfail"):
+            del report.wasxfail
+        report.outcome = "failed"
+        report.longrepr = f"{Outcome.INVALID}: {reason}"
+    made = item.stash.get(drill_key, None)
+    begun = made is not None and made.evidence is not None
+    if made is not None and begun and report.when == "call" and (reason or (report.failed and made.sound_so_far)):
+        made.doubt(reason or f"not a step, but something around them failed: {_said(report)}")
+    elif reason is not None or (report.failed and OUTCOME not in facts and not begun):
+        conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(report)}", None)
+    elif made is not None and report.when == "teardown" and report.failed and _ended_well(made):
+        # nobody is to read of a drill that passed while its fixtures failed, in the session or in the record
+        verdict = made.take_back(f"a fixture failed after the drill: {_said(report)}")
+        facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason, **conclude_repeat(made.repeat)}
+        ended_of(item.config, item.nodeid, facts)
+        if made.evidence is not None:
+            draw_report(item.config, made.evidence)
+    vars(report)["drill"] = facts.copy()
+    return report
+
+
+def _ended_well(drill: DrillUnderWay) -> bool:
+    return drill.verdict is not None and drill.verdict.outcome.good
+
+
+def _redact(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Take the secrets out of what is shown of a test: its error, its captured output, what it hands to JUnit."""
+    session = config.stash.get(session_key, None)
+    if session is None:
+        return
+    report.longrepr = without_secrets(report.longrepr, session.redactor.text)
+    report.sections = session.redactor.data(report.sections)
+    report.user_properties = session.redactor.data(report.user_properties)
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = session.redactor.text(report.wasxfail)
+
+
+def _said(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
+
+
+def _silence(report: pytest.TestReport, facts: Mapping[str, str]) -> str | None:
+    """Why the report, which is none of a failure, is none of a drill that passed either; None when it may be."""
+    if report.passed and not hasattr(report, "wasxfail"):
+        needed = {"call": RUN_ID, "teardown": OUTCOME}.get(str(report.when))
+        missing = needed is not None and needed not in facts and OUTCOME not in facts
+        return "the drill was not run: pytest has called none of its steps" if missing else None
+    if report.failed:
+        return None
+    if hasattr(report, "wasxfail"):
+        return f"the scenario is marked xfail ({report.wasxfail or 'no reason'}): an expected failure proves nothing"
+    where = report.longrepr
+    reason = where[2] if isinstance(where, tuple) else str(where)
+    return f"the drill was not run: {reason}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Says `passed` of a drill after its restore, and names the outcome in the verbose word."""
+    facts = getattr(report, "drill", {})
+    if RUN_ID not in facts:
+        return None
+    outcome = facts.get(OUTCOME)
+    if report.when == "call" and report.passed:
+        return "", "", ""
+    ended = [Outcome(facts[key]) for key in (OUTCOME, REPEAT) if key in facts]
+    if report.when == "teardown" and report.passed and outcome is not None and all(each.good for each in ended):
+        return "passed", ".", outcome
+    if report.when == "call" and report.failed:
+        word = str(report.longrepr).strip().splitlines()
+        named = next((o.value for o in Outcome if word and o.value in word[0]), "FAILED")
+        return "failed", "F", named
+    return None
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """On xdist's controller the outcomes come with the workers' reports."""
+    facts = getattr(report, "drill", {})
+    if "config" in _controller and OUTCOME in facts:
+        ended_of(_controller["config"], report.nodeid, facts)
+
+
+_controller: dict[str, pytest.Config] = {}
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Know the controller's configuration in pytest_runtest_logreport, which gets none."""
+    if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
+        _controller["config"] = session.config
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """The exit status names the worst outcome of the session's drills, whatever other hooks make of it."""
+    _controller.clear()
+    roll, before = session.config.stash[roll_key], session.exitstatus
+    roll.report()
+    try:
+        return (yield)
+    finally:
+        if not hasattr(session.config, "workerinput"):
+            _keep_runs(session.config, [row["run"] for row in session.config.stash[ended_key]])
+        # only now: a drill that ends the session (pytest.exit) is put back by pytest's own hook of this name
+        outcomes: list[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
+        if before in ENDED_WELL and roll.speaks_against():
+            outcomes.append(Outcome.INVALID)
+        status = worst(outcomes).exit_status if outcomes else 0
+        if status > 1 or (status == 1 and session.exitstatus == pytest.ExitCode.OK):
+            session.exitstatus = status
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for each drill: outcome, scenario, reason, evidence."""
+    ended, missing = config.stash[ended_key], config.stash[roll_key].not_run()
+    if not ended and not missing:
+        return
+    terminalreporter.section("drills")
+    for row in ended:
+        good = row["outcome"].good
+        terminalreporter.write_line(f"{row['outcome']:<14}{row['nodeid']}", green=good, red=not good)
+        terminalreporter.write_line(f"{'':14}{row['reason']}")
+        if row["evidence"]:
+            terminalreporter.write_line(f"{'':14}{row['evidence']}")
+    for nodeid, why in list(missing.items())[:NAMED]:
+        terminalreporter.write_line(f"not run: {nodeid} ({why})")
+    if len(missing) > NAMED:
+        terminalreporter.write_line(f"not run: {len(missing) - NAMED} more drills")
+    _show_proofs(terminalreporter, [row["run"] for row in ended])
+
+
+def _show_proofs(terminalreporter: pytest.TerminalReporter, runs: Sequence[Run]) -> None:
+    whole = [proof for proof in proofs(runs) if proof.whole]
+    if whole:
+        terminalreporter.section("proofs")
+    for proof in whole:
+        for line in terminal.proof(proof):
+            terminalreporter.write_line(line, green=proof.proven, red=not proof.proven)
+    for task in unmissed(runs):
+        terminalreporter.write_line(f"{'NOT MISSED':<14}{task}", yellow=True)
+        terminalreporter.write_line(f"{'':14}without this task of the recovery every criterion held all the same")
+
+
+def _keep_runs(config: pytest.Config, runs: Sequence[Run]) -> None:
+    """One folder for each runbook that was put to the proof, whatever it came to; the runs for `drillbook prove`."""
+    for proof in proofs(runs):
+        if proof.whole:
+            write_proof(drill_session(config).evidence_root, proof)
+    if config.getoption("--runs-to"):
+        rows = [asdict(run) | {"folder": str(config.rootpath / run.evidence) if run.evidence else None} for run in runs]
+        Path(config.getoption("--runs-to")).write_text(json.dumps(rows), encoding="utf-8")

@@ -1,0 +1,98 @@
+"""The roll call: of each drill that was collected the session says how it ended, or that it was not run.
+
+The rule: a drill that nobody ran is never part of a session that went well by mistake. One that was to be run fails the
+session; one that somebody left out is named, and fails the session where it is required.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drillbook.model.proof import Run
+from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.options import REQUIRE_DRILLS
+
+ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+class RollCall:
+    """A plugin of one session; on xdist's controller it hears from the workers."""
+
+    def __init__(self, config: pytest.Config, ended: list[dict[str, Any]]) -> None:
+        self._config, self._ended = config, ended
+        self._collected: dict[str, bool] = {}
+        """Each drill's node id, and whether it was to be run."""
+        self._failed: set[str] = set()
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """A drill is known before any hook may take it out of the list."""
+        if isinstance(item, ScenarioItem) and item.is_drill:
+            self._collected[item.nodeid] = False
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What is left in the list is to be run."""
+        for item in session.items:
+            if item.nodeid in self._collected:
+                self._collected[item.nodeid] = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A drill that did not pass has a report that failed, also where a hook rewrote it: JUnit reads only those.
+
+        An outcome that pytest does not know ("rerun") is a failure that somebody hopes to forget.
+        """
+        if hasattr(report, "drill") and not (report.passed or report.skipped):
+            report.outcome = "failed"
+        if report.failed:
+            self._failed.add(report.nodeid)
+        bad = next((row for row in self._ended if row["nodeid"] == report.nodeid and not row["outcome"].good), None)
+        if report.when != "setup" and bad is not None and report.nodeid not in self._failed:
+            report.outcome, report.longrepr = "failed", f"{bad['outcome']}: {bad['reason']}"
+            self._failed.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str) -> None:
+        """xdist: a worker is gone, and with it what it knew."""
+        if ".feature::" in crashitem:
+            reason = "a worker died while it ran this; the next drill puts back what it broke"
+            run = Run(crashitem, "", Outcome.ABORTED, reason)
+            self._ended.append(
+                {"nodeid": crashitem, "outcome": run.outcome, "reason": reason, "evidence": None, "run": run}
+            )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """xdist: all workers collect the same, and the controller nothing."""
+        self._collected |= getattr(node, "workeroutput", {}).get("drillbook_collected", {})
+
+    def not_run(self) -> dict[str, str]:
+        """The drills that have no outcome, and why."""
+        ended = {row["nodeid"] for row in self._ended}
+        return {
+            nodeid: "it was to be run" if chosen else "left out"
+            for nodeid, chosen in self._collected.items()
+            if nodeid not in ended and not self._nothing_runs
+        }
+
+    def speaks_against(self) -> bool:
+        """Whether what was not run makes a session fail that has ended well."""
+        required = self._config.option.require_drills or REQUIRE_DRILLS in self._config.getini("drillbook_require")
+        return not self._on_worker and any(required or self._collected[nodeid] for nodeid in self.not_run())
+
+    def report(self) -> None:
+        """xdist: tell the controller, before the worker says its last word."""
+        if self._on_worker:
+            self._config.workeroutput["drillbook_collected"] = self._collected  # type: ignore[attr-defined]
+
+    @property
+    def _nothing_runs(self) -> bool:
+        """Only collected, only planned, or one scenario of a proof: nobody was to think that the others ran."""
+        option = self._config.option
+        return bool(option.collectonly or option.plan or option.scenario)
+
+    @property
+    def _on_worker(self) -> bool:
+        return hasattr(self._config, "workeroutput")

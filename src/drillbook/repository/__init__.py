@@ -1,0 +1,1 @@
+"""A drill repository is read, planned and linted here; nothing in this package touches the target."""

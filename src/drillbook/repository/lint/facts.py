@@ -1,0 +1,81 @@
+"""What lint looks at, as values: features as collection planned them, step definitions, inventory, files.
+
+The rule: everything is read once (`collect`), and judged elsewhere. Nothing of the target is touched: steps are
+executed as for a plan, and only those that are known to be harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drillbook.model.phases import Phase, StepKind
+from drillbook.repository.lint.findings import Finding
+from drillbook.target.inventory.inventory import Inventory
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """A step of a scenario. `uncertain` says why not all of what it does is known; `error` what it raised."""
+
+    line: int
+    text: str
+    kind: StepKind
+    phase: Phase | None = None
+    location: str = ""
+    playbooks: tuple[tuple[StepKind, str], ...] = ()
+    endpoints: tuple[str, ...] = ()
+    checks: int = 0
+    messages: tuple[str, ...] = ()
+    left_alone: bool = False
+    work: bool = False
+    uncertain: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioFacts:
+    """A scenario (or a row of an outline) that collection took; `phase`s are None in an ordinary test."""
+
+    path: str
+    line: int
+    name: str
+    tags: frozenset[str]
+    steps: tuple[StepFacts, ...]
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it breaks anything."""
+        return any(step.phase is not None for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionFacts:
+    """A sentence of a step module of the repository."""
+
+    path: str
+    line: int
+    sentence: str
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """All of it. `whole` is False when only some features were named: what they do not use may be used elsewhere.
+
+    `texts` holds the features, `runbooks` the Markdown below runbooks/, `playbooks` the YAML below playbooks/, by path.
+    """
+
+    root: Path
+    features: tuple[str, ...] = ()
+    refused: tuple[Finding, ...] = ()
+    scenarios: tuple[ScenarioFacts, ...] = ()
+    definitions: tuple[DefinitionFacts, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    runbooks: Mapping[str, str] = field(default_factory=dict)
+    playbooks: Mapping[str, str] = field(default_factory=dict)
+    inventory: Inventory | None = None
+    inventory_name: str = ""
+    inventory_problem: str = ""
+    whole: bool = True

@@ -1,0 +1,296 @@
+"""Plan a scenario: which playbooks it would run, where and with what, without touching anything.
+
+The rule: nothing is left out by silence. A playbook or an undo that is missing, a pattern that matches no host, an
+endpoint that does not exist, a step that cannot be planned: each is a problem with file and line, and the scenario
+counts as not planned. Only steps that are known to be harmless are executed (`harmless`), with a drill that only keeps
+what they hand to it.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_bdd.parser import Step
+
+from drillbook.engine.session import DrillSession
+from drillbook.errors import DrillbookError
+from drillbook.evidence.history import drills
+from drillbook.evidence.secret_names import is_secret_name
+from drillbook.model import paths
+from drillbook.model.objectives import Objectives
+from drillbook.model.phases import ACTING, Phase, PlannedStep, StepKind
+from drillbook.model.tags import accepted_loss
+from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.repository.plan.dry_step import learn
+from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
+from drillbook.repository.plan.planning_drill import PlanningDrill
+from drillbook.repository.step_definitions import Definition
+from drillbook.safety.data_loss import changes, first_destroyer, refusal
+from drillbook.safety.permission import permit
+from drillbook.target.ansible.listing import Listings, PlayPlan
+from drillbook.target.inventory.inventory import Inventory
+
+_ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
+
+# ------------------------------------------------------------------ a scenario
+
+
+@dataclass
+class Planner:
+    """Plans scenarios of one session; the inventory is resolved, and a playbook listed, once."""
+
+    session: DrillSession
+    _inventory: Inventory | str | None = None
+    _listings: Listings | None = None
+
+    def inventory(self) -> Inventory | str:
+        """The inventory, or why there is none."""
+        if self._inventory is None:
+            try:
+                self._inventory = self.session.inventory
+            except DrillbookError as error:
+                self._inventory = str(error)
+        return self._inventory
+
+    def plan(self, item: ScenarioItem) -> ScenarioPlan:
+        """What the scenario would do."""
+        return _Scenario(self, item).plan()
+
+    def plays(self, playbook: Path, variables: Mapping[str, object]) -> tuple[PlayPlan, ...]:
+        """The plays of a playbook. Raises PlaybookError."""
+        inventory = self.inventory()
+        assert isinstance(inventory, Inventory)
+        if self._listings is None:
+            session = self.session
+            self._listings = Listings(session.root, inventory.path, session.redactor, session.pass_env)
+        return self._listings.plays(playbook, variables)
+
+
+@dataclass
+class _Scenario:
+    planner: Planner
+    item: ScenarioItem
+    problems: list[PlanProblem] = field(default_factory=list)
+
+    def plan(self) -> ScenarioPlan:
+        item, session = self.item, self.planner.session
+        inventory = self.planner.inventory()
+        resolved = inventory if isinstance(inventory, Inventory) else None
+        objectives = Objectives.of(item.tags)
+        leftovers: tuple[str, ...] = ()
+        steps: list[StepPlan] = []
+        if not item.is_drill:
+            steps = [self._ordinary(step, found) for step, found in zip(item.steps, item.plan.definitions, strict=True)]
+        else:
+            if resolved is None:
+                self._wrong(item.line, f"hosts and tasks cannot be planned: {inventory}")
+            else:
+                leftovers = self._before_it_begins(resolved)
+            drill = PlanningDrill(resolved, objectives.rto_s, lost=objectives.accepted_lost or 0)
+            rows = zip(item.steps, item.plan.scenario.steps, item.plan.definitions, item.phases, strict=True)
+            steps = [self._step(drill, planned, step, found, phase) for planned, step, found, phase in rows]
+            self._nobody_looks(steps)
+        return ScenarioPlan(
+            feature=item.feature_name,
+            scenario=item.scenario_name,
+            path=item.feature_path,
+            line=item.line,
+            inventory=session.inventory_name,
+            environment=resolved.environment.name if resolved else None,
+            kind=resolved.environment.kind.value if resolved else None,
+            rto_s=objectives.rto_s,
+            severity=objectives.severity,
+            history=history(session.evidence_root, item.feature_path, item.scenario_name),
+            steps=tuple(steps),
+            leftovers=leftovers,
+            problems=tuple(dict.fromkeys(self.problems)),
+        )
+
+    def _ordinary(self, step: PlannedStep, definition: Definition) -> StepPlan:
+        return StepPlan(step.keyword, step.text, step.line, definition.location, None)
+
+    def _before_it_begins(self, inventory: Inventory) -> tuple[str, ...]:
+        """What the guard would say, and the faults that would be undone first."""
+        session = self.planner.session
+        try:
+            permit(inventory.environment, session.allow_production, self.item.tags)
+            return tuple(entry.fault for entry in session.journal.open_entries())
+        except DrillbookError as error:
+            self._wrong(self.item.line, str(error))
+            return ()
+
+    def _step(
+        self, drill: PlanningDrill, planned: PlannedStep, step: Step, definition: Definition, phase: Phase
+    ) -> StepPlan:
+        learned = learn(definition, step, drill, self.planner.session.root)
+        acts = planned.kind in ACTING
+        place = f" ({self._shown(learned.place)})" if learned.place else ""
+        if learned.error is not None:
+            self._wrong(planned.line, f"'{planned.keyword} {planned.text}' cannot be planned: {learned.error}")
+        if acts and learned.suspect is not None:
+            self._wrong(
+                planned.line,
+                f"'{planned.keyword} {planned.text}' cannot be planned: {learned.suspect}{place}; "
+                "a step of this kind only says which playbook is run",
+            )
+        elif acts and learned.unknown is not None:
+            self._wrong(
+                planned.line,
+                f"'{planned.keyword} {planned.text}' cannot be planned: it depends on what only the drill will know "
+                f"({learned.unknown})",
+            )
+        elif acts and learned.error is None and not (drill.intents or drill.left_alone or drill.messages):
+            what = "drill.inject" if planned.kind is StepKind.FAULT else "drill.recover or drill.leave_alone"
+            self._wrong(
+                planned.line, f"'{planned.keyword} {planned.text}' does not call {what} ({definition.location})"
+            )
+        self._look_for_what_it_reads(drill, planned)
+        unknown = learned.unknown and f"known only in the drill: {learned.unknown}"
+        if learned.suspect is not None:
+            unknown = f"not executed for the plan: {learned.suspect}{place}"
+        return StepPlan(
+            planned.keyword,
+            planned.text,
+            planned.line,
+            definition.location,
+            phase,
+            playbooks=(
+                *(play for intent in drill.intents for play in self._playbooks(intent, planned)),
+                *(play for message in drill.messages for play in self._message(message, planned)),
+            ),
+            checks=tuple(drill.checks),
+            notes=(*drill.notes, *(["nobody does anything"] if drill.left_alone else [])),
+            unknown=unknown or None,
+        )
+
+    def _look_for_what_it_reads(self, drill: PlanningDrill, planned: PlannedStep) -> None:
+        inventory = drill.inventory_or_none
+        if inventory is None:
+            return
+        for source in dict.fromkeys(drill.readings):
+            if source not in inventory.endpoints or not inventory.endpoints[source].probe:
+                known = ", ".join(sorted(inventory.endpoints)) or "none"
+                self._wrong(
+                    planned.line,
+                    f"'{planned.keyword} {planned.text}' looks at the endpoint '{source}', which "
+                    f"{self.planner.session.inventory_name} does not sample (endpoints: {known})",
+                )
+        if drill.work_wanted and inventory.work is None:
+            self._wrong(
+                planned.line,
+                f"'{planned.keyword} {planned.text}' submits work, and {self.planner.session.inventory_name} has no "
+                "drillbook_work",
+            )
+
+    def _playbooks(self, intent: Intent, planned: PlannedStep) -> list[PlaybookPlan]:
+        if accepted_loss(self.item.tags) is None:
+            found = first_destroyer(self.planner.session.root, changes(intent.kind, intent.name))
+            if found is not None:
+                where = f"{self.item.feature_path}:{self.item.line}"
+                self._add(found.path, found.line, refusal(found.what, self.item.scenario_name, where))
+        root, said = self.planner.session.root, f"'{planned.keyword} {planned.text}'"
+        if intent.kind is StepKind.RECOVERY:
+            if not (root / intent.playbook).is_file():
+                self._wrong(planned.line, f"{said} names a recovery that is not there: no {intent.playbook}")
+                return []
+            return [self._playbook("recovery", intent.playbook, intent.variables)]
+        plans = []
+        for purpose, part in (("fault", paths.INJECT), ("undo", paths.UNDO), ("switch", paths.SWITCH)):
+            playbook = paths.fault(intent.name, part)
+            if (root / playbook).is_file():
+                plans.append(self._playbook(purpose, playbook, intent.variables))
+            elif part != paths.SWITCH:  # only the dead man's switch may be missing
+                self._wrong(
+                    planned.line, f"{said} needs {playbook}, which is not there: a fault has inject.yml and undo.yml"
+                )
+        return plans
+
+    def _message(self, name: str, planned: PlannedStep) -> list[PlaybookPlan]:
+        playbook = paths.playbook(name)
+        if not (self.planner.session.root / playbook).is_file():
+            said = f"'{planned.keyword} {planned.text}'"
+            self._wrong(planned.line, f"{said} names a message that is not there: no {playbook}")
+            return []
+        return [self._playbook(paths.PURPOSE, playbook, {})]
+
+    def _playbook(self, purpose: str, playbook: str, variables: Mapping[str, object]) -> PlaybookPlan:
+        session = self.planner.session
+        for name, value in variables.items():
+            if is_secret_name(name) and isinstance(value, str):
+                session.redactor.add(name, value, declared=False)
+        hidden: dict[str, object] = session.redactor.data(dict(variables))
+        plays: tuple[PlayPlan, ...] = ()
+        if isinstance(self.planner.inventory(), Inventory):
+            path = session.root / playbook
+            try:
+                plays = self.planner.plays(path, variables)
+            except DrillbookError as error:
+                self._add(playbook, 1, f"cannot be planned: {error}")
+            else:
+                self._matches(playbook, path, plays)
+        return PlaybookPlan(purpose, playbook, hidden, plays, bool(plays))
+
+    def _matches(self, playbook: str, path: Path, plays: tuple[PlayPlan, ...]) -> None:
+        if not plays:
+            self._add(playbook, 1, "there is no play in it")
+        adds_hosts = _ADDS_HOSTS.search(path.read_text(encoding="utf-8", errors="replace"))
+        for number, play in enumerate(plays):
+            # a playbook that makes a group as it runs is listed with NO HOST, which is all that can be known before
+            if not play.hosts and not adds_hosts:
+                line = _line_of_play(path, number, len(plays))
+                self._add(
+                    playbook,
+                    line,
+                    f'the pattern "{play.pattern}" of the play "{play.name}" matches no host of '
+                    f"{self.planner.session.inventory_name}",
+                )
+
+    def _nobody_looks(self, steps: list[StepPlan]) -> None:
+        """A phase that is to look, of which all steps are known, and none hands a check to the drill."""
+        for phase, what in _LOOKING.items():
+            own = [step for step in steps if step.phase is phase]
+            if own and all(not step.checks and step.unknown is None for step in own):
+                self._wrong(own[0].line, f"{what}: no step of this phase hands a check to the drill")
+
+    def _wrong(self, line: int, message: str) -> None:
+        self._add(self.item.feature_path, line, message)
+
+    def _add(self, path: str, line: int, message: str) -> None:
+        self.problems.append(PlanProblem(path, line, message))
+
+    def _shown(self, place: tuple[Path, int]) -> str:
+        return f"{paths.shown(place[0], self.planner.session.root)}:{place[1]}"
+
+
+_LOOKING = {
+    Phase.BASELINE: "the baseline is not looked at",
+    Phase.SYMPTOMS: "no symptom is looked at",
+    Phase.CRITERIA: "no success criterion is looked at",
+}
+
+
+def _line_of_play(path: Path, number: int, count: int) -> int:
+    """Where the play begins, in a file that holds all of its plays itself; else 1."""
+    lines = [
+        at
+        for at, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1)
+        if line.startswith("- ")
+    ]
+    return lines[number] if len(lines) == count else 1
+
+
+# ------------------------------------------------------------------ how long it took
+
+
+def history(evidence: Path, feature_path: str, scenario: str) -> History:
+    """The durations of earlier drills of a scenario, from the records below the evidence folder."""
+    unreadable: list[str] = []
+    records = drills(evidence, feature_path, scenario, unreadable.append)
+    took = [float(record["duration_s"]) for record in records if record["duration_s"] is not None]
+    if not took:
+        return History(unreadable=tuple(unreadable))
+    return History(len(took), statistics.median(took), min(took), max(took), tuple(unreadable))

@@ -1,0 +1,1 @@
+"""Nothing stays broken: permission, locks, the undo journal, the guardian, the dead man's switch."""

@@ -1,0 +1,108 @@
+"""Undoing faults: newest first, never stopping at the first failure, each proven gone before its entry is closed.
+
+The proof is the undo playbook's own last task, which must be an assertion that ran and held on every host that the
+undo reached. An undo that reached no host, or whose assertion is missing or skipped, proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from drillbook.errors import DrillbookError, JournalError
+from drillbook.safety.journal import Entry, EntryState, Journal
+from drillbook.target.ansible.assertions import ASSERTIONS
+from drillbook.target.ansible.result import PlayResult, TaskStatus
+
+
+class StillArmedError(DrillbookError):
+    """The fault is proven gone, and its dead man's switch is not: it may act at any time."""
+
+    def __init__(self, sentence: str, result: PlayResult) -> None:
+        super().__init__(sentence)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What became of one entry; `problem` is None when the fault is proven gone."""
+
+    entry: Entry
+    result: PlayResult | None
+    problem: str | None
+
+
+def undo_all(
+    journal: Journal,
+    entries: Sequence[Entry],
+    run: Callable[[Entry], PlayResult],
+    tell: Callable[[Undone], None] = lambda _undone: None,
+) -> list[Undone]:
+    """Undo the entries in the order given (newest first) and close those that are proven gone.
+
+    What `tell` raises is raised when all of them were undone.
+    """
+    done = []
+    untold: Exception | None = None
+    for entry in entries:
+        done.append(_undo(journal, entry, run))
+        try:
+            tell(done[-1])
+        except Exception as error:  # noqa: BLE001 - what cannot be told (a full disk) must not keep a fault alive
+            untold = untold or error
+    if untold is not None:
+        raise untold
+    return done
+
+
+def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) -> Undone:
+    result: PlayResult | None = None
+    # an undo that cannot be noted (a full disk) is made all the same: the entry is open, and stays so
+    with suppress(JournalError):
+        journal.mark(entry.id, EntryState.UNDOING)
+    try:
+        result = run(entry)
+        problem = why_not_gone(result)
+    except StillArmedError as error:
+        result, problem = error.result, str(error)
+    except DrillbookError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the other faults are undone too
+        problem = f"the undo {entry.undo_playbook} crashed ({type(error).__name__}: {error})"
+    try:
+        if problem is None:
+            journal.mark(entry.id, EntryState.CLOSED)
+        else:
+            journal.mark(entry.id, EntryState.UNDO_FAILED, problem)
+    except JournalError as error:
+        problem = problem or str(error)
+    return Undone(entry, result, problem)
+
+
+def why_not_gone(result: PlayResult) -> str | None:
+    """Why this run of an undo playbook does not prove that the fault is gone; None when it does."""
+    if result.status != "successful":
+        return f"the undo {result.playbook} ended {result.status} (rc {result.rc}){_first(result.unsaid())}"
+    unsaid = result.unsaid()
+    if unsaid:
+        return f"the undo {result.playbook}: {unsaid[0]}"
+    for host in result.hosts:
+        task = result.last_tasks.get(host)
+        if task is None:
+            return f"the undo {result.playbook} ran no task on {host}: nothing shows that the fault is gone there"
+        if task.action not in ASSERTIONS or task.status is not TaskStatus.OK:
+            return (
+                f"the undo {result.playbook} does not end with an assertion that held on {host} "
+                f"(its last task there was '{task.task}', {task.status})"
+            )
+        if task.vacuous:
+            return (
+                f"the undo {result.playbook} ends with an assertion that holds whatever is so: '{task.task}' "
+                f"names no variable ({task.path})"
+            )
+    return None
+
+
+def _first(sentences: Sequence[str]) -> str:
+    return f": {sentences[0]}" if sentences else ""

@@ -1,0 +1,1 @@
+"""Everything that starts Ansible: the only package that imports ansible-runner."""

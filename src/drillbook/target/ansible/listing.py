@@ -1,0 +1,117 @@
+"""What a playbook would do, as Ansible itself lists it: `ansible-playbook --list-hosts --list-tasks` runs nothing.
+
+The rule: hosts and tasks are Ansible's answer, with the inventory, the variables and the environment that a drill would
+give to the playbook. A pattern that matches no host is in the answer, not left out of it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillbook.errors import PlaybookError
+from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.extra_vars import variables_as_json, write_private
+from drillbook.target.ansible.messages import error_sentence
+
+LIST_TIMEOUT_S = 120.0
+_PLAY = re.compile(r"  play #\d+ \((?P<hosts>.*?)\): (?P<name>.*)\tTAGS: \[.*\]")
+_PATTERN = re.compile(r"    pattern: (?P<pattern>.*)")
+_HOSTS = re.compile(r"    hosts \(\d+\):")
+_TASKS = "    tasks:"
+_ENTRY = re.compile(r"      (?P<entry>\S.*)")
+_TAGS = re.compile(r"\tTAGS: \[[^\]]*\]$")
+
+
+class Listings:
+    """Lists playbooks of one repository with one inventory; the same playbook with the same variables once."""
+
+    def __init__(self, root: Path, inventory: Path, redactor: Redactor, pass_env: Iterable[str] = ()) -> None:
+        self._root, self._inventory, self._redactor = root.absolute(), inventory.absolute(), redactor
+        self._pass_env = tuple(pass_env)
+        self._known: dict[tuple[Path, str], tuple[PlayPlan, ...] | PlaybookError] = {}
+
+    def plays(self, playbook: Path, variables: Mapping[str, object]) -> tuple[PlayPlan, ...]:
+        """The plays of the playbook (absolute). Raises PlaybookError, in Ansible's words, when it cannot list them."""
+        given = variables_as_json(variables)
+        if (playbook, given) not in self._known:
+            try:
+                self._known[playbook, given] = self._ask(playbook, given)
+            except PlaybookError as error:
+                self._known[playbook, given] = error
+        known = self._known[playbook, given]
+        if isinstance(known, PlaybookError):
+            raise known
+        return known
+
+    def _ask(self, playbook: Path, variables: str) -> tuple[PlayPlan, ...]:
+        program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+        if not program.is_file():
+            raise PlaybookError(f"There is no {program}: install Drillbook and ansible-core into one environment.")
+        with tempfile.TemporaryDirectory(prefix="drillbook-plan-", ignore_cleanup_errors=True) as directory:
+            private = Path(directory)
+            write_private(private / "extravars", variables)  # a file: a command line is seen by everybody
+            command = [str(program), "-i", str(self._inventory), "-e", f"@{private / 'extravars'}"]
+            try:
+                done = subprocess.run(
+                    [*command, "--list-hosts", "--list-tasks", str(playbook)],
+                    cwd=self._root,
+                    env=environment(self._root, private, self._pass_env),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    timeout=LIST_TIMEOUT_S,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise PlaybookError(f"Ansible did not list it within {LIST_TIMEOUT_S:.0f} seconds") from None
+        if done.returncode != 0:
+            said = self._redactor.text(done.stderr)
+            reason = error_sentence(said[max(said.find("[ERROR]: "), 0) :], self._root)
+            raise PlaybookError(reason or f"ansible-playbook ended with status {done.returncode}")
+        return parse(self._redactor.text(done.stdout))
+
+
+def parse(text: str) -> tuple[PlayPlan, ...]:
+    """The plays in the output of `ansible-playbook --list-hosts --list-tasks`."""
+    plays: list[PlayPlan] = []
+    hosts: list[str] = []
+    tasks: list[str] = []
+    name, pattern = "", ""
+    into: list[str] | None = None
+
+    def close() -> None:
+        if name or pattern:
+            plays.append(PlayPlan(name, pattern, tuple(sorted(hosts)), tuple(tasks)))
+
+    for line in text.splitlines():
+        if found := _PLAY.fullmatch(line):
+            close()
+            name, pattern, hosts, tasks, into = found["name"], found["hosts"], [], [], None
+        elif found := _PATTERN.fullmatch(line):
+            pattern = pattern or found["pattern"]
+        elif _HOSTS.fullmatch(line):
+            into = hosts
+        elif line == _TASKS:
+            into = tasks
+        elif into is not None and (found := _ENTRY.fullmatch(line)):
+            into.append(_TAGS.sub("", found["entry"]))
+    close()
+    return tuple(plays)
+
+
+@dataclass(frozen=True, slots=True)
+class PlayPlan:
+    """One play of a playbook, as Ansible itself lists it."""
+
+    name: str
+    pattern: str
+    hosts: tuple[str, ...]
+    tasks: tuple[str, ...]

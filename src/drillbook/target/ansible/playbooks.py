@@ -1,0 +1,122 @@
+"""The one place where a drill changes its target: a playbook of the team, run by Ansible, and a result that hides
+nothing.
+
+The rule: nothing passes by silence. What a run ignored, rescued, skipped or could not reach is in its result, and
+`unsaid` puts it into sentences; whether a play that ran clean is good enough is for the caller to judge.
+
+Verdicts come from the exit status; ansible-runner's own statistics are missing when a run is cut off.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from drillbook.errors import PlaybookError
+from drillbook.evidence.redaction import Redactor
+from drillbook.evidence.secret_names import is_secret_name
+from drillbook.target.ansible.events import PlayLog
+from drillbook.target.ansible.messages import relative
+from drillbook.target.ansible.result import PlayResult
+
+if TYPE_CHECKING:
+    from drillbook.target.ansible.warm.client import Warm
+    from drillbook.target.inventory.inventory import Inventory
+
+
+class Playbooks:
+    """Runs the playbooks of one repository against one inventory, one at a time or several from several threads."""
+
+    def __init__(
+        self,
+        root: Path,
+        inventory: Inventory,
+        redactor: Redactor,
+        *,
+        on_task: Callable[[str], None] | None = None,
+        pass_env: Iterable[str] = (),
+        warm: Warm | None = None,
+        owner: str = "",
+    ) -> None:
+        """`on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible
+        gets; with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
+        """
+        self._root = root.absolute()
+        self._inventory = inventory
+        self._redactor = redactor
+        self._on_task = on_task
+        self._pass_env = tuple(pass_env)
+        self._warm = warm
+        self._owner = owner
+
+    def run(
+        self,
+        playbook: Path,
+        variables: Mapping[str, object] = MappingProxyType({}),
+        *,
+        timeout_s: float = 600,
+        cancel: threading.Event | None = None,
+        on_task: Callable[[str], None] | None = None,
+        without: str | None = None,
+    ) -> PlayResult:
+        """Run `playbook` (absolute, or relative to the root) and wait for it, interruptibly.
+
+        `without` (FILE:LINE, relative to the root) is a task that is left out, wherever it is included from.
+        A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
+        no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
+        """
+        from drillbook.target.ansible.processes import OWNER
+        from drillbook.target.ansible.run import run_ansible
+
+        path = playbook if playbook.is_absolute() else self._root / playbook
+        if not path.is_file():
+            msg = f"There is no playbook {playbook}: looked for {path}."
+            raise PlaybookError(msg)
+        for name, value in variables.items():
+            if is_secret_name(name) and isinstance(value, str):
+                self._redactor.add(name, value, declared=False)
+        named = relative(str(path), self._root)
+        log = PlayLog(self._root, self._redactor, on_task or self._on_task)
+        started_at = datetime.now(UTC)
+        started_s = time.monotonic()
+        ended = run_ansible(
+            path,
+            self._inventory.path,
+            root=self._root,
+            variables=variables,
+            extra_env={**self._inventory.connection_env, OWNER: self._owner},
+            pass_env=self._pass_env,
+            timeout_s=timeout_s,
+            cancel=cancel,
+            on_event=log.event,
+            without=without,
+            # a task is left out by a plugin of its own, which a warm Ansible did not load
+            warm=self._warm if without is None else None,
+        )
+        ended_s = time.monotonic()
+        if ended.status == "failed" and not log.a_play_started:
+            reason = log.reason() or f"ansible-playbook ended with status {ended.rc}."
+            msg = f"{named} cannot be run: {reason}"
+            raise PlaybookError(msg)
+        tasks = log.results()
+        return PlayResult(
+            playbook=named,
+            rc=ended.rc,
+            status=ended.status,
+            started_s=started_s,
+            ended_s=ended_s,
+            started_at=started_at,
+            hosts=log.host_stats(tasks),
+            tasks=tasks,
+            stdout=log.stdout(),
+            check_mode=any(task.check_mode for task in tasks),
+            warnings=(*log.warnings, *ended.notes),
+            errors=tuple(log.errors),
+            plays_without_hosts=tuple(log.plays_without_hosts),
+            warm=ended.warm,
+        )

@@ -1,0 +1,170 @@
+"""What a playbook did: the results of its tasks, and whether it ran clean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+def what_went_wrong(result: PlayResult, *, must_change: bool = True) -> str | None:
+    """Why a playbook that was to change something did not do so cleanly; None when it did."""
+    if not result.matched:
+        return f"{result.playbook} matched no host"
+    unsaid = result.unsaid()
+    if unsaid:
+        return unsaid[0]
+    if result.status != "successful":
+        return f"{result.playbook} ended {result.status} (rc {result.rc})"
+    if must_change and not result.changed:
+        return f"{result.playbook} changed nothing"
+    return None
+
+
+class TaskStatus(StrEnum):
+    """What became of one task on one host. IGNORED failed under `ignore_errors`; RESCUED failed in a block with
+    `rescue`; DENIED failed under a `failed_when` that looks at nothing, and is "ok" for Ansible.
+    """
+
+    OK = "ok"
+    CHANGED = "changed"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+    IGNORED = "ignored"
+    RESCUED = "rescued"
+    DENIED = "denied"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """One task on one host. Times are seconds of `time.monotonic()`, when Ansible's events arrived."""
+
+    play: str
+    task: str
+    action: str
+    host: str
+    status: TaskStatus
+    started_s: float
+    ended_s: float
+    message: str  # redacted, at most MESSAGE_CAP characters
+    path: str  # relative to the root: "playbooks/recovery/restart.yml:12"
+    check_mode: bool = False
+    vacuous: bool = False  # an assertion that holds whatever is so
+
+
+@dataclass(frozen=True, slots=True)
+class HostStats:
+    """How many results of each kind a host had, as in Ansible's play recap."""
+
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    unreachable: int = 0
+    skipped: int = 0
+    rescued: int = 0
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PlayResult:
+    """A run of a playbook, redacted. Times are seconds of `time.monotonic()`; `started_at` is for display."""
+
+    playbook: str
+    rc: int
+    status: str  # successful, failed, timeout, canceled
+    started_s: float
+    ended_s: float
+    started_at: datetime
+    hosts: Mapping[str, HostStats]
+    tasks: tuple[TaskResult, ...]
+    stdout: str  # redacted, without ANSI codes, at most STDOUT_CAP characters
+    check_mode: bool = False  # whether any task ran in check mode, that is, only pretended
+    warnings: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()  # Ansible's own: an included file that cannot be read
+    plays_without_hosts: tuple[str, ...] = ()
+    warm: bool = False  # on an Ansible that was imported already
+
+    @property
+    def successful(self) -> bool:
+        """Ansible's own verdict; `unsaid` may still object."""
+        return self.status == "successful" and self.rc == 0
+
+    @property
+    def matched(self) -> bool:
+        """Whether any host took part: a playbook that matches none is "successful" for Ansible."""
+        return bool(self.hosts)
+
+    @property
+    def changed(self) -> bool:
+        """Whether any task changed anything."""
+        return self.first_change is not None
+
+    @property
+    def first_change(self) -> TaskResult | None:
+        """The first task that changed something; its end is when a fault may have begun."""
+        return min(
+            (task for task in self.tasks if task.status is TaskStatus.CHANGED),
+            key=lambda task: task.ended_s,
+            default=None,
+        )
+
+    @property
+    def last_tasks(self) -> Mapping[str, TaskResult]:
+        """Per host the last task that ran, that is, was not skipped."""
+        return {task.host: task for task in self.tasks if task.status is not TaskStatus.SKIPPED}
+
+    def unsaid(self) -> tuple[str, ...]:
+        """What "successful" would leave unsaid, and why it is not successful: a sentence each. Empty for a clean run.
+
+        Not among them: that nothing changed. A recovery that changed nothing is suspect, a second run that did is.
+        """
+        said = [f"The playbook {self.playbook} was {_ENDED_EARLY[self.status]}."] if self.status in _ENDED_EARLY else []
+        said += [f"{_SAID[task.status]}: {_described(task)}" for task in self.tasks if task.status in _SAID]
+        if not self.matched:
+            said.append(f"No host matched: {self.playbook} did nothing.")
+        else:
+            said += [f'No host matched the play "{play}" of {self.playbook}.' for play in self.plays_without_hosts]
+        said += [
+            f'The task "{task}" ran in check mode: it changed nothing.'
+            for task in dict.fromkeys(each.task for each in self.tasks if each.check_mode)
+        ]
+        said += [f"Ansible stopped: {error}" for error in self.errors]
+        if self.rc != 0 and not said:
+            said.append(f"ansible-playbook ended with status {self.rc} and named no reason.")
+        return tuple(said)
+
+    def as_record(self) -> dict[str, Any]:
+        """Ready for JSON; times stay those of the monotonic clock, relative to what is the caller's business."""
+        return {
+            "playbook": self.playbook,
+            "rc": self.rc,
+            "status": self.status,
+            "started_s": self.started_s,
+            "ended_s": self.ended_s,
+            "started_at": self.started_at.isoformat(),
+            "check_mode": self.check_mode,
+            "changed": self.changed,
+            "hosts": {host: asdict(stats) for host, stats in self.hosts.items()},
+            "tasks": [asdict(task) | {"status": str(task.status)} for task in self.tasks],
+            "warnings": list(self.warnings),
+            "unsaid": list(self.unsaid()),
+        }
+
+
+_ENDED_EARLY = {"timeout": "ended because it took too long", "canceled": "cancelled"}
+_SAID = {
+    TaskStatus.FAILED: "Failed",
+    TaskStatus.UNREACHABLE: "Unreachable",
+    TaskStatus.IGNORED: "Failed, and ignored",
+    TaskStatus.RESCUED: "Failed, and rescued",
+    TaskStatus.DENIED: "Failed, and denied by a failed_when that looks at nothing",
+}
+
+
+def _described(task: TaskResult) -> str:
+    where = f" ({task.path})" if task.path else ""
+    why = f": {' '.join(task.message.split())}" if task.message else "."
+    return f'"{task.task}" on {task.host}{where}{why}'

@@ -1,0 +1,206 @@
+"""The warm server as a pytest session sees it: started in the background, used by run after run, ended with it.
+
+The rule: no run waits for, or fails by, a server that is not there. Where there is none, runs are cold, and the session
+says so once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from drillbook.errors import DrillbookError
+from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.warm import proc_title
+from drillbook.target.ansible.warm.request import MODULES, PYTHON
+
+TESTED = ("2.19",)
+"""Versions of ansible-core: the Python of any is its own business, and a warm play depends on it."""
+_END_S = 5.0
+_SHIM = Path(__file__).parent / "shim.py"
+
+
+def why_not(ansible_core: str, platform: str = sys.platform) -> str:
+    """Why this platform and this ansible-core have no warm playbooks; empty when they have."""
+    if platform != "linux" or not hasattr(os, "pidfd_open"):
+        return "they are for Linux only"
+    if ".".join(ansible_core.split(".")[:2]) not in TESTED:
+        return f"they were tested with ansible-core {', '.join(TESTED)}, and this is {ansible_core}"
+    return ""
+
+
+class Warm:
+    """The server of one session, or the reason why there is none."""
+
+    def __init__(self, root: Path, pass_env: tuple[str, ...], program: Path, say: Callable[[str], None]) -> None:
+        """Starts the server of a repository, and does not wait for it. `say` is told, once, why runs are cold, and
+        once why modules are.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="drillbook-warm-"))  # 0700
+        self._socket = self.folder / "socket"
+        self._say = say
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._lifeline: int | None = None
+        self._why = why_not(version("ansible-core"))
+        if not self._why:
+            try:
+                self._start(root, pass_env, program)
+            except (OSError, DrillbookError) as error:  # what is wrong with ansible.cfg is each run's own error
+                self._why = f"the server cannot be started ({error})"
+
+    def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
+        padding, room = proc_title.room()
+        variables = environment(root, self.folder, pass_env) | room
+        # As ansible-runner sets them for each run; were they others, the first run would be cold and say so.
+        variables |= {
+            "ANSIBLE_CALLBACK_PLUGINS": _callbacks(),
+            "ANSIBLE_STDOUT_CALLBACK": "awx_display",
+            "RUNNER_OMIT_EVENTS": "False",
+            "RUNNER_ONLY_FAILED_EVENTS": "False",
+        }
+        lifeline, self._lifeline = os.pipe()
+        python = _interpreter(program)
+        modules = self.folder / MODULES
+        modules.mkdir(mode=0o700)
+        with (
+            _listening(self._socket) as listener,
+            _listening(modules / "socket") as of_modules,
+            (self.folder / "log").open("wb") as log,
+        ):
+            through = [python, "-IS", str(_SHIM), str(modules / "socket"), python]
+            (modules / PYTHON).write_text(f'#!/bin/sh\nexec {shlex.join(through)} "$@"\n', encoding="utf-8")
+            (modules / PYTHON).chmod(0o700)
+            files = [listener.fileno(), of_modules.fileno(), lifeline]
+            command = [python, "-P", "-m", f"{__package__}.server"]
+            try:
+                self._server = subprocess.Popen(
+                    [*command, *map(str, (*files, os.getpid(), program, self.folder)), *padding],
+                    cwd=root,
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=files,
+                    start_new_session=True,
+                )
+            finally:
+                os.close(lifeline)
+
+    @property
+    def server(self) -> int | None:
+        """The id of the server's process."""
+        return None if self._server is None else self._server.pid
+
+    def command(self, program: Path) -> list[str]:
+        """What ansible-runner is to start as its ansible-playbook."""
+        if self._server is None or self._server.poll() is not None:
+            return [str(program)]
+        return [_interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
+
+    def ran(self, mark: str) -> bool:
+        """Whether the run with this mark was a fork of the server: it says so itself."""
+        try:
+            return mark in (self.folder / "ran").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return False
+
+    def report(self) -> None:
+        """Say why a run was cold, or its modules were; once for each. To be called after each run."""
+        why = self._why_cold()
+        if why:
+            self._tell("playbooks start a cold Ansible", f"{why}{self._last_words()}")
+        elif self._modules_have_ended():
+            self._tell("modules start a Python each", "their server has ended")
+
+    def _why_cold(self) -> str:
+        if self._why:
+            return self._why
+        with suppress(OSError, IndexError):
+            return (self.folder / "cold").read_text(encoding="utf-8", errors="replace").splitlines()[0]
+        ended = self._server is not None and self._server.poll() is not None
+        return "the warm server has ended" if ended else ""
+
+    def _modules_have_ended(self) -> bool:
+        """Nobody listens where their server did; it is no child of this process, which is not told of its end."""
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.setblocking(False)  # one that hangs is not waited for
+            try:
+                asking.connect(str(self.folder / MODULES / "socket"))
+            except ConnectionRefusedError:
+                return True
+            except OSError:
+                return False  # it is busy, or the session is being closed
+        return False
+
+    def _tell(self, what: str, why: str) -> None:
+        with self._lock:
+            if what in self._told:
+                return
+            self._told.add(what)
+        self._say(f"{what}: {why}")
+
+    def _last_words(self) -> str:
+        """What the server has printed before it ended, which Ansible would have printed in each run."""
+        if self._server is None or self._server.poll() is None:
+            return ""
+        try:
+            lines = (self.folder / "log").read_text(encoding="utf-8", errors="replace").split("\n")
+        except OSError:
+            return ""
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f": {last}" if last else ""
+
+    def close(self, *, unused: bool = False) -> None:
+        """End the server, with whatever it runs; at once when it was never used."""
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
+        if self._server is not None:
+            if unused:
+                self._server.kill()
+            try:
+                self._server.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _listening(path: Path) -> socket.socket:
+    """Bound before there is a server, so that a run which comes before it is ready waits, and is not refused."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(16)
+    return listener
+
+
+def _callbacks() -> str:
+    """Where ansible-runner has its callback. Not asked of it: importing it would keep the server waiting for 0.1 s."""
+    found = find_spec("ansible_runner")
+    if found is None or found.origin is None:
+        raise DrillbookError("ansible-runner is not installed")
+    return str(Path(found.origin).absolute().parent / "display_callback" / "callback")
+
+
+def _interpreter(program: Path) -> str:
+    """The Python that the script names, which is what a play sees as `ansible_playbook_python`."""
+    with program.open("rb") as script:
+        first = script.readline(256).decode(errors="replace").strip()
+    named = first.removeprefix("#!").strip()
+    return (
+        named if first.startswith("#!") and "python" in Path(named).name and Path(named).is_file() else sys.executable
+    )

@@ -1,0 +1,1 @@
+"""The target as its owner describes it; Drillbook guesses nothing."""

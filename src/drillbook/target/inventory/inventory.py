@@ -1,0 +1,205 @@
+"""What a drill knows about its target: an Ansible inventory, resolved by Ansible itself, once.
+
+The rule: the inventory says what the target is, and Drillbook guesses nothing. A variable that is missing, misspelt or
+cannot be templated is one sentence that names it, the file and line where it stands, and what to write there. All
+secrets in it are known to the Redactor before anything is recorded.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from drillbook.errors import InventoryError
+from drillbook.evidence.redaction import Redactor
+from drillbook.target.inventory.model import EMPTY, NO_PREREQUISITES, Endpoint, Environment, Prerequisites, Work
+from drillbook.target.inventory.reader import InventoryReader
+from drillbook.target.inventory.resolver import ResolvedInventory
+
+if TYPE_CHECKING:
+    import testinfra.host
+
+    from drillbook.target.ansible.warm.client import Warm
+
+
+class Inventory:
+    """A resolved inventory. It owns a private directory (for the control sockets of ssh) that goes when it goes."""
+
+    def __init__(
+        self,
+        path: Path,
+        environment: Environment,
+        *,
+        endpoints: Mapping[str, Endpoint] = EMPTY,
+        work: Work | None = None,
+        dead_man_switch_s: int | None = None,
+        prerequisites: Prerequisites = NO_PREREQUISITES,
+        groups: Mapping[str, tuple[str, ...]] = EMPTY,
+        hostvars: Mapping[str, Mapping[str, object]] = EMPTY,
+        secrets: Mapping[str, str] = EMPTY,
+        connections: Mapping[str, Mapping[str, Any]] = EMPTY,
+        problems: Mapping[tuple[str, str], str] = EMPTY,
+        where: Callable[[str], str] | None = None,
+    ) -> None:
+        """`connections` holds how Ansible connects to each host, `problems`, for (host, name), why that variable has no
+        value. `dead_man_switch_s`: after so many seconds without renewal a fault's switch fires; None: none is armed.
+        `where` gives file and line of a variable of the group all, or of a key in it: "a.b".
+        """
+        self.path = path
+        self.environment = environment
+        self.endpoints = endpoints
+        self.work = work
+        self.dead_man_switch_s = dead_man_switch_s
+        self.prerequisites = prerequisites
+        self.where = where or (lambda _name: str(path))
+        self.groups = groups
+        self.hostvars = hostvars
+        self.secrets = secrets
+        self._connections = connections
+        self._problems = problems
+        self._looking: dict[tuple[str, float], testinfra.host.Host] = {}
+
+    @classmethod
+    def resolve(
+        cls,
+        path: Path,
+        root: Path,
+        redactor: Redactor | None = None,
+        *,
+        pass_env: Iterable[str] = (),
+        warm: Warm | None = None,
+    ) -> Inventory:
+        """Read the inventory at `path` (absolute, or relative to `root` or the working directory) through Ansible.
+
+        Its secrets are added to `redactor`. Raises InventoryError, with one sentence that says what to put right.
+        """
+        found = _existing(path, root)
+        resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env), warm)
+        return cls.of(resolved, root.absolute(), Redactor() if redactor is None else redactor)
+
+    @classmethod
+    def of(cls, resolved: ResolvedInventory, root: Path, redactor: Redactor) -> Inventory:
+        """What Drillbook needs of an inventory that Ansible has resolved; `root` (absolute) is where relative paths
+        begin.
+        """
+        secrets = resolved.secrets()
+        for secret in secrets:
+            redactor.add(secret.label, secret.value, declared=secret.declared)
+        reader = InventoryReader(resolved, root)
+        endpoints = reader.endpoints()
+        return cls(
+            resolved.path,
+            reader.environment(),
+            endpoints=MappingProxyType(endpoints),
+            work=reader.work(endpoints),
+            dead_man_switch_s=reader.dead_man_switch(),
+            prerequisites=reader.prerequisites(endpoints),
+            groups=MappingProxyType(
+                {
+                    name: tuple(host for host in resolved.entries if host in hosts)
+                    for name, hosts in resolved.groups.items()
+                }
+            ),
+            hostvars=MappingProxyType({host: MappingProxyType(values) for host, values in resolved.values.items()}),
+            secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
+            connections=MappingProxyType(resolved.connections),
+            problems=resolved.problems(),
+            where=reader.where,
+        )
+
+    @cached_property
+    def private_dir(self) -> Path:
+        """A directory (0700) for as long as this object lives; the ssh connections whose sockets are in it end with
+        it.
+        """
+        long = len(tempfile.gettempdir()) > 30  # a socket's path has at most 107 bytes, and ssh adds 60 to this one
+        directory = tempfile.TemporaryDirectory(prefix="drillbook-", dir="/tmp" if long else None)
+        weakref.finalize(self, _leave, directory)
+        return Path(directory.name)
+
+    @property
+    def connection_env(self) -> dict[str, str]:
+        """Settings of Ansible by which its ssh connections outlive a play, and end with this object."""
+        return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private_dir / "cp")}
+
+    def variable(self, host: str, name: str) -> object:
+        """The value of a variable for a host, templated. InventoryError if it has none."""
+        if host not in self.hostvars:
+            raise InventoryError(self._unknown(host))
+        if name in self.hostvars[host]:
+            return self.hostvars[host][name]
+        reason = self._problems.get(
+            (host, name), f"the inventory {self.path} sets it for neither the host nor a group of it"
+        )
+        msg = f"The host {host} has no variable {name}: {reason}."
+        raise InventoryError(msg)
+
+    def setting(self, name: str, default: object = None) -> object:
+        """A `drillbook_*` variable of the group all, as the first host sees it."""
+        first = next(iter(self.hostvars.values()), EMPTY)
+        return first.get(name, default)
+
+    def names(self, pattern: str) -> tuple[str, ...]:
+        """Hosts by the name of a host or group, with `*` and `?`, several separated by commas. InventoryError if
+        there is none.
+        """
+        found: dict[str, None] = {}
+        for each in filter(None, (part.strip() for part in pattern.split(","))):
+            hosts = [host for host in self.hostvars if fnmatch.fnmatchcase(host, each)]
+            hosts += [
+                host for group, members in self.groups.items() if fnmatch.fnmatchcase(group, each) for host in members
+            ]
+            if not hosts:
+                raise InventoryError(self._unknown(each))
+            found |= dict.fromkeys(hosts)
+        if not found:
+            raise InventoryError(self._unknown(pattern))
+        return tuple(host for host in self.hostvars if host in found)
+
+    def hosts(self, pattern: str, *, deadline_s: float = 10.0) -> list[testinfra.host.Host]:
+        """testinfra's hosts for `names(pattern)`, never none. Each command has a deadline, after which
+        CouldNotLookError is raised.
+        """
+        from drillbook.target.inventory.hosts import look_at
+
+        found = []
+        for name in self.names(pattern):
+            if (name, deadline_s) not in self._looking:
+                connection = self._connections.get(name, EMPTY)
+                self._looking[name, deadline_s] = look_at(name, connection, self.private_dir, deadline_s=deadline_s)
+            found.append(self._looking[name, deadline_s])
+        return found
+
+    def _unknown(self, name: str) -> str:
+        groups = ", ".join(sorted(group for group in self.groups if group not in {"all", "ungrouped"})) or "none"
+        hosts = ", ".join(self.hostvars)
+        return f'{self.path} has no host or group "{name}". Its hosts: {hosts}. Its groups: {groups}.'
+
+
+def _leave(directory: tempfile.TemporaryDirectory[str]) -> None:
+    """End ssh's masters (they would stay for a minute after their last session) and remove their sockets."""
+    for socket in (Path(directory.name) / "cp").glob("*"):
+        with suppress(OSError, subprocess.SubprocessError):
+            leave = ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "-"]
+            subprocess.run(leave, capture_output=True, timeout=5, check=False)
+    with suppress(OSError):
+        directory.cleanup()
+
+
+def _existing(path: Path, root: Path) -> Path:
+    """An absolute path: Ansible takes a relative one that does not exist for the name of a host, and succeeds."""
+    candidates = [path] if path.is_absolute() else [root.absolute() / path, Path.cwd() / path]
+    for candidate in candidates:
+        if candidate.exists():
+            return Path(os.path.normpath(candidate))
+    msg = f"There is no inventory {path}: looked for {' and '.join(dict.fromkeys(map(str, candidates)))}."
+    raise InventoryError(msg)

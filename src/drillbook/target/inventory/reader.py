@@ -1,0 +1,249 @@
+"""Reads the variables of an inventory whose names begin with drillbook_ strictly."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+
+from drillbook.errors import InventoryError
+from drillbook.target.inventory.model import (
+    COMPLETED_WITHIN_S,
+    EMPTY,
+    Endpoint,
+    EndpointKind,
+    Environment,
+    EnvironmentKind,
+    Prerequisites,
+    Work,
+)
+from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.secrets import origin_of
+from drillbook.target.inventory.strict_mapping import Node
+
+_KIND = {
+    EndpointKind.HTTP: ({"http", "https"}, "https://api.example.org/health"),
+    EndpointKind.REDIS: ({"redis", "rediss", "unix"}, "redis://cache.example.org:6379"),
+    EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
+    EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
+}
+_LOG_IN = {
+    EndpointKind.HTTP: "send them in headers, as Authorization",
+    EndpointKind.TCP: "remove them, only a connection is opened",
+}
+_SQL_CA = {EndpointKind.SQL: "write ?sslmode=verify-full&sslrootcert=PATH into the URL"}
+_OF_KINDS: Mapping[str, tuple[frozenset[EndpointKind], Mapping[EndpointKind, str]]] = {
+    "headers": (frozenset({EndpointKind.HTTP}), {}),
+    "user": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), _LOG_IN),
+    "password": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), _LOG_IN),
+    "ca": (frozenset({EndpointKind.HTTP, EndpointKind.REDIS}), _SQL_CA),
+    "looks_at_once": (frozenset({EndpointKind.HTTP, EndpointKind.TCP}), {}),
+}
+"""Keys that not every kind uses: of which kinds they are, and what to do instead."""
+_FOR_ALL = (
+    "drillbook_environment",
+    "drillbook_endpoints",
+    "drillbook_work",
+    "drillbook_dead_man_switch",
+    "drillbook_prerequisites",
+)
+LEAST_SWITCH_S = 10
+"""Seconds. A renewal is a play of 1 to 2.5 s, made three times in this time; it may be missed once."""
+_ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
+
+
+class InventoryReader:
+    """The `drillbook_*` variables of the group all, checked key by key."""
+
+    def __init__(self, resolved: ResolvedInventory, root: Path) -> None:
+        self._resolved = resolved
+        self._root = root
+        first, self._entries = next(iter(resolved.entries.items()))
+        for host, entries in resolved.entries.items():
+            self._refuse_errors(entries)
+            self._refuse_misspelt(entries)
+            for name in _FOR_ALL:
+                here, there = self._entries.get(name, {}), entries.get(name, {})
+                if here.get("value") != there.get("value"):
+                    where = origin_of(here or there, name) or resolved.path
+                    msg = f"{name} ({where}) differs between {first} and {host}: set it once, for the group all."
+                    raise InventoryError(msg)
+
+    def _refuse_errors(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill."""
+        for name, entry in entries.items():
+            if "error" in entry and name.startswith(("drillbook_", "ansible_")):
+                path, message = entry["error"]["where"], entry["error"]["message"]
+                msg = f"{path} ({origin_of(entry, path) or self._resolved.path}): {message}"
+                raise InventoryError(msg)
+
+    def _refuse_misspelt(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        """A prerequisite under a wrong name would be demanded of no drill, and nobody would notice."""
+        for name in entries:
+            if name.startswith("drillbook_") and name not in _FOR_ALL:
+                near = difflib.get_close_matches(name, _FOR_ALL, 1, 0.9)
+                if near:
+                    place = origin_of(entries[name], name) or self._resolved.path
+                    msg = f'{name} ({place}): there is no such variable; did you mean "{near[0]}"?'
+                    raise InventoryError(msg)
+
+    def environment(self) -> Environment:
+        node = self._top("drillbook_environment", {"name", "kind"})
+        if node is None:
+            msg = (
+                f"The inventory {self._resolved.path} does not say what it is, so no drill may run against it: "
+                f"add `{_ENVIRONMENT_EXAMPLE}` to the variables of its group all."
+            )
+            raise InventoryError(msg)
+        return Environment(node.text("name"), EnvironmentKind(node.choice("kind", list(EnvironmentKind))))
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        node = self._top("drillbook_endpoints", None)
+        if node is None:
+            return {}
+        return {name: self._endpoint(name, node.child(name, _ENDPOINT_KEYS)) for name in node.keys()}  # noqa: SIM118
+
+    def _endpoint(self, name: str, node: Node) -> Endpoint:
+        kind = EndpointKind(node.choice("kind", list(EndpointKind)))
+        sentinel = node.child("sentinel", {"master", "nodes", "password", "nat"}) if node.has("sentinel") else None
+        if sentinel is not None and kind is not EndpointKind.REDIS:
+            node.fail("sentinel", "only an endpoint of kind redis has Sentinels")
+        for key, (kinds, instead) in _OF_KINDS.items():
+            if node.has(key) and kind not in kinds:
+                node.fail(key, f"an endpoint of kind {kind} does not use it: {instead.get(kind, 'remove it')}")
+        default = "redis://sentinel" if sentinel is not None else None
+        url, user, password = self._url(node, kind, default)
+        return Endpoint(
+            name=name,
+            kind=kind,
+            url=url,
+            headers=node.texts("headers"),
+            user=node.text("user", user),
+            password=node.text("password", password),
+            ca=self._path(node, "ca"),
+            timeout_s=node.number("timeout", 1.0),
+            samples_per_s=node.number("samples_per_second", 20.0),
+            looks_at_once=node.count("looks_at_once") or 1,
+            probe=node.flag("probe", default=True),
+            master_name=sentinel.text("master") if sentinel else None,
+            sentinels=sentinel.addresses("nodes") if sentinel else (),
+            nat=sentinel.translated("nat") if sentinel else EMPTY,
+            sentinel_password=sentinel.text("password", None) if sentinel else None,
+        )
+
+    def _path(self, node: Node, key: str) -> Path | None:
+        text = node.text(key, None)
+        return None if text is None else self._root / Path(text).expanduser()
+
+    def _url(self, node: Node, kind: EndpointKind, default: str | None) -> tuple[str, str | None, str | None]:
+        """The URL without its password, and the user and password that stood in it."""
+        schemes, example = _KIND[kind]
+        text = node.text("url", default) if default else node.text("url")
+        assert text is not None
+        parts, port = _split(node, text, example)
+        if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
+            node.fail("url", f"an endpoint of kind {kind} has a URL like {example}")
+        if kind is EndpointKind.TCP and port is None:
+            node.fail("url", f"it names no port; write one like {example}")
+        if (parts.username or parts.password) and kind not in _OF_KINDS["password"][0]:
+            node.fail("url", f"an endpoint of kind {kind} uses no user and password of its URL: {_LOG_IN[kind]}")
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        place = parts.netloc.rpartition("@")[2]
+        shown = f"{quote(user, safe='')}@{place}" if user else place
+        return urlunsplit(parts._replace(netloc=shown)), user, password
+
+    def work(self, endpoints: Mapping[str, Endpoint]) -> Work | None:
+        node = self._top("drillbook_work", {"submit", "completed"})
+        if node is None:
+            return None
+        submit = node.child("submit", {"url", "method", "headers", "body", "ca", "acknowledged", "refused"})
+        completed = node.child("completed", {"endpoint", "query", "within"})
+        endpoint = completed.text("endpoint")
+        databases = [name for name, each in endpoints.items() if each.kind is EndpointKind.SQL]
+        if endpoint not in databases:
+            completed.fail("endpoint", f'"{endpoint}" is no endpoint of kind sql (there {_are(databases)})')
+        return Work(
+            submit_url=_submit_url(submit),
+            submit_method=submit.text("method", "POST").upper(),
+            submit_headers=submit.texts("headers"),
+            submit_body=submit.value("body", None),
+            submit_ca=self._path(submit, "ca"),
+            acknowledged=submit.statuses("acknowledged", frozenset({202})),
+            refused=submit.statuses("refused", frozenset({503})),
+            completed_endpoint=endpoint,
+            completed_query=completed.text("query"),
+            completed_within_s=completed.number("within", COMPLETED_WITHIN_S),
+        )
+
+    def dead_man_switch(self) -> int | None:
+        node = self._top("drillbook_dead_man_switch", {"after"})
+        if node is None:
+            return None
+        after_s = node.number("after", node.value("after"))
+        if after_s < LEAST_SWITCH_S or after_s != int(after_s):
+            node.fail("after", f"it is {after_s:g}, and has to be a whole number of seconds, {LEAST_SWITCH_S} or more")
+        return int(after_s)
+
+    def prerequisites(self, endpoints: Mapping[str, Endpoint]) -> Prerequisites:
+        node = self._top("drillbook_prerequisites", {"people", "hosts", "endpoints"})
+        if node is None:
+            return Prerequisites()
+        hosts = [*self._resolved.entries, *self._resolved.groups]
+        return Prerequisites(
+            people=node.count("people"),
+            hosts=node.names("hosts", lambda name: bool(fnmatch.filter(hosts, name)), "host or group"),
+            endpoints=node.names("endpoints", endpoints.__contains__, "endpoint of drillbook_endpoints"),
+        )
+
+    def _top(self, name: str, keys: set[str] | None) -> Node | None:
+        entry = self._entries.get(name)
+        if entry is None or entry["value"] is None:
+            return None
+        return Node(name, entry["value"], keys, self.where)
+
+    def where(self, path: str) -> str:
+        entry = self._entries.get(path.split(".", 1)[0], {})
+        return origin_of(entry, path) or str(self._resolved.path)
+
+
+_ENDPOINT_KEYS = {
+    "kind",
+    "url",
+    "headers",
+    "user",
+    "password",
+    "ca",
+    "timeout",
+    "samples_per_second",
+    "looks_at_once",
+    "probe",
+    "sentinel",
+}
+
+
+def _split(node: Node, text: str, example: str) -> tuple[SplitResult, int | None]:
+    """A URL and its port. The sentence says nothing of the text: urlsplit's own shows a piece of a password."""
+    try:
+        parts = urlsplit(text)
+        return parts, parts.port
+    except ValueError:
+        node.fail("url", f"it is no URL with a valid host and port; percent-encode a password, and write {example}")
+
+
+def _submit_url(node: Node) -> str:
+    example = "https://api.example.org/jobs"
+    text: str = node.text("url")
+    parts, _ = _split(node, text, example)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        node.fail("url", f"work is submitted to a URL like {example}")
+    if parts.username or parts.password:
+        node.fail("url", f"work is submitted without user and password of the URL: {_LOG_IN[EndpointKind.HTTP]}")
+    return text
+
+
+def _are(names: list[str]) -> str:
+    return f"are {', '.join(names)}" if names else "is none"

@@ -1,0 +1,134 @@
+"""An inventory as Ansible itself resolves it: every variable of every host, templated, decrypted, and with the line
+that it stands on.
+
+The rule: no second reader of inventories. testinfra reads them through ansible-inventory, which templates nothing, so
+that an `ansible_host: "{{ ... }}"` reaches ssh as it is written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import drillbook
+from drillbook.errors import InventoryError, PlaybookError
+from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.events import PlayLog
+from drillbook.target.inventory.secrets import VAULT, Secret, origin_of, secrets_in
+
+if TYPE_CHECKING:
+    from drillbook.target.ansible.warm.client import Warm
+
+RESOLVE_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedInventory:
+    """What the action plugin `drillbook_variables` has written."""
+
+    path: Path
+    groups: dict[str, list[str]]
+    entries: dict[str, dict[str, dict[str, Any]]]  # host -> variable -> {value, vaulted, origins} or {error, origins}
+    connections: dict[str, dict[str, Any]]  # host -> how Ansible would connect to it
+
+    @classmethod
+    def by_ansible(
+        cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
+    ) -> ResolvedInventory:
+        from drillbook.target.ansible.run import run_ansible
+
+        with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
+            plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
+            written = Path(directory) / "variables.json"
+            playbook = Path(directory) / "resolve.yml"
+            task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
+            # all said in the playbook and beside it, nothing in the environment: it is that of every other run
+            play = {"name": "Resolve", "hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task]}
+            play |= {"strategy": "linear"}
+            (Path(directory) / "action_plugins").symlink_to(plugins)
+            playbook.write_text(json.dumps([play]), encoding="utf-8")
+            log = PlayLog(root, Redactor(), None)
+            try:
+                ended = run_ansible(
+                    playbook,
+                    path,
+                    root=root,
+                    pass_env=pass_env,
+                    timeout_s=RESOLVE_TIMEOUT_S,
+                    on_event=log.event,
+                    warm=warm,
+                )
+            except PlaybookError as error:
+                raise InventoryError(str(error)) from error
+            if ended.status == "timeout":
+                msg = f"Ansible did not read the inventory {path} within {RESOLVE_TIMEOUT_S:.0f} seconds."
+                raise InventoryError(msg)
+            if ended.rc != 0:
+                failed = " ".join(result.message for result in log.results() if result.message)
+                msg = f"Ansible cannot read the inventory {path}: {_with_place(failed or log.reason(), path)}"
+                raise InventoryError(msg)
+            if not written.exists():
+                msg = f"The inventory {path} names no host."
+                raise InventoryError(msg)
+            known = json.loads(written.read_text(encoding="utf-8"))
+        return cls(path, known["groups"], known["hosts"], known["connections"])
+
+    @property
+    def values(self) -> dict[str, dict[str, object]]:
+        return {
+            host: {name: entry["value"] for name, entry in entries.items() if "value" in entry}
+            for host, entries in self.entries.items()
+        }
+
+    def problems(self) -> dict[tuple[str, str], str]:
+        return {
+            (host, name): f"{origin_of(entry, entry['error']['where']) or self.path}: {entry['error']['message']}"
+            for host, entries in self.entries.items()
+            for name, entry in entries.items()
+            if "error" in entry
+        }
+
+    def secrets(self) -> list[Secret]:
+        """All that may not be shown, each value once."""
+        found: dict[str, Secret] = {}
+        vaults: dict[str, bool] = {}
+        labels: Counter[str] = Counter()
+        for entries in self.entries.values():
+            for name, entry in entries.items():
+                for path, value, declared in secrets_in(entry, name, vaults):
+                    if value not in found:
+                        labels[path] += 1
+                        label = path if labels[path] == 1 else f"{path}#{labels[path]}"
+                        found[value] = Secret(label, value, declared)
+                    elif declared and not found[value].declared:
+                        found[value] = replace(found[value], declared=True)
+        return list(found.values())
+
+
+def _with_place(message: str, path: Path) -> str:
+    """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
+    if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
+        return message
+    import yaml
+
+    folder = path if path.is_dir() else path.parent
+    files = [
+        each for name in ("group_vars", "host_vars") for each in sorted(folder.glob(f"{name}/**/*")) if each.is_file()
+    ]
+    if "vault" in message.lower():
+        vaulted = ", ".join(str(each) for each in files if each.read_bytes().startswith(VAULT))
+        return f"{message} Encrypted: {vaulted or 'single values'}. Set ANSIBLE_VAULT_PASSWORD_FILE."
+    for each in files:
+        try:
+            list(yaml.parse(each.read_bytes()))
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            return f"{message.rstrip('.')} ({each}:{line})"
+        except yaml.YAMLError:
+            continue  # a vault, or something that Ansible does not read either
+    return message

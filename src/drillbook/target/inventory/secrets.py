@@ -1,0 +1,85 @@
+"""Finds the secrets in the resolved variables of an inventory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from drillbook.evidence.secret_forms import MIN_LENGTH
+from drillbook.evidence.secret_names import is_secret_header, is_secret_name
+
+VAULT = b"$ANSIBLE_VAULT"
+_PART_OF_A_HEADER = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that may not be shown; `declared` when somebody called it a secret, else only its name looks like one."""
+
+    label: str
+    value: str = field(repr=False)
+    declared: bool
+
+
+def secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> Iterable[tuple[str, str, bool]]:
+    """(label, value, declared) of what is vaulted, of what a name says to be secret, and of passwords in URLs."""
+    if "value" not in entry:
+        return
+    vaulted = entry.get("vaulted", ())
+    ours = name.startswith("drillbook_")
+    for path, value in _leaves(entry["value"], name):
+        keys = path.split(".")
+        is_header = ours and "headers" in keys[:-1] and is_secret_header(keys[-1])
+        named = is_header or any(is_secret_name(key) for key in keys)
+        in_vault = _in_a_vault(entry, path, vaults) or any(f"{path}.".startswith(f"{each}.") for each in vaulted)
+        if (in_vault or named) and (isinstance(value, str) or len(str(value)) >= MIN_LENGTH):
+            yield path, str(value), named and (in_vault or ours)
+        if is_header:  # "Bearer TOKEN", "session=ID; theme=dark": the parts are printed without the rest
+            parts = re.split(r"[ ;,=]+", str(value))
+            yield from ((path, part, False) for part in parts if len(part) >= _PART_OF_A_HEADER)
+        if isinstance(value, str) and (password := _password_of(value)):
+            yield path, password, ours
+
+
+def _leaves(value: object, path: str) -> Iterable[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _leaves(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from _leaves(each, f"{path}.{number}")
+    elif value is not None and not isinstance(value, bool):
+        yield path, value
+
+
+def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) -> bool:
+    """Whether the value was written in a file that is encrypted as a whole: its values carry no tag."""
+    origin = origin_of(entry, path).rsplit(":", 1)[0]
+    if origin and origin not in vaults:
+        try:
+            with Path(origin).open("rb") as file:
+                vaults[origin] = file.read(len(VAULT)) == VAULT
+        except OSError:
+            vaults[origin] = False
+    return vaults.get(origin, False)
+
+
+def origin_of(entry: Mapping[str, Any], path: str) -> str:
+    """File and line of the innermost part of `path` that has them, else "" (a script wrote it)."""
+    origins: Mapping[str, str] = entry.get("origins", {})
+    keys = path.split(".")
+    return next((origins[each] for n in range(len(keys), 0, -1) if (each := ".".join(keys[:n])) in origins), "")
+
+
+def _password_of(url: str) -> str | None:
+    if "://" not in url or "@" not in url:
+        return None
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return None
+    return unquote(password) if password else None

@@ -1,0 +1,1 @@
+"""Looks at endpoints from outside and submits work; it changes nothing else."""

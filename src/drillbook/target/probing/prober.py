@@ -1,0 +1,190 @@
+"""The background prober: looks at every endpoint all through the drill, and only looks.
+
+One asyncio loop in one thread. Each endpoint has its own cadence and its own connection, so that one that hangs does
+not delay another. A probe that takes longer than its interval is not overlapped: the next one follows at once, and the
+gap stands in the samples.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from drillbook.errors import CouldNotLookError, DrillbookError
+from drillbook.model.times.sample import Sample
+from drillbook.target.inventory.model import Endpoint
+from drillbook.target.probing.probes import Probe, probe_of, take
+from drillbook.target.probing.sampler import Sampler, Spare
+from drillbook.target.probing.series import Series
+
+T = TypeVar("T")
+STOP_TIMEOUT_S = 5.0
+_OVER_S = 5.0
+"""A look that is cut off at its time-out has to be kept, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeStats:
+    """What the sampling of one endpoint came to, and what all sampling cost."""
+
+    endpoint: str
+    samples: int
+    failures: int
+    interval_s: float
+    timeout_s: float
+
+
+class Prober:
+    """Samples endpoints from `start` to `stop`. Use as a context manager or call `stop` in a finally."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = {name: endpoint for name, endpoint in endpoints.items() if endpoint.probe}
+        self._known = endpoints
+        self.series = {name: Series(name) for name in self._endpoints}
+        self._told: dict[str, Callable[[Sample], None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._spare = Spare()
+        self._cpu_s = 0.0
+        self._started_s = 0.0
+        self._stopped_s: float | None = None
+
+    def on_sample(self, name: str, told: Callable[[Sample], None]) -> None:
+        """Tell each sample of an endpoint, once it is in its series, in the prober's thread: be quick, never raise.
+
+        Before `start`. Raises DrillbookError as `of` does.
+        """
+        self.of(name)
+        self._told[name] = told
+
+    def start(self) -> None:
+        """Begin to sample; returns when the loop runs. Raises DrillbookError for an endpoint that nobody can ask."""
+        samplers = [self._sampler(name, endpoint) for name, endpoint in self._endpoints.items()]
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(ready, samplers), name="drillbook-prober", daemon=True)
+        self._thread.start()
+        ready.wait()
+
+    def _run(self, ready: threading.Event, samplers: Sequence[Sampler]) -> None:
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._started_s = time.monotonic()
+        for n, sampler in enumerate(samplers):
+            # spread over the interval: all at once would make each measure the others' work
+            self._tasks.append(self._loop.create_task(sampler.run(n / len(samplers) * sampler.interval_s)))
+        self._loop.call_soon(ready.set)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._cpu_s = time.thread_time()
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _sampler(self, name: str, endpoint: Endpoint) -> Sampler:
+        series, told = self.series[name], self._told.get(name)
+
+        def keep(sample: Sample) -> None:
+            series.append(sample)
+            if told is not None:
+                told(sample)
+
+        def look(line: Probe) -> Coroutine[Any, Any, Sample]:
+            return take(line, endpoint.timeout_s)
+
+        return Sampler(endpoint, lambda: probe_of(endpoint), look, keep, self._spare)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the prober's loop (the load generator does)."""
+        if self._loop is None or not self.alive:
+            work.close()
+            raise CouldNotLookError("the prober is not running: nothing can be looked at")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def looked(self, since_s: float) -> bool:
+        """Wait until each endpoint was looked at since this instant (monotonic); False where no look came.
+
+        Takes at most an interval and the time-out of each.
+        """
+        endpoints = self._endpoints.values()
+        until_s = time.monotonic() + max((1 / e.samples_per_s + e.timeout_s for e in endpoints), default=0) + _OVER_S
+        for series in self.series.values():
+            while series.first_index_since(since_s) == (length := len(series)):
+                if not series.wait_beyond(length, until_s, lambda: not self.alive):
+                    return False
+        return True
+
+    @property
+    def alive(self) -> bool:
+        """Whether the sampling goes on; a dead prober must never look like a quiet system."""
+        return self._thread is not None and self._thread.is_alive() and not any(task.done() for task in self._tasks)
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The sampled endpoint of this name. Raises DrillbookError as `of` does."""
+        self.of(name)
+        return self._endpoints[name]
+
+    def of(self, name: str) -> Series:
+        """The series of an endpoint. Raises DrillbookError for one that is unknown or not sampled."""
+        if name in self.series:
+            return self.series[name]
+        if name in self._known:
+            raise DrillbookError(
+                f"endpoint {name!r} is not sampled: remove 'probe: false' from it in drillbook_endpoints"
+            )
+        known = ", ".join(sorted(self._known)) or "none"
+        raise DrillbookError(f"no endpoint {name!r} in the inventory's drillbook_endpoints; there are: {known}")
+
+    def stop(self) -> None:
+        """End the sampling, and whatever `run` still has under way; idempotent. Never raises, and never hangs."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            return
+
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+
+        async def end() -> None:
+            while (pending := asyncio.all_tasks() - {asyncio.current_task()}) and time.monotonic() < deadline:
+                # again and again: a client library that catches a cancellation in its own time-out swallows it
+                for task in pending:
+                    task.cancel()
+                await asyncio.wait(pending, timeout=STOP_TIMEOUT_S / 10)
+
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(end(), loop).result(timeout=STOP_TIMEOUT_S * 1.2)
+        self._stopped_s = time.monotonic()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=STOP_TIMEOUT_S)
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """CPU seconds of the prober's thread (sampling and load) per second, once stopped."""
+        if self._stopped_s is None or self._stopped_s <= self._started_s:
+            return None
+        return self._cpu_s / (self._stopped_s - self._started_s)
+
+    def stats(self) -> list[ProbeStats]:
+        """One row per sampled endpoint."""
+        return [
+            ProbeStats(
+                name,
+                len(self.series[name]),
+                sum(not sample.ok for sample in self.series[name].all()),
+                1 / endpoint.samples_per_s,
+                endpoint.timeout_s,
+            )
+            for name, endpoint in self._endpoints.items()
+        ]
+
+    def __enter__(self) -> Prober:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,100 @@
+"""Looking at one endpoint at its rate; where the inventory says so, whether or not the look before has come back.
+
+The rule: who looks is no load. One after another, a look that waits for its time-out keeps the next one from seeing
+that the endpoint is back: up to a time-out late, and the stated uncertainty says so. With `looks_at_once` it is one
+interval. But a service that hangs then has that many requests more in its hands: 20 at each of three endpoints cost
+the lab's API 60 MB, which it kept, in a drill whose criterion was its memory. So it is asked for, endpoint by endpoint.
+Samples are kept in the order in which they were asked for: what was asked before the end of an outage, and failed
+after it, stands before what was asked after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from drillbook.model.times.sample import Sample
+
+if TYPE_CHECKING:
+    from drillbook.target.inventory.model import Endpoint
+    from drillbook.target.probing.probes import Probe
+
+MORE_IN_ALL = 64
+"""Looks under way beyond the first of each endpoint: who cannot keep up with a thousand endpoints would otherwise open
+twenty lines to each of them.
+"""
+
+
+class Spare:
+    """The further looks that all samplers share."""
+
+    def __init__(self, left: int = MORE_IN_ALL) -> None:
+        self.left = left
+
+
+class Sampler:
+    """The looks at one endpoint. Each look under way has a line of its own; lines are kept and used again."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        line: Callable[[], Probe],
+        take: Callable[[Probe], Coroutine[Any, Any, Sample]],
+        keep: Callable[[Sample], None],
+        spare: Spare | None = None,
+    ) -> None:
+        """`line` makes a line, `take` looks by one and never raises, `keep` is told the samples in their order.
+
+        Raises what `line` raises.
+        """
+        first = line()
+        self.interval_s = 1 / endpoint.samples_per_s
+        self._most = endpoint.looks_at_once if first.overlaps else 1
+        self._idle = [first]
+        self._line, self._take, self._keep = line, take, keep
+        self._spare = spare or Spare()
+        self._under_way = 0
+        self._looks: deque[asyncio.Task[Sample]] = deque()
+        """Those under way, and those that have come back before one that was asked earlier."""
+
+    async def run(self, shift_s: float) -> None:
+        """Look until cancelled; the first time in `shift_s`."""
+        due = time.monotonic() + shift_s
+        try:
+            while True:
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                while self._under_way and (self._under_way >= self._most or self._spare.left <= 0):
+                    waiting = [look for look in self._looks if not look.done()]
+                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                look = asyncio.get_running_loop().create_task(self._look())
+                self._looks.append(look)
+                look.add_done_callback(self._drain)
+                due = max(due + self.interval_s, time.monotonic())
+        finally:
+            for look in self._looks:
+                look.cancel()
+            await asyncio.gather(*self._looks, return_exceptions=True)
+            for probe in self._idle:
+                await probe.close()
+
+    async def _look(self) -> Sample:
+        more = self._under_way > 0
+        self._under_way += 1
+        self._spare.left -= more
+        # the line that was used last: the others are closed by the server in the end, which costs one attempt
+        probe = self._idle.pop() if self._idle else self._line()
+        try:
+            return await self._take(probe)
+        finally:
+            self._idle.append(probe)
+            self._under_way -= 1
+            self._spare.left += more
+
+    def _drain(self, _look: object = None) -> None:
+        while self._looks and self._looks[0].done():
+            look = self._looks.popleft()
+            if not look.cancelled():
+                self._keep(look.result())
