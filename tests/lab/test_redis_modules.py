@@ -18,7 +18,7 @@ import pytest
 from redis.client import Redis
 
 from drillbook_lab.testing import RunningLab
-from drillbook_lab.topology import HOST, REDIS_NODES
+from drillbook_lab.base.topology import HOST, REDIS_NODES
 
 pytestmark = pytest.mark.lab
 

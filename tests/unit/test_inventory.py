@@ -19,7 +19,7 @@ from drillbook.evidence.redaction import Redactor
 from drillbook.inventory import EndpointKind, Environment, EnvironmentKind, Inventory, Prerequisites, Work
 from drillbook.resolved import ResolvedInventory
 from drillbook.secretnames import is_secret_header, is_secret_name
-from drillbook_lab.poll import until
+from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,7 @@ from drillbook.errors import CouldNotLookError
 from drillbook.inventory import Endpoint
 from drillbook.probe import RedisProbe
 from drillbook.redisclient import async_connection, client
-from drillbook_lab import tls
+from drillbook_lab.lifecycle.parts import tls
 
 from .support import DEADLINE_S, Handler, Server, endpoint, free_port
 
