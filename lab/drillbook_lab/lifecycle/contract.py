@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from drillbook_lab.app import queue_code
+from drillbook_lab.app.queue_code import release
 from drillbook_lab.base.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS
 from drillbook_lab.lifecycle import state
 from drillbook_lab.lifecycle.blueprint import Blueprint
@@ -48,8 +48,8 @@ def contract(lab: Blueprint) -> dict[str, Any]:
         "queue": {
             "name": QUEUE_NAME,
             "code": str(lab.state / "queue-code"),
-            "stable": queue_code.STABLE,
-            "broken": queue_code.BROKEN,
+            "stable": release.STABLE,
+            "broken": release.BROKEN,
         },
         "node": {"folder": str(state.node_worker(lab.state)), "found": nodejs.find() is not None},
         "logs": str(lab.state / "logs"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from drillbook_lab.app import queue_code
+from drillbook_lab.app.queue_code.release import load
 from drillbook_lab.app.settings import Settings
 from drillbook_lab.app.stores import database
 
@@ -33,7 +33,7 @@ class Work:
 
     def __init__(self, settings: Settings, name: str, pool: database.Pool) -> None:
         self._name, self._pool = name, pool
-        self._handle = queue_code.load(Path(settings.handler))
+        self._handle = load(Path(settings.handler))
         self._statement = database.DO_JOB if settings.deduplicate else database.DO_JOB_CARELESSLY
 
     async def process(self, job: Any, _token: str) -> dict[str, str]:
