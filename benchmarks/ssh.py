@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from drillbook_lab.poll import until
+from drillbook_lab.base.poll import until
 
 HOST = "127.0.0.1"
 _START_S = 10.0

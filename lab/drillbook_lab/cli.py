@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from drillbook_lab.errors import LabError
-from drillbook_lab.lab import Lab
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.lifecycle.lab import Lab
 
 app = typer.Typer(help="The reference staging: real parts on loopback, from wheels alone.", no_args_is_help=True)
 

@@ -16,16 +16,15 @@ from typing import Any, LiteralString, TypeVar
 
 import httpx
 import psycopg
-from redis.backoff import NoBackoff
 from redis.client import Redis
-from redis.retry import Retry
 
-from drillbook_lab import ready
-from drillbook_lab.app.cache import KEY as CACHED_ITEM
-from drillbook_lab.lab import Lab
-from drillbook_lab.poll import until
-from drillbook_lab.supervision import Supervisor
-from drillbook_lab.topology import HOST, MASTER_NAME, PROGRAMS, REDIS_NODES, SENTINELS
+from drillbook_lab.app.stores.cache import KEY as CACHED_ITEM
+from drillbook_lab.base.poll import until
+from drillbook_lab.base.topology import MASTER_NAME, PROGRAMS, REDIS_NODES, SENTINELS
+from drillbook_lab.lifecycle import ready
+from drillbook_lab.lifecycle.lab import Lab
+from drillbook_lab.lifecycle.parts import postgres
+from drillbook_lab.lifecycle.supervision.client import Supervisor
 
 T = TypeVar("T")
 
@@ -54,16 +53,9 @@ class RunningLab:
         return until(look, what=what, within_s=within_s, every_s=0.05, transient=ready.TRANSIENT)
 
     def sql(self, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
-        postgres = self.contract["postgres"]
-        with psycopg.connect(
-            host=HOST,
-            port=postgres["port"],
-            user=postgres["user"],
-            password=postgres["password"],
-            dbname=postgres["database"],
-            autocommit=True,
-            connect_timeout=2,
-        ) as connection:
+        database = self.contract["postgres"]
+        url = postgres.url(database["port"], database["user"], database["password"], database["database"])
+        with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
@@ -80,18 +72,12 @@ class RunningLab:
     def linked(self, link: str, timeout_s: float = 10.0) -> Redis:
         """A client through a link, over TLS with the lab's authority, as the application."""
         redis = self.contract["redis"]
-        return Redis(
-            host=HOST,
-            port=self.contract["links"][link]["listen"],
+        return ready.client(
+            self.contract["links"][link]["listen"],
+            redis["app_password"],
             username=redis["app_user"],
-            password=redis["app_password"],
-            ssl=True,
-            ssl_ca_certs=self.contract["ca"],
-            ssl_check_hostname=True,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
+            ca=self.contract["ca"],
+            timeout_s=timeout_s,
         )
 
     def primary(self) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from drillbook_lab import tls
+from drillbook_lab.lifecycle.parts import tls
 
 from .conftest import Mini, wait_for
 
@@ -68,7 +68,7 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
         port, smtp_port = (each.getsockname()[1] for each in taken)
         arguments = [str(port), "messages.ndjson", str(smtp_port), "mails.ndjson", str(files.server("valid"))]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "drillbook_lab.sink", *arguments],
+            [sys.executable, "-P", "-m", "drillbook_lab.listeners.sink", *arguments],
             cwd=folder,
             env={"SINK_TOKEN": TOKEN, "SMTP_PASSWORD": PASSWORD},
         )

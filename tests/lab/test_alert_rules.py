@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from drillbook_lab.alerting import rules
-from drillbook_lab.alerting.rules import Change, Rule, Watch, judge
+from drillbook_lab.listeners.alerting import rules
+from drillbook_lab.listeners.alerting.rules import Change, Rule, Watch, judge
 
 pytestmark = pytest.mark.unit
 

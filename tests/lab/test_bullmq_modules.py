@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +12,10 @@ import pytest
 
 from drillbook_lab.testing import RunningLab
 
+from .support import ansible
+
 pytestmark = pytest.mark.lab
 
-PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 PREFIX = "bull:webhooks:"
 
 
@@ -39,28 +37,10 @@ class Modules:
 
     def run(self, module: str, **arguments: Any) -> dict[str, Any]:
         """What the module answers; `failed` in it when it refuses."""
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible")),
-                *("localhost", "-m", module, "-a", json.dumps({**self._queue, **arguments})),
-                *("-e", f"ansible_python_interpreter={sys.executable}"),
-            ],
-            env={
-                **os.environ,
-                "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
-                "ANSIBLE_MODULE_UTILS": str(PLAYBOOKS / "module_utils"),
-                "ANSIBLE_HOME": str(self._home),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_LOCALHOST_WARNING": "False",
-                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        asked = json.dumps({**self._queue, **arguments})
+        said = ansible(self.lab, self._home, "ansible", "localhost", "-m", module, "-a", asked)
         # before it may stand what Ansible says of a failure
-        answer: dict[str, Any] = json.loads(done.stdout.rpartition(" => ")[2])
+        answer: dict[str, Any] = json.loads(said.rpartition(" => ")[2])
         return answer
 
     def submit(self, **payload: Any) -> str:

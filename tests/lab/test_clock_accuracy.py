@@ -33,7 +33,8 @@ from drillbook.model.times.windows import Found
 from drillbook.target.inventory.model import Endpoint, EndpointKind
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import watch
-from drillbook_lab import tls, topology
+from drillbook_lab.lifecycle.parts import tls
+from drillbook_lab.lifecycle.ports import free_ports
 
 pytestmark = pytest.mark.lab
 
@@ -180,7 +181,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def topology_ports(count: int) -> list[int]:
     """Ports that nobody listens at."""
-    return list(topology.free_ports().values())[:count]
+    return list(free_ports().values())[:count]
 
 
 @dataclass

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from drillbook_lab.app.intake import FAILURES_TO_OPEN, Full, Intake, Place
-from drillbook_lab.app.jobs import Webhook
-from drillbook_lab.app.logs import Log
+from drillbook_lab.app.webhooks.intake import FAILURES_TO_OPEN, Full, Intake, Place
+from drillbook_lab.app.webhooks.jobs import Webhook
+from drillbook_lab.base.logs import Log
 
 pytestmark = pytest.mark.unit
 

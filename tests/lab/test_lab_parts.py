@@ -12,16 +12,18 @@ import pytest
 import redis.exceptions
 from redis.asyncio.sentinel import MasterNotFoundError
 
-from drillbook_lab import files, supervision, topology
-from drillbook_lab.app.causes import Cause, cause_of, in_short
-from drillbook_lab.app.jobs import Malformed, Webhook, job_id
-from drillbook_lab.app.logs import Log
+from drillbook_lab.app.health.causes import Cause, cause_of, in_short
 from drillbook_lab.app.settings import Settings
-from drillbook_lab.errors import LabError
-from drillbook_lab.files import Secrets
-from drillbook_lab.poll import NotYet, until
-from drillbook_lab.supervision import Endpoint, Program
-from drillbook_lab.tls import TlsFiles
+from drillbook_lab.app.webhooks.jobs import Malformed, Webhook, job_id
+from drillbook_lab.base import files, topology
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.logs import Log
+from drillbook_lab.base.poll import NotYet, until
+from drillbook_lab.lifecycle.parts import configuration
+from drillbook_lab.lifecycle.parts.keys import Secrets
+from drillbook_lab.lifecycle.parts.tls import TlsFiles
+from drillbook_lab.lifecycle.ports import free_ports
+from drillbook_lab.lifecycle.supervision.conf import Endpoint, Program, render
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +41,7 @@ def test_every_client_has_links_of_its_own() -> None:
 
 
 def test_ports_are_distinct_and_out_of_reach_of_outgoing_connections() -> None:
-    ports = topology.free_ports()
+    ports = free_ports()
     assert set(ports) == set(topology.NEEDED)
     assert len(set(ports.values())) == len(ports)
     low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
@@ -57,7 +59,7 @@ def test_a_file_is_private_and_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def settings_text() -> str:
     ports = {name: 20000 + number for number, name in enumerate(topology.NEEDED)}
-    return files.settings(
+    return configuration.settings(
         "api",
         ports=ports,
         keys=Secrets(),
@@ -102,7 +104,7 @@ def test_a_long_path_gets_a_password_instead_of_a_socket() -> None:
 def test_percent_signs_and_spaces_survive_supervisords_configuration(tmp_path: Path) -> None:
     folder = tmp_path / "100% a b"
     program = Program("p", ("/bin/echo", "50% off", "a b"), folder)
-    text = supervision.render(folder, Endpoint.choose(folder, 1, "p"), [program], None)
+    text = render(folder, Endpoint.choose(folder, 1, "p"), [program], None)
     config = configparser.RawConfigParser()
     config.read_string(text)
     assert config["program:p"]["command"] == "/bin/echo '50%% off' 'a b'"

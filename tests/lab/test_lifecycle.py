@@ -13,16 +13,21 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+import redis.exceptions
 from typer.testing import CliRunner
 
-from drillbook_lab import postgres, processes
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.poll import until
+from drillbook_lab.base.topology import HOST, PROGRAMS
 from drillbook_lab.cli import app
-from drillbook_lab.errors import LabError
-from drillbook_lab.lab import Lab
-from drillbook_lab.poll import until
+from drillbook_lab.lifecycle import ready
+from drillbook_lab.lifecycle import state as folder
+from drillbook_lab.lifecycle.lab import Lab
+from drillbook_lab.lifecycle.parts import postgres
+from drillbook_lab.lifecycle.supervision import processes
 from drillbook_lab.testing import RunningLab, running_lab
-from drillbook_lab.topology import HOST, PROGRAMS
 
 pytestmark = pytest.mark.lab
 
@@ -36,12 +41,6 @@ def own() -> Iterator[RunningLab]:
 
 def marked(lab: RunningLab) -> list[psutil.Process]:
     return processes.of_lab(lab.contract["id"])
-
-
-def is_alive(process: psutil.Process) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
 
 
 def secrets_of(lab: RunningLab) -> set[str]:
@@ -143,11 +142,6 @@ def test_everything_listens_on_loopback_alone(lab: RunningLab) -> None:
 
 
 def test_passwords_are_asked_for(lab: RunningLab) -> None:
-    import psycopg
-    import redis.exceptions
-
-    from drillbook_lab import ready
-
     ports = [*lab.contract["redis"]["nodes"].values(), *lab.contract["redis"]["sentinels"].values()]
     for node in ports:
         with (
@@ -179,10 +173,10 @@ def test_down_leaves_nothing_although_supervisord_was_killed(own: RunningLab) ->
     assert len(before) >= len(PROGRAMS)
     os.kill(own.supervisor.pid(), signal.SIGKILL)
     until(lambda: not own.lab.status().up, what="the end of supervisord", within_s=5)
-    assert [process for process in before if is_alive(process)]
+    assert [process for process in before if processes.runs(process)]
     own.lab.down()
     assert marked(own) == []
-    assert not [process for process in before if is_alive(process)]
+    assert not [process for process in before if processes.runs(process)]
     assert own.lab.contract() is None
     own.lab.down()
 
@@ -219,7 +213,9 @@ def test_a_part_that_cannot_start_is_named_and_nothing_is_left(
 
     def broken(cluster: postgres.Cluster, port: int, password: str) -> None:
         del port, password
-        ids.append(lab._run_file()["id"])  # type: ignore[index]
+        run = folder.run(state)
+        assert run is not None
+        ids.append(run["id"])
         cluster.data.mkdir()
 
     monkeypatch.setattr(postgres, "create", broken)
@@ -246,5 +242,5 @@ def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
 
 def test_an_own_folder_is_worked_on_by_one_at_a_time(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
-    with lab._alone(), pytest.raises(LabError, match="another"):
+    with folder.alone(tmp_path), pytest.raises(LabError, match="another"):
         lab.up()

@@ -20,11 +20,12 @@ import pytest
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.target.ansible import processes
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult, TaskStatus
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.inventory.model import Environment, EnvironmentKind
+
+from .support import ROOT, assert_that_only_the_service_is_left, sleeping
 
 pytestmark = pytest.mark.lab
 
@@ -399,32 +400,16 @@ class Watched:
     def text(self) -> str:
         return SLEEPS.format(hang=self.hang, service=self.service)
 
-    def _sleeping(self, duration: str) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.cmdline() == ["sleep", duration]:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
-
     def watch(self) -> None:
         """Wait until both hosts hang, and remember every process of the play."""
-        while len(self._sleeping(self.hang)) < 4:
+        while len(sleeping(self.hang)) < 4:
             threading.Event().wait(0.05)
-        self.seen = psutil.Process().children(recursive=True) + self._sleeping(self.hang)
+        self.seen = psutil.Process().children(recursive=True) + sleeping(self.hang)
         self.hanging.set()
 
     def assert_that_only_the_service_is_left(self) -> None:
         assert len(self.seen) > 6
-        services = self._sleeping(self.service)
-        for service in services:
-            service.kill()
-        left = [each for each in self.seen if each not in services and processes.is_alive(each)]
-        assert left == []
-        assert self._sleeping(self.hang) == []
-        assert len(services) == 1
+        assert_that_only_the_service_is_left(self.seen, self.hang, self.service)
 
 
 def test_a_cancelled_play_ends_with_all_its_processes(fresh: Repository) -> None:
@@ -471,7 +456,7 @@ INTERRUPTED = """\
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_playbook_real import Repository, Watched
+from tests.lab.test_playbook_real import Repository, Watched
 import os, signal, threading
 watched = Watched({number})
 def watch():
@@ -490,13 +475,13 @@ except KeyboardInterrupt:
 
 
 def test_ctrl_c_twice_ends_all_processes_and_then_goes_on(tmp_path: Path) -> None:
-    program = INTERRUPTED.format(tests=str(Path(__file__).parent), root=str(tmp_path), number=3)
+    program = INTERRUPTED.format(tests=str(ROOT), root=str(tmp_path), number=3)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip() == "interrupted, and nothing is left", done.stderr
 
 
 def test_pytest_exit_in_the_main_thread_ends_all_processes(tmp_path: Path) -> None:
-    program = INTERRUPTED.format(tests=str(Path(__file__).parent), root=str(tmp_path), number=4)
+    program = INTERRUPTED.format(tests=str(ROOT), root=str(tmp_path), number=4)
     program = program.replace("SIGINT", "SIGTERM").replace(
         "import os, signal, threading",
         "import os, signal, threading, pytest\n"
@@ -522,13 +507,13 @@ def test_a_background_job_of_ansible_ends_with_its_play(fresh: Repository) -> No
     watched = Watched(5)
 
     def watch() -> None:
-        while not watched._sleeping(watched.hang):
+        while not sleeping(watched.hang):
             threading.Event().wait(0.05)
         cancel.set()
 
     threading.Thread(target=watch, daemon=True).start()
     fresh.run(text.format(hang=watched.hang), cancel=cancel)
-    assert watched._sleeping(watched.hang) == []
+    assert sleeping(watched.hang) == []
 
 
 def test_a_caller_that_fails_in_on_task_leaves_nothing_and_is_heard(fresh: Repository) -> None:

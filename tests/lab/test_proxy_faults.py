@@ -16,8 +16,8 @@ import pytest
 import redis.exceptions
 from redis.client import Redis
 
+from drillbook_lab.base.topology import HOST
 from drillbook_lab.testing import RunningLab
-from drillbook_lab.topology import HOST
 
 pytestmark = pytest.mark.lab
 

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from drillbook_lab import files, nodejs
-from drillbook_lab.app import handlers
-from drillbook_lab.errors import LabError
+from drillbook_lab.app.queue_code import release
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.lifecycle.parts import nodejs, releases
 
 pytestmark = pytest.mark.unit
 
 
 def test_the_stable_release_is_live_and_keeps_what_comes(tmp_path: Path) -> None:
-    live = files.queue_code(tmp_path)
-    assert (tmp_path / "current").readlink() == Path("releases") / handlers.STABLE
-    assert handlers.load(live)("job-5", {"a": 1}) == {"a": 1}
+    live = releases.lay_out(tmp_path)
+    assert (tmp_path / "current").readlink() == Path("releases") / release.STABLE
+    assert release.load(live)("job-5", {"a": 1}) == {"a": 1}
     # once more is no other
-    assert files.queue_code(tmp_path) == live
+    assert releases.lay_out(tmp_path) == live
 
 
 def test_the_broken_release_fails_for_every_fifth_webhook(tmp_path: Path) -> None:
-    files.queue_code(tmp_path)
-    handle = handlers.load(tmp_path / "releases" / handlers.BROKEN / handlers.FILE)
+    releases.lay_out(tmp_path)
+    handle = release.load(tmp_path / "releases" / release.BROKEN / release.FILE)
     failed = []
     for number in range(1, 41):
         try:
@@ -40,7 +40,7 @@ def test_a_release_without_the_function_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "handler.py"
     path.write_text("x = 1\n")
     with pytest.raises(ValueError, match=r"handler\.py: has no function 'handle'"):
-        handlers.load(path)
+        release.load(path)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from drillbook_lab.app.intake import Intake
-from drillbook_lab.app.jobs import Webhook
-from drillbook_lab.app.logs import Log
-from drillbook_lab.app.pending import Pending
-from drillbook_lab.app.recent import Recent
+from drillbook_lab.app.health.recent import Recent
+from drillbook_lab.app.webhooks.intake import Intake
+from drillbook_lab.app.webhooks.jobs import Webhook
+from drillbook_lab.app.webhooks.pending import Pending
+from drillbook_lab.base.logs import Log
 
 pytestmark = pytest.mark.unit
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -17,12 +14,13 @@ import psutil
 import pytest
 from redis.client import Redis
 
+from drillbook_lab.base.topology import HOST, REDIS_NODES
 from drillbook_lab.testing import RunningLab
-from drillbook_lab.topology import HOST, REDIS_NODES
+
+from .support import ROOT, ansible
 
 pytestmark = pytest.mark.lab
 
-ROOT = Path(__file__).parents[2]
 LIMIT = 10_000
 
 
@@ -39,45 +37,21 @@ class Node:
     def module(self, name: str, **arguments: Any) -> dict[str, Any]:
         """What the module answers; `failed` in it when it refuses."""
         asked = {"port": self.port, "password": self.password, **arguments}
-        said = self._run("ansible", "localhost", "-m", name, "-a", json.dumps(asked))
+        said = ansible(self.lab, self._home, "ansible", "localhost", "-m", name, "-a", json.dumps(asked))
         answer: dict[str, Any] = json.loads(said[said.index("{") :])
         return answer
 
     def playbook(self, name: str, *options: str) -> str:
         """Whether a recovery, run on the lab's own inventory, `changed` something, did not, or `failed`."""
         playbook = str(ROOT / f"playbooks/{name}.yml")
-        said = self._run("ansible-playbook", "-i", str(ROOT / "inventories/lab"), playbook, *options)
+        said = ansible(
+            self.lab, self._home, "ansible-playbook", "-i", str(ROOT / "inventories/lab"), playbook, *options
+        )
         recaps = re.findall(r"ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ", said)
         ok, changed, unreachable, failed = (sum(map(int, each)) for each in zip(*recaps, strict=True))
         if not ok or unreachable or failed:
             return "failed"
         return "changed" if changed else "unchanged"
-
-    def _run(self, command: str, *arguments: str) -> str:
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name(command)),
-                *arguments,
-                "-e",
-                f"ansible_python_interpreter={sys.executable}",
-            ],
-            env={
-                **os.environ,
-                "ANSIBLE_ROLES_PATH": str(ROOT / "playbooks/roles"),
-                "ANSIBLE_LIBRARY": str(ROOT / "playbooks/library"),
-                "ANSIBLE_MODULE_UTILS": str(ROOT / "playbooks/module_utils"),
-                "ANSIBLE_HOME": str(self._home),
-                "ANSIBLE_NOCOLOR": "1",
-                "ANSIBLE_LOCALHOST_WARNING": "False",
-                "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
-                "DRILLBOOK_LAB_STATE": str(self.lab.lab.state),
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return done.stdout
 
     def client(self, name: str) -> Redis:
         return Redis(port=self.port, password=self.password, client_name=name, decode_responses=True)

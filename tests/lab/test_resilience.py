@@ -9,10 +9,10 @@ import httpx
 import pytest
 from redis.client import Redis
 
-from drillbook_lab.app.jobs import job_id
-from drillbook_lab.poll import NotYet
+from drillbook_lab.app.webhooks.jobs import job_id
+from drillbook_lab.base.poll import NotYet
+from drillbook_lab.base.topology import MASTER_NAME, QUEUE_NAME, SENTINEL_DOWN_AFTER_MS
 from drillbook_lab.testing import RunningLab
-from drillbook_lab.topology import MASTER_NAME, QUEUE_NAME, SENTINEL_DOWN_AFTER_MS
 
 pytestmark = pytest.mark.lab
 

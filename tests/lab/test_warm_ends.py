@@ -23,6 +23,8 @@ from drillbook.target.ansible.processes import is_alive
 from drillbook.target.ansible.run import Ended, run_ansible
 from drillbook.target.ansible.warm.client import _SHIM, Warm
 
+from .support import ROOT, assert_that_only_the_service_is_left, sleeping
+
 pytestmark = pytest.mark.lab
 
 DEADLINE_S = 60
@@ -64,17 +66,6 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
         if time.monotonic() > end:
             pytest.fail(f"not so within {DEADLINE_S} s: {what}")
         time.sleep(0.02)  # a poll with a deadline, not a guess at how long something takes
-
-
-def sleeping(seconds: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cmdline() == ["sleep", seconds]:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 class Repository:
@@ -133,12 +124,7 @@ class Repository:
         return found
 
     def assert_that_only_the_service_is_left(self, seen: list[psutil.Process]) -> None:
-        services = sleeping(self.service)
-        for service in services:
-            service.kill()
-        assert [each for each in seen if each not in services and is_alive(each)] == []
-        assert sleeping(self.hang) == []
-        assert len(services) == 1
+        assert_that_only_the_service_is_left(seen, self.hang, self.service)
 
     def under_way(self) -> tuple[threading.Thread, list[Ended]]:
         ended: list[Ended] = []
@@ -315,7 +301,7 @@ OWNER = """\
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_warm_ends import Repository
+from tests.lab.test_warm_ends import Repository
 repository = Repository(Path({root!r}))
 print(repository.hang, repository.service, repository.server.pid, repository.warm.folder, flush=True)
 try:
@@ -329,7 +315,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_nothing_goes_on_when_the_process_that_owns_it_ends(tmp_path: Path, number: signal.Signals) -> None:
     """SIGTERM without a handler ends a process as abruptly as SIGKILL does."""
-    program = textwrap.dedent(OWNER).format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    program = textwrap.dedent(OWNER).format(tests=str(ROOT), root=str(tmp_path))
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     hang, service, server, folder = owner.stdout.readline().split()
@@ -348,7 +334,7 @@ def test_nothing_goes_on_when_the_process_that_owns_it_ends(tmp_path: Path, numb
 
 
 def test_nothing_is_left_when_the_owner_is_killed_before_the_server_is_ready(tmp_path: Path) -> None:
-    program = textwrap.dedent(OWNER).format(tests=str(Path(__file__).parent), root=str(tmp_path))
+    program = textwrap.dedent(OWNER).format(tests=str(ROOT), root=str(tmp_path))
     owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None
     _hang, _service, server, folder = owner.stdout.readline().split()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from drillbook.commands.children import SIGNALS, Children
-from drillbook_lab.poll import until
+from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
 

@@ -20,7 +20,7 @@ from drillbook.evidence.secret_names import is_secret_header, is_secret_name
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.inventory.model import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook.target.inventory.resolver import ResolvedInventory
-from drillbook_lab.poll import until
+from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
 

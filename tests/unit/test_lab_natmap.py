@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from drillbook_lab.app.natmap import LinkedSentinel
+from drillbook_lab.app.stores.natmap import LinkedSentinel
 
 pytestmark = pytest.mark.unit
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from drillbook_lab import tls
+from drillbook_lab.base.topology import HOST
+from drillbook_lab.lifecycle.parts import tls
 from drillbook_lab.proxy.faults import Certificate, Toxic
 from drillbook_lab.proxy.link import Link
-from drillbook_lab.topology import HOST
 
 from .support import free_port
 

@@ -17,7 +17,7 @@ from drillbook.errors import CouldNotLookError
 from drillbook.target.inventory.model import Endpoint
 from drillbook.target.probing.probes import RedisProbe
 from drillbook.target.probing.redis import async_connection, client
-from drillbook_lab import tls
+from drillbook_lab.lifecycle.parts import tls
 
 from .support import DEADLINE_S, Handler, Server, endpoint, free_port
 

@@ -1,1 +1,1 @@
-"""The application under drill: an API that queues webhooks, workers that do them, both over Redis and PostgreSQL."""
+"""The system under test: an API that queues webhooks and workers that do them; it does not know that it is drilled."""

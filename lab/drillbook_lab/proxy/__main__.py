@@ -14,10 +14,10 @@ from typing import Any
 
 from starlette.applications import Starlette
 
+from drillbook_lab.base.serve import serve
 from drillbook_lab.proxy.faults import Certificate
 from drillbook_lab.proxy.http import application
 from drillbook_lab.proxy.link import Link
-from drillbook_lab.serve import serve
 
 
 def _contexts(files: Mapping[str, str]) -> dict[Certificate, ssl.SSLContext]:

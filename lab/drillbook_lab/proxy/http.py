@@ -14,7 +14,7 @@ a cut network is cut at one moment.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,8 +24,6 @@ from starlette.routing import Route
 
 from drillbook_lab.proxy.faults import Certificate, Refused, Toxic
 from drillbook_lab.proxy.link import Link
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Unknown(Exception):
@@ -71,48 +69,81 @@ async def _patch(link: Link, body: Mapping[str, Any]) -> bool:
 
 def application(links: Mapping[str, Link]) -> Starlette:
     """The API over these links."""
+    api = _Api(links)
+    toxics = "/proxies/{name}/toxics"
+    return Starlette(
+        routes=[
+            Route("/proxies", api.index, methods=["GET"]),
+            Route("/proxies", api.patch_many, methods=["POST"]),
+            Route("/proxies/{name}", api.show, methods=["GET"]),
+            Route("/proxies/{name}", api.patch, methods=["POST", "PATCH"]),
+            Route(toxics, api.list_toxics, methods=["GET"]),
+            Route(toxics, api.put_toxic, methods=["POST"]),
+            Route(f"{toxics}/{{toxic}}", api.show_toxic, methods=["GET"]),
+            Route(f"{toxics}/{{toxic}}", api.put_toxic, methods=["POST", "PATCH"]),
+            Route(f"{toxics}/{{toxic}}", api.delete_toxic, methods=["DELETE"]),
+            Route("/reset", api.reset, methods=["POST"]),
+        ],
+        exception_handlers={Unknown: _unknown, Refused: _refused},
+    )
 
-    def one(request: Request) -> Link:
+
+async def _unknown(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"proxy not found: {error}", "status": 404}, 404)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error), "status": 400}, 400)
+
+
+def _all_of(these: Iterable[Link]) -> dict[str, Any]:
+    return {link.name: link.as_json() for link in these}
+
+
+class _Api:
+    """The routes, over these links."""
+
+    def __init__(self, links: Mapping[str, Link]) -> None:
+        self._links = links
+
+    def _one(self, request: Request) -> Link:
         name = request.path_params["name"]
-        if name not in links:
+        if name not in self._links:
             raise Unknown(name)
-        return links[name]
+        return self._links[name]
 
-    def chosen(request: Request) -> list[Link]:
+    def _chosen(self, request: Request) -> list[Link]:
         def wanted(key: str, link: Link) -> bool:
             asked = request.query_params.get(key)
             return asked is None or link.labels.get(key) in asked.split(",")
 
-        found = [link for link in links.values() if wanted("client", link) and wanted("server", link)]
+        found = [link for link in self._links.values() if wanted("client", link) and wanted("server", link)]
         if not found:
             raise Unknown(str(request.query_params))
         return found
 
-    def all_of(these: Iterable[Link]) -> dict[str, Any]:
-        return {link.name: link.as_json() for link in these}
+    async def index(self, request: Request) -> Response:
+        return JSONResponse(_all_of(self._chosen(request)))
 
-    async def index(request: Request) -> Response:
-        return JSONResponse(all_of(chosen(request)))
-
-    async def patch_many(request: Request) -> Response:
+    async def patch_many(self, request: Request) -> Response:
         body = await _body(request)
-        these = chosen(request)
+        these = self._chosen(request)
         changed = [link.name for link in these if await _patch(link, body)]
-        return JSONResponse({"changed": bool(changed), "links": changed, "proxies": all_of(these)})
+        return JSONResponse({"changed": bool(changed), "links": changed, "proxies": _all_of(these)})
 
-    async def show(request: Request) -> Response:
-        return JSONResponse(one(request).as_json())
+    async def show(self, request: Request) -> Response:
+        return JSONResponse(self._one(request).as_json())
 
-    async def patch(request: Request) -> Response:
-        link = one(request)
+    async def patch(self, request: Request) -> Response:
+        link = self._one(request)
         changed = await _patch(link, await _body(request))
         return JSONResponse({**link.as_json(), "changed": changed})
 
-    async def list_toxics(request: Request) -> Response:
-        return JSONResponse([toxic.as_json() for toxic in one(request).toxics.values()])
+    async def list_toxics(self, request: Request) -> Response:
+        return JSONResponse([toxic.as_json() for toxic in self._one(request).toxics.values()])
 
-    async def put_toxic(request: Request) -> Response:
-        link = one(request)
+    async def put_toxic(self, request: Request) -> Response:
+        link = self._one(request)
         body = dict(await _body(request))
         if "toxic" in request.path_params:
             name = request.path_params["toxic"]
@@ -125,38 +156,16 @@ def application(links: Mapping[str, Link]) -> Starlette:
         changed = link.put(toxic)
         return JSONResponse({**toxic.as_json(), "changed": changed})
 
-    async def show_toxic(request: Request) -> Response:
-        link = one(request)
+    async def show_toxic(self, request: Request) -> Response:
+        link = self._one(request)
         toxic = link.toxics.get(request.path_params["toxic"])
         if toxic is None:
             return JSONResponse({"error": "toxic not found", "status": 404}, 404)
         return JSONResponse(toxic.as_json())
 
-    async def delete_toxic(request: Request) -> Response:
-        return JSONResponse({"changed": one(request).remove(request.path_params["toxic"])})
+    async def delete_toxic(self, request: Request) -> Response:
+        return JSONResponse({"changed": self._one(request).remove(request.path_params["toxic"])})
 
-    async def reset(_: Request) -> Response:
-        changed = [link.name for link in links.values() if await link.heal()]
+    async def reset(self, _: Request) -> Response:
+        changed = [link.name for link in self._links.values() if await link.heal()]
         return JSONResponse({"changed": bool(changed), "links": changed})
-
-    async def unknown(_: Request, error: Exception) -> Response:
-        return JSONResponse({"error": f"proxy not found: {error}", "status": 404}, 404)
-
-    async def refused(_: Request, error: Exception) -> Response:
-        return JSONResponse({"error": str(error), "status": 400}, 400)
-
-    return Starlette(
-        routes=[
-            Route("/proxies", index, methods=["GET"]),
-            Route("/proxies", patch_many, methods=["POST"]),
-            Route("/proxies/{name}", show, methods=["GET"]),
-            Route("/proxies/{name}", patch, methods=["POST", "PATCH"]),
-            Route("/proxies/{name}/toxics", list_toxics, methods=["GET"]),
-            Route("/proxies/{name}/toxics", put_toxic, methods=["POST"]),
-            Route("/proxies/{name}/toxics/{toxic}", show_toxic, methods=["GET"]),
-            Route("/proxies/{name}/toxics/{toxic}", put_toxic, methods=["POST", "PATCH"]),
-            Route("/proxies/{name}/toxics/{toxic}", delete_toxic, methods=["DELETE"]),
-            Route("/reset", reset, methods=["POST"]),
-        ],
-        exception_handlers={Unknown: unknown, Refused: refused},
-    )

@@ -1,203 +1,26 @@
-"""One link of the proxy: accepts, terminates TLS where asked, passes bytes on, and obeys the faults in force.
+"""One link of the proxy: accepts, terminates TLS where asked, and has the faults that its connections obey.
 
-Three rules that drills depend on:
+Two rules that drills depend on:
 - A new connection under a blackhole is accepted by the kernel and never answered, not even with a TLS handshake;
   it is not connected to the server before the fault is gone.
-- What an established connection sent during a blackhole is held and delivered afterwards, as a TCP retransmission
-  would: an acknowledgement that never arrived does not mean that the command was not executed.
 - The server is connected before the TLS handshake, so that a dead server is a reset for the client and not a
   handshake that succeeds with nobody behind it.
 """
 
 import asyncio
 import contextlib
-import random
 import select
 import socket
 import ssl
-import struct
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
+from drillbook_lab.base.topology import HOST
+from drillbook_lab.proxy.connection import RST, Connection, End
 from drillbook_lab.proxy.faults import Certificate, Conditions, Refused, Stream, Toxic, conditions
-from drillbook_lab.topology import HOST
 
-_HIGH_WATER = 256 * 1024
 _HANDSHAKE_S = 10.0
-_RST = struct.pack("ii", 1, 0)
-
-
-def _abort(transport: asyncio.Transport | None) -> None:
-    """Close with a RST: SO_LINGER 0 makes the kernel drop what is unsent and say "reset" to the peer."""
-    if transport is None:
-        return
-    if not transport.is_closing():  # asyncio's TLS knows no socket once it is closing, and raises when asked
-        sock = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
-    transport.abort()
-
-
-class Pipe:
-    """One direction of one connection. With no fault in force a chunk goes straight through, without a task."""
-
-    def __init__(self, connection: "Connection", direction: Stream) -> None:
-        self.connection = connection
-        self.direction = direction
-        self.source: asyncio.Transport | None = None
-        self.sink: asyncio.Transport | None = None
-        self._held: deque[tuple[float, bytes | None]] = deque()
-        self._held_bytes = 0
-        self._task: asyncio.Task[None] | None = None
-        self._read_paused = False
-        self.lost = False  # the source's connection is gone, not only its half
-        self.ended = False  # the end of this direction has been delivered
-
-    @property
-    def _now_in_force(self) -> Conditions:
-        return self.connection.link.in_force(self.direction)
-
-    def feed(self, data: bytes | None) -> None:
-        """Take a chunk, or None for the end of the stream."""
-        if not self._held and self._task is None and self._now_in_force.clear and self.sink is not None:
-            self._deliver(data)
-            return
-        self._held.append((time.monotonic(), data))
-        self._held_bytes += len(data or b"")
-        if self._held_bytes > _HIGH_WATER:
-            self.pause_reading()
-        if self._task is None:
-            self._task = asyncio.create_task(self._deliver_held())
-
-    def _deliver(self, data: bytes | None) -> None:
-        if data is None:
-            self.ended = True
-            self.connection.direction_ended(self)
-        elif self.sink is not None and not self.sink.is_closing():
-            self.sink.write(data)
-
-    async def _deliver_held(self) -> None:
-        while self._held:
-            arrived, data = self._held[0]
-            force = self._now_in_force
-            if force.stopped or self.sink is None:
-                await self.connection.link.changed()
-                continue
-            due = arrived + force.latency_s + random.uniform(-force.jitter_s, force.jitter_s)
-            # Of the clock itself: a loop's own time stands still while it works, and its timers may be early.
-            while (left_s := due - time.monotonic()) > 0 and self._now_in_force is force:
-                await self.connection.link.changed(left_s)
-            # A fault that is taken away meanwhile must not go on delaying what it held.
-            if self._now_in_force is not force:
-                continue
-            self._held.popleft()
-            self._held_bytes -= len(data or b"")
-            if force.rate_bytes_s and data:
-                await asyncio.sleep(len(data) / force.rate_bytes_s)
-            self._deliver(data)
-            if self._held_bytes < _HIGH_WATER // 2:
-                self.resume_reading()
-        self._task = None
-
-    def pause_reading(self) -> None:
-        if self.source is not None and not self._read_paused:
-            self._read_paused = True
-            with contextlib.suppress(RuntimeError):
-                self.source.pause_reading()
-
-    def resume_reading(self) -> None:
-        if self.source is not None and self._read_paused:
-            self._read_paused = False
-            with contextlib.suppress(RuntimeError):
-                self.source.resume_reading()
-
-    def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-        self._held.clear()
-
-
-class End(asyncio.Protocol):
-    """One end of a connection: what it receives goes into `out`; its own writing is throttled through `back`."""
-
-    def __init__(self, out: Pipe, back: Pipe) -> None:
-        self.out = out
-        self.back = back
-        self._may_half_close = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Half-open is for plain TCP alone: asyncio's TLS closes in any case, and complains when asked to stay.
-        self._may_half_close = transport.get_extra_info("ssl_object") is None
-        self.out.source = self.back.sink = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.out.feed(data)
-
-    def eof_received(self) -> bool:
-        self.out.feed(None)
-        return self._may_half_close
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.out.connection.end_lost(self.out, exc)
-
-    def pause_writing(self) -> None:
-        self.back.pause_reading()
-
-    def resume_writing(self) -> None:
-        self.back.resume_reading()
-
-
-class Connection:
-    """A client's connection and its counterpart at the server."""
-
-    def __init__(self, link: "Link") -> None:
-        self.link = link
-        self.up = Pipe(self, Stream.UPSTREAM)
-        self.down = Pipe(self, Stream.DOWNSTREAM)
-
-    def direction_ended(self, pipe: Pipe) -> None:
-        """Pass the end of one direction on, or end the connection where nothing can follow.
-
-        asyncio leaves a plain socket open after its end of file, and no longer looks at it: who wants that, must close.
-        """
-        other = self.down if pipe is self.up else self.up
-        sink = pipe.sink
-        if sink is None or sink.is_closing() or pipe.lost or other.ended or not sink.can_write_eof():
-            # TLS knows no half-close here, so the end of one direction ends the connection once it is flushed.
-            for transport in (sink, pipe.source):
-                if transport is not None:
-                    transport.close()
-        else:
-            sink.write_eof()
-
-    def end_lost(self, pipe: Pipe, exc: Exception | None) -> None:
-        """One side is gone: tell the other, but not before what is held has been delivered."""
-        pipe.lost = True
-        if exc is not None and not self.link.in_force(pipe.direction).stopped:
-            self.reset()
-        else:
-            pipe.feed(None)
-        if self.up.lost and self.down.lost:
-            self.forget()
-
-    def close(self) -> None:
-        for transport in (self.up.source, self.down.source):
-            if transport is not None:
-                transport.abort()
-        self.forget()
-
-    def reset(self) -> None:
-        _abort(self.up.source)
-        _abort(self.down.source)
-        self.forget()
-
-    def forget(self) -> None:
-        self.up.stop()
-        self.down.stop()
-        self.link.connections.discard(self)
 
 
 _End = Callable[[Connection], None]
@@ -384,7 +207,7 @@ class Link:
         except (OSError, TimeoutError, ssl.SSLError, asyncio.CancelledError):
             # The client sees a reset: the server is not there, the handshake failed, or the link was cut.
             with contextlib.suppress(OSError):
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
             client.close()
             connection.close()
 

@@ -1,1 +1,0 @@
-"""Alerting: rules as data over what the API says of itself, and messages in Slack's shape."""

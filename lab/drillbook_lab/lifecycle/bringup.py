@@ -1,0 +1,188 @@
+"""Bringing the lab up, empty: done only when a webhook went all the way through, and `lab.json` is written last."""
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
+
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from drillbook_lab.base import files
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.poll import until
+from drillbook_lab.base.topology import REDIS_NODES, SENTINELS
+from drillbook_lab.lifecycle import ready
+from drillbook_lab.lifecycle import state as folder
+from drillbook_lab.lifecycle.blueprint import Blueprint
+from drillbook_lab.lifecycle.contract import contract
+from drillbook_lab.lifecycle.parts import configuration, nodejs, postgres, releases, tls
+from drillbook_lab.lifecycle.parts.keys import Secrets
+from drillbook_lab.lifecycle.ports import free_ports
+from drillbook_lab.lifecycle.programs import programs
+from drillbook_lab.lifecycle.progress import Progress
+from drillbook_lab.lifecycle.supervision import client, conf, processes
+
+UP_WITHIN_S = 60.0
+_DEAD = ("BACKOFF", "EXITED", "FATAL")
+
+T = TypeVar("T")
+
+
+def bring_up(state: Path, progress: Progress) -> dict[str, Any]:
+    """Bring up a lab where there is none; returns the contract. Raises LabError, and may leave processes then."""
+    lab = _prepared(state, progress)
+    progress("creating the database, starting Redis, Sentinel, proxy, API and workers")
+    supervisor = _started(lab)
+    parts = _Parts(lab, supervisor)
+    parts.wait_for_stores(progress)
+    parts.wait_for_application(progress)
+    # Last, so that it does not report the start as an outage.
+    supervisor.start("alerting")
+    told = contract(lab)
+    files.write_json(folder.contract_file(state), told)
+    progress(f"up: {lab.http('users-api')}")
+    return told
+
+
+def _prepared(state: Path, progress: Progress) -> Blueprint:
+    """All that is on disk before the first process."""
+    lab_id = str(uuid.uuid4())
+    ports, keys = free_ports(), Secrets()
+    progress("writing configuration and certificates")
+    folder.make_folders(state)
+    # Before the first process: whatever happens from here on, `down` knows what to look for.
+    files.write_json(folder.run_file(state), {"id": lab_id, "pid": 0, "created": 0})
+    lab = Blueprint(
+        lab_id=lab_id,
+        state=state,
+        version=installed_version("drillbook"),
+        ports=ports,
+        keys=keys,
+        cluster=postgres.prepare(state / "postgres"),
+        authority=tls.write(state / "tls"),
+    )
+    _write_configuration(lab)
+    endpoint = conf.Endpoint.choose(state, ports["supervisor"], keys.supervisor)
+    user = "root" if postgres.os_user() else None
+    files.write(folder.conf(state), conf.render(state, endpoint, programs(lab), user))
+    return lab
+
+
+def _write_configuration(lab: Blueprint) -> None:
+    ids = {name: uuid.uuid4().hex + uuid.uuid4().hex[:8] for name in SENTINELS}
+    for name in REDIS_NODES:
+        own = lab.state / name
+        files.write(own / "redis.conf", configuration.redis_conf(name, own, lab.ports, lab.keys))
+    for name in SENTINELS:
+        own = lab.state / name
+        files.write(own / "sentinel.conf", configuration.sentinel_conf(name, own, lab.ports, ids, lab.keys))
+    files.write_json(lab.state / "proxy" / "proxy.json", configuration.proxy_config(lab.ports, lab.authority))
+    node_worker = folder.node_worker(lab.state)
+    nodejs.lay_out(node_worker)
+    nodejs.manage(node_worker, lab.lab_id, lab.settings("worker"), lab.state / "logs")
+    handler = releases.lay_out(lab.state / "queue-code")
+    for name in ("api", "worker"):
+        text = configuration.settings(
+            name,
+            ports=lab.ports,
+            keys=lab.keys,
+            tls=lab.authority,
+            version=lab.version,
+            database_url=postgres.url(lab.ports[f"{name}-postgres"], postgres.APP_USER, lab.keys.postgres_app),
+            handler=handler,
+        )
+        files.write(lab.settings(name), text)
+
+
+def _started(lab: Blueprint) -> client.Supervisor:
+    """supervisord with all programs but alerting, and a database that exists and starts."""
+    creating = _Background(
+        lambda: postgres.create(lab.cluster, lab.ports["postgres"], lab.keys.postgres_admin),
+    )
+    try:
+        client.launch(folder.conf(lab.state), lab.state, {processes.MARKER: lab.lab_id})
+        supervisor = client.Supervisor.from_conf(folder.conf(lab.state))
+        pid = until(supervisor.pid, what="supervisord", within_s=5, transient=client.UNREACHABLE)
+        created = psutil.Process(pid).create_time()
+        files.write_json(folder.run_file(lab.state), {"id": lab.lab_id, "pid": pid, "created": created})
+    finally:
+        creating.join()
+    supervisor.start("postgres")
+    return supervisor
+
+
+class _Parts:
+    """Waiting for the parts of a lab, in the order in which they need each other."""
+
+    def __init__(self, lab: Blueprint, supervisor: client.Supervisor) -> None:
+        self._lab, self._supervisor = lab, supervisor
+
+    def wait_for_stores(self, progress: Progress) -> None:
+        ports, keys = self._lab.ports, self._lab.keys
+        self._wait("PostgreSQL", self._filled)
+        progress("PostgreSQL is up")
+        self._wait("replication", lambda: ready.replication(ports, keys.redis_admin))
+        self._wait("Sentinel", lambda: ready.sentinels(ports, keys.sentinel))
+        progress("Redis and Sentinel are up")
+
+    def wait_for_application(self, progress: Progress) -> None:
+        """Until a webhook went all the way through; nothing of it is left."""
+        ports, keys = self._lab.ports, self._lab.keys
+        base = self._lab.http("users-api")
+        self._wait("the API", lambda: ready.health(base))
+        progress("the API is up")
+        webhook_id = self._wait("the first webhook", lambda: ready.submit_first_job(base, keys.api_key))
+        done = (webhook_id, ports, keys.postgres_admin, keys.redis_admin)
+        self._wait("the first job", lambda: ready.job_done(*done))
+        ready.forget_job(*done)
+
+    def _filled(self) -> bool:
+        keys = self._lab.keys
+        postgres.fill(self._lab.ports["postgres"], keys.postgres_admin, keys.postgres_app)
+        return True
+
+    def _wait(self, what: str, look: Callable[[], T]) -> T:
+        """Wait for a part, but not for one whose program has died: that is said at once, with the end of its log."""
+
+        def look_alive() -> T:
+            try:
+                return look()
+            except ready.TRANSIENT:
+                for each in self._supervisor.processes():
+                    if each["statename"] in _DEAD:
+                        raise self._died(each["name"], each["statename"]) from None
+                raise
+
+        return until(look_alive, what=what, within_s=UP_WITHIN_S, transient=ready.TRANSIENT)
+
+    def _died(self, name: str, state: str) -> LabError:
+        with suppress(LabError):
+            end = folder.logs(self._lab.state, name, 15)
+            return LabError(f"{name} did not start ({state}); the end of its log:\n{end}")
+        return LabError(f"{name} did not start ({state}) and left no log")
+
+
+class _Background:
+    """One call in a thread, whose error comes back with `join`."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._error: BaseException | None = None
+        self._call = call
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except BaseException as error:  # noqa: BLE001 - handed to whoever joins
+            self._error = error
+
+    def join(self) -> None:
+        self._thread.join()
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,94 @@
+"""The contract, `lab.json`: all that anybody outside needs to know of a lab that is up."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drillbook_lab.app.queue_code import release
+from drillbook_lab.base.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS
+from drillbook_lab.lifecycle import state
+from drillbook_lab.lifecycle.blueprint import Blueprint
+from drillbook_lab.lifecycle.parts import configuration, nodejs, postgres
+from drillbook_lab.listeners.sink.mail import USER as SMTP_USER
+
+SCHEMA = 1
+
+
+def contract(lab: Blueprint) -> dict[str, Any]:
+    """What lab.json says of this lab."""
+    return {
+        "schema": SCHEMA,
+        "id": lab.lab_id,
+        "state": str(lab.state),
+        "python": sys.executable,
+        "ca": str(lab.authority.ca),
+        "version": lab.version,
+        "supervisor": {
+            "conf": str(state.conf(lab.state)),
+            "ctl": str(Path(sys.executable).with_name("supervisorctl")),
+        },
+        "api": {
+            "url": lab.http("users-api"),
+            "direct_url": lab.http("api"),
+            "key": lab.keys.api_key,
+            "sentinels": configuration.sentinels("api", lab.ports),
+            "attempts": configuration.ATTEMPTS,
+        },
+        "sink": {
+            "url": lab.http("sink"),
+            "token": lab.keys.chat_token,
+            "smtp": {"host": HOST, "port": lab.ports["smtp"], "user": SMTP_USER, "password": lab.keys.smtp},
+        },
+        "proxy": {"url": lab.http("proxy")},
+        "redis": _redis(lab),
+        "postgres": _postgres(lab),
+        "links": configuration.links(lab.ports),
+        "env": {client: str(lab.settings(client)) for client in ("api", "worker")},
+        "queue": {
+            "name": QUEUE_NAME,
+            "code": str(lab.state / "queue-code"),
+            "stable": release.STABLE,
+            "broken": release.BROKEN,
+        },
+        "node": {"folder": str(state.node_worker(lab.state)), "found": nodejs.find() is not None},
+        "logs": str(lab.state / "logs"),
+        "programs": list(PROGRAMS),
+    }
+
+
+def _redis(lab: Blueprint) -> dict[str, Any]:
+    return {
+        "master_name": MASTER_NAME,
+        "admin_password": lab.keys.redis_admin,
+        "app_user": configuration.APP_USER,
+        "app_password": lab.keys.redis_app,
+        "sentinel_password": lab.keys.sentinel,
+        "nodes": {name: {"port": lab.ports[name]} for name in REDIS_NODES},
+        "sentinels": {name: {"port": lab.ports[name]} for name in SENTINELS},
+    }
+
+
+def _postgres(lab: Blueprint) -> dict[str, Any]:
+    return {
+        "port": lab.ports["postgres"],
+        "user": postgres.ADMIN,
+        "password": lab.keys.postgres_admin,
+        "database": postgres.DATABASE,
+        "app_user": postgres.APP_USER,
+        "app_password": lab.keys.postgres_app,
+        "bin": str(postgres.binaries()),
+        "data": str(lab.cluster.data),
+        "os_user": postgres.os_user(),
+        "run_as": list(lab.cluster.run_as),
+    }
+
+
+def ports_of(contract: Mapping[str, Any]) -> dict[str, int]:
+    """The port of each program that has one."""
+    nodes = {**contract["redis"]["nodes"], **contract["redis"]["sentinels"], "postgres": contract["postgres"]}
+    http = {name: contract[name].get("direct_url", contract[name]["url"]) for name in ("api", "sink", "proxy")}
+    return {
+        **{name: int(node["port"]) for name, node in nodes.items()},
+        **{name: int(url.rsplit(":", 1)[1]) for name, url in http.items()},
+    }

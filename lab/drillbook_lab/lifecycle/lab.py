@@ -1,0 +1,115 @@
+"""The lab as a whole: up, down, status, logs, reset.
+
+What it promises: `up` returns only when a webhook went all the way through, or fails and leaves nothing running. `down`
+leaves no process, even when supervisord was killed. `lab.json` is written last and removed first, so whoever finds it
+may believe it, unless all its processes died with the machine: then `up` and `status` notice.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.topology import PROGRAMS
+from drillbook_lab.lifecycle import state as folder
+from drillbook_lab.lifecycle.bringup import bring_up
+from drillbook_lab.lifecycle.contract import ports_of
+from drillbook_lab.lifecycle.parts import nodejs
+from drillbook_lab.lifecycle.progress import Progress, silent
+from drillbook_lab.lifecycle.supervision import client, processes
+from drillbook_lab.lifecycle.teardown import take_down
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramStatus:
+    """One program as supervisord sees it."""
+
+    name: str
+    state: str
+    pid: int | None
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """`up` says whether supervisord answers; the programs are empty when it does not."""
+
+    up: bool
+    state: Path
+    programs: tuple[ProgramStatus, ...]
+
+
+class Lab:
+    """A lab in a folder of its own. Two of them side by side do not know of each other."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.absolute()
+
+    def up(self, progress: Progress = silent) -> dict[str, Any]:
+        """Bring it up, empty; returns the contract (lab.json). Up already: returns it as it is."""
+        with folder.alone(self.state):
+            if (contract := self._running()) is not None:
+                progress("already up")
+                return contract
+            take_down(self.state, progress)
+            for last in (False, True):
+                try:
+                    return bring_up(self.state, progress)
+                except BaseException as error:
+                    taken = folder.port_was_taken(self.state)
+                    take_down(self.state, silent, keep_logs=True)
+                    if last or not taken or not isinstance(error, LabError):
+                        raise
+                    progress("a port was taken meanwhile; once more with others")
+            raise AssertionError("unreachable")
+
+    def down(self, progress: Progress = silent) -> None:
+        """End every process and remove the data; the logs stay. Nothing to do is fine."""
+        if self.state.is_dir():
+            with folder.alone(self.state):
+                take_down(self.state, progress, keep_logs=True)
+
+    def reset(self, progress: Progress = silent) -> dict[str, Any]:
+        """Back to empty and healthy. Everything is made anew, the ports too: read lab.json again."""
+        self.down(progress)
+        return self.up(progress)
+
+    def install_node(self, progress: Progress = silent) -> None:
+        """Install the packages of the worker on Node, for this lab and those to come. Raises LabError."""
+        progress("installing the worker's packages with npm")
+        nodejs.install()
+        node_worker = folder.node_worker(self.state)
+        if node_worker.is_dir():
+            nodejs.lay_out(node_worker)
+        progress(f"installed: a drill can start {nodejs.WORKER}")
+
+    def contract(self) -> dict[str, Any] | None:
+        """What lab.json says, or None without one. Says nothing about whether it is alive."""
+        return folder.contract(self.state)
+
+    def status(self) -> LabStatus:
+        contract, conf = self.contract(), folder.conf(self.state)
+        if contract is None or not client.reachable(conf):
+            return LabStatus(False, self.state, ())
+        ports = ports_of(contract)
+        found = {each["name"]: each for each in client.Supervisor.from_conf(conf).processes()}
+        return LabStatus(
+            True,
+            self.state,
+            tuple(
+                ProgramStatus(name, found[name]["statename"], found[name]["pid"] or None, ports.get(name))
+                for name in PROGRAMS
+                if name in found
+            ),
+        )
+
+    def logs(self, name: str, lines: int = 100) -> str:
+        """The last lines of a program's log, or of supervisord's."""
+        return folder.logs(self.state, name, lines)
+
+    def _running(self) -> dict[str, Any] | None:
+        """The contract of a lab that lives, or None."""
+        contract, run = self.contract(), folder.run(self.state)
+        if contract is None or run is None or not processes.alive(run["pid"], run["created"]):
+            return None
+        return contract if client.reachable(folder.conf(self.state)) else None

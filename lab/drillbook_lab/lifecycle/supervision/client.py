@@ -1,0 +1,99 @@
+"""How supervisord is started, and how it is asked."""
+# mypy: disable-error-code="no-untyped-call"
+# (supervisor is not typed)
+
+import configparser
+import os
+import subprocess
+import sys
+import xmlrpc.client
+from collections.abc import Mapping
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, cast
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.topology import HOST
+
+UNREACHABLE = (OSError, HTTPException, xmlrpc.client.ProtocolError)
+
+
+def launch(conf: Path, state: Path, environment: Mapping[str, str]) -> None:
+    """Start supervisord, which leaves our session by itself; its complaints at the start become ours."""
+    # who measures the coverage of their own code would measure every process of the lab with it
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)],
+        cwd=state,
+        env={**inherited, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    if done.returncode:
+        raise LabError(f"supervisord did not start: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+
+
+class Supervisor:
+    """supervisord's XML-RPC API, as far as the lab needs it."""
+
+    def __init__(self, url: str, username: str | None, password: str | None) -> None:
+        transport = SupervisorTransport(username, password, url)
+        self._server = cast(Any, xmlrpc.client.ServerProxy(f"http://{HOST}", transport=transport))
+
+    @classmethod
+    def from_conf(cls, conf: Path) -> "Supervisor":
+        """A client by the same file that supervisorctl reads."""
+        config = configparser.RawConfigParser()
+        if not config.read(conf):
+            raise LabError(f"there is no supervisord configuration at {conf}")
+        section = config["supervisorctl"]
+        unescaped = {key: value.replace("%%", "%") for key, value in section.items()}
+        return cls(unescaped["serverurl"], unescaped.get("username"), unescaped.get("password"))
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        """One call on a connection of its own: supervisor's transport keeps it until somebody closes it."""
+        try:
+            return getattr(self._server.supervisor, method)(*arguments)
+        finally:
+            self._server("close")()
+
+    def pid(self) -> int:
+        return int(self._call("getPID"))
+
+    def processes(self) -> list[dict[str, Any]]:
+        return cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
+
+    def start(self, name: str) -> None:
+        """Start a program without waiting for it; one that runs already is fine."""
+        try:
+            self._call("startProcess", name, False)
+        except xmlrpc.client.Fault as fault:
+            if "ALREADY_STARTED" not in fault.faultString:
+                raise LabError(f"{name} cannot be started: {fault.faultString}") from fault
+
+    def stop(self, name: str, wait: bool = True) -> None:
+        try:
+            self._call("stopProcess", name, wait)
+        except xmlrpc.client.Fault as fault:
+            if "NOT_RUNNING" not in fault.faultString:
+                raise LabError(f"{name} cannot be stopped: {fault.faultString}") from fault
+
+    def stop_all(self) -> None:
+        """Tell all programs to stop, at once: one after the other takes a second each."""
+        self._call("stopAllProcesses", False)
+
+    def shutdown(self) -> None:
+        self._call("shutdown")
+
+
+def reachable(conf: Path) -> bool:
+    """Whether the supervisord of this configuration answers."""
+    try:
+        return Supervisor.from_conf(conf).pid() > 0
+    except (LabError, *UNREACHABLE):
+        return False
