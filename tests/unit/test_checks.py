@@ -6,8 +6,7 @@ import pytest
 
 from drillbook.checks import MISSING, At, Check, Observation, Reading, dig, looked
 from drillbook.model.times.sample import Sample
-
-from .support import no_answer, sample
+from tests.support.unit import no_answer, sample
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,96 @@
+"""What of a command line is ours and what goes to pytest."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from drillbook.commands.cli import app
+from tests.support import ROOT
+
+pytestmark = pytest.mark.unit
+
+EXAMPLE = ROOT / "tests/data/drill_example"
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the commands were called with. They are not run: that takes labs, and tests/drills do it."""
+    calls: list[Any] = []
+
+    def drills(features: list[str], labs: int | None, options: list[str], say: Any) -> int:
+        calls.append((features, labs, options))
+        return 0
+
+    def prove(arguments: list[str], *, ablate: bool) -> int:
+        calls.append((arguments, ablate))
+        return 0
+
+    monkeypatch.setattr("drillbook.commands.drills.run", drills)
+    monkeypatch.setattr("drillbook.commands.prove.prove", prove)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("words", "features", "labs", "options"),
+    [
+        ([], [], None, []),
+        (["--labs", "3", "a.feature", "b.feature"], ["a.feature", "b.feature"], 3, []),
+        (["features", "-p", "no:that"], ["features"], None, ["-p", "no:that"]),
+        (["--labs=1", "features", "-k", "one or two", "-x"], ["features"], 1, ["-k", "one or two", "-x"]),
+        (["-k=access"], [], None, ["-k=access"]),
+        (["-k", "access"], [], None, ["-k", "access"]),
+    ],
+)
+def test_pytest_s_options_follow_the_features_with_their_values(
+    given: list[Any], words: list[str], features: list[str], labs: int | None, options: list[str]
+) -> None:
+    ran = CliRunner().invoke(app, ["drills", *words])
+    assert ran.exit_code == 0, ran.output
+    assert given == [(features, labs, options)]
+
+
+def test_prove_hands_on_in_order(given: list[Any]) -> None:
+    ran = CliRunner().invoke(app, ["prove", "--ablate", "a.feature", "-p", "no:that", "--evidence=e"])
+    assert ran.exit_code == 0, ran.output
+    assert given == [(["a.feature", "-p", "no:that", "--evidence=e"], True)]
+
+
+@pytest.mark.parametrize("words", [("drills", "features", "--labs", "3"), ("prove", "features", "--ablate")])
+def test_an_option_of_ours_behind_the_features_is_told(given: list[Any], words: tuple[str, ...]) -> None:
+    ran = CliRunner().invoke(app, list(words))
+    assert ran.exit_code == 64
+    assert f"drillbook: {words[2]} belongs before the features: what follows them goes to pytest" in ran.output
+    assert given == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("none", "cannot be read (No such file or directory): name an evidence folder that holds content/drill.json"),
+        ("empty", "cannot be read (No such file or directory): name an evidence folder that holds content/drill.json"),
+        ("file", "cannot be read (Not a directory): name an evidence folder that holds content/drill.json"),
+        ("damaged", "the evidence was damaged after it was written"),
+    ],
+)
+def test_a_report_of_no_evidence_is_one_sentence(tmp_path: Path, wrong: str, says: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "damaged/content").mkdir(parents=True)
+    (tmp_path / "damaged/content/drill.json").write_text("{")
+    ran = CliRunner().invoke(app, ["report", str(tmp_path / wrong)])
+    assert ran.exit_code == 64
+    assert ran.output.startswith(f"drillbook: {tmp_path / wrong}/content/drill.json: ")
+    assert says in ran.output
+    assert len(ran.output.splitlines()) == 1
+
+
+def test_a_report_is_written_again_and_named(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE / "content", tmp_path / "content")
+    ran = CliRunner().invoke(app, ["report", str(tmp_path)])
+    assert (ran.exit_code, ran.output) == (0, f"{tmp_path}/content/report.html\n")
+    assert (tmp_path / "content/report.html").read_text().startswith("<!DOCTYPE html>")

@@ -1,0 +1,174 @@
+"""A fault is gone when an assertion that held says so, on every host; one undo that fails stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drillbook.errors import JournalError, PlaybookError
+from drillbook.safety.journal import Entry, EntryState, Journal
+from drillbook.safety.undo import Undone, undo_all, why_not_gone
+from drillbook.target.ansible.result import HostStats, PlayResult, TaskStatus
+from tests.support.unit import played, task
+
+pytestmark = pytest.mark.unit
+
+CHANGED = task(TaskStatus.CHANGED, "ansible.builtin.command", name="The path is open")
+GONE = task()
+
+
+@pytest.mark.parametrize("action", ["ansible.builtin.assert", "assert"])
+def test_an_assertion_that_held_at_the_end_proves_it(action: str) -> None:
+    assert why_not_gone(played(CHANGED, task(action=action))) is None
+    assert why_not_gone(played(CHANGED, GONE, task(host="api"))) is None
+    assert why_not_gone(played(GONE, task(TaskStatus.SKIPPED, "ansible.builtin.debug"))) is None
+
+
+NOT_GONE = {
+    "it failed": (played(GONE, status="failed", rc=2), "ended failed (rc 2)"),
+    "it failed, and why": (
+        played(task(TaskStatus.FAILED), status="failed", rc=2),
+        'ended failed (rc 2): Failed: "The fault is gone" on web',
+    ),
+    "it took too long": (
+        played(GONE, status="timeout", rc=254),
+        "ended timeout (rc 254): The playbook undo.yml was ended",
+    ),
+    "it was cancelled": (played(GONE, status="canceled", rc=254), "ended canceled (rc 254)"),
+    "its status says otherwise": (played(GONE, rc=4), "ended with status 4"),
+    "it matched no host": (played(), "No host matched: undo.yml did nothing"),
+    "one of its plays matched no host": (played(GONE, plays_without_hosts=("Redis is back",)), '"Redis is back"'),
+    "a failure was ignored": (played(task(TaskStatus.IGNORED, name="x"), GONE), 'Failed, and ignored: "x"'),
+    "a failure was rescued": (played(task(TaskStatus.RESCUED, name="x"), GONE), 'Failed, and rescued: "x"'),
+    "a host was unreachable": (played(GONE, task(TaskStatus.UNREACHABLE, host="api")), "Unreachable"),
+    "it only pretended": (played(task(check_mode=True)), "check mode"),
+    "a file was missing": (played(GONE, errors=("no such file",)), "Ansible stopped: no such file"),
+    "it asserts nothing": (played(CHANGED), "does not end with an assertion that held on web"),
+    "the assertion is not the last task": (played(GONE, CHANGED), "does not end with an assertion"),
+    "the assertion was skipped": (
+        played(CHANGED, task(TaskStatus.SKIPPED)),
+        "(its last task there was 'The path is open'",
+    ),
+    "the assertion changed something": (played(task(TaskStatus.CHANGED)), "does not end with an assertion"),
+    "it asserts on one host only": (
+        played(GONE, task(action="ansible.builtin.ping", host="api")),
+        "an assertion that held on api",
+    ),
+    "it skipped all on one host": (played(GONE, task(TaskStatus.SKIPPED, host="api")), "ran no task on api"),
+    "it ran no task": (played(hosts={"web": HostStats()}), "ran no task on web"),
+}
+
+
+@pytest.mark.parametrize(("result", "says"), NOT_GONE.values(), ids=list(NOT_GONE))
+def test_not_proven_gone(result: PlayResult, says: str) -> None:
+    problem = why_not_gone(result)
+    assert problem is not None
+    assert says in problem
+    assert "undo.yml" in problem
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    journal = Journal(tmp_path / "journal")
+    for name in ("first", "second", "third"):
+        journal.plan(
+            name, run_id="run", fault=name, variables={}, inventory="lab", undo_playbook=f"{name}/undo.yml", evidence=""
+        )
+    return journal
+
+
+def states(journal: Journal) -> dict[str, EntryState]:
+    return {entry.id: entry.state for entry in journal.entries()}
+
+
+def undoing(**what: Callable[[], PlayResult]) -> Callable[[Entry], PlayResult]:
+    """Runs an undo: what is said for its entry, or a proof that the fault is gone."""
+    return lambda entry: what.get(entry.id, lambda: played(GONE))()
+
+
+def raises(error: BaseException) -> Callable[[], PlayResult]:
+    def run() -> PlayResult:
+        raise error
+
+    return run
+
+
+def test_all_are_undone_newest_first_and_closed(journal: Journal) -> None:
+    seen: list[str] = []
+
+    def run(entry: Entry) -> PlayResult:
+        seen.append(f"{entry.id} {states(journal)[entry.id]}")
+        return played(GONE)
+
+    told: list[Undone] = []
+    done = undo_all(journal, journal.open_entries(), run, told.append)
+    assert seen == ["third undoing", "second undoing", "first undoing"]
+    assert [one.problem for one in done] == [None, None, None]
+    assert told == done
+    assert journal.open_entries() == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        (lambda: played(CHANGED), "does not end with an assertion"),
+        (raises(PlaybookError("There is no playbook second/undo.yml")), "There is no playbook second/undo.yml"),
+        (raises(OSError("Too many open files")), "the undo second/undo.yml crashed (OSError: Too many open files)"),
+    ],
+    ids=["not proven", "cannot be run", "crashed"],
+)
+def test_one_that_fails_stops_no_other(journal: Journal, outcome: Callable[[], PlayResult], says: str) -> None:
+    done = undo_all(journal, journal.open_entries(), undoing(second=outcome))
+    assert [one.entry.id for one in done if one.problem] == ["second"]
+    assert says in (done[1].problem or "")
+    assert states(journal) == {
+        "first": EntryState.CLOSED,
+        "second": EntryState.UNDO_FAILED,
+        "third": EntryState.CLOSED,
+    }
+
+
+def test_one_that_failed_is_tried_again(journal: Journal) -> None:
+    undo_all(journal, journal.open_entries(), undoing(second=lambda: played(CHANGED)))
+    done = undo_all(journal, journal.open_entries(), undoing())
+    assert [one.entry.id for one in done] == ["second"]
+    assert journal.open_entries() == []
+
+
+def test_what_cannot_be_told_stops_no_undo(journal: Journal) -> None:
+    def tell(undone: Undone) -> None:
+        raise BrokenPipeError(undone.entry.id)
+
+    with pytest.raises(BrokenPipeError, match="third"):
+        undo_all(journal, journal.open_entries(), undoing(), tell)
+    assert journal.open_entries() == []
+
+
+def test_what_cannot_be_noted_is_undone_all_the_same_and_stays_open(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = journal.open_entries()
+    ran: list[str] = []
+
+    def run(entry: Entry) -> PlayResult:
+        ran.append(entry.id)
+        return played(GONE)
+
+    def full(*_: object) -> None:
+        raise JournalError("the undo journal cannot be written: No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "mark", full)
+        done = undo_all(journal, entries, run)
+    assert ran == ["third", "second", "first"]
+    assert all("No space left" in (one.problem or "") for one in done)
+    assert journal.open_entries() == entries
+
+
+def test_an_interrupt_leaves_the_entry_open(journal: Journal) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        undo_all(journal, journal.open_entries(), undoing(third=raises(KeyboardInterrupt())))
+    assert states(journal)["third"] is EntryState.UNDOING
+    assert len(journal.open_entries()) == 3

@@ -1,0 +1,1282 @@
+"""What each sentence of the steps takes for true, and what it refuses: one row, one sentence.
+
+The rule: no sentence is without its failing twin. A sentence that has no row here stands in LEFT, with the test that
+shows it failing. Answers look like the lab's (lab/drillbook_lab/app).
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from pytest_bdd.steps import StepFunctionContext, step_function_context_registry
+from redis.exceptions import AuthenticationError, ConnectionError, ReadOnlyError
+
+from drillbook.errors import CouldNotLookError, DrillbookError
+from drillbook.model.times.sample import Sample
+from drillbook.model.work_balance import Account, Answered, Attempt, account
+from drillbook.repository.vocabulary import drill_kind_of
+from drillbook.target.probing.load import Load
+from tests.support import ROOT
+from tests.support.stepdrill import FAULT_S, RECOVERY_S, ByCommand, Redis, Said, StepDrill, saying
+from tests.support.unit import no_answer, sample
+
+pytestmark = pytest.mark.unit
+
+MODULES: list[ModuleType] = [
+    importlib.import_module(f"steps.{path.stem}")
+    for path in sorted((ROOT / "steps").glob("*.py"))
+    if not path.stem.startswith("_")
+]
+DEFINITIONS: list[StepFunctionContext] = [
+    context
+    for context in step_function_context_registry.values()
+    if any(each is context.step_func for module in MODULES for each in vars(module).values())
+]
+
+# ---------------------------------------------------------------- what the lab answers
+
+UP = {"status": "up", "latency_ms": 0.61, "error": None, "error_kind": None, "since": "2026-11-26T13:58:10.000+00:00"}
+API = {
+    "status": "ok",
+    "components": {"redis": UP, "database": UP},
+    "circuit_breaker": {"state": "closed", "failures": 0},
+    "buffer": {"size": 0, "limit": 1000},
+    "requests": {"per_second": 50.0, "error_rate": 0.0},
+    "memory": {"rss_bytes": 90_000_000},
+    "version": "1.4.2",
+    "commit": "7e54973",
+}
+QUEUE = {
+    "depth": 3,
+    "active": 2,
+    "completed": 1788,
+    "failed": 0,
+    "delayed": 0,
+    "paused": False,
+    "processing_rate": 50.0,
+    "error_rate": 0.0,
+    "oldest_active_s": 0.2,
+    "window_s": 2,
+}
+CACHE = {"hit_rate": 1.0, "hit": 120, "miss": 0, "bypass": 0, "window_s": 2}
+ITEM = {"id": "item-1", "kind": "seed", "value": 10}
+ITEMS = {"items": {"item-1": ITEM}, "sources": {"hit": 1, "miss": 0, "bypass": 0}}
+PRIMARY = {"role": "master", "node": "127.0.0.1:7001"}
+WELL: Mapping[str, Any] = {
+    "api": API,
+    "queue": QUEUE,
+    "cache": CACHE,
+    "catalogue": ITEMS,
+    "redis": PRIMARY,
+    "database": 1,
+}
+
+NOBODY = no_answer()
+BUSY = sample({"error": "Redis is away: TimeoutError"}, ok=False, status=503)
+NO_NUMBERS = (True, False, "12")
+"""Python orders truth values as 0 and 1."""
+AWAY = CouldNotLookError("nobody answers")
+
+
+class _Gone:
+    """Deletes a member of an answer."""
+
+    def __repr__(self) -> str:
+        return "no such member"
+
+
+GONE = _Gone()
+
+
+def with_member(endpoint: str, path: str, value: object) -> Sample:
+    """The good answer of an endpoint but for one member."""
+    answer = copy.deepcopy(WELL[endpoint])
+    at = answer
+    *above, last = path.split(".")
+    for part in above:
+        at = at[part]
+    if value is GONE:
+        del at[last]
+    else:
+        at[last] = value
+    return sample(answer, status=None if endpoint == "redis" else 200)
+
+
+# ---------------------------------------------------------------- rows
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is so while a step looks. `patched`: what functions of its module answer; `raises`: why it cannot look."""
+
+    shown: str
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    patched: Mapping[str, object] = field(default_factory=dict)
+    drill: Mapping[str, Any] = field(default_factory=dict)
+    raises: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A sentence, what meets it and what must not. `given`: what earlier steps of the scenario gave."""
+
+    sentence: str
+    meets: Sequence[World]
+    refuses: Sequence[World]
+    given: Mapping[str, object] = field(default_factory=dict)
+
+
+def of(endpoint: str, *samples: Sample, shown: str = "", **drill: Any) -> World:
+    """One endpoint gave these samples, the last one just now."""
+    words = shown or ", then ".join(each.error or f"status {each.status}" for each in samples)
+    return World(words, {endpoint: samples}, drill=drill)
+
+
+def reads(sentence: str, where: str, *, meets: Sequence[object], refuses: Sequence[object], **drill: Any) -> Row:
+    """A member of an endpoint's answer. Always refused: nobody answers, no such member, null unless null meets it."""
+    endpoint, _, member = where.partition(".")
+
+    def worlds(values: Sequence[object]) -> list[World]:
+        return [of(endpoint, with_member(endpoint, member, each), shown=repr(each), **drill) for each in values]
+
+    never = [GONE] if None in meets else [GONE, None]
+    nobody = of(endpoint, NOBODY, **drill)
+    return Row(sentence, worlds(meets), [nobody, *worlds([*refuses, *never])])
+
+
+def and_refuses(row: Row, *worlds: World) -> Row:
+    """A row with what else must not meet it."""
+    return replace(row, refuses=[*row.refuses, *worlds])
+
+
+def for_a_moment(where: str, value: object, good: object) -> World:
+    """It was otherwise between two looks at which it was well."""
+    endpoint, _, member = where.partition(".")
+    well, otherwise = (with_member(endpoint, member, each) for each in (good, value))
+    return of(endpoint, well, otherwise, well, shown=f"{value} for a moment")
+
+
+def asks(
+    sentence: str,
+    *names: str,
+    meets: Sequence[object],
+    refuses: Sequence[object],
+    given: Mapping[str, object] | None = None,
+    **drill: Any,
+) -> Row:
+    """What functions of the step's module answer: one value each (a tuple when there are several).
+
+    Always refused: that the first of them cannot look.
+    """
+
+    def world(values: object) -> World:
+        each = values if len(names) > 1 and isinstance(values, tuple) else (values,)
+        return World(repr(values), patched=dict(zip(names, each, strict=True)), drill=drill)
+
+    nobody = (AWAY, *("",) * (len(names) - 1)) if len(names) > 1 else AWAY
+    return Row(sentence, [*map(world, meets)], [*map(world, [*refuses, nobody])], given or {})
+
+
+def shell(said: Mapping[str, Said], **patched: object) -> World:
+    printed = ", ".join(repr(each.stdout or each.stderr) for each in said.values())
+    words = f"{printed} and {patched}" if patched else printed
+    return World(words, patched=patched, drill={"shell": said})
+
+
+# ---------------------------------------------------------------- messages
+
+
+def alert(subject: str = "Redis is down", channel: str = "#alerts", colour: str = "danger", at: float = 250.0) -> Any:
+    """A row of the sink, as the lab's alerting sends it."""
+    title = f"[{'RESOLVED' if colour == 'good' else 'FIRING'}] {subject}"
+    attachment = {"color": colour, "title": title, "text": "down", "fallback": f"{title}: down"}
+    return {
+        "id": 1,
+        "monotonic_s": at,
+        "channel": channel,
+        "payload": {"channel": channel, "attachments": [attachment]},
+    }
+
+
+def alerts(*rows: Any, shown: str) -> World:
+    return of("alerts", sample({"messages": list(rows), "last_id": len(rows)}, status=200), shown=shown)
+
+
+CHAT = "[ACTION] We are on it\n\nImpact: jobs wait\nReference: 482193"
+
+
+def chat(text: str = CHAT, channel: str = "#incidents", shown: str = "") -> World:
+    row = {"id": 1, "monotonic_s": 250.0, "channel": channel, "payload": {"channel": channel, "text": text}}
+    return of("alerts", sample({"messages": [row], "last_id": 1}, status=200), shown=shown or text.splitlines()[0])
+
+
+def mail(to: str = "oncall@example.org", subject: str = "[ACTION] We are on it", shown: str = "") -> World:
+    row = {"id": 1, "monotonic_s": 250.0, "to": [to], "subject": subject, "text": "Reference: 482193"}
+    return of("mail", sample({"messages": [row], "last_id": 1}, status=200), shown=shown or f"{subject} to {to}")
+
+
+# ---------------------------------------------------------------- work
+
+
+def balance(acknowledged: int = 3, done: Mapping[str, int] | None = None, refused: int = 0) -> Account:
+    """Jobs j1, j2, ... were acknowledged; each done once, or as `done` says."""
+    jobs = [f"j{number}" for number in range(1, acknowledged + 1)]
+    attempts = [Attempt(job, 1.0, 1.1, Answered.ACKNOWLEDGED, 202) for job in jobs]
+    attempts += [Attempt(f"r{number}", 1.0, 1.1, Answered.REFUSED, 503) for number in range(refused)]
+    return account(attempts, dict.fromkeys(jobs, 1) if done is None else done)
+
+
+def standing_still(processing_rate: float) -> World:
+    """Nothing is submitted any more: no rate is below that."""
+    still = {"load": SimpleNamespace(rate=0.0)}
+    rate = with_member("queue", "processing_rate", processing_rate)
+    return World(f"{processing_rate} of 0 per second", {"queue": [rate]}, drill=still, raises="no work is submitted")
+
+
+def of_work(sentence: str, what: str, *, meets: Mapping[str, object], refuses: Mapping[str, object]) -> Row:
+    """What one method of the drill's load answers."""
+
+    def worlds(answers: Mapping[str, object]) -> list[World]:
+        loads = {shown: SimpleNamespace(**{what: saying(each)}) for shown, each in answers.items()}
+        return [World(shown, drill={"load": load}) for shown, load in loads.items()]
+
+    return Row(sentence, worlds(meets), worlds(refuses))
+
+
+def refusal(sent_s: float = FAULT_S, status: int = 503, *, retry_after: bool = True) -> Attempt:
+    return Attempt("j1", sent_s, sent_s + 0.1, Answered.REFUSED, status, retry_after=retry_after)
+
+
+def refused_jobs(shown: str, *attempts: Attempt) -> World:
+    """What the drill's own load says of these."""
+    load: Any = SimpleNamespace(attempts=attempts)
+    load.refused = partial(Load.refused, load)
+    return World(shown, drill={"load": load})
+
+
+def one_may_be_lost(shown: str, seen: object) -> World:
+    """3 jobs were submitted before, and the scenario accepts that one is lost."""
+    load = SimpleNamespace(attempts=("j1", "j2", "j3"), balance=saying(seen))
+    return World(shown, drill={"load": load, "accepted_lost": 1})
+
+
+def all_from(first: int, last: int) -> Mapping[str, int]:
+    return {f"j{number}": 1 for number in range(first, last + 1)}
+
+
+# ---------------------------------------------------------------- the table
+
+TAKEN = SimpleNamespace(rate=20.0)
+GREP = "grep {}ERROR /var/log/worker.log | wc -l"
+NO_LOG = Said("0\n", "grep: /var/log/worker.log: No such file or directory\n")
+SEARCH = r'ps aux | grep "worker.ts\|worker.js"'
+ITSELF = "root 2 grep worker.ts\n"
+SHELL = "root 1 sh -c ps aux | grep worker.ts\n"
+SS = "ss -Htn state established sport = :6379"
+INSTALLED = "test -e /srv/node/node_modules/bullmq/package.json"
+POISON = {"reason": "poison job wh-odd-one failed at attempt 3", "attempts made": 3, "times without a worker": 0}
+LIMIT = ConnectionError("max number of clients reached")
+
+
+def clients(taken: int, limit: str = "100") -> Redis:
+    return Redis(config_get={"maxclients": limit}, info={"connected_clients": taken}, client_list=[])
+
+
+def data_mb(size: float) -> Redis:
+    return Redis(info={"used_memory_dataset": str(round(size * 1e6))})
+
+
+def replicas(count: int) -> Redis:
+    return Redis(execute_command=["master", 4711, [["127.0.0.1", str(7002 + n), "4711"] for n in range(count)]])
+
+
+def served(looks_ms: Sequence[float], calls: int, keys_ms: float) -> World:
+    """Looks at Redis that took so long, and what KEYS took by its own count: so many times, so long together."""
+    stats = {"cmdstat_keys": {"calls": calls, "usec": round(1000 * keys_ms)}} if calls else {}
+    looks = [sample(PRIMARY, at=at, took=each / 1000) for at, each in enumerate(looks_ms)]
+    shown = f"looks of {looks_ms} ms, {calls} KEYS of {keys_ms} ms"
+    return World(shown, {"redis": looks}, {"client": Redis(info=stats)}, {"before": 0.4})
+
+
+def served_items(value: object, shown: str = "", right: object = 10) -> World:
+    """Users are served this, and the database has `right`."""
+    return World(shown or repr(value), {"catalogue": [sample(value, status=200)]}, {"right_values": {"item-1": right}})
+
+
+def cached_now(status: int, held: int) -> World:
+    """A look-up ends with this status, and then so many items are cached."""
+    return World(
+        f"status {status}, {held} cached",
+        patched={"httpx.get": httpx.Response(status, json=ITEMS), "client": Redis(exists=held)},
+        raises="" if status < 400 else f"the items cannot be looked up: status {status}",
+    )
+
+
+def settings_file(text: str, shown: str = "") -> World:
+    return World(shown or repr(text), drill={"files": {"/etc/api.env": text}})
+
+
+def listed(*ages_s: float) -> World:
+    """The active list names a job for each age, and was begun so long ago."""
+    jobs = {f"job-{number}": age for number, age in enumerate(ages_s)}
+
+    def begun_s() -> Mapping[str, float]:
+        return {job: time.time() - age for job, age in jobs.items()}
+
+    return World(f"active for {ages_s} s", patched={"answer": [*jobs], "begun_s": begun_s})
+
+
+ALERTS = [
+    Row(
+        'within 60 seconds an alert about "redis" reaches the "#alerts" channel',
+        meets=[alerts(alert(), shown="Redis is down"), alerts(alert(at=FAULT_S), shown="with the fault")],
+        refuses=[
+            alerts(shown="no message at all"),
+            alerts(alert(at=FAULT_S - 0.1), shown="one from before the fault"),
+            alerts(alert(channel="#random"), shown="another channel"),
+            alerts(alert("The database is down"), shown="another subject"),
+            alerts(alert(colour="good"), shown="an all-clear"),
+            of("alerts", NOBODY),
+            of("alerts", sample("<html>", status=200), shown="a web page"),
+        ],
+    ),
+    Row(
+        'within 60 seconds the all-clear about "redis" reaches the "#alerts" channel',
+        meets=[alerts(alert(colour="good"), shown="Redis is up")],
+        refuses=[
+            alerts(alert(), shown="still an alert"),
+            alerts(alert(colour="good", at=RECOVERY_S - 0.1), shown="one from before the recovery"),
+            alerts(alert("The database is down", colour="good"), shown="another subject"),
+            of("alerts", NOBODY),
+        ],
+    ),
+    Row(
+        'within 60 seconds the message "initiating" reaches "#incidents"',
+        meets=[chat()],
+        refuses=[
+            chat(channel="#random", shown="another channel"),
+            chat(CHAT.replace("482193", "111111"), shown="another drill's reference"),
+            chat(CHAT.replace("[ACTION]", "[UPDATE]"), shown="another message"),
+            chat(CHAT.replace("jobs wait", ""), shown="a line that was not filled in"),
+            chat(CHAT.replace("jobs wait", "{{ impact }}"), shown="a template that was not filled in"),
+            of("alerts", sample({"messages": [], "last_id": 0}, status=200), shown="no message at all"),
+            of("alerts", NOBODY),
+        ],
+    ),
+    Row(
+        'within 60 seconds the message "initiating" reaches "oncall@example.org"',
+        meets=[mail()],
+        refuses=[mail("boss@example.org"), mail(subject="[RESOLVED] It is over"), of("mail", NOBODY)],
+    ),
+]
+
+SYSTEM = [
+    Row(
+        "the system is healthy",
+        meets=[
+            World("all is well", {"api": [sample(API)], "redis": [sample(PRIMARY)], "database": [sample(1)]}),
+        ],
+        refuses=[
+            World(shown, {"api": [api], "redis": [redis], "database": [database]})
+            for shown, api, redis, database in [
+                ("the API is degraded", with_member("api", "status", "degraded"), sample(PRIMARY), sample(1)),
+                ("the API says nothing of it", with_member("api", "status", GONE), sample(PRIMARY), sample(1)),
+                ("no API", NOBODY, sample(PRIMARY), sample(1)),
+                ("no Redis", sample(API), NOBODY, sample(1)),
+                ("no database", sample(API), sample(PRIMARY), NOBODY),
+            ]
+        ],
+    ),
+    reads(
+        "the API's memory is back to its baseline within 20 %",
+        "api.memory.rss_bytes",
+        meets=[90_000_000, 108_000_000],
+        refuses=[108_000_001, *NO_NUMBERS],
+        before=90.0,
+    ),
+    and_refuses(
+        reads(
+            "the API's memory never exceeds 300 MB",
+            "api.memory.rss_bytes",
+            meets=[300_000_000],
+            refuses=[300_000_001, *NO_NUMBERS],
+        ),
+        for_a_moment("api.memory.rss_bytes", 301_000_000, good=90_000_000),
+    ),
+    reads(
+        "within 60 seconds at most 1 % of the requests end in an error",
+        "api.requests.error_rate",
+        meets=[0.0, 0.01],
+        refuses=[0.0101, *NO_NUMBERS],
+    ),
+]
+
+HEALTH = [
+    reads(
+        'within 10 seconds the API calls itself "degraded"',
+        "api.status",
+        meets=["degraded"],
+        refuses=["ok", "down", "", GONE],
+    ),
+    reads(
+        'within 30 seconds the API reports "redis" as down',
+        "api.components.redis.status",
+        meets=["down"],
+        refuses=["up", "degraded", ""],
+    ),
+    reads(
+        'within 10 minutes the API reports "redis" as up',
+        "api.components.redis.status",
+        meets=["up"],
+        refuses=["down", True],
+    ),
+    reads(
+        'within 30 seconds the API names "auth" as the reason why "redis" is down',
+        "api.components.redis.error_kind",
+        meets=["auth"],
+        refuses=["timeout", "other", ""],
+    ),
+    reads(
+        "within 30 seconds the circuit breaker is open",
+        "api.circuit_breaker.state",
+        meets=["open"],
+        refuses=["closed", "half_open"],
+    ),
+    Row(
+        "the API is alive all the time",
+        meets=[of("api", sample(API, status=200))],
+        refuses=[of("api", NOBODY), of("api", BUSY), of("api", sample(API, status=200), NOBODY, sample(API))],
+    ),
+]
+
+QUEUES = [
+    reads(
+        "jobs are submitted at 50 per second",
+        "queue.processing_rate",
+        meets=[45, 50.0],
+        refuses=[44.99, 0.0, *NO_NUMBERS],
+    ),
+    reads(
+        "jobs that take 300 ms each are submitted at 20 per second",
+        "queue.processing_rate",
+        meets=[18.0],
+        refuses=[17.99, *NO_NUMBERS],
+    ),
+    reads("within 60 seconds new jobs are kept in memory", "api.buffer.size", meets=[1], refuses=[0, *NO_NUMBERS]),
+    reads(
+        "within 60 seconds the memory buffer holds 1000 jobs",
+        "api.buffer.size",
+        meets=[1000],
+        refuses=[999, *NO_NUMBERS],
+    ),
+    and_refuses(
+        reads(
+            "the memory buffer never holds more than 1000 jobs",
+            "api.buffer.size",
+            meets=[1000],
+            refuses=[1001, *NO_NUMBERS],
+        ),
+        for_a_moment("api.buffer.size", 1001, good=0),
+    ),
+    reads("within 60 seconds the memory buffer is empty", "api.buffer.size", meets=[0], refuses=[1, "0", True, False]),
+    Row(
+        "within 60 seconds new jobs are refused with 503 and a time to retry",
+        meets=[refused_jobs("one", refusal())],
+        refuses=[
+            refused_jobs("none"),
+            refused_jobs("one before the fault", refusal(sent_s=FAULT_S - 0.1)),
+            refused_jobs("one without a time to retry", refusal(retry_after=False)),
+            refused_jobs("one with 429", refusal(status=429)),
+        ],
+    ),
+    of_work(
+        "within 2 minutes every acknowledged job is completed exactly once",
+        "balance",
+        meets={"each once": balance(), "and one refused": balance(refused=1)},
+        refuses={
+            "one lost": balance(done={"j1": 1, "j2": 1}),
+            "one twice": balance(done={"j1": 1, "j2": 2, "j3": 1}),
+            "one that nobody asked for": balance(done={"j1": 1, "j2": 1, "j3": 1, "x": 1}),
+            "one that was refused": balance(done={"j1": 1, "j2": 1, "j3": 1, "r0": 1}, refused=1),
+            "nothing was acknowledged": balance(0, refused=3),
+            "no database": AWAY,
+        },
+    ),
+    of_work(
+        "no job is refused or left unanswered for 5 seconds",
+        "failures",
+        meets={"none": 0},
+        refuses={"one": 1, "no job was answered": CouldNotLookError("no job was answered in the last 1 s")},
+    ),
+    and_refuses(
+        reads(
+            "within 60 seconds jobs are processed as fast as they are submitted, within 10 %",
+            "queue.processing_rate",
+            meets=[18.0, 25.0],
+            refuses=[17.99, *NO_NUMBERS],
+            load=TAKEN,
+        ),
+        standing_still(0.0),
+    ),
+    reads(
+        "within 60 seconds the queue is as deep as before, within 10 % or 10 jobs",
+        "queue.depth",
+        meets=[0, 15],
+        refuses=[16, *NO_NUMBERS],
+        before=5.0,
+    ),
+    reads(
+        "within 20 seconds the queue is as deep as before, within 10 % or 10 jobs",
+        "queue.depth",
+        meets=[220],
+        refuses=[221],
+        before=200.0,
+    ),
+    Row(
+        "within 10 seconds the queue cannot be counted",
+        meets=[of("queue", NOBODY), of("queue", BUSY)],
+        refuses=[of("queue", sample(QUEUE, status=200))],
+    ),
+    Row(
+        "the queue cannot be counted for 15 seconds",
+        meets=[of("queue", BUSY, BUSY)],
+        refuses=[of("queue", BUSY, sample(QUEUE, status=200), BUSY)],
+    ),
+    Row(
+        "within 60 seconds the queue can be counted",
+        meets=[of("queue", sample(QUEUE, status=200))],
+        refuses=[of("queue", NOBODY), of("queue", BUSY)],
+    ),
+    reads("within 20 seconds 40 jobs wait", "queue.depth", meets=[40], refuses=[39, 41, "40"]),
+    reads("within 20 seconds 0 jobs wait", "queue.depth", meets=[0], refuses=[1, "0", True, False]),
+    reads("within 20 seconds 3 jobs are failed", "queue.failed", meets=[3], refuses=[2, 4, "3"]),
+    of_work(
+        "none of them is done for 2 seconds",
+        "balance",
+        meets={"none of one": balance(1, done={}), "none of three": balance(done={})},
+        refuses={"one of three": balance(done={"j2": 1}), "none of none": balance(0), "no database": AWAY},
+    ),
+    Row(
+        "within 60 seconds 20 new jobs are completed, and only what was accepted is lost",
+        meets=[one_may_be_lost("1 lost of 23", balance(23, all_from(2, 23)))],
+        refuses=[
+            one_may_be_lost("none lost", balance(23)),
+            one_may_be_lost("2 lost", balance(23, all_from(3, 23))),
+            one_may_be_lost("only 22 were submitted", balance(22, all_from(2, 22))),
+            one_may_be_lost("one twice", balance(23, {**all_from(2, 23), "j9": 2})),
+            one_may_be_lost("no database", AWAY),
+        ],
+    ),
+    reads(
+        "within 60 seconds nothing is completed any more",
+        "queue.processing_rate",
+        meets=[0.0],
+        refuses=[0.5, "0", True, False],
+    ),
+    reads(
+        "within 60 seconds 50 more jobs wait than before",
+        "queue.depth",
+        meets=[55],
+        refuses=[54, *NO_NUMBERS],
+        before=5.0,
+    ),
+    and_refuses(
+        reads(
+            "within 60 seconds the other jobs go on",
+            "queue.processing_rate",
+            meets=[16.0],
+            refuses=[15.99, 0.0, *NO_NUMBERS],
+            load=TAKEN,
+        ),
+        standing_still(0.0),
+    ),
+    reads(
+        "within 60 seconds the queue is not paused any more, although nobody resumed it",
+        "queue.paused",
+        meets=[False],
+        refuses=[True, "false", 0],
+    ),
+]
+
+JOBS = [
+    asks(
+        "within 60 seconds the 2 that fail are in no state that BullMQ knows",
+        "states",
+        meets=[{"a": "unknown", "b": "unknown"}],
+        refuses=[{"a": "unknown", "b": "failed"}, {"a": "unknown"}, {"a": "gone", "b": "gone"}, {}],
+    ),
+    asks(
+        "within 60 seconds the 2 that fail are failed",
+        "states",
+        meets=[{"a": "failed", "b": "failed"}],
+        refuses=[{"a": "failed", "b": "unknown"}, {"a": "failed"}, {}],
+    ),
+    reads(
+        "within 60 seconds a job is active for more than 15 seconds",
+        "queue.oldest_active_s",
+        meets=[15.001],
+        refuses=[15.0, 0.2, *NO_NUMBERS],
+    ),
+    reads(
+        "within 60 seconds a job is active for more than 500 ms",
+        "queue.oldest_active_s",
+        meets=[0.501],
+        refuses=[0.5, *NO_NUMBERS],
+    ),
+    reads(
+        "within 60 seconds no job is active for more than 15 seconds",
+        "queue.oldest_active_s",
+        meets=[None, 0.2, 15.0],
+        refuses=[15.001, *NO_NUMBERS],
+    ),
+    asks(
+        "within 60 seconds that job has lost its worker 2 times",
+        "details",
+        meets=[{"times without a worker": 2}, {"times without a worker": 3}],
+        refuses=[{"times without a worker": 1}, {}],
+    ),
+    asks(
+        "within 60 seconds that job has failed 3 times",
+        "details",
+        meets=[{"attempts made": 3}],
+        refuses=[{"attempts made": 2}, {}],
+    ),
+    asks(
+        'within 30 seconds that job is failed, with "poison" as its reason',
+        "state_of",
+        "details",
+        meets=[("failed", POISON)],
+        refuses=[
+            ("failed", {"reason": None}),
+            ("failed", {"reason": "stuck"}),
+            ("delayed", POISON),
+            ("unknown", POISON),
+        ],
+    ),
+    asks(
+        "within 60 seconds that job is completed",
+        "state_of",
+        meets=["completed"],
+        refuses=["active", "failed", "wait", "unknown", "gone"],
+    ),
+    reads(
+        "within 60 seconds more than 2 % of the jobs fail",
+        "queue.error_rate",
+        meets=[0.0201],
+        refuses=[0.02, 0.0, *NO_NUMBERS],
+    ),
+    reads(
+        "within 60 seconds at most 2 % of the jobs fail",
+        "queue.error_rate",
+        meets=[0.02, 0.0],
+        refuses=[0.0201, *NO_NUMBERS],
+    ),
+    reads(
+        "within 60 seconds the dead-letter queue holds no more jobs than before",
+        "queue.failed",
+        meets=[2, 1],
+        refuses=[3, *NO_NUMBERS],
+        before=2.0,
+    ),
+    reads(
+        "within 60 seconds the dead-letter queue holds 1 more job than before",
+        "queue.failed",
+        meets=[3],
+        refuses=[2, 4, "3"],
+        before=2.0,
+    ),
+    asks(
+        "within 60 seconds the dead-letter queue holds at least 1 job",
+        "counts",
+        meets=[{"failed": 1}],
+        refuses=[{"failed": 0}, {"failed": -1}],
+        before=0.0,
+    ),
+    reads("within 60 seconds the dead-letter queue is empty", "queue.failed", meets=[0], refuses=[1, "0", True, False]),
+    asks(
+        "within 60 seconds jobs are stuck for more than 15 seconds, and none is completed",
+        "members",
+        "details",
+        "ask",
+        meets=[(["1"], {"taken up (s ago)": 15.1}, 0)],
+        refuses=[
+            (["1"], {"taken up (s ago)": 15.0}, 0),
+            (["1"], {"taken up (s ago)": 15.1}, 1),
+            (["1"], {"taken up (s ago)": None}, 0),
+            ([], {}, 0),
+        ],
+    ),
+]
+
+WORKERS = [
+    Row(
+        "the worker on Node is installed",
+        meets=[shell({INSTALLED: Said()})],
+        refuses=[shell({INSTALLED: Said(rc=1)})],
+    ),
+    asks(
+        "the only worker of the queue is the one on Node",
+        "workers",
+        meets=[["worker-node"]],
+        refuses=[[], ["worker-1"], ["worker-1", "worker-node"]],
+    ),
+    asks("within 60 seconds no worker is connected to the queue", "workers", meets=[[]], refuses=[["worker-1"]]),
+    asks("within 60 seconds 1 worker is connected to the queue", "workers", meets=[["a"]], refuses=[[], ["a", "b"]]),
+    asks("within 60 seconds 2 workers are connected to the queue", "workers", meets=[["a", "b"]], refuses=[["a"]]),
+    Row(
+        "2 people are present",
+        meets=[World("two", drill={"people": ["Ada", "Grace"]}), World("three", drill={"people": ["A", "B", "C"]})],
+        refuses=[World("nobody"), World("one", drill={"people": ["Ada"]})],
+    ),
+]
+
+AS_WRITTEN = [
+    asks(
+        'for 5 seconds jobs lie in "waiting", where no worker looks, and are not completed',
+        "members",
+        "states",
+        meets=[(["1", "2"], {"1": "unknown", "2": "completed"})],
+        refuses=[(["1"], {"1": "completed"}), (["1"], {"1": "wait"}), (["1"], {"1": "gone"}), ([], {})],
+    ),
+    asks('within 60 seconds no job lies in "waiting"', "members", meets=[[]], refuses=[["1"]]),
+    asks(
+        "within 60 seconds that job is in no state that BullMQ knows",
+        "state_of",
+        meets=["unknown"],
+        refuses=["active", "failed", "completed", "gone"],
+    ),
+    asks(
+        'within 20 seconds the length of "waiting" is 0 while 50 jobs wait',
+        "answer",
+        "counts",
+        meets=[(0, {"wait": 50})],
+        refuses=[(0, {"wait": 49}), (1, {"wait": 50}), ("WRONGTYPE Operation", {"wait": 50}), (0, {"wait": -1})],
+    ),
+    asks(
+        'the length of "failed" is refused with "WRONGTYPE"',
+        "answer",
+        meets=["WRONGTYPE Operation against a key holding the wrong kind of value"],
+        refuses=[0, 7, "NOPERM no permissions"],
+    ),
+    Row(
+        'the list of jobs that are active for "more than 15 minutes" names one that is younger',
+        meets=[listed(2), listed(1000, 2)],
+        refuses=[listed(1000), listed(), World("no answer", patched={"answer": AWAY, "begun_s": {}})],
+    ),
+    asks(
+        "the list of all queues names keys, at least 5 of one queue",
+        "ask",
+        meets=[[f"bull:webhooks:{number}" for number in range(5)]],
+        refuses=[
+            [f"bull:webhooks:{number}" for number in range(4)],
+            [*(f"bull:webhooks:{number}" for number in range(5)), "bull:other:1"],
+            [],
+        ],
+    ),
+    Row(
+        "the search for worker processes finds one, although none runs",
+        meets=[shell({SEARCH: Said(ITSELF + SHELL)}, workers=[])],
+        refuses=[shell({SEARCH: Said(SHELL)}, workers=[]), shell({SEARCH: Said(ITSELF)}, workers=["worker-1"])],
+    ),
+    Row(
+        "the lines with ERROR in the logs of the workers are 0",
+        meets=[shell({GREP.format(""): Said("0\n")})],
+        refuses=[shell({GREP.format(""): Said("1\n")}), shell({GREP.format(""): NO_LOG})],
+    ),
+    Row(
+        "the lines with an error of any spelling are at least 1",
+        meets=[shell({GREP.format("-i "): Said("1\n")})],
+        refuses=[shell({GREP.format("-i "): Said("0\n")})],
+    ),
+    Row(
+        "the lines with an error of any spelling are as many as before the recovery, or more",
+        meets=[shell({GREP.format("-i "): Said(f"{lines}\n")}) for lines in (7, 8)],
+        refuses=[
+            *(shell({GREP.format("-i "): Said(f"{lines}\n")}) for lines in (6, 0)),
+            shell({GREP.format("-i "): NO_LOG}),
+        ],
+        given={"error_lines": 7},
+    ),
+    asks(
+        'Redis answers the engineer\'s PING, and the length of "waiting" is 0',
+        "ask",
+        "answer",
+        meets=[(True, 0)],
+        refuses=[(True, 1), (True, "WRONGTYPE Operation"), (False, 0)],
+    ),
+    Row(
+        'the engineer\'s shell on the host of the API has no "REDIS_PASSWORD", although the API is started with one',
+        meets=[shell({'echo "$REDIS_PASSWORD"': Said("\n")}, settings={"REDIS_PASSWORD": "x"})],
+        refuses=[
+            shell({'echo "$REDIS_PASSWORD"': Said("x\n")}, settings={"REDIS_PASSWORD": "x"}),
+            shell({'echo "$REDIS_PASSWORD"': Said("\n")}, settings={}),
+            shell({'echo "$REDIS_PASSWORD"': Said("\n")}, settings={"REDIS_PASSWORD": ""}),
+        ],
+    ),
+    asks(
+        "the queue's metrics are refused with 401 to whoever asks without the key",
+        "httpx.get",
+        meets=[httpx.Response(401)],
+        refuses=[httpx.Response(200), httpx.Response(403), httpx.Response(503)],
+    ),
+]
+
+REDIS = [
+    Row(
+        "within 10 seconds Redis takes no writes",
+        meets=[of("redis", NOBODY)],
+        refuses=[of("redis", sample(PRIMARY), shown="a primary")],
+    ),
+    Row(
+        "Redis takes no writes for 5 seconds",
+        meets=[of("redis", NOBODY, NOBODY)],
+        refuses=[of("redis", NOBODY, sample(PRIMARY), NOBODY, shown="a primary for a moment")],
+    ),
+    reads(
+        "within 30 seconds another node is the primary",
+        "redis.node",
+        meets=["127.0.0.1:7002"],
+        refuses=["127.0.0.1:7001"],
+        last_before="127.0.0.1:7001",
+    ),
+    asks(
+        "within 30 seconds Redis takes writes",
+        "client",
+        meets=[Redis(set=True)],
+        refuses=[Redis(set=None), Redis(set=ReadOnlyError("You can't write against a read only replica."))],
+    ),
+    asks(
+        "within 30 seconds 1 replica follows the primary",
+        "client",
+        meets=[replicas(1), replicas(2)],
+        refuses=[replicas(0), Redis(execute_command=["slave", "127.0.0.1", 7001, "connected", 4711])],
+    ),
+    and_refuses(
+        reads(
+            "Redis answers the API within 5 ms for 2 seconds",
+            "api.components.redis.latency_ms",
+            meets=[5, 0.61],
+            refuses=[5.01, *NO_NUMBERS],
+        ),
+        for_a_moment("api.components.redis.latency_ms", 5.01, good=0.61),
+    ),
+    Row(
+        '"REDIS_PASSWORD" in the environment of the API is not what the vault has',
+        meets=[settings_file("REDIS_PASSWORD=wrong\n")],
+        refuses=[
+            settings_file("REDIS_PASSWORD=from-the-vault\n"),
+            settings_file("REDIS_PASSWORD=\n"),
+            settings_file(""),
+        ],
+    ),
+    Row(
+        '"REDIS_PASSWORD" in the environment of the API is what the vault has',
+        meets=[settings_file("REDIS_PASSWORD=from-the-vault\n")],
+        refuses=[settings_file("REDIS_PASSWORD=wrong\n"), settings_file("REDIS_PASSWORD=\n"), settings_file("")],
+    ),
+    Row(
+        "every setting of the API is set",
+        meets=[settings_file("REDIS_PASSWORD=wrong\nATTEMPTS=3\nPORT=8000\n")],
+        refuses=[
+            settings_file("REDIS_PASSWORD=\nATTEMPTS=3\n"),
+            settings_file("REDIS_PASSWORD=x\nATTEMPTS=3\nPORT=\n"),
+            settings_file("ATTEMPTS=3\n", "a line of the vault's is not there"),
+            settings_file("", "an empty file"),
+        ],
+    ),
+    asks(
+        "within 60 seconds Redis answers PING over TLS with the password of the API",
+        "client",
+        "settings",
+        meets=[(Redis(ping=True), {"REDIS_USERNAME": "app", "REDIS_PASSWORD": "x"})],
+        refuses=[
+            (Redis(ping=AuthenticationError("WRONGPASS")), {"REDIS_USERNAME": "app", "REDIS_PASSWORD": "x"}),
+            (Redis(ping=False), {"REDIS_USERNAME": "app", "REDIS_PASSWORD": "x"}),
+            (Redis(ping=True), {"REDIS_USERNAME": "app"}),
+        ],
+    ),
+    Row(
+        "within 30 seconds whoever asks the queue is told 503 and the reason",
+        meets=[of("queue", BUSY)],
+        refuses=[
+            of("queue", NOBODY),
+            of("queue", sample(QUEUE, status=200)),
+            of("queue", sample({"error": "Redis is away"}, ok=False, status=500)),
+            of("queue", sample({"error": "Redis is away"}, status=200)),
+            of("queue", sample({}, ok=False, status=503), shown="503 without a reason"),
+            of("queue", sample({"error": "try later"}, ok=False, status=503), shown="503 with another reason"),
+        ],
+    ),
+    asks(
+        'within 60 seconds a new connection to Redis is refused with "max number of clients"',
+        "client",
+        meets=[Redis(ping=LIMIT)],
+        refuses=[
+            Redis(ping=True),
+            Redis(ping=AuthenticationError("WRONGPASS")),
+            Redis(ping=ConnectionError("refused")),
+        ],
+    ),
+    asks(
+        "within 60 seconds a new connection to Redis is accepted",
+        "client",
+        meets=[Redis(ping=True)],
+        refuses=[Redis(ping=False), Redis(ping=LIMIT)],
+    ),
+    Row(
+        "within 60 seconds at most 50 % of the connections of Redis are taken",
+        meets=[World("50 of 100", patched={"client": clients(50)})],
+        refuses=[World("51 of 100", patched={"client": clients(51)})],
+    ),
+    Row(
+        "at least 2 connections lead to Redis, counted on its hosts",
+        meets=[shell({SS: Said("ESTAB a b\nESTAB c d\n")})],
+        refuses=[shell({SS: Said("ESTAB a b\n")}), shell({SS: Said()})],
+    ),
+    asks(
+        "Redis uses at least 10 MB more memory than before",
+        "client",
+        meets=[data_mb(22.3)],
+        refuses=[data_mb(22.2), data_mb(12.3)],
+        given={"memory_before_mb": 12.3},
+    ),
+    asks(
+        "within 60 seconds Redis uses at most 10 MB more memory than before",
+        "client",
+        meets=[data_mb(22.3), data_mb(12.3)],
+        refuses=[data_mb(22.4)],
+        given={"memory_before_mb": 12.3},
+    ),
+    Row(
+        "Redis served nobody for at least 20 ms while it carried out KEYS",
+        # before the fault there were 2, of 300 ms together
+        meets=[served([0.4, 20.0], 3, 320.0), served([0.4], 3, 320.0), served([], 4, 340.0)],
+        refuses=[
+            served([0.4, 90.0], 3, 319.9),
+            served([0.4, 90.0], 4, 339.8),
+            served([0.4, 90.0], 2, 300.0),
+        ],
+        given={"spent_before": (2, 300.0)},
+    ),
+]
+
+CACHED = [
+    Row(
+        "users look items up",
+        meets=[
+            World(
+                "a hit rate of 90 %", {"catalogue": [sample(ITEMS)], "cache": [with_member("cache", "hit_rate", 0.9)]}
+            )
+        ],
+        refuses=[
+            World("of 89 %", {"catalogue": [sample(ITEMS)], "cache": [with_member("cache", "hit_rate", 0.89)]}),
+            World("of nothing", {"catalogue": [sample(ITEMS)], "cache": [with_member("cache", "hit_rate", None)]}),
+            World("no catalogue", {"catalogue": [NOBODY], "cache": [sample(CACHE)]}),
+            World("no cache", {"catalogue": [sample(ITEMS)], "cache": [NOBODY]}),
+        ],
+    ),
+    Row(
+        "users have looked up 2 further items",
+        meets=[cached_now(200, 2)],
+        refuses=[cached_now(200, 1), cached_now(200, 0), cached_now(503, 2)],
+    ),
+    asks(
+        "within 20 seconds none of the items that users have looked up is cached",
+        "client",
+        meets=[Redis(exists=0)],
+        refuses=[Redis(exists=1), Redis(exists=2)],
+        given={"looked_up": ["item-51", "item-52"]},
+    ),
+    asks(
+        "all items that users have looked up are still cached",
+        "client",
+        meets=[Redis(exists=2)],
+        refuses=[Redis(exists=1), Redis(exists=0)],
+        given={"looked_up": ["item-51", "item-52"]},
+    ),
+    Row(
+        "within 20 seconds users are served wrong values",
+        meets=[served_items(ITEMS, right=11), served_items({"items": {"item-1": None}}, "null for an item")],
+        refuses=[
+            served_items(ITEMS),
+            served_items({"items": {}}),
+            served_items({"error": "no such page"}),
+            served_items("<html>"),
+        ],
+    ),
+    Row(
+        "within 60 seconds users are served right values",
+        meets=[served_items(ITEMS)],
+        refuses=[
+            served_items(ITEMS, right=11),
+            served_items({"items": {"item-1": None}}, "null for an item"),
+            served_items({"items": {}}),
+            served_items({"error": "no such page"}),
+            served_items("<html>"),
+            World("no answer", {"catalogue": [NOBODY]}, {"right_values": {"item-1": 10}}),
+        ],
+    ),
+    reads(
+        "within 60 seconds look-ups are answered by the database",
+        "catalogue.sources.bypass",
+        meets=[1, 20],
+        refuses=[0, *NO_NUMBERS],
+    ),
+    Row(
+        "no look-up fails",
+        meets=[of("catalogue", sample(ITEMS, status=200))],
+        refuses=[of("catalogue", NOBODY), of("catalogue", sample(ITEMS, status=200), BUSY, sample(ITEMS, status=200))],
+    ),
+    reads(
+        "within 60 seconds more than 70 % of the look-ups are answered by the cache",
+        "cache.hit_rate",
+        meets=[0.7001, 1.0],
+        refuses=[0.7, 0.0, *NO_NUMBERS],
+    ),
+    reads(
+        "within 60 seconds the cache answers as many look-ups as before, within 10 %",
+        "cache.hit_rate",
+        meets=[0.9, 1.0],
+        refuses=[0.8999, *NO_NUMBERS],
+        before=100.0,
+    ),
+]
+
+TABLE = [*ALERTS, *SYSTEM, *HEALTH, *QUEUES, *JOBS, *WORKERS, *AS_WRITTEN, *REDIS, *CACHED]
+
+LEFT = {
+    "people.hosts_can_be_reached": "tests/drills/test_prerequisites.py",
+    "people.channel_can_be_read": "tests/drills/test_prerequisites.py",
+}
+"""Steps without a row, and where they are seen failing."""
+
+
+# ---------------------------------------------------------------- diagnoses
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A sentence that writes down what it sees, and what it writes where there is nothing. It never writes nothing."""
+
+    sentence: str
+    world: World
+    written: Mapping[str, object]
+
+
+def nothing(endpoint: str, **patched: object) -> World:
+    """The endpoint answers, and the rest is empty."""
+    return World("nothing", {endpoint: [sample(WELL[endpoint], status=200)]}, patched)
+
+
+NONE_BY_STATE = {"wait": 0, "active": 0, "failed": 0}
+
+DIAGNOSES = [
+    Diagnosis(
+        'the jobs in "waiting" are written down',
+        nothing("redis", members=[], the_type="none", counts=NONE_BY_STATE),
+        {
+            "jobs in 'waiting', which BullMQ does not read": "0 jobs",
+            "type of bull:webhooks:waiting": "none",
+            "jobs by state": NONE_BY_STATE,
+        },
+    ),
+    Diagnosis(
+        "the runbook's own questions are asked, and their answers written down",
+        nothing("redis", answer=ByCommand(LLEN=0, LRANGE=[]), counts=NONE_BY_STATE),
+        {
+            "LLEN bull:webhooks:waiting": 0,
+            "LLEN bull:webhooks:active": 0,
+            "LLEN bull:webhooks:failed": 0,
+            "LRANGE bull:webhooks:active 0 -1": [],
+            "jobs by state": NONE_BY_STATE,
+        },
+    ),
+    Diagnosis(
+        "the keys of the database and the queue's pause are written down",
+        nothing("redis", ask=ByCommand(DBSIZE=0, HGET=None)),
+        {"keys in the database": "0 keys", "whether the queue is paused": False},
+    ),
+    Diagnosis(
+        "the items that users are served wrong are written down",
+        World(
+            "no item is wrong",
+            {"catalogue": [sample(ITEMS, status=200)], "cache": [NOBODY]},
+            {"right_values": {"item-1": 10}},
+        ),
+        {"the items that users are served wrong": "none", "the cache's hit rate": "nothing %"},
+    ),
+    Diagnosis(
+        "the items that users are served wrong are written down",
+        World(
+            "no item is served",
+            {"catalogue": [sample({"items": {}}, status=200)], "cache": [sample(CACHE)]},
+            {"right_values": {"item-1": 10}},
+        ),
+        {"the items that users are served wrong": "no item was served", "the cache's hit rate": "100.0 %"},
+    ),
+    Diagnosis(
+        "what the API, the queue and Sentinel say is written down",
+        World(
+            "others answer in the place of API and queue, and no Sentinel",
+            {name: [sample({"detail": "Not Found"}, status=404)] for name in ("api", "queue")},
+            {"client": AWAY},
+        ),
+        {
+            "what the API depends on, as it sees it": "status 404",
+            "the circuit breaker": "nothing",
+            "the memory buffer": "nothing jobs",
+            "the API's memory": "nothing MB",
+            "the queue's metrics": "status 404",
+            "the primary, as Sentinel names it": "nobody names one: nobody answers",
+        },
+    ),
+    Diagnosis(
+        "the queue's counts, its oldest active jobs and its workers are written down",
+        nothing(
+            "redis", counts=NONE_BY_STATE, workers=[], processes={"worker-1": "nothing"}, connections=1, members=[]
+        ),
+        {
+            "jobs by state": NONE_BY_STATE,
+            "workers connected to the queue": [],
+            "processes of the workers": {"worker-1": "nothing"},
+            "connections to Redis": 1,
+            "active jobs": "none",
+        },
+    ),
+    Diagnosis(
+        'the processes of "redis_nodes" and "worker" are written down',
+        replace(
+            nothing("api"),
+            drill={
+                "shell": {
+                    f"systemctl show --property=ActiveState,SubState,MainPID {name}": Said("\n", rc=4)
+                    for name in ("redis-1", "redis-2", "worker-1")
+                }
+            },
+        ),
+        {
+            "processes of redis_nodes": {
+                "redis-1": "nothing, with status 4",
+                "redis-2": "nothing, with status 4",
+            },
+            "processes of worker": {"worker-1": "nothing, with status 4"},
+        },
+    ),
+    Diagnosis("the latest failed jobs are written down", nothing("redis", members=[]), {"failed jobs": "none"}),
+    Diagnosis(
+        "the time that Redis has spent on KEYS is known",
+        World("a Redis that nobody asked", patched={"client": Redis(info={})}),
+        {"calls of KEYS before the fault": 0},
+    ),
+    Diagnosis(
+        "the memory of Redis is known",
+        World("an empty Redis", patched={"client": data_mb(0)}),
+        {"the memory of Redis before the fault": "0.0 MB"},
+    ),
+]
+
+
+# ---------------------------------------------------------------- tests
+
+
+def definition(sentence: str) -> StepFunctionContext:
+    (found,) = (each for each in DEFINITIONS if each.parser.is_matching(sentence))
+    return found
+
+
+def named(context: StepFunctionContext) -> str:
+    func = context.step_func
+    return f"{func.__module__.removeprefix('steps.')}.{func.__name__}"
+
+
+def said(
+    sentence: str, world: World, patch: pytest.MonkeyPatch, given: Mapping[str, object] | None = None
+) -> StepDrill:
+    """The drill after this sentence in this world."""
+    context = definition(sentence)
+    for name, answer in world.patched.items():
+        patch.setattr(name if "." in name else f"{context.step_func.__module__}.{name}", saying(answer))
+    drill = StepDrill(world.samples, **world.drill)
+    context.step_func(drill, **(context.parser.parse_arguments(sentence) or {}), **(given or {}))
+    return drill
+
+
+def cases(side: Callable[[Row], Sequence[World]]) -> list[Any]:
+    return [pytest.param(row, world, id=f"{row.sentence} - {world.shown}") for row in TABLE for world in side(row)]
+
+
+@pytest.mark.parametrize(("row", "world"), cases(lambda row: row.meets))
+def test_a_sentence_is_met(row: Row, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    drill = said(row.sentence, world, monkeypatch, row.given)
+    assert drill.met, [each.seen for each in drill.handed]
+
+
+@pytest.mark.parametrize(("row", "world"), cases(lambda row: row.refuses))
+def test_a_sentence_is_refused(row: Row, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    if world.raises:
+        with pytest.raises(DrillbookError, match=world.raises):
+            said(row.sentence, world, monkeypatch, row.given)
+        return
+    drill = said(row.sentence, world, monkeypatch, row.given)
+    assert not drill.met, [each.seen for each in drill.handed]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.sentence)
+def test_the_time_of_a_sentence_is_what_the_engine_waits(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = definition(row.sentence).parser.parse_arguments(row.sentence) or {}
+    drill = said(row.sentence, row.meets[0], monkeypatch, row.given)
+    if "deadline" in known:
+        assert {each.within for each in drill.handed} == {known["deadline"]}
+    for each in drill.handed:
+        assert each.verb != "throughout" or each.length == known["length"]
+
+
+@pytest.mark.parametrize("row", DIAGNOSES, ids=lambda row: f"{row.sentence} - {row.world.shown}")
+def test_a_diagnosis_of_nothing_says_so(row: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(row.sentence, row.world, monkeypatch).observed == row.written
+
+
+@pytest.mark.parametrize("row", DIAGNOSES, ids=lambda row: f"{row.sentence} - {row.world.shown}")
+def test_a_diagnosis_is_refused_when_nobody_answers(row: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = replace(row.world, samples={name: [NOBODY] for name in row.world.samples})
+    if world.samples:
+        assert not said(row.sentence, world, monkeypatch).met
+        return
+    with pytest.raises(CouldNotLookError, match="nobody answers"):
+        said(row.sentence, replace(world, patched={"client": AWAY}), monkeypatch)
+
+
+def test_each_step_that_looks_is_seen_failing_here_or_where_the_list_says() -> None:
+    looking = {
+        named(each) for each in DEFINITIONS if each.type in ("given", "then") and drill_kind_of(each.step_func) is None
+    }
+    sentences = [*(row.sentence for row in TABLE), *(row.sentence for row in DIAGNOSES)]
+    shown = {named(definition(each)) for each in sentences}
+    assert looking - shown - set(LEFT) == set(), "no row shows these failing"
+    assert set(LEFT) <= looking - shown, "the list of what is left is not up to date"
+    assert [path for path in LEFT.values() if not (ROOT / path).is_file()] == []
+
+
+def test_each_row_has_both_sides() -> None:
+    assert [row.sentence for row in TABLE if not (row.meets and row.refuses)] == []
+
+
+def test_what_a_step_counts_is_written_down_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "the lines with an error of any spelling are as many as before the recovery, or more"
+    drill = said(sentence, shell({GREP.format("-i "): Said("7\n")}), monkeypatch, {"error_lines": 7})
+    assert drill.observed == {"grep -i ERROR LOG | wc -l": "7 lines"}
+
+
+def test_a_log_that_is_not_there_is_no_log_without_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    drill = said("the lines with ERROR in the logs of the workers are 0", shell({GREP.format(""): NO_LOG}), monkeypatch)
+    (handed,) = drill.handed
+    assert "the log of worker-1: grep: " in handed.seen.observed
