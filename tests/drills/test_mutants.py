@@ -1,7 +1,7 @@
 """The harness mutants: each way in which a drill could pass falsely ends otherwise, with a reason that names it.
 
 The bar is all of them. Other ways are kept where their subject is: test_verdicts.py (whole drills), test_silence.py
-(histories that once passed), tests/unit/model/test_work_balance.py (an empty ledger), tests/unit/pytest_plugin/test_refusals.py.
+(histories that once passed), tests/unit: model/test_work_balance.py (an empty ledger), pytest_plugin/test_refusals.py.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ class _Kept:
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         self.config = config
-        self.items = [item for item in items if isinstance(item, ScenarioItem) and item.is_drill]
+        self.items = [item for item in items if isinstance(item, ScenarioItem) and item.scenario.is_drill]
 
 
 def listed(features: Sequence[str]) -> Listing:
@@ -110,18 +110,18 @@ def listed(features: Sequence[str]) -> Listing:
     evidence = drill_session(kept.config).evidence_root
     steps = Counter[str]()
     for item in kept.items:
-        steps[item.drill_nodeid] += len(item.steps)
+        steps[item.drill_nodeid] += len(item.scenario.steps)
     scenarios = tuple(
         Scenario(
             item.drill_nodeid,
-            item.feature_path,
-            item.scenario_name,
-            item.tag_values("row"),
-            _took_s(evidence, item.feature_path, item.scenario_name),
+            item.scenario.feature_path,
+            item.scenario.name,
+            item.scenario.tag_values("row"),
+            _took_s(evidence, item.scenario.feature_path, item.scenario.name),
             steps[item.drill_nodeid],
         )
         for item in kept.items
-        if item.control is None
+        if item.scenario.control is None
     )
     if not scenarios:
         raise DrillbookError("there is nothing to drill: no scenario has a fault and a recovery")

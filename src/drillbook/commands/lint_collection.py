@@ -111,9 +111,9 @@ class _Kept:
         for item in items:
             if not isinstance(item, ScenarioItem):
                 continue
-            drill = PlanningDrill(resolved, lost=accepted_loss(item.tags) or 0)
+            drill = PlanningDrill(resolved, lost=accepted_loss(item.scenario.tags) or 0)
             self.scenarios.append(_scenario(item, drill, self.session))
-            used |= {id(each.context) for each in item.plan.definitions}
+            used |= {id(each.context) for each in item.run.definitions}
             feature = item.getparent(FeatureFile)
             assert feature is not None
             self.features.append(feature.feature_path)
@@ -146,10 +146,10 @@ def refusals(text: str, nodeid: str) -> list[Finding]:
 
 def _scenario(item: ScenarioItem, drill: PlanningDrill, session: DrillSession) -> ScenarioFacts:
     root = session.root
-    phases = item.phases or [None] * len(item.steps)
+    phases = item.scenario.phases or [None] * len(item.scenario.steps)
     steps = []
     for planned, step, definition, phase in zip(
-        item.steps, item.plan.scenario.steps, item.plan.definitions, phases, strict=True
+        item.scenario.steps, item.run.parsed.steps, item.run.definitions, phases, strict=True
     ):
         drill.next_step()
         learned = learn(definition, step, drill, root) if phase is not None else Learned(suspect="an ordinary test")
@@ -175,7 +175,9 @@ def _scenario(item: ScenarioItem, drill: PlanningDrill, session: DrillSession) -
                 error=learned.error and session.redactor.text(learned.error),
             )
         )
-    return ScenarioFacts(item.feature_path, item.line, item.scenario_name, item.tags, tuple(steps))
+    return ScenarioFacts(
+        item.scenario.feature_path, item.scenario.line, item.scenario.name, item.scenario.tags, tuple(steps)
+    )
 
 
 def _with_files(kept: _Kept) -> Repository:

@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -29,6 +29,7 @@ from drillbook.model.json_values import json_value
 from drillbook.model.objectives import DEFAULT_DEADLINE_S, Objectives
 from drillbook.model.phases import Phase, StepKind
 from drillbook.model.record import SECOND_RECOVERY, PrerequisiteRecord, Role
+from drillbook.model.scenario import Scenario
 from drillbook.model.tags import NOT_REPEATABLE, SELF_HEALING_OFF
 from drillbook.model.times.timeline import Event, Moment
 from drillbook.model.verdict import FindingKind, Verdict
@@ -44,8 +45,6 @@ from drillbook.target.probing.waiting import judge, not_met, watch
 
 if TYPE_CHECKING:
     from testinfra.host import Host
-
-    from drillbook.pytest_plugin.collection import ScenarioItem
 
 PLAY_TIMEOUT_S = 600.0
 ONE_LOOK_S = 1.0
@@ -75,10 +74,13 @@ class Drill:
     _prober: Prober
     _abort: AbortGuard
 
-    def __init__(self, session: DrillSession, item: ScenarioItem) -> None:
-        self._session, self._item = session, item
+    def __init__(
+        self, session: DrillSession, scenario: Scenario, acts: Callable[[], Iterable[tuple[StepKind, str]]] = tuple
+    ) -> None:
+        """`acts` gives the faults and recoveries that the steps are known to name before they run."""
+        self._session, self._scenario, self._acts = session, scenario, acts
         self.run_id = uuid.uuid4().hex
-        self._control: Control | None = item.control
+        self._control: Control | None = scenario.control
         self._measured: Measured | None = None
         self._way = Way.AS_WRITTEN
         self._tolerated: BaseException | None = None
@@ -91,7 +93,7 @@ class Drill:
         self._begun = False
         self._judged = False
         self._sound_so_far = False
-        self._objectives = Objectives.of(item.tags)
+        self._objectives = Objectives.of(scenario.tags)
         self._settled_s = 0.0
         self._incident_s: float | None = None
         self._incident_open_for = -1
@@ -242,7 +244,7 @@ class Drill:
             self._open_incident(time.monotonic())
             return None
         if self._control is not None and self._control.kind is ControlKind.NO_RECOVERY and self._incident_s is None:
-            for healer in self._item.tag_values(SELF_HEALING_OFF):
+            for healer in self._scenario.tag_values(SELF_HEALING_OFF):
                 self._break(healer, {})
                 chronicle.note(f"the self-healing is switched off: {healer!r}")
         result, change = self._break(name, variables)
@@ -362,13 +364,13 @@ class Drill:
             return
         found = first_destroyer(self._session.root, playbooks)
         if found is not None:
-            where = f"{self._item.feature_path}:{self._item.line}"
-            raise GuardError(refusal(found, self._item.scenario_name, where))
+            where = self._scenario.place
+            raise GuardError(refusal(found, self._scenario.name, where))
 
     def _recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
         result = self._play(path, variables, SECOND_RECOVERY)
         change, unsaid = result.first_change, result.unsaid()
-        if change is not None and NOT_REPEATABLE not in self._item.tags:
+        if change is not None and NOT_REPEATABLE not in self._scenario.tags:
             where = f"{change.task!r} on {change.host} ({change.path})"
             sentence = f"the second run of the recovery {name!r} changed something again: {where}"
             raise self._fail(self._chronicle.phase, FindingKind.BETRAYED, sentence)

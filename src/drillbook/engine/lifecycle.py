@@ -34,7 +34,6 @@ from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
 from drillbook.model.times.clock import Anchor, rfc3339
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind, Outcome, Verdict
-from drillbook.repository.plan.dry_step import intents
 from drillbook.safety.abort_condition import Aborted, AbortGuard, conditions, refuse_unhealthy
 from drillbook.safety.data_loss import changes
 from drillbook.safety.environment_lock import Holder
@@ -78,15 +77,13 @@ class DrillUnderWay(Drill):
         session = self._session
         inventory = session.inventory
         where = inventory.where("drillbook_environment.kind")
-        permit(inventory.environment, session.allow_production, self._item.tags, where)
+        permit(inventory.environment, session.allow_production, self._scenario.tags, where)
         refuse_too_few(inventory, session.people)
-        watched = conditions(self._item.tags, inventory.endpoints, inventory.where("drillbook_endpoints"))
+        watched = conditions(self._scenario.tags, inventory.endpoints, inventory.where("drillbook_endpoints"))
         self._refuse_loss_before()
         self._prepare_control()
         self._lock = session.lock()
-        dead = self._lock.acquire(
-            self._item.scenario_name, lambda text: session.listener({"event": "note", "text": text})
-        )
+        dead = self._lock.acquire(self._scenario.name, lambda text: session.listener({"event": "note", "text": text}))
         try:
             self._restore_leftovers(dead)
             session.guardian.start()  # it is waited for before the first fault
@@ -98,7 +95,7 @@ class DrillUnderWay(Drill):
             self._settled_s = anchor.mono_s
             record = self._new_record(anchor)
             record.people, record.prerequisites = list(session.people), prerequisites
-            title = self._item.scenario_name if self._control is None else f"{self._control} {record.title}"
+            title = self._scenario.name if self._control is None else f"{self._control} {record.title}"
             folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
             recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
             self._chronicle = Chronicle(anchor, record, recorder, self._objectives, self._control)
@@ -116,8 +113,8 @@ class DrillUnderWay(Drill):
             raise
         self._chronicle.tell(
             "drill",
-            title=f"{self._item.feature_name}: {self._item.scenario_name}",
-            where=f"{self._item.feature_path}:{self._item.line}",
+            title=f"{self._scenario.feature_name}: {self._scenario.name}",
+            where=self._scenario.place,
             environment=inventory.environment.name,
             objectives=record.objectives,
             control=None if self._control is None else f"{self._control}: {self._control.meaning}",
@@ -133,25 +130,25 @@ class DrillUnderWay(Drill):
 
     def _refuse_loss_before(self) -> None:
         """What the steps will run is known before, where their source shows that they only hand values over."""
-        healers = self._item.tag_values(SELF_HEALING_OFF) if SELF_HEALING in self._item.tags else ()
+        healers = self._scenario.tag_values(SELF_HEALING_OFF) if SELF_HEALING in self._scenario.tags else ()
         for healer in healers:
             self._refuse_loss(changes(StepKind.FAULT, healer))
-        for intent in intents(self._item, self._session.root, self._session.inventory):
-            self._refuse_loss(changes(intent.kind, intent.name))
+        for kind, name in self._acts():
+            self._refuse_loss(changes(kind, name))
 
     def _prepare_control(self) -> None:
         """Know how long the drill itself needed. Raises GuardError when the control could not show anything."""
-        item = self._item
+        scenario = self._scenario
         if self._control is None:
             return
-        healing_off = item.tag_values(SELF_HEALING_OFF)
-        if self._control.kind is ControlKind.NO_RECOVERY and SELF_HEALING in item.tags and not healing_off:
+        healing_off = scenario.tag_values(SELF_HEALING_OFF)
+        if self._control.kind is ControlKind.NO_RECOVERY and SELF_HEALING in scenario.tags and not healing_off:
             raise GuardError(
-                f"{item.feature_path}:{item.line}: the scenario is @{SELF_HEALING}, so that withholding the recovery "
+                f"{scenario.place}: the scenario is @{SELF_HEALING}, so that withholding the recovery "
                 f"shows nothing: name the fault that switches the self-healing off with @{SELF_HEALING_OFF}:NAME "
                 "(a folder below playbooks/faults)"
             )
-        record = next(passed_drills(self._session.evidence_root, str(item.feature_path), item.scenario_name), None)
+        record = next(passed_drills(self._session.evidence_root, str(scenario.feature_path), scenario.name), None)
         self._measured = Measured.of(record) if record is not None else None
 
     def _control_record(self) -> Mapping[str, object] | None:
@@ -178,24 +175,24 @@ class DrillUnderWay(Drill):
             )
 
     def _new_record(self, anchor: Anchor) -> Record:
-        item, session = self._item, self._session
+        scenario, session = self._scenario, self._session
         environment = session.inventory.environment
-        feature = session.root / item.feature_path
+        feature = session.root / scenario.feature_path
         return Record(
             run_id=self.run_id,
-            title=item.scenario_name,
+            title=scenario.name,
             feature={
-                "name": item.feature_name,
-                "path": str(item.feature_path),
-                "line": item.line,
+                "name": scenario.feature_name,
+                "path": str(scenario.feature_path),
+                "line": scenario.line,
                 "sha256": hashlib.sha256(feature.read_bytes()).hexdigest(),
             },
             scenario={
-                "name": item.scenario_name,
-                "rule": item.rule_name,
-                "description": item.description,
-                "tags": sorted(item.tags),
-                "runbooks": sorted(tag.removeprefix("runbook:") for tag in item.tags if tag.startswith("runbook:")),
+                "name": scenario.name,
+                "rule": scenario.rule_name,
+                "description": scenario.description,
+                "tags": sorted(scenario.tags),
+                "runbooks": sorted(tag.removeprefix("runbook:") for tag in scenario.tags if tag.startswith("runbook:")),
             },
             environment={"name": environment.name, "kind": environment.kind.value},
             inventory=session.inventory_name,
@@ -207,13 +204,13 @@ class DrillUnderWay(Drill):
             control=self._control_record(),
             steps=[
                 StepRecord(number, step.keyword, step.text, step.line, phase)
-                for number, (step, phase) in enumerate(zip(item.steps, item.phases, strict=True), start=1)
+                for number, (step, phase) in enumerate(zip(scenario.steps, scenario.phases, strict=True), start=1)
             ],
         )
 
     def runs(self, number: int) -> bool:
         """Whether this step (numbers count from 1) is run at all; in a control some are left out."""
-        phases = self._item.phases
+        phases = self._scenario.phases
         self._way = way(self._control, phases[number - 1], incidents(phases[:number]))
         if self._way is Way.LEFT_OUT or self._shown(number):
             self._chronicle.record.steps[number - 1].status = "left out"
@@ -224,7 +221,7 @@ class DrillUnderWay(Drill):
         """Whether a control has shown already what this step would show: one criterion of its recovery is not met."""
         if any(finding.kind is FindingKind.MISSED for finding in self._chronicle.findings):
             return True
-        before = self._item.phases[: number - 1]
+        before = self._scenario.phases[: number - 1]
         acted = max((at for at, phase in enumerate(before, start=1) if phase is Phase.RECOVERY), default=0)
         return self._way is Way.ABSENT and any(
             check.phase is Phase.CRITERIA and check.step > acted and not check.met and not check.unknown
@@ -330,7 +327,7 @@ class DrillUnderWay(Drill):
     def _repeat(self) -> None:
         """The control recovery-twice as the end of its drill: the recoveries once more, in their order."""
         chronicle = self._chronicle
-        if not self._item.repeats or not chronicle.judge(restored=False).outcome.good:
+        if not self._scenario.repeats or not chronicle.judge(restored=False).outcome.good:
             return
         chronicle.phase_started(Phase.REPEAT, time.monotonic())
         try:

@@ -5,7 +5,7 @@ nothing of it runs. Register this module as a plugin, and call `add_options` fro
 
 Tags and `-m`. Each tag is a marker in which `_` stands for what is neither letter nor digit: `@row:R1` is `-m row_R1`,
 `@rto:10m` is `-m rto_10m`, `@runbook:redis.md#restore` is `-m runbook_redis_md_restore`. A tag of letters, digits, `-`
-and `.` is also a marker as it stands: `-m production-safe`. The tags as written are `ScenarioItem.tags`.
+and `.` is also a marker as it stands: `-m production-safe`. The tags as written are `Scenario.tags`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from pytest_bdd.scenario import _execute_step_function
 
 from drillbook.model.control.control import REPEATED, Control, ends_its_drill
 from drillbook.model.paths import shown
-from drillbook.model.phases import Phase, PlannedStep
+from drillbook.model.scenario import Scenario
 from drillbook.model.tags import ACCEPTS_DATA_LOSS, tag_values
 from drillbook.pytest_plugin.failure_repr import StepMark, own_frames, sentence_of, sentence_repr, trail, with_trail
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
 from drillbook.repository.feature_file import Problem, node_name, read_feature
-from drillbook.repository.preflight import Plan, plan_feature
+from drillbook.repository.preflight import ScenarioRun, runs_of
 from drillbook.repository.step_definitions import Definitions, visible_definitions
 from drillbook.repository.step_modules import DEFAULT_FOLDERS, load_steps
 
@@ -131,26 +131,26 @@ class FeatureFile(pytest.Module):
         text = read_feature(self.path)
         if text.feature is None:
             raise self._refusal(text.problems)
-        plans, problems = plan_feature(text, _definitions(self))
+        runs, problems = runs_of(text, _definitions(self))
         if REQUIRE_RTO in self.config.getini("drillbook_require"):
             problems += [
-                Problem(plan.row.line, "the drill has no @rto, and drillbook_require asks for one")
-                for plan in plans
-                if plan.phases and not tag_values(plan.row.tags, "rto")
+                Problem(run.row.line, "the drill has no @rto, and drillbook_require asks for one")
+                for run in runs
+                if run.phases and not tag_values(run.row.tags, "rto")
             ]
         if problems:
             raise self._refusal(problems)
         self.obj.__doc__ = f"{text.feature.name}\n\n{text.feature.description}".strip()
         self.extra_keyword_matches.add(text.feature.name)
         rules: dict[int, RuleNode] = {}
-        for plan in plans:
-            rule = plan.text.rule
+        for run in runs:
+            rule = run.text.rule
             if rule is None:
-                yield from _items(self, plan)
+                yield from _items(self, run)
             elif id(rule) in rules:
-                rules[id(rule)].plans.append(plan)
+                rules[id(rule)].runs.append(run)
             else:
-                rules[id(rule)] = RuleNode.from_plan(self, plan)
+                rules[id(rule)] = RuleNode.from_run(self, run)
         yield from rules.values()
 
     def _unloaded(self) -> str:
@@ -171,31 +171,29 @@ class FeatureFile(pytest.Module):
 class RuleNode(pytest.Collector):
     """A Rule of a feature."""
 
-    plans: list[Plan]
+    runs: list[ScenarioRun]
 
     @classmethod
-    def from_plan(cls, parent: FeatureFile, first: Plan) -> RuleNode:
+    def from_run(cls, parent: FeatureFile, first: ScenarioRun) -> RuleNode:
         assert first.text.rule is not None
         node: RuleNode = cls.from_parent(parent, name=node_name(first.text.rule.name))
-        node.plans = [first]
+        node.runs = [first]
         return node
 
     def collect(self) -> Iterator[ScenarioItem]:
-        for plan in self.plans:
-            yield from _items(self, plan)
+        for run in self.runs:
+            yield from _items(self, run)
 
 
-def _items(parent: FeatureFile | RuleNode, plan: Plan) -> Iterator[ScenarioItem]:
+def _items(parent: FeatureFile | RuleNode, run: ScenarioRun) -> Iterator[ScenarioItem]:
     """The scenario as it is, or a drill as its controls."""
-    controls = asked_controls(parent.config) if plan.phases else (None,)
-    accepts_loss = bool(tag_values(plan.row.tags, ACCEPTS_DATA_LOSS))
-    repeats = parent.config.getoption("--prove", False) and ends_its_drill(accepts_loss, plan.phases)
+    controls = asked_controls(parent.config) if run.phases else (None,)
+    accepts_loss = bool(tag_values(run.row.tags, ACCEPTS_DATA_LOSS))
+    repeats = parent.config.getoption("--prove", False) and ends_its_drill(accepts_loss, run.phases)
     for control in controls:
         if repeats and control == REPEATED:
             continue
-        item = ScenarioItem.from_plan(parent, plan, control)
-        item.repeats = repeats and control is None
-        yield item
+        yield ScenarioItem.from_run(parent, run, control, repeats=repeats and control is None)
 
 
 class Conductor(Protocol):
@@ -211,44 +209,32 @@ class Conductor(Protocol):
 class ScenarioItem(pytest.Function):
     """A scenario, or one row of an outline.
 
-    `tags` are as written, without `@`, of all levels (`rto`, `rto-from` and `severity` of the nearest level only);
-    `feature_path` is relative to the rootdir; `line` is the row's in an outline; `scenario_name` and `steps` are
-    rendered; `phases` has one entry for each step of a drill, and is empty for an ordinary test.
+    `scenario` is what the engine knows of it, `run` what pytest-bdd runs.
     """
 
-    plan: Plan
-    tags: frozenset[str]
-    feature_path: str
-    line: int
-    scenario_name: str
-    feature_name: str
-    rule_name: str | None
-    description: str
-    steps: tuple[PlannedStep, ...]
-    phases: tuple[Phase, ...]
+    run: ScenarioRun
+    scenario: Scenario
     step_marks: list[StepMark]
     failed_with: BaseException | None
-    control: Control | None
-    """As which control the drill is run; None is the drill as it is."""
-    repeats: bool
-    """Whether the drill ends with its control recovery-twice."""
     drill_nodeid: str
     """The node id of the drill itself, whatever control this is."""
     conductor: Conductor | None
     step_number: int
 
     @classmethod
-    def from_plan(cls, parent: FeatureFile | RuleNode, plan: Plan, control: Control | None = None) -> ScenarioItem:
+    def from_run(
+        cls, parent: FeatureFile | RuleNode, run: ScenarioRun, control: Control | None = None, *, repeats: bool = False
+    ) -> ScenarioItem:
         def scenario(request: pytest.FixtureRequest) -> None:
             __tracebackhide__ = True
             item.run_steps(request)
 
-        scenario.__doc__ = plan.scenario.description.strip() or None
-        for tag in sorted(plan.row.tags):
+        scenario.__doc__ = run.parsed.description.strip() or None
+        for tag in sorted(run.row.tags):
             _apply_tag(parent.config, tag, scenario)
         # A row is to pytest what a set of parameters is: `--lf` and JUnit take ids apart at the bracket.
-        ids = tuple(filter(None, (plan.row_id, str(control) if control is not None else None)))
-        base = node_name(plan.text.name)
+        ids = tuple(filter(None, (run.row_id, str(control) if control is not None else None)))
+        base = node_name(run.text.name)
         item: ScenarioItem = cls.from_parent(
             parent,
             name=f"{base}[{'-'.join(ids)}]" if ids else base,
@@ -256,56 +242,48 @@ class ScenarioItem(pytest.Function):
             callspec=CallSpec(_idlist=ids) if ids else None,
             callobj=scenario,
         )
-        item._describe(plan)
-        item.control = control
-        item.drill_nodeid = f"{parent.nodeid}::{base}" + (f"[{plan.row_id}]" if plan.row_id is not None else "")
+        item._describe(run, control, repeats=repeats)
+        item.drill_nodeid = f"{parent.nodeid}::{base}" + (f"[{run.row_id}]" if run.row_id is not None else "")
         return item
 
-    def _describe(self, plan: Plan) -> None:
-        scenario = plan.scenario
-        self.plan = plan
-        self.tags = plan.row.tags
-        self.feature_path = shown(self.path, self.config.rootpath)
-        self.line = plan.row.line
-        self.scenario_name = scenario.name
-        self.feature_name = scenario.feature.name
-        self.rule_name = scenario.rule.name if scenario.rule else None
-        self.description = scenario.description.strip()
-        self.steps = plan.steps
-        self.phases = plan.phases
-        self.step_marks = [StepMark.NOT_RUN] * len(plan.steps)
+    def _describe(self, run: ScenarioRun, control: Control | None, *, repeats: bool) -> None:
+        parsed = run.parsed
+        self.run = run
+        self.scenario = Scenario(
+            feature_path=shown(self.path, self.config.rootpath),
+            line=run.row.line,
+            feature_name=parsed.feature.name,
+            rule_name=parsed.rule.name if parsed.rule else None,
+            name=parsed.name,
+            description=parsed.description.strip(),
+            tags=run.row.tags,
+            steps=run.steps,
+            phases=run.phases,
+            control=control,
+            repeats=repeats,
+        )
+        self.step_marks = [StepMark.NOT_RUN] * len(run.steps)
         self.failed_with = None
-        self.control = None
-        self.repeats = False
         self.conductor = None
         self.step_number = 0
         # `-k` takes the words of the name, and the name as an identifier.
-        self.extra_keyword_matches.update((scenario.name, _slug(scenario.name).lower()))
-
-    @property
-    def is_drill(self) -> bool:
-        """Whether the scenario holds a fault or a recovery."""
-        return bool(self.phases)
-
-    def tag_values(self, key: str) -> tuple[str, ...]:
-        """The values of the tags `@key:value`, sorted."""
-        return tag_values(self.tags, key)
+        self.extra_keyword_matches.update((parsed.name, _slug(parsed.name).lower()))
 
     def run_steps(self, request: pytest.FixtureRequest) -> None:
         """Run each step with the definition found at collection, and pytest-bdd's hooks around them."""
         __tracebackhide__ = True
-        scenario = self.plan.scenario
-        about = {"request": request, "feature": scenario.feature, "scenario": scenario}
-        self.step_marks = [StepMark.NOT_RUN] * len(self.steps)
+        parsed = self.run.parsed
+        about = {"request": request, "feature": parsed.feature, "scenario": parsed}
+        self.step_marks = [StepMark.NOT_RUN] * len(self.run.steps)
         self.config.hook.pytest_bdd_before_scenario(**about)
         try:
-            for index, (step, definition) in enumerate(zip(scenario.steps, self.plan.definitions, strict=True)):
+            for index, (step, definition) in enumerate(zip(parsed.steps, self.run.definitions, strict=True)):
                 self.step_number = index + 1
                 if self.conductor is not None and not self.conductor.runs(self.step_number):
                     continue
                 self.step_marks[index] = StepMark.FAILED
                 try:
-                    _execute_step_function(request, scenario, step, definition.context)
+                    _execute_step_function(request, parsed, step, definition.context)
                 except Exception as error:
                     if self.conductor is None or not self.conductor.tolerates(error):
                         raise
@@ -318,7 +296,8 @@ class ScenarioItem(pytest.Function):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the terminal and JUnit say that the test is: the scenario's or the row's line of the feature."""
-        return self.path, self.line - 1, f"{self.feature_name}: {self.scenario_name}"
+        scenario = self.scenario
+        return self.path, scenario.line - 1, f"{scenario.feature_name}: {scenario.name}"
 
     def _traceback_filter(self, excinfo: ExceptionInfo[BaseException]) -> Traceback:
         kept = own_frames(excinfo.traceback.filter(excinfo) or excinfo.traceback)
@@ -331,16 +310,20 @@ class ScenarioItem(pytest.Function):
         # Not repr_failure: pytest asks that for the call only, and a guard's refusal comes from the set-up.
         steps = ""
         if self.failed_with is not None and excinfo.value is self.failed_with:
-            steps = trail(self.feature_path, self.steps, self.step_marks)
+            steps = trail(self.scenario.feature_path, self.scenario.steps, self.step_marks)
         sentence = sentence_of(excinfo.value)
         if sentence is not None and not self.config.getoption("fulltrace", False):
-            return sentence_repr(sentence, steps, self.feature_path, self._failed_line())
+            return sentence_repr(sentence, steps, self.scenario.feature_path, self._failed_line())
         shown = super()._repr_failure_py(excinfo, style)
         return with_trail(shown, steps) if steps else shown
 
     def _failed_line(self) -> int:
-        failed = [step.line for step, mark in zip(self.steps, self.step_marks, strict=True) if mark is StepMark.FAILED]
-        return failed[0] if failed else self.line
+        failed = [
+            step.line
+            for step, mark in zip(self.scenario.steps, self.step_marks, strict=True)
+            if mark is StepMark.FAILED
+        ]
+        return failed[0] if failed else self.scenario.line
 
 
 def _definitions(node: FeatureFile) -> Definitions:

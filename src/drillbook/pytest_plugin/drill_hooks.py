@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.errors import DrillbookError
+from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
@@ -26,18 +27,23 @@ drill_key = pytest.StashKey["DrillUnderWay"]()
 def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
     """The drill under way; what steps hand their checks and playbooks to."""
     item = request.node
-    if not isinstance(item, ScenarioItem) or not item.is_drill:
+    if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         raise DrillbookError(
             "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
         )
     from drillbook.engine.failures import NotRestored
     from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.repository.plan.dry_step import intents
 
     _refuse_another_run(item)
     session = drill_session(request.config)
     if request.config.getini("drillbook_report"):
         session.prepare_reports()
-    made = DrillUnderWay(session, item)
+
+    def acts() -> list[tuple[StepKind, str]]:
+        return [(intent.kind, intent.name) for intent in intents(item.run, session.root, session.inventory)]
+
+    made = DrillUnderWay(session, item.scenario, acts)
     item.stash[drill_key] = made
     item.stash[facts_key] = {RUN_ID: made.run_id, **named(item)}
     request.addfinalizer(lambda: _end(item, made))
@@ -99,14 +105,14 @@ def draw_report(config: pytest.Config, folder: Path) -> None:
 
 def _of(request: pytest.FixtureRequest) -> DrillUnderWay | None:
     item = request.node
-    return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.is_drill else None
+    return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.scenario.is_drill else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
-    if isinstance(item, ScenarioItem) and item.is_drill:
+    if isinstance(item, ScenarioItem) and item.scenario.is_drill:
         item.conductor = request.getfixturevalue("drill")
 
 

@@ -28,7 +28,10 @@ ended_key = pytest.StashKey[list[dict[str, Any]]]()
 
 def named(item: ScenarioItem) -> dict[str, str]:
     """Which scenario (its node id as a drill) and as which control it is run."""
-    return {SCENARIO: item.drill_nodeid, CONTROL: str(item.control) if item.control is not None else ""}
+    return {
+        SCENARIO: item.drill_nodeid,
+        CONTROL: str(item.scenario.control) if item.scenario.control is not None else "",
+    }
 
 
 def conclude(

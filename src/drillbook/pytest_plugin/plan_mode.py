@@ -74,7 +74,7 @@ class PlanRun:
         if self._planner is None:
             self._planner = Planner(self._session(self._config))
         begun, clock = time.time(), time.perf_counter()
-        plan = self._planner.plan(item)
+        plan = self._planner.plan(item.scenario, item.run)
         redact = self._planner.session.redactor.text  # a step may have noted a value of the inventory
         problems = redact("\n".join(map(str, plan.problems)))
         report = pytest.TestReport(
@@ -82,7 +82,7 @@ class PlanRun:
             location=item.location,
             keywords=dict.fromkeys(item.keywords, 1),
             outcome="failed" if problems else "skipped",
-            longrepr=problems or (item.feature_path, item.line, PLANNED),
+            longrepr=problems or (item.scenario.feature_path, item.scenario.line, PLANNED),
             when="call",
             duration=time.perf_counter() - clock,
             start=begun,

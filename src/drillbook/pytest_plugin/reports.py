@@ -51,7 +51,7 @@ def pytest_runtest_makereport(
     """
     report = yield
     _redact(item.config, report)
-    if not isinstance(item, ScenarioItem) or not item.is_drill:
+    if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         return report
     facts = item.stash.setdefault(facts_key, {})
     reason = _silence(report, facts)

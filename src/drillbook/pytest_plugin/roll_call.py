@@ -29,7 +29,7 @@ class RollCall:
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """A drill is known before any hook may take it out of the list."""
-        if isinstance(item, ScenarioItem) and item.is_drill:
+        if isinstance(item, ScenarioItem) and item.scenario.is_drill:
             self._collected[item.nodeid] = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

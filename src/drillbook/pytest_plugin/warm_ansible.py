@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Import Ansible in the background for the drills that there are; for none of them, no more."""
     config = session.config
-    if not any(isinstance(item, ScenarioItem) and item.is_drill for item in session.items):
+    if not any(isinstance(item, ScenarioItem) and item.scenario.is_drill for item in session.items):
         _cool_down(config, unused=True)
     elif not config.option.collectonly:
         _warm_up(config)

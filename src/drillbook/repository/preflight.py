@@ -1,4 +1,4 @@
-"""Plan every run of every scenario of a feature, and find all that would stop one midway.
+"""ScenarioRun every run of every scenario of a feature, and find all that would stop one midway.
 
 The rule: what can be known before the first step is known before the first step. A drill whose seventh step
 is undefined would otherwise break the system in its third and never recover it.
@@ -17,13 +17,13 @@ from drillbook.repository.step_definitions import Definition, Definitions
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ScenarioRun:
     """One scenario run: rendered, each step with the definition that will run it. `row_id` is None without Examples."""
 
     text: ScenarioText
     row: Row
     row_id: str | None
-    scenario: Scenario
+    parsed: Scenario
     definitions: tuple[Definition, ...]
     steps: tuple[PlannedStep, ...]
     phases: tuple[Phase, ...]
@@ -43,22 +43,22 @@ class _Unmet:
         return Problem(self.step.line_number, message, self.details)
 
 
-def plan_feature(text: FeatureText, definitions: Definitions) -> tuple[list[Plan], list[Problem]]:
-    """The plans of all scenarios in their order, and all problems of the file, sorted by line, each once.
+def runs_of(text: FeatureText, definitions: Definitions) -> tuple[list[ScenarioRun], list[Problem]]:
+    """The runs of all scenarios in their order, and all problems of the file, sorted by line, each once.
 
-    With a problem the plans are incomplete: do not run them.
+    With a problem the runs are incomplete: do not run them.
     """
-    plans: list[Plan] = []
+    runs: list[ScenarioRun] = []
     problems = list(text.problems)
     for scenario in text.scenarios:
-        own_plans, own_problems = _plan_scenario(scenario, definitions)
-        plans += own_plans
+        own_runs, own_problems = _runs_of_scenario(scenario, definitions)
+        runs += own_runs
         problems += own_problems
-    return plans, sorted(set(problems))
+    return runs, sorted(set(problems))
 
 
-def _plan_scenario(text: ScenarioText, definitions: Definitions) -> tuple[list[Plan], list[Problem]]:
-    plans: list[Plan] = []
+def _runs_of_scenario(text: ScenarioText, definitions: Definitions) -> tuple[list[ScenarioRun], list[Problem]]:
+    runs: list[ScenarioRun] = []
     problems: list[Problem] = []
     unmet: dict[int, list[tuple[Row, _Unmet]]] = {}
     ids = _row_ids(text.rows) if text.is_outline else [None]
@@ -78,10 +78,10 @@ def _plan_scenario(text: ScenarioText, definitions: Definitions) -> tuple[list[P
         if is_drill([step.kind for step in steps]):
             phases, misplaced = assign(steps)
             problems += [Problem(each.line, each.message) for each in misplaced]
-        plans.append(Plan(text, row, row_id, scenario, tuple(found), steps, tuple(phases)))
+        runs.append(ScenarioRun(text, row, row_id, scenario, tuple(found), steps, tuple(phases)))
     for failing in unmet.values():
         problems += _unmet_problems(failing, text)
-    return plans, problems
+    return runs, problems
 
 
 def _row_ids(rows: Sequence[Row]) -> list[str | None]:

@@ -151,7 +151,7 @@ def test_names_with_brackets_and_colons_can_be_selected(project: Project) -> Non
         """)
     assert project.ids() == ["features/x.feature::Reads (all) of a:b twice"]
     assert project.ids("features/x.feature::Reads (all) of a:b twice") == project.ids()
-    assert items(project)[0].scenario_name == "Reads [all] of a::b  twice"
+    assert items(project)[0].scenario.name == "Reads [all] of a::b  twice"
 
 
 def test_last_failed(project: Project) -> None:
@@ -202,34 +202,40 @@ def test_nothing_but_feature_files_is_taken(drills: Project) -> None:
 
 def test_a_drill_knows_its_steps_and_phases(drills: Project) -> None:
     item = items(drills)[0]
-    assert item.is_drill
-    assert item.phases == tuple(
+    assert item.scenario.is_drill
+    assert item.scenario.phases == tuple(
         Phase(name) for name in ("baseline", "fault", "symptoms", "symptoms", "recovery", "criteria")
     )
-    assert item.steps[0] == PlannedStep("Given", "the system is healthy", 6, StepKind.GIVEN)
-    assert item.steps[3] == PlannedStep("And", 'within 1 minute the API reports "queue" as degraded', 14, StepKind.THEN)
-    assert [step.kind for step in item.steps] == [
+    assert item.scenario.steps[0] == PlannedStep("Given", "the system is healthy", 6, StepKind.GIVEN)
+    assert item.scenario.steps[3] == PlannedStep(
+        "And", 'within 1 minute the API reports "queue" as degraded', 14, StepKind.THEN
+    )
+    assert [step.kind for step in item.scenario.steps] == [
         StepKind.GIVEN, StepKind.FAULT, StepKind.THEN, StepKind.THEN, StepKind.RECOVERY, StepKind.THEN,
     ]  # fmt: skip
 
 
 def test_a_drill_knows_where_it_comes_from(drills: Project) -> None:
     item = items(drills)[0]
-    assert (item.feature_path, item.line) == ("features/x.feature", 9)
-    assert (item.feature_name, item.rule_name, item.scenario_name) == ("Redis", None, "The network is cut")
-    assert item.description == "It happens."
+    assert (item.scenario.feature_path, item.scenario.line) == ("features/x.feature", 9)
+    assert (item.scenario.feature_name, item.scenario.rule_name, item.scenario.name) == (
+        "Redis",
+        None,
+        "The network is cut",
+    )
+    assert item.scenario.description == "It happens."
     assert isinstance(item.parent, FeatureFile)
 
 
 def test_an_ordinary_test_has_no_phases(drills: Project) -> None:
     item = items(drills)[1]
-    assert (item.is_drill, item.phases) == (False, ())
+    assert (item.scenario.is_drill, item.scenario.phases) == (False, ())
 
 
 def test_a_row_knows_its_line_and_is_rendered(drills: Project) -> None:
     item = items(drills)[2]
-    assert (item.line, item.scenario_name, item.rule_name) == (28, "Jörg calls", "Calls go on")
-    assert [step.text for step in item.steps] == ["the system is healthy", 'somebody calls "Jörg"']
+    assert (item.scenario.line, item.scenario.name, item.scenario.rule_name) == (28, "Jörg calls", "Calls go on")
+    assert [step.text for step in item.scenario.steps] == ["the system is healthy", 'somebody calls "Jörg"']
     assert isinstance(item.parent, RuleNode)
     assert isinstance(item.parent.parent, FeatureFile)
 
@@ -248,7 +254,7 @@ def test_and_and_but_have_the_kind_of_the_step_before(project: Project) -> None:
             And the recovery playbook "y" is run
             Then within 1 second the API reports "a" as up
         """)
-    kinds = [step.kind for step in items(project)[0].steps]
+    kinds = [step.kind for step in items(project)[0].scenario.steps]
     assert kinds == [
         StepKind.GIVEN,
         *[StepKind.FAULT] * 3,
@@ -260,11 +266,19 @@ def test_and_and_but_have_the_kind_of_the_step_before(project: Project) -> None:
 
 def test_tags_are_whole_and_those_of_one_value_are_the_nearest(drills: Project) -> None:
     network, ana, _, bob, *_ = items(drills)
-    assert network.tags == {"runbook:redis.md#restore", "severity:P1", "rto:5m", "network", "row:R1"}
-    assert ana.tags == {"runbook:redis.md#restore", "severity:P1", "rto:10m", "network", "slow-ones", "calls", "eu"}
-    assert bob.tag_values("severity") == ("P3",)
-    assert bob.tag_values("runbook") == ("redis.md#restore",)
-    assert bob.tag_values("row") == ()
+    assert network.scenario.tags == {"runbook:redis.md#restore", "severity:P1", "rto:5m", "network", "row:R1"}
+    assert ana.scenario.tags == {
+        "runbook:redis.md#restore",
+        "severity:P1",
+        "rto:10m",
+        "network",
+        "slow-ones",
+        "calls",
+        "eu",
+    }
+    assert bob.scenario.tag_values("severity") == ("P3",)
+    assert bob.scenario.tag_values("runbook") == ("redis.md#restore",)
+    assert bob.scenario.tag_values("row") == ()
 
 
 def test_a_feature_is_a_module_for_its_fixtures(project: Project) -> None:
@@ -378,7 +392,7 @@ def test_a_localised_feature(project: Project) -> None:
         """)
     project.run().assert_outcomes(passed=1)
     assert project.ran == ["Zoé"]
-    assert [step.keyword for step in items(project)[0].steps] == ["Étant donné que", "Quand", "Alors"]
+    assert [step.keyword for step in items(project)[0].scenario.steps] == ["Étant donné que", "Quand", "Alors"]
 
 
 def test_a_generator_step_ends_after_the_scenario(project: Project) -> None:

@@ -12,10 +12,10 @@ from pytest_bdd.utils import get_required_args
 
 from drillbook.errors import DrillbookError
 from drillbook.model.phases import ACTING
-from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.repository.plan.plan import Intent
 from drillbook.repository.plan.planning_drill import NotYetKnown, PlanningDrill
 from drillbook.repository.plan.side_effects import suspicion
+from drillbook.repository.preflight import ScenarioRun
 from drillbook.repository.step_definitions import Definition
 from drillbook.target.inventory.inventory import Inventory
 
@@ -63,11 +63,11 @@ def learn(definition: Definition, step: Step, drill: PlanningDrill, root: Path) 
     return Learned()
 
 
-def intents(item: ScenarioItem, root: Path, inventory: Inventory) -> tuple[Intent, ...]:
+def intents(run: ScenarioRun, root: Path, inventory: Inventory) -> tuple[Intent, ...]:
     """The faults and recoveries that the scenario's steps name, as far as that is known before the drill."""
     found: list[Intent] = []
     drill = PlanningDrill(inventory, blind=True)
-    for planned, step, definition in zip(item.steps, item.plan.scenario.steps, item.plan.definitions, strict=True):
+    for planned, step, definition in zip(run.steps, run.parsed.steps, run.definitions, strict=True):
         if planned.kind in ACTING:
             learn(definition, step, drill, root)
             found += drill.intents

@@ -23,11 +23,12 @@ from drillbook.evidence.secret_names import is_secret_name
 from drillbook.model import paths
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import ACTING, Phase, PlannedStep, StepKind
+from drillbook.model.scenario import Scenario
 from drillbook.model.tags import accepted_loss
-from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.repository.plan.dry_step import learn
 from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
 from drillbook.repository.plan.planning_drill import PlanningDrill
+from drillbook.repository.preflight import ScenarioRun
 from drillbook.repository.step_definitions import Definition
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.permission import permit
@@ -56,9 +57,9 @@ class Planner:
                 self._inventory = str(error)
         return self._inventory
 
-    def plan(self, item: ScenarioItem) -> ScenarioPlan:
+    def plan(self, scenario: Scenario, run: ScenarioRun) -> ScenarioPlan:
         """What the scenario would do."""
-        return _Scenario(self, item).plan()
+        return _Scenario(self, scenario, run).plan()
 
     def plays(self, playbook: Path, variables: Mapping[str, object]) -> tuple[PlayPlan, ...]:
         """The plays of a playbook. Raises PlaybookError."""
@@ -73,38 +74,41 @@ class Planner:
 @dataclass
 class _Scenario:
     planner: Planner
-    item: ScenarioItem
+    scenario: Scenario
+    run: ScenarioRun
     problems: list[PlanProblem] = field(default_factory=list)
 
     def plan(self) -> ScenarioPlan:
-        item, session = self.item, self.planner.session
+        scenario, session = self.scenario, self.planner.session
         inventory = self.planner.inventory()
         resolved = inventory if isinstance(inventory, Inventory) else None
-        objectives = Objectives.of(item.tags)
+        objectives = Objectives.of(scenario.tags)
         leftovers: tuple[str, ...] = ()
         steps: list[StepPlan] = []
-        if not item.is_drill:
-            steps = [self._ordinary(step, found) for step, found in zip(item.steps, item.plan.definitions, strict=True)]
+        if not scenario.is_drill:
+            steps = [
+                self._ordinary(step, found) for step, found in zip(scenario.steps, self.run.definitions, strict=True)
+            ]
         else:
             if resolved is None:
-                self._wrong(item.line, f"hosts and tasks cannot be planned: {inventory}")
+                self._wrong(scenario.line, f"hosts and tasks cannot be planned: {inventory}")
             else:
                 leftovers = self._before_it_begins(resolved)
             drill = PlanningDrill(resolved, objectives.rto_s, lost=objectives.accepted_lost or 0)
-            rows = zip(item.steps, item.plan.scenario.steps, item.plan.definitions, item.phases, strict=True)
+            rows = zip(scenario.steps, self.run.parsed.steps, self.run.definitions, scenario.phases, strict=True)
             steps = [self._step(drill, planned, step, found, phase) for planned, step, found, phase in rows]
             self._nobody_looks(steps)
         return ScenarioPlan(
-            feature=item.feature_name,
-            scenario=item.scenario_name,
-            path=item.feature_path,
-            line=item.line,
+            feature=scenario.feature_name,
+            scenario=scenario.name,
+            path=scenario.feature_path,
+            line=scenario.line,
             inventory=session.inventory_name,
             environment=resolved.environment.name if resolved else None,
             kind=resolved.environment.kind.value if resolved else None,
             rto_s=objectives.rto_s,
             severity=objectives.severity,
-            history=history(session.evidence_root, item.feature_path, item.scenario_name),
+            history=history(session.evidence_root, scenario.feature_path, scenario.name),
             steps=tuple(steps),
             leftovers=leftovers,
             problems=tuple(dict.fromkeys(self.problems)),
@@ -117,10 +121,10 @@ class _Scenario:
         """What the guard would say, and the faults that would be undone first."""
         session = self.planner.session
         try:
-            permit(inventory.environment, session.allow_production, self.item.tags)
+            permit(inventory.environment, session.allow_production, self.scenario.tags)
             return tuple(entry.fault for entry in session.journal.open_entries())
         except DrillbookError as error:
-            self._wrong(self.item.line, str(error))
+            self._wrong(self.scenario.line, str(error))
             return ()
 
     def _step(
@@ -187,11 +191,11 @@ class _Scenario:
             )
 
     def _playbooks(self, intent: Intent, planned: PlannedStep) -> list[PlaybookPlan]:
-        if accepted_loss(self.item.tags) is None:
+        if accepted_loss(self.scenario.tags) is None:
             found = first_destroyer(self.planner.session.root, changes(intent.kind, intent.name))
             if found is not None:
-                where = f"{self.item.feature_path}:{self.item.line}"
-                self._add(found.path, found.line, refusal(found.what, self.item.scenario_name, where))
+                where = f"{self.scenario.feature_path}:{self.scenario.line}"
+                self._add(found.path, found.line, refusal(found.what, self.scenario.name, where))
         root, said = self.planner.session.root, f"'{planned.keyword} {planned.text}'"
         if intent.kind is StepKind.RECOVERY:
             if not (root / intent.playbook).is_file():
@@ -257,7 +261,7 @@ class _Scenario:
                 self._wrong(own[0].line, f"{what}: no step of this phase hands a check to the drill")
 
     def _wrong(self, line: int, message: str) -> None:
-        self._add(self.item.feature_path, line, message)
+        self._add(self.scenario.feature_path, line, message)
 
     def _add(self, path: str, line: int, message: str) -> None:
         self.problems.append(PlanProblem(path, line, message))
