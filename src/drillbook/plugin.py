@@ -186,7 +186,8 @@ def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.is_drill:
         raise DrillbookError(
-            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step "
+            "(docs/guide/features.md)"
         )
     from drillbook.drill import NotRestored
     from drillbook.life import DrillUnderWay

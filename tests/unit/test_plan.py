@@ -34,7 +34,7 @@ from drillbook.render.plan import expected, lines
 pytestmark = pytest.mark.unit
 
 WEB = At("web", "the web service")
-GUIDE = Path(__file__).parents[2] / "docs/guide.md"
+GUIDE = Path(__file__).parents[2] / "docs/guide/steps.md"
 
 
 # ------------------------------------------------------------------ the drill that only keeps
