@@ -1,6 +1,6 @@
 """The `drillbook` command. Each subcommand is a few lines over the engine; further ones come from entry points.
 
-Exit statuses are those of the outcomes (docs/guide.md); 64 for a wrong call.
+Exit statuses are those of the outcomes (docs/guide/errors.md); 64 for a wrong call.
 """
 
 from __future__ import annotations

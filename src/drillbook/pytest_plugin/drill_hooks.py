@@ -29,7 +29,7 @@ def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         raise DrillbookError(
-            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide.md)"
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide/features.md)"
         )
     from drillbook.engine.failures import NotRestored
     from drillbook.engine.lifecycle import DrillUnderWay

@@ -26,7 +26,7 @@ from tests.support import ROOT
 pytestmark = pytest.mark.unit
 
 WEB = At("web", "the web service")
-GUIDE = ROOT / "docs/guide.md"
+GUIDE = ROOT / "docs/guide/steps.md"
 
 
 # ------------------------------------------------------------------ the drill that only keeps
