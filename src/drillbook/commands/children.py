@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -37,6 +38,43 @@ class Children:
 
         Raises StoppedError, unless `at_the_end`: what cleans up is run in any case, and nobody stops it.
         """
+        with self._started(command, log, more_env, at_the_end=at_the_end) as child:
+            return child.wait()
+
+    def converse(
+        self,
+        command: Callable[[int], Sequence[str]],
+        log: Path,
+        more_env: Mapping[str, str],
+        answer: Callable[[str], str | None],
+    ) -> int:
+        """Run it to its end as `run` does, and answer each line that it writes; gives its status.
+
+        `command` is given the number of the open socket on which the child writes and reads. Where the answer is None
+        the child reads the end, and what it writes after that is still taken in. Raises StoppedError.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            number = theirs.fileno()
+            with self._started(command(number), log, more_env, pass_fds=(number,)) as child:
+                theirs.close()  # with the child's own gone too, we read the end
+                try:
+                    _talk(ours, answer)
+                finally:
+                    ours.close()
+                    status = child.wait()
+        return status
+
+    @contextmanager
+    def _started(
+        self,
+        command: Sequence[str],
+        log: Path | None,
+        more_env: Mapping[str, str],
+        *,
+        at_the_end: bool = False,
+        pass_fds: Sequence[int] = (),
+    ) -> Iterator[subprocess.Popen[bytes]]:
         with log.open("ab") if log is not None else nullcontext() as out:
             with self._lock:
                 if self.stopped_by is not None and not at_the_end:
@@ -49,11 +87,12 @@ class Children:
                     stderr=None if out is None else subprocess.STDOUT,
                     env={**os.environ, **more_env},
                     start_new_session=True,
+                    pass_fds=pass_fds,
                 )
                 if not at_the_end:
                     self._running.add(child)
             try:
-                return child.wait()
+                yield child
             finally:
                 with self._lock:
                     self._running.discard(child)
@@ -91,3 +130,14 @@ class Children:
         finally:
             for number in caught:
                 signal.signal(number, before[number])
+
+
+def _talk(line: socket.socket, answer: Callable[[str], str | None]) -> None:
+    """Answer line by line until the other end is closed."""
+    with suppress(ConnectionError), line.makefile("r", encoding="utf-8") as written:  # it ended before it had read
+        for text in written:
+            reply = answer(text)
+            if reply is None:
+                line.shutdown(socket.SHUT_WR)
+            else:
+                line.sendall(f"{reply}\n".encode())

@@ -100,7 +100,7 @@ def drills(
 
     Options of pytest may follow. Exit status 0 only when every drill PASSED and is proven.
     """
-    from drillbook.commands.drills import run
+    from drillbook.commands.fleet.command import run
 
     named, options = _for_pytest(features or [], "--labs")
     try:

@@ -15,6 +15,7 @@ import pytest
 
 from drillbook.pytest_plugin import collection, plan_mode, warm_ansible
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
+from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
 from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.roll_call import RollCall
@@ -44,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         help="drill the production environment of this name",
     )
     group.addoption("--runs-to", metavar="FILE", default=None, help=argparse.SUPPRESS)
+    group.addoption("--handed-over", metavar="SOCKET", type=int, default=None, help=argparse.SUPPRESS)
     warm_ansible.add_options(group, parser)
     if not pluginmanager.is_registered(warm_ansible):
         pluginmanager.register(warm_ansible, "drillbook-warming")
@@ -78,6 +80,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ended_key] = []
     config.stash[roll_key] = RollCall(config, config.stash[ended_key])
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
+    number = config.getoption("--handed-over")
+    if number is not None:
+        config.stash[handed_over_key] = HandedOver(config, number, config.stash[roll_key])
+        config.pluginmanager.register(config.stash[handed_over_key], "drillbook-handed-over")
     if not config.pluginmanager.is_registered(collection):
         config.pluginmanager.register(collection, "drillbook-collection")
     plan_mode.register(config, drill_session)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.evidence.proofs import write_proof
 from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import draw_report, drill_key
-from drillbook.pytest_plugin.drill_session import drill_session, session_key
+from drillbook.pytest_plugin.drill_session import session_key
 from drillbook.pytest_plugin.failure_repr import without_secrets
+from drillbook.pytest_plugin.handed_over import handed_over_key
 from drillbook.pytest_plugin.outcomes import (
     OUTCOME,
     REASON,
@@ -31,6 +30,7 @@ from drillbook.pytest_plugin.outcomes import (
 )
 from drillbook.pytest_plugin.plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL
+from drillbook.pytest_plugin.runs import keep_proofs, rows_of, runs_of
 
 if TYPE_CHECKING:
     from drillbook.engine.lifecycle import DrillLife
@@ -158,7 +158,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         return (yield)
     finally:
         if not hasattr(session.config, "workerinput"):
-            _keep_runs(session.config, [row["run"] for row in session.config.stash[ended_key]])
+            _keep_runs(session.config)
         # only now: a drill that ends the session (pytest.exit) is put back by pytest's own hook of this name
         outcomes: list[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
         if before in ENDED_WELL and roll.speaks_against():
@@ -199,11 +199,13 @@ def _show_proofs(terminalreporter: pytest.TerminalReporter, runs: Sequence[Run])
         terminalreporter.write_line(f"{'':14}without this task of the recovery every criterion held all the same")
 
 
-def _keep_runs(config: pytest.Config, runs: Sequence[Run]) -> None:
-    """One folder for each runbook that was put to the proof, whatever it came to; the runs for `drillbook prove`."""
-    for proof in proofs(runs):
-        if proof.whole:
-            write_proof(drill_session(config).evidence_root, proof)
+def _keep_runs(config: pytest.Config) -> None:
+    """The proofs, and the runs for who has started this session: `drillbook prove` or `drillbook drills`."""
+    if handed_over_key in config.stash:
+        config.stash[handed_over_key].close()
+        return
+    runs = runs_of(config)
+    keep_proofs(config, runs)
     if config.getoption("--runs-to"):
-        rows = [asdict(run) | {"folder": str(config.rootpath / run.evidence) if run.evidence else None} for run in runs]
-        Path(config.getoption("--runs-to")).write_text(json.dumps(rows), encoding="utf-8")
+        rows = json.dumps(rows_of(config, runs))
+        Path(config.getoption("--runs-to")).write_text(rows, encoding="utf-8")

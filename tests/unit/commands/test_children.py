@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.commands.children import SIGNALS, Children
+from drillbook.commands.children import SIGNALS, Children, StoppedError
 from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
@@ -61,3 +62,42 @@ def test_children_are_told_although_their_parent_ignores_ctrl_c(tmp_path: Path) 
         signal.raise_signal(signal.SIGTERM)
         running.join()
     assert statuses == [13]
+
+
+TALKS = """\
+import json, socket, sys
+line = socket.socket(fileno=int(sys.argv[1]))
+read = line.makefile("r")
+heard = []
+for word in ("first", "more"):
+    line.sendall(json.dumps(word).encode() + b"\\n")
+    heard.append(read.readline())
+line.sendall(json.dumps(heard).encode() + b"\\n")
+sys.exit(5)
+"""
+
+
+def test_who_is_answered_hears_the_end_and_still_has_a_last_word(tmp_path: Path) -> None:
+    said: list[object] = []
+
+    def answer(line: str) -> str | None:
+        said.append(json.loads(line))
+        return "second" if len(said) == 1 else None
+
+    talks = Children().converse(lambda number: [sys.executable, "-c", TALKS, str(number)], tmp_path / "log", {}, answer)
+    assert talks == 5
+    assert said == ["first", "more", ["second\n", ""]]
+
+
+def test_who_ends_without_a_word_is_waited_for(tmp_path: Path) -> None:
+    def dies(number: int) -> list[str]:
+        return [sys.executable, "-c", f"import os, signal; os.write({number}, b'1'); os.kill(os.getpid(), 9)"]
+
+    assert Children().converse(dies, tmp_path / "log", {}, lambda _: None) == -9
+
+
+def test_nobody_is_talked_to_once_the_command_is_stopped(tmp_path: Path) -> None:
+    children = Children()
+    children.stop("SIGINT")
+    with pytest.raises(StoppedError):
+        children.converse(lambda _: [sys.executable, "-c", ""], tmp_path / "log", {}, lambda _: None)

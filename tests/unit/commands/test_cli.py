@@ -30,7 +30,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append((arguments, ablate))
         return 0
 
-    monkeypatch.setattr("drillbook.commands.drills.run", drills)
+    monkeypatch.setattr("drillbook.commands.fleet.command.run", drills)
     monkeypatch.setattr("drillbook.commands.prove.prove", prove)
     return calls
 

@@ -1,0 +1,69 @@
+"""The command: drill everything, write the table, give the exit status."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+
+from drillbook.commands.fleet.fleet import Fleet
+from drillbook.commands.fleet.listing import listed
+from drillbook.commands.fleet.results import Results, Say
+from drillbook.commands.prove import worst_status
+from drillbook.errors import DrillbookError
+from drillbook.evidence.files import dumps, folder_name, write_atomically
+from drillbook.evidence.render.drill_table import (
+    HEADINGS,
+    NOT_RUN,
+    TableRow,
+    as_json,
+    cells,
+    markdown,
+    row_of,
+)
+from drillbook.model.times.clock import wall_now
+from drillbook.model.verdict import Outcome
+
+MORE_THAN_CORES = 2
+"""Labs, unless a number is asked for."""
+NO_LAB = 70
+"""Status of a scenario that no lab took."""
+
+
+def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:
+    """Drill everything, write the table below the evidence folder, and give the exit status. Raises DrillbookError."""
+    labs = (os.cpu_count() or 1) + MORE_THAN_CORES if labs is None else labs
+    if labs < 1:
+        raise DrillbookError(f"--labs {labs}: at least one lab is needed")
+    listing = listed(features)
+    folder = listing.evidence / folder_name(wall_now(), "drills", uuid.uuid4().hex) / "content"
+    folder.mkdir(parents=True)
+    number = len(listing.scenarios)
+    say(f"{number} drills with their controls, on {min(labs, number)} labs side by side")
+    began_s = time.monotonic()
+    fleet = Fleet(listing, labs, tuple(options), folder, results := Results(say))
+    fleet.run()
+    took_s = time.monotonic() - began_s
+    rows = [results.ended.get(each.nodeid) or row_of(each, (), None, NOT_RUN) for each in listing.scenarios]
+    write_atomically(folder / "drills.json", dumps(as_json(rows, took_s, labs)))
+    text = markdown(rows, took_s, labs)
+    write_atomically(folder / "drills.md", text)
+    say("")
+    say(_aligned(rows))
+    say(text.splitlines()[0])
+    say(f"{folder}/drills.md")
+    if fleet.children.stopped_by is not None:
+        say(f"stopped by {fleet.children.stopped_by}")
+        return Outcome.ABORTED.exit_status
+    missing = [NO_LAB] * (len(rows) - len(results.ended))
+    status = worst_status([*results.statuses, *missing])
+    return status if status or all(row.good for row in rows) else Outcome.BETRAYED.exit_status
+
+
+def _aligned(rows: Sequence[TableRow]) -> str:
+    table = [HEADINGS, *(cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table
+    )

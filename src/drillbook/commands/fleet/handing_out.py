@@ -1,0 +1,41 @@
+"""Which lab proves which scenario next.
+
+The rule: every scenario is handed out once, one at a time, so that all labs have something to do until the end. The
+longest come first: a long one that is handed out last keeps one lab busy while the others have nothing left.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from drillbook.evidence.render.drill_table import Scenario, longest_first
+
+
+class HandingOut:
+    """What is still to be proven. Labs ask from threads of their own."""
+
+    def __init__(self, scenarios: Iterable[Scenario]) -> None:
+        self._todo = longest_first(scenarios)
+        self._busy_with: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def next(self, lab: str) -> Scenario | None:
+        """What this lab proves next; None when there is nothing left.
+
+        It is of a feature that no other lab is busy with, if there is one: the scenarios of a feature are alike, and
+        side by side they want the same of a machine.
+        """
+        with self._lock:
+            self._busy_with.pop(lab, None)
+            busy = set(self._busy_with.values())
+            found = next((each for each in self._todo if each.feature not in busy), next(iter(self._todo), None))
+            if found is not None:
+                self._todo.remove(found)
+                self._busy_with[lab] = found.feature
+            return found
+
+    def leave(self, lab: str) -> None:
+        """This lab is gone: it is busy with nothing."""
+        with self._lock:
+            self._busy_with.pop(lab, None)

@@ -1,0 +1,61 @@
+"""One lab of the fleet: an environment of its own, with its own name, lock and journal.
+
+The rule: it goes down with whoever brought it up, however that ends, and leaves nothing in the repository.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from drillbook.commands.children import Children
+from drillbook.errors import DrillbookError
+from drillbook.safety.journal import slug
+
+_LAB = (sys.executable, "-m", "drillbook.commands.cli", "lab")
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab of this name, with its files below `state`. What its commands say goes into `log`."""
+
+    name: str
+    state: Path
+    log: Path
+    root: Path
+    tell: Callable[[str], None]
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """What its commands and drills know it by."""
+        return {"DRILLBOOK_LAB_STATE": str(self.state), "DRILLBOOK_LAB_NAME": self.name}
+
+    @contextmanager
+    def up(self, children: Children) -> Iterator[None]:
+        """The lab is up while this lasts. Raises DrillbookError when it does not come up, StoppedError."""
+        try:
+            if children.run([*_LAB, "up"], self.log, self.env) != 0:
+                raise DrillbookError(f"the lab did not come up, see {self.log}")
+            yield
+        finally:
+            if children.run([*_LAB, "down"], self.log, self.env, at_the_end=True) != 0:
+                self.tell(f"{self.name}: the lab did not go down, see {self.log}")
+            else:
+                self._forget()
+            shutil.rmtree(self.state, ignore_errors=True)
+
+    def _forget(self) -> None:
+        """The environment is gone, and with it whatever a fault left there: neither lock nor journal has a subject."""
+        for kept in (f"lock-{slug(self.name)}", f"journal-{slug(self.name)}.ndjson", f"guardian-{slug(self.name)}.log"):
+            (self.root / ".drillbook" / kept).unlink(missing_ok=True)
+
+    def keep_logs(self) -> None:
+        """What the lab's parts wrote goes with the lab, and is the only witness of what they did meanwhile."""
+        logs, kept = self.state / "logs", self.root / ".drillbook" / "logs" / self.name
+        if logs.is_dir():
+            shutil.copytree(logs, kept, dirs_exist_ok=True)
+            self.tell(f"{self.name}: what its parts wrote is kept in {kept}")

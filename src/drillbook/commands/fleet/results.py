@@ -1,0 +1,81 @@
+"""What became of each scenario, as the labs tell it.
+
+The rule: a scenario has a row as soon as its pytest tells of it, or ends without a word. A status that no run explains
+turns the rows of that pytest against it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drillbook.evidence.render.drill_table import Scenario, TableRow, row_of
+from drillbook.model.proof import Run
+from drillbook.model.verdict import Outcome
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A run of a scenario, and the folder of its evidence if it left one."""
+
+    run: Run
+    folder: str | None
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Told:
+        """As a pytest tells it."""
+        fields = {name: value for name, value in row.items() if name != "folder"}
+        return cls(Run(**fields | {"outcome": Outcome(fields["outcome"])}), row["folder"])
+
+
+class Results:
+    """The rows of the table so far, and the statuses of the pytests that have ended. For several threads."""
+
+    def __init__(self, say: Say) -> None:
+        self.ended: dict[str, TableRow] = {}
+        self.statuses: list[int] = []
+        self._say = say
+        self._lock = threading.Lock()
+
+    def keep(self, scenario: Scenario, told: Sequence[Told], log: str, lab: str, status: int = 0) -> TableRow:
+        """Make the scenario's row, and tell of it. `status` is that of its pytest where no run explains it."""
+        runs = [each.run for each in told]
+        folder = told[0].folder if told and not told[0].run.control else None
+        row = row_of(scenario, runs, _record(folder), log, status)
+        with self._lock:
+            self.ended[scenario.nodeid] = row
+        for run in runs:
+            self.tell(f"{run.outcome.value:<14}{scenario.name}{f' [{run.control}]' if run.control else ''} ({lab})")
+        self.tell(f"{'proven' if row.good else f'NOT PROVEN, {row.against}'}: {scenario.name}, {log}")
+        return row
+
+    def closed(self, status: int) -> None:
+        """A pytest has ended with this status; one that was killed has the negative number of its signal."""
+        with self._lock:
+            self.statuses.append(abs(status))
+
+    def tell(self, line: str) -> None:
+        """Say a line; no two threads at once."""
+        with self._lock:
+            self._say(line)
+
+
+def runs_in(rows: Iterable[Mapping[str, Any]]) -> list[Told]:
+    """The runs that a pytest told of."""
+    return [Told.read(row) for row in rows]
+
+
+def _record(folder: str | None) -> Mapping[str, Any] | None:
+    if folder is None:
+        return None
+    try:
+        record: Mapping[str, Any] = json.loads((Path(folder) / "content" / "drill.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record

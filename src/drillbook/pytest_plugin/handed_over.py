@@ -1,0 +1,78 @@
+"""Scenarios that are handed over one by one, by who has started this pytest (`drillbook drills`).
+
+The rule: the session runs what it is handed and nothing else. It tells how a scenario and its controls ended before it
+asks for the next, so that a session that dies later takes nothing of it away.
+
+Protocol, on a socket: it writes {"runs": [...], "more": true} in a line, and reads a node id as a line of JSON, or the
+end. Its last word has `more` false, and runs only if a scenario was not told of before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+
+from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.roll_call import RollCall
+from drillbook.pytest_plugin.runs import keep_proofs, rows_of, runs_of
+
+handed_over_key = pytest.StashKey["HandedOver"]()
+
+
+class HandedOver:
+    """A plugin of a session that is given the number of an open socket."""
+
+    def __init__(self, config: pytest.Config, number: int, roll: RollCall) -> None:
+        os.set_inheritable(number, False)
+        self._config, self._roll = config, roll
+        self._socket = socket.socket(fileno=number)
+        self._line = self._socket.makefile("r", encoding="utf-8")
+        self._under_way: str | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Instead of pytest's own loop over all that was collected."""
+        if session.testsfailed:
+            return None  # pytest's own says why nothing is run
+        by_scenario: dict[str, list[ScenarioItem]] = {}
+        for item in session.items:
+            if isinstance(item, ScenarioItem):
+                by_scenario.setdefault(item.drill_nodeid, []).append(item)
+        self._roll.expect([])
+        while (nodeid := self._next()) is not None:
+            self._under_way = nodeid
+            self._run(session, by_scenario.get(nodeid, []))
+        return True
+
+    def _run(self, session: pytest.Session, items: Sequence[ScenarioItem]) -> None:
+        self._roll.expect([item.nodeid for item in items])
+        # after the last there is nothing yet: what lives as long as a feature or the session ends, as in one of its own
+        for item, after in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+
+    def _next(self) -> str | None:
+        self._tell(more=True)
+        line = self._line.readline()
+        return str(json.loads(line)) if line else None
+
+    def _tell(self, *, more: bool) -> None:
+        runs = [run for run in runs_of(self._config) if run.scenario == self._under_way]
+        self._under_way = None
+        keep_proofs(self._config, runs)
+        self._socket.sendall(f"{json.dumps({'runs': rows_of(self._config, runs), 'more': more})}\n".encode())
+
+    def close(self) -> None:
+        """Say the last word."""
+        with suppress(OSError):  # nobody listens any more
+            self._tell(more=False)
+        self._line.close()
+        self._socket.close()

@@ -1,0 +1,220 @@
+"""Which lab proves what, and what becomes of a pytest that breaks its lab, dies, or ends strangely."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drillbook.commands.children import Children
+from drillbook.commands.fleet import session
+from drillbook.commands.fleet.fleet import Fleet
+from drillbook.commands.fleet.handing_out import HandingOut
+from drillbook.commands.fleet.listing import Listing, listed
+from drillbook.commands.fleet.results import Results
+from drillbook.evidence.render.drill_table import Scenario
+from drillbook.model.verdict import Outcome
+from tests.support import ROOT
+
+pytestmark = pytest.mark.unit
+
+CONTROLS = ("", "no-fault", "no-recovery", "recovery-twice")
+Runs = list[dict[str, Any]]
+Ends = Callable[[str], tuple[int | None, Runs]]
+"""Of a scenario: what its pytest tells, and the status with which it dies then; None when it asks for the next."""
+
+
+def run_of(scenario: str, control: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "control": control,
+        "outcome": outcome.value,
+        "reason": "as it must",
+        "evidence": None,
+        "folder": None,
+    }
+
+
+def proven(scenario: str) -> Runs:
+    return [run_of(scenario, each, Outcome.HELD if each else Outcome.PASSED) for each in CONTROLS]
+
+
+def all_proven(scenario: str) -> tuple[int | None, Runs]:
+    return None, proven(scenario)
+
+
+class Pytests(Children):
+    """Labs that are up at once, and pytests that end as they are told."""
+
+    def __init__(self, ends: Ends, last_status: int | None = None) -> None:
+        super().__init__()
+        self._ends, self._last_status = ends, last_status
+        self.proved: list[tuple[str, list[str]]] = []
+        """Of each pytest the lab and the scenarios."""
+
+    def run(
+        self, command: Sequence[str], log: Path | None, more_env: Mapping[str, str], *, at_the_end: bool = False
+    ) -> int:
+        return 0
+
+    def converse(
+        self,
+        command: Callable[[int], Sequence[str]],
+        log: Path,
+        more_env: Mapping[str, str],
+        answer: Callable[[str], str | None],
+    ) -> int:
+        assert "--handed-over=7" in command(7)
+        scenarios: list[str] = []
+        self.proved.append((more_env["DRILLBOOK_LAB_NAME"], scenarios))
+        wrote = Path(more_env["DRILLBOOK_LAB_STATE"]) / "logs/api.log"
+        wrote.parent.mkdir(parents=True, exist_ok=True)
+        runs: Runs = []
+        every: Runs = []
+        while (handed := answer(json.dumps({"runs": runs, "more": True}))) is not None:
+            scenarios.append(json.loads(handed))
+            wrote.write_text(" ".join(scenarios))
+            status, runs = self._ends(scenarios[-1])
+            every += runs
+            if status is not None:
+                if runs:
+                    answer(json.dumps({"runs": runs, "more": False}))
+                return status
+        answer(json.dumps({"runs": [], "more": False}))
+        if self._last_status is not None:
+            return self._last_status
+        bad = [Outcome(run["outcome"]).exit_status for run in every if not Outcome(run["outcome"]).good]
+        return max(bad, default=0)
+
+
+def fleet(tmp_path: Path, number: int, ends: Ends, last_status: int | None = None) -> tuple[Results, Pytests]:
+    scenarios = tuple(Scenario(f"f.feature::{n:02d}", "f", f"{n:02d}", (), took_s=100.0 - n) for n in range(number))
+    children, results = Pytests(ends, last_status), Results(lambda _: None)
+    Fleet(Listing(tmp_path, tmp_path / "evidence", scenarios), 1, (), tmp_path, results, children).run()
+    return results, children
+
+
+def test_one_pytest_proves_all_that_its_lab_gets(tmp_path: Path) -> None:
+    results, children = fleet(tmp_path, 10, all_proven)
+    ((_, scenarios),) = children.proved
+    assert scenarios == sorted(results.ended) == [f"f.feature::{n:02d}" for n in range(10)]
+    assert all(row.good for row in results.ended.values())
+    assert set(results.statuses) == {0}
+
+
+def test_what_comes_after_a_drill_that_broke_the_lab_is_for_another(tmp_path: Path) -> None:
+    def second_breaks(scenario: str) -> tuple[int | None, Runs]:
+        if scenario != "f.feature::01":
+            return all_proven(scenario)
+        return None, [run_of(scenario, "", Outcome.NOT_RESTORED)]
+
+    results, children = fleet(tmp_path, 6, second_breaks)
+    assert [len(scenarios) for _, scenarios in children.proved] == [2, 4]
+    assert children.proved[1][1][0] == "f.feature::02"
+    assert children.proved[1][0] == f"{children.proved[0][0]}-2"
+    assert [nodeid for nodeid, row in sorted(results.ended.items()) if not row.good] == ["f.feature::01"]
+    assert Outcome.NOT_RESTORED.exit_status in results.statuses
+
+
+def test_a_pytest_that_dies_takes_only_the_scenario_with_it_that_it_has_not_told_of(tmp_path: Path) -> None:
+    def dies(scenario: str) -> tuple[int | None, Runs]:
+        return (-9, []) if scenario == "f.feature::01" else all_proven(scenario)
+
+    results, children = fleet(tmp_path, 4, dies)
+    assert [row.outcome for _, row in sorted(results.ended.items())] == ["PASSED", "not run", "PASSED", "PASSED"]
+    assert [row.good for _, row in sorted(results.ended.items())] == [True, False, True, True]
+    # in the same lab, which nobody has said is broken
+    assert [len(scenarios) for _, scenarios in children.proved] == [2, 2]
+    assert len({lab for lab, _ in children.proved}) == 1
+    assert 9 in results.statuses
+
+
+def test_a_pytest_that_tells_of_nothing_has_proven_none_of_its_scenarios(tmp_path: Path) -> None:
+    results, _ = fleet(tmp_path, 3, lambda _scenario: (None, []))
+    assert [row.outcome for row in results.ended.values()] == ["not run"] * 3
+    assert set(results.statuses) == {session.NOTHING_TOLD}
+
+
+def test_nor_has_one_that_ends_well_before_it_tells_of_anything(tmp_path: Path) -> None:
+    results, _ = fleet(tmp_path, 2, lambda _scenario: (0, []))
+    assert [row.outcome for row in results.ended.values()] == ["not run"] * 2
+    assert set(results.statuses) == {session.NOTHING_TOLD}
+
+
+def test_a_status_that_no_run_explains_speaks_against_all_of_them(tmp_path: Path) -> None:
+    results, _ = fleet(tmp_path, 4, all_proven, last_status=3)
+    assert not any(row.proven for row in results.ended.values())
+    assert len(results.ended) == 4
+
+
+def test_nor_does_the_failure_of_one_explain_any_status(tmp_path: Path) -> None:
+    def crashes(scenario: str) -> tuple[int | None, Runs]:
+        _, runs = all_proven(scenario)
+        runs[1] = run_of(scenario, "no-fault", Outcome.BETRAYED)
+        return None, runs
+
+    results, _ = fleet(tmp_path, 4, crashes, last_status=-11)
+    assert not any(row.proven for row in results.ended.values())
+    assert 11 in results.statuses
+
+
+def test_a_drill_that_is_not_proven_does_not_speak_against_its_neighbours(tmp_path: Path) -> None:
+    def first_fails(scenario: str) -> tuple[int | None, Runs]:
+        _, runs = all_proven(scenario)
+        if scenario == "f.feature::00":
+            runs[1] = run_of(scenario, "no-fault", Outcome.BETRAYED)
+        return None, runs
+
+    results, _ = fleet(tmp_path, 2, first_fails)
+    assert [row.good for _, row in sorted(results.ended.items())] == [False, True]
+    (kept,) = (tmp_path / ".drillbook/logs").rglob("*.log")
+    assert (kept.name, kept.read_text()) == ("api.log", "f.feature::00 f.feature::01")
+
+
+def test_a_session_that_stops_early_leaves_the_rest_to_another(tmp_path: Path) -> None:
+    """`-x`: pytest ends after the first failure, and has told of it."""
+
+    def fails(scenario: str) -> tuple[int | None, Runs]:
+        return Outcome.BETRAYED.exit_status, [run_of(scenario, "no-fault", Outcome.BETRAYED)]
+
+    results, children = fleet(tmp_path, 2, fails)
+    assert [len(scenarios) for _, scenarios in children.proved] == [1, 1]
+    assert [row.proven for row in results.ended.values()] == [False, False]
+
+
+def test_a_proof_is_as_long_as_the_drill_and_its_controls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where data is lost on purpose the recovery runs twice in a drill of its own, and not at the end of the first."""
+    monkeypatch.chdir(ROOT)
+    found = {each.name: each for each in listed(["features/queue_backlog.feature"]).scenarios}
+    assert len(found) == (ROOT / "features/queue_backlog.feature").read_text().count("  Scenario: ")
+    assert found["No worker runs"].steps == 3 * 15
+    assert found["The whole database is flushed to clear the queue"].steps == 4 * 10
+
+
+def test_labs_are_busy_with_different_features_as_long_as_there_are_some() -> None:
+    scenarios = [
+        Scenario(f"{feature}::{n}", feature, str(n), (), took_s=took)
+        for feature, n, took in (
+            ("heavy", 1, 90.0),
+            ("heavy", 2, 80.0),
+            ("heavy", 3, 70.0),
+            ("light", 1, 20.0),
+            ("light", 2, 10.0),
+        )
+    ]
+    todo = HandingOut(scenarios)
+    handed_out = [getattr(todo.next(lab), "nodeid", None) for lab in ("a", "b", "a", "b", "b", "a")]
+    # the fourth: nothing of another feature is left
+    assert handed_out == ["heavy::1", "light::1", "heavy::2", "light::2", "heavy::3", None]
+    assert todo.next("b") is None
+
+
+def test_a_lab_that_is_gone_is_busy_with_nothing() -> None:
+    scenarios = [Scenario(f"{each}::1", each, each, (), took_s=took) for each, took in (("x", 3.0), ("y", 1.0))]
+    todo = HandingOut([*scenarios, Scenario("x::2", "x", "2", (), took_s=2.0)])
+    assert getattr(todo.next("a"), "nodeid", None) == "x::1"
+    todo.leave("a")
+    assert getattr(todo.next("b"), "nodeid", None) == "x::2"
