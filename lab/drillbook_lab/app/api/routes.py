@@ -32,7 +32,10 @@ from drillbook_lab.app.webhooks.pending import Pending
 from drillbook_lab.app.webhooks.queue import JobQueue, QueueMetrics
 from drillbook_lab.base.logs import LEVELS, Log
 
-_BREAKER_STATES = ("closed", "half_open", "open")
+DATABASE_INTERVAL_S = 2.0
+"""Each look at the database logs in, for which the server makes a process: twice a second that was a third of what a
+lab costs that does nothing.
+"""
 
 
 class Api:
@@ -51,7 +54,9 @@ class Api:
         self.counted: QueueMetrics | None = None
         self.monitors = {
             "redis": Monitor("redis", self._look_at_redis, self.journal),
-            "database": Monitor("database", lambda: database.look(settings.database_url), self.journal),
+            "database": Monitor(
+                "database", lambda: database.look(settings.database_url), self.journal, DATABASE_INTERVAL_S
+            ),
         }
         self.items = Items(
             self.redis,
