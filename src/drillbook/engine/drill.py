@@ -36,7 +36,7 @@ from drillbook.model.verdict import FindingKind, Verdict
 from drillbook.safety.abort_condition import AbortGuard
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.journal import EntryState
-from drillbook.target.ansible.result import PlayResult, TaskResult, TaskStatus, what_went_wrong
+from drillbook.target.ansible.result import PlayResult, TaskResult, TaskStatus
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prerequisites import lacking, look
@@ -293,7 +293,7 @@ class Drill:
             raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {unarmed}")
         result = self._play(root / inject, variables, "fault")
         self._session.journal.mark(entry, EntryState.INJECTED)
-        problem = what_went_wrong(result)
+        problem = result.why_not_clean(must_change=True)
         if problem is not None:
             raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {problem}")
         record.took_effect = True
@@ -322,7 +322,7 @@ class Drill:
         result = self._play(path, variables, "recovery", without=without)
         self._left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
         # without one of its tasks it may change nothing: whether that is missed, the criteria say
-        problem = what_went_wrong(result, must_change=without is None)
+        problem = result.why_not_clean(must_change=without is None)
         if problem is not None and without is not None:
             raise self._fail(Phase.RECOVERY, FindingKind.MISSED, f"without {without}: {problem}")
         if problem is not None:
@@ -351,7 +351,7 @@ class Drill:
         known = incident_messages.incident(chronicle, self._objectives, self._criteria, self._load)
         given = {incident_messages.VARIABLE: known, **variables}
         result = self._play(self._session.root / playbook, given, paths.PURPOSE)
-        problem = what_went_wrong(result)
+        problem = result.why_not_clean(must_change=True)
         if problem is not None:
             raise self._fail(Phase.RECOVERY, FindingKind.FAILED, f"the message {name!r} was not sent: {problem}")
         if chronicle.step is not None:
@@ -369,14 +369,13 @@ class Drill:
 
     def _recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
         result = self._play(path, variables, SECOND_RECOVERY)
-        change, unsaid = result.first_change, result.unsaid()
+        change, unclean = result.first_change, result.why_not_clean()
         if change is not None and NOT_REPEATABLE not in self._scenario.tags:
             where = f"{change.task!r} on {change.host} ({change.path})"
             sentence = f"the second run of the recovery {name!r} changed something again: {where}"
             raise self._fail(self._chronicle.phase, FindingKind.BETRAYED, sentence)
-        if unsaid or result.status != "successful":
-            said = unsaid[0] if unsaid else f"it ended {result.status}"
-            sentence = f"the second run of the recovery {name!r} did not run clean: {said}"
+        if unclean is not None:
+            sentence = f"the second run of the recovery {name!r} did not run clean: {unclean}"
             raise self._fail(self._chronicle.phase, FindingKind.BETRAYED, sentence)
 
     @_told

@@ -15,13 +15,10 @@ from drillbook.target.ansible.events import PlayLog
 from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, error_sentence
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, TaskStatus
-from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path("/srv/drills")
-ENVIRONMENT = Environment("test", EnvironmentKind.LAB)
 
 
 def log(redactor: Redactor | None = None) -> PlayLog:
@@ -182,12 +179,37 @@ def test_a_clean_run_leaves_nothing_unsaid() -> None:
         ),
         (result(rc=4, status="failed", errors=("No vault secrets",)), "Ansible stopped: No vault secrets"),
         (result(rc=250, status="failed"), "ansible-playbook ended with status 250 and named no reason."),
+        (result(status="failed"), "ansible-playbook ended with status 0 and named no reason."),
         (result(status="timeout", rc=254), "The playbook playbooks/play.yml was ended because it took too long."),
         (result(status="canceled", rc=254), "The playbook playbooks/play.yml was cancelled."),
     ],
 )
 def test_what_is_not_clean_is_said(it: PlayResult, said: str) -> None:
     assert it.unsaid() == (said,)
+    assert it.why_not_clean() == said
+
+
+CHANGED = task(TaskStatus.CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("it", "demands", "why"),
+    [
+        (result(CHANGED), {"must_change": True, "on_every_host": True}, None),
+        (result(task(TaskStatus.OK)), {}, None),
+        (result(task(TaskStatus.OK)), {"must_change": True}, "playbooks/play.yml changed nothing"),
+        (result(task(TaskStatus.SKIPPED)), {}, None),
+        (result(task(TaskStatus.SKIPPED)), {"on_every_host": True}, "playbooks/play.yml ran no task on web"),
+        (
+            result(CHANGED, hosts={"web": HostStats(changed=1), "api": HostStats()}),
+            {"must_change": True, "on_every_host": True},
+            "playbooks/play.yml ran no task on api",
+        ),
+        (result(hosts={}), {"must_change": True}, "No host matched: playbooks/play.yml did nothing."),
+    ],
+)
+def test_a_run_is_as_clean_as_its_caller_demands(it: PlayResult, demands: dict[str, bool], why: str | None) -> None:
+    assert it.why_not_clean(**demands) == why
 
 
 def test_the_first_change_is_the_earliest_to_end() -> None:
@@ -206,7 +228,7 @@ def test_the_last_task_of_a_host_is_one_that_ran() -> None:
 @pytest.fixture
 def playbooks(tmp_path: Path) -> Playbooks:
     (tmp_path / "hosts.ini").write_text("web ansible_connection=local\n")
-    return Playbooks(tmp_path, Inventory(tmp_path / "hosts.ini", ENVIRONMENT), Redactor())
+    return Playbooks(tmp_path, tmp_path / "hosts.ini", {}, Redactor())
 
 
 def test_a_playbook_that_does_not_exist_is_refused_before_anything_runs(playbooks: Playbooks) -> None:
