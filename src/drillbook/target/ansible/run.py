@@ -88,7 +88,7 @@ def run_ansible(
     with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
         private = Path(directory)  # 0700
         events = _Events(on_event)
-        runner = _runner(private, root, playbook, inventory, variables or {}, events)
+        runner = _runner(private, root, playbook, inventory, variables=variables or {}, events=events)
         runner.config.command[:1] = warm.command(program) if warm else [str(program)]
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
@@ -116,20 +116,20 @@ class _Events:
     def __call__(self, event: Event) -> bool:
         try:
             self._on_event(event)
-        except Exception as error:  # noqa: BLE001 - an exception here would leave the play running; it is raised at the end
+        except Exception as error:  # noqa: BLE001 - it would leave the play running; it is raised at the end
             self.errors.append(error)
         return True  # None would throw the event away, and the statistics with it
 
 
 def _runner(
-    private: Path, root: Path, playbook: Path, inventory: Path, variables: Mapping[str, object], events: _Events
+    private: Path, root: Path, playbook: Path, inventory: Path, *, variables: Mapping[str, object], events: _Events
 ) -> Runner:
     """A runner that has not started, with all that it needs in `private`."""
     # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
     write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
     if variables:
         write_private(private / "env" / "extravars", variables_as_json(variables))
-    return init_runner(
+    runner: Runner = init_runner(
         private_data_dir=str(private),
         project_dir=str(root),
         playbook=str(playbook),
@@ -138,6 +138,7 @@ def _runner(
         cancel_callback=_go_on,  # None would replace the SIGINT and SIGTERM handlers of this process
         event_handler=events,
     )
+    return runner
 
 
 def _go_on() -> bool:

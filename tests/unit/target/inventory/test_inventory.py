@@ -590,6 +590,19 @@ def test_sudo_never_asks() -> None:
     assert host.backend.get_command("id") == """sudo -n -u 'o'"'"'brien' /bin/sh -c id"""
 
 
+@pytest.mark.parametrize(
+    ("said", "sudo"), [("y", True), ("T", True), (1, True), ("f", False), ("no", False), (None, False)]
+)
+def test_sudo_is_used_where_ansible_would(said: object, sudo: bool) -> None:
+    host = look(looking_at(connection="local", become=said))
+    assert host.backend.get_command("id").startswith("sudo") is sudo
+
+
+@pytest.mark.parametrize(("said", "checked"), [("n", False), ("F", False), (0, False), ("t", True), ("perhaps", True)])
+def test_host_keys_go_unchecked_only_where_ansible_is_told_so(said: object, checked: bool) -> None:
+    assert ("StrictHostKeyChecking=no" in ssh_command(host_key_checking=said)[0]) is not checked
+
+
 def test_containers_are_looked_at_by_their_own_client() -> None:
     host = look(looking_at(connection="community.docker.docker", remote_addr="redis-1"))
     assert (host.backend.NAME, host.backend.name) == ("docker", "web")
