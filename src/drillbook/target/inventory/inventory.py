@@ -113,7 +113,7 @@ class Inventory:
             secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
             connections=MappingProxyType(resolved.connections),
             problems=resolved.problems(),
-            where=reader.where,
+            where=lambda name: str(reader.place(name)),
         )
 
     @cached_property

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from drillbook.errors import PlaybookError
+from drillbook.errors import Place, PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.events import PlayLog
-from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, error_sentence
+from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, error_sentence, place_in
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, TaskStatus
 
@@ -155,6 +155,19 @@ def test_tasks_are_timed_per_host() -> None:
 )
 def test_messages_of_ansible_become_one_line(text: str, sentence: str) -> None:
     assert error_sentence(text, ROOT) == sentence
+
+
+@pytest.mark.parametrize(
+    ("message", "place"),
+    [
+        ("Failed to parse (inventories/lab/hosts.yml:7:3)", Place("inventories/lab/hosts.yml", 7)),
+        ("Failed to parse /srv/x/hosts.ini:2: no", Place("/srv/x/hosts.ini", 2)),
+        ("It said 10.0.0.5:80", None),
+        ("No vault secrets", None),
+    ],
+)
+def test_the_place_that_a_message_of_ansible_names(message: str, place: Place | None) -> None:
+    assert place_in(message) == place
 
 
 def test_a_clean_run_leaves_nothing_unsaid() -> None:
