@@ -74,7 +74,7 @@ class Playbooks:
         A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
         no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
         """
-        # ansible-runner and pexpect take a third of a second to import: the first play does it, no start of a session
+        # ansible-runner takes 0.05 s of processor time to import: a session that plays nothing does without
         from drillbook.target.ansible.run import run_ansible
 
         path = self._existing(playbook)
