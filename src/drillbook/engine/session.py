@@ -72,7 +72,13 @@ class DrillSession:
     def playbooks(self) -> Playbooks:
         """Runs the playbooks of this repository on this inventory."""
         return Playbooks(
-            self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm, owner=self.owner
+            self.root,
+            self.inventory.path,
+            self.inventory.connection_env,
+            self.redactor,
+            pass_env=self.pass_env,
+            warm=self.warm,
+            owner=self.owner,
         )
 
     @property

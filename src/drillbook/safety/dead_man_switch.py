@@ -223,7 +223,7 @@ class Switches:
         if has_fired(result) and self.states.get(entry.id) != State.FIRED:
             self.states[entry.id] = State.FIRED
             self._said.put(_Said(entry, fired=True))
-        return why_not(result), result
+        return result.why_not_clean(on_every_host=True), result
 
     def _end_renewal(self, entry: str) -> None:
         renewal = self._renewals.pop(entry, None)
@@ -234,14 +234,3 @@ class Switches:
 def has_fired(result: PlayResult) -> bool:
     """Whether a run of switch.yml says that the switch has fired, on any host."""
     return any(HAS_FIRED in task.message for task in result.tasks)
-
-
-def why_not(result: PlayResult) -> str | None:
-    """Why this run of switch.yml does not show that the switch is as it was to be, on every host; None when it does."""
-    unsaid = result.unsaid()
-    if unsaid:
-        return unsaid[0]
-    if not result.successful:
-        return f"{result.playbook} ended {result.status} (rc {result.rc})"
-    idle = [host for host in result.hosts if host not in result.last_tasks]
-    return f"{result.playbook} ran no task on {idle[0]}" if idle else None

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from drillbook.errors import PlaybookError
-from drillbook.safety.dead_man_switch import HAS_FIRED, State, Switches, has_fired, why_not
+from drillbook.safety.dead_man_switch import HAS_FIRED, State, Switches, has_fired
 from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.safety.undo import StillArmedError, undo_all
 from drillbook.target.ansible.result import PlayResult, TaskStatus
@@ -234,9 +234,9 @@ def test_a_switch_that_fired_is_renewed_no_more_and_stays_fired() -> None:
 def test_that_it_has_fired_is_known_by_its_words() -> None:
     assert has_fired(FIRED)
     assert not has_fired(FAILED)
-    assert why_not(DONE) is None
-    assert why_not(GONE) is None
-    assert why_not(FIRED) is not None
+    assert DONE.why_not_clean(on_every_host=True) is None
+    assert GONE.why_not_clean(on_every_host=True) is None
+    assert FIRED.why_not_clean(on_every_host=True) is not None
 
 
 # ---------------------------------------------------------------------- the timer and the module, without a process

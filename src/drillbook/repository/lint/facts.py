@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drillbook.errors import DrillbookError
 from drillbook.model.phases import Phase, StepKind
 from drillbook.repository.lint.findings import Finding
 from drillbook.target.inventory.inventory import Inventory
@@ -77,5 +78,5 @@ class Repository:
     playbooks: Mapping[str, str] = field(default_factory=dict)
     inventory: Inventory | None = None
     inventory_name: str = ""
-    inventory_problem: str = ""
+    inventory_problem: DrillbookError | None = None
     whole: bool = True
