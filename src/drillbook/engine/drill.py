@@ -21,6 +21,7 @@ from drillbook.engine.drill_log import Chronicle
 from drillbook.engine.failures import DrillFailure, kind_of, sentence_of
 from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import Kept
+from drillbook.engine.switch_record import record_switches
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.model import paths
 from drillbook.model.control.control import Control, ControlKind, Way
@@ -288,7 +289,7 @@ class Drill:
             switch_playbook=switches.playbook(name),
         )
         unarmed = switches.arm(planned)
-        switches.tell(chronicle)
+        record_switches(switches, chronicle)
         if unarmed is not None:
             raise self._fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {unarmed}")
         result = self._play(root / inject, variables, "fault")

@@ -20,6 +20,7 @@ from drillbook.engine.drill_log import Chronicle
 from drillbook.engine.failures import DrillFailure, NotRestored
 from drillbook.engine.restore import Restore
 from drillbook.engine.stability import settle, still_met
+from drillbook.engine.switch_record import record_switches
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.evidence.files import folder_name
 from drillbook.evidence.history import passed_drills
@@ -315,7 +316,7 @@ class DrillUnderWay(Drill):
         if self._control is not None and self._control.task is not None and not self._left_out_seen:
             sentence = f"the task {self._control.task} is not part of what the recovery runs: nothing was left out"
             self._chronicle.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
-        self._session.switches.tell(self._chronicle)
+        record_switches(self._session.switches, self._chronicle)
         verdict = self._chronicle.judge(restored=False)
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
@@ -368,7 +369,7 @@ class DrillUnderWay(Drill):
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._chronicle.step_closed(status, error, self._prober, self._load)
-        self._session.switches.tell(self._chronicle)
+        record_switches(self._session.switches, self._chronicle)
 
     def end(self) -> None:
         """Put everything back, balance the work, judge, write the evidence. Always runs; shielded from signals.

@@ -13,6 +13,7 @@ from drillbook.checks import Check, Observation
 from drillbook.engine.drill_log import Chronicle
 from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import look_again
+from drillbook.engine.switch_record import record_switches
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
 from drillbook.model.times.sample import Sample
@@ -88,7 +89,7 @@ class Restore:
                 fault.undo = "never happened"
         entries = [entry for entry in journal.open_entries() if entry.run_id == run_id]
         undo_all(journal, entries, self.session.run_undo, tell)
-        self.session.switches.tell(chronicle)
+        record_switches(self.session.switches, chronicle)
 
     def _baseline_again(self, baseline: Iterable[tuple[int, Check]]) -> None:
         since_s = time.monotonic()
