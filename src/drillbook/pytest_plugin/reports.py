@@ -33,7 +33,7 @@ from drillbook.pytest_plugin.plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL
 
 if TYPE_CHECKING:
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.lifecycle import DrillLife
 
 NAMED = 10
 """Drills that were not run and are named; of further ones the number is told."""
@@ -77,7 +77,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def _ended_well(drill: DrillUnderWay) -> bool:
+def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
 
 
