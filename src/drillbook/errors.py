@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "CouldNotLookError",
+    "DrillbookError",
+    "GuardError",
+    "InventoryError",
+    "JournalError",
+    "PlaybookError",
+]
+
 
 class DrillbookError(Exception):
     """Something that the user can put right: the message is one or two plain sentences, no traceback needed."""
