@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from drillbook.errors import DrillbookError
+from drillbook.model import paths
 
 app = typer.Typer(
     help="Recovery drills: executable runbooks, proven on real systems.",
@@ -31,9 +32,9 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
     from drillbook.engine.session import DrillSession
     from drillbook.model.verdict import Outcome
-    from drillbook.safety.environment_lock import Role
+    from drillbook.safety.environment_lock import HolderRole
 
-    root = next((at for at in (Path.cwd(), *Path.cwd().parents) if (at / ".drillbook").is_dir()), None)
+    root = next((at for at in (Path.cwd(), *Path.cwd().parents) if paths.kept(at).is_dir()), None)
     if root is None:
         typer.echo("drillbook: no .drillbook/ here or above: no drill was ever run here", err=True)
         raise typer.Exit(64)
@@ -43,7 +44,7 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         session = DrillSession(
             root, inventory.absolute(), root / "evidence", listener=lambda event: typer.echo(event.get("text", ""))
         )
-        undone = session.put_back(Role.RESTORE, typer.echo)
+        undone = session.put_back(HolderRole.RESTORE, typer.echo)
     except DrillbookError as error:
         typer.echo(f"drillbook: {error}", err=True)
         raise typer.Exit(Outcome.ABORTED.exit_status) from None
