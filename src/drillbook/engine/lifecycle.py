@@ -65,6 +65,13 @@ class DrillUnderWay(Drill):
         return self._chronicle.judge(restored=False).reason
 
     @property
+    def standing(self) -> Outcome:
+        """What the drill comes to as it stands, with the control that was its end; it is not put back yet."""
+        verdict = self._chronicle.judge(restored=False)
+        repeat = self._chronicle.repeat(verdict)
+        return Outcome(repeat["outcome"]) if verdict.outcome.good and repeat is not None else verdict.outcome
+
+    @property
     def evidence(self) -> Path | None:
         """The evidence folder, once it exists."""
         return self._chronicle.folder if self._begun else None
