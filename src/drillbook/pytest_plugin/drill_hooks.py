@@ -16,23 +16,25 @@ from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 
 if TYPE_CHECKING:
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.drill import Drill
+    from drillbook.engine.lifecycle import DrillLife
 
-drill_key = pytest.StashKey["DrillUnderWay"]()
+drill_key = pytest.StashKey["DrillLife"]()
 
 # ------------------------------------------------------------------ a drill's life
 
 
 @pytest.fixture
-def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
+def drill(request: pytest.FixtureRequest) -> Drill:
     """The drill under way; what steps hand their checks and playbooks to."""
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         raise DrillbookError(
-            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide/features.md)"
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step "
+            "(docs/guide/features.md)"
         )
     from drillbook.engine.failures import NotRestored
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.lifecycle import DrillLife
     from drillbook.repository.plan.dry_step import intents
 
     _refuse_another_run(item)
@@ -43,19 +45,18 @@ def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
     def acts() -> list[tuple[StepKind, str]]:
         return [(intent.kind, intent.name) for intent in intents(item.run, session.root, session.inventory)]
 
-    made = DrillUnderWay(session, item.scenario, acts)
+    made = DrillLife(session, item.scenario, acts)
     item.stash[drill_key] = made
     item.stash[begun_key] = True
     if outcome_key in item.stash:
         del item.stash[outcome_key]  # of an earlier run of it, which passed
     request.addfinalizer(lambda: _end(item, made))
     try:
-        made.begin()
+        return made.begin()
     except (DrillbookError, NotRestored) as error:
         outcome = Outcome.NOT_RESTORED if isinstance(error, NotRestored) else Outcome.ABORTED
         conclude(item, outcome, str(error), None)
         raise
-    return made
 
 
 def _refuse_another_run(item: ScenarioItem) -> None:
@@ -70,7 +71,7 @@ def _refuse_another_run(item: ScenarioItem) -> None:
     )
 
 
-def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
+def _end(item: ScenarioItem, drill: DrillLife) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
     from drillbook.engine.failures import DrillFailure
 
@@ -105,7 +106,7 @@ def draw_report(config: pytest.Config, folder: Path) -> None:
             told({"event": "note", "text": f"no report.html: {error}"})
 
 
-def _of(request: pytest.FixtureRequest) -> DrillUnderWay | None:
+def _of(request: pytest.FixtureRequest) -> DrillLife | None:
     item = request.node
     return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.scenario.is_drill else None
 
@@ -115,7 +116,8 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
     if isinstance(item, ScenarioItem) and item.scenario.is_drill:
-        item.conductor = request.getfixturevalue("drill")
+        request.getfixturevalue("drill")
+        item.conductor = item.stash[drill_key]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -144,12 +146,17 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is None:
         return
-    drill.steps_ended(request.node.failed_with)
-    if isinstance(request.node.failed_with, (KeyboardInterrupt, pytest.exit.Exception)):
+    error = request.node.failed_with
+    drill.steps_ended(
+        error,
+        stopped=isinstance(error, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)),
+        skipped=isinstance(error, pytest.skip.Exception),
+    )
+    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
         _say_stopped(request.node, drill)
 
 
-def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
+def _say_stopped(item: ScenarioItem, drill: DrillLife) -> None:
     """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
     report = pytest.TestReport(
         nodeid=item.nodeid,

@@ -23,7 +23,7 @@ from drillbook.pytest_plugin.plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL
 
 if TYPE_CHECKING:
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.lifecycle import DrillLife
 
 NAMED = 10
 """Drills that were not run and are named; of further ones the number is told."""
@@ -66,7 +66,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def _standing(item: ScenarioItem, made: DrillUnderWay | None) -> Outcome | None:
+def _standing(item: ScenarioItem, made: DrillLife | None) -> Outcome | None:
     """What speaks against the drill so far; None while nothing does."""
     ended = item.stash.get(outcome_key, None)
     if ended is not None:
@@ -74,7 +74,7 @@ def _standing(item: ScenarioItem, made: DrillUnderWay | None) -> Outcome | None:
     return made.standing if made is not None and made.evidence is not None and not made.standing.good else None
 
 
-def _ended_well(drill: DrillUnderWay) -> bool:
+def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
 
 

@@ -189,11 +189,11 @@ class _Scenario:
         return plans
 
     def _message(self, name: str, step: StepFacts) -> list[PlaybookPlan]:
-        playbook = paths.playbook(name)
+        playbook = paths.message(name)
         if not (self.planner.session.root / playbook).is_file():
             self._wrong(step.line, f"'{step.text}' names a message that is not there: no {playbook}")
             return []
-        return [self._playbook(paths.PURPOSE, playbook, {})]
+        return [self._playbook("communication", playbook, {})]
 
     def _playbook(self, purpose: str, playbook: str, variables: Mapping[str, object]) -> PlaybookPlan:
         session = self.planner.session
