@@ -81,6 +81,13 @@ class DrillLife:
         return self._log.judge(restored=False).reason
 
     @property
+    def standing(self) -> Outcome:
+        """What the drill comes to as it stands, with the control that was its end; it is not put back yet."""
+        verdict = self._log.judge(restored=False)
+        repeat = self._log.repeat(verdict)
+        return Outcome(repeat["outcome"]) if verdict.outcome.good and repeat is not None else verdict.outcome
+
+    @property
     def evidence(self) -> Path | None:
         """The evidence folder, once the drill has begun."""
         return self._log.folder if self._begun is not None else None

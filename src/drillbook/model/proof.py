@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drillbook.model.control.control import STANDARD, UNMISSED, ControlKind
+from drillbook.model.control.control import STANDARD, ControlKind
 from drillbook.model.verdict import Outcome
 
 SCHEMA = "drillbook/proof/1"
@@ -17,13 +17,17 @@ SCHEMA = "drillbook/proof/1"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder."""
+    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder.
+
+    `unmissed`: the control left out a task of the recovery, and every criterion held without it.
+    """
 
     scenario: str
     control: str
     outcome: Outcome
     reason: str
     evidence: str | None = None
+    unmissed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,4 @@ def tasks_of(record: Mapping[str, Any]) -> list[str]:
 def unmissed(runs: Sequence[Run]) -> list[str]:
     """The tasks (FILE:LINE) without which every criterion held all the same."""
     prefix = f"{ControlKind.WITHOUT_TASK}:"
-    return [
-        run.control.removeprefix(prefix)
-        for run in runs
-        if run.control.startswith(prefix) and run.outcome is Outcome.HELD and run.reason.startswith(UNMISSED)
-    ]
+    return [run.control.removeprefix(prefix) for run in runs if run.unmissed]

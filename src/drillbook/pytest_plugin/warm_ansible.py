@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.nodes import ScenarioItem
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
