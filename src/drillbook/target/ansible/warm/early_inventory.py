@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from ansible import constants
 from ansible.cli import CLI
-from ansible.cli.playbook import PlaybookCLI
+from ansible.cli.arguments import option_helpers
 from ansible.plugins.loader import add_all_plugin_dirs
 from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig, _collection_finder
@@ -85,10 +85,42 @@ def answer(inventory: str, playbooks: str, to: socket.socket) -> NoReturn:
     os._exit(0)
 
 
+class _Playbook(CLI):  # type: ignore[misc]
+    """ansible-playbook, with its options and without what runs a playbook: a tenth of Ansible's import."""
+
+    name = "ansible-playbook"
+    USES_CONNECTION = True
+
+    def init_parser(self) -> None:
+        super().init_parser(usage="", desc="")
+        for options in (
+            "connect",
+            "meta",
+            "runas",
+            "subset",
+            "check",
+            "inventory",
+            "runtask",
+            "vault",
+            "fork",
+            "module",
+        ):
+            getattr(option_helpers, f"add_{options}_options")(self.parser)
+        self.parser.add_argument("args", nargs="+")
+
+    def post_process_args(self, options: Any) -> Any:
+        options = super().post_process_args(options)
+        self.validate_conflicts(options, runas_opts=True, fork_opts=True)
+        return options
+
+    def run(self) -> None:
+        super().run()  # what is common to all programs of Ansible
+
+
 def _known(inventory: str, playbooks: str) -> dict[str, Any]:
     cut_modules()
-    program = PlaybookCLI(["ansible-playbook", "-i", inventory, os.path.join(playbooks, "resolve.yml")])  # noqa: PTH118
-    CLI.run(program)  # what is common to Ansible's programs, and no playbook
+    program = _Playbook(["ansible-playbook", "-i", inventory, os.path.join(playbooks, "resolve.yml")])  # noqa: PTH118
+    program.run()
     add_all_plugin_dirs(playbooks)
     AnsibleCollectionConfig.playbook_paths = [playbooks.encode()]
     loader, hosts, variables = program._play_prereqs()
