@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from drillbook.engine.dead_drill import close_dead_run
 from drillbook.errors import DrillbookError
+from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
@@ -66,6 +67,10 @@ class DrillSession:
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, resolved by Ansible itself. Raises InventoryError."""
+        if self.warm is not None:
+            # what a record says of the software, while the server is at the inventory
+            harness()
+            git_state(self.root)
         return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
 
     @cached_property
