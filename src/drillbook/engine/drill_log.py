@@ -25,11 +25,15 @@ from drillbook.model.record import (
     EventRecord,
     FaultRecord,
     ObservationRecord,
+    PhaseRecord,
     PlayRecord,
     ProbeRecord,
+    Purpose,
     Record,
+    RepeatRecord,
     Role,
     StepRecord,
+    StepStatus,
     WorkRecord,
     to_plain,
 )
@@ -85,7 +89,7 @@ class Chronicle:
         """The phase of the step under way; between steps that of the one before."""
         if self.step is not None:
             return self.step.phase
-        return Phase(self.record.phases[-1]["phase"]) if self.record.phases else Phase.BASELINE
+        return self.record.phases[-1].phase if self.record.phases else Phase.BASELINE
 
     def at(self, mono_s: float) -> float:
         """Drill time of a monotonic instant."""
@@ -97,9 +101,9 @@ class Chronicle:
         """A step begins (numbers count from 1), and with it perhaps a phase."""
         step = self.record.steps[number - 1]
         self.step, self.step_began_s = step, time.monotonic()
-        step.status, step.started_s = "running", self.at(self.step_began_s)
+        step.status, step.started_s = StepStatus.RUNNING, self.at(self.step_began_s)
         phases = self.record.phases
-        if not phases or phases[-1]["phase"] != step.phase:
+        if not phases or phases[-1].phase != step.phase:
             self.phase_started(step.phase, self.step_began_s)
         else:
             self._recorder.save(synced=False)
@@ -108,8 +112,8 @@ class Chronicle:
     def phase_started(self, phase: Phase, mono_s: float) -> None:
         """A phase begins; the one before it ends. It is on disk before anybody is told."""
         if self.record.phases:
-            self.record.phases[-1]["ended_s"] = self.at(mono_s)
-        self.record.phases.append({"phase": phase, "started_s": self.at(mono_s), "ended_s": None})
+            self.record.phases[-1].ended_s = self.at(mono_s)
+        self.record.phases.append(PhaseRecord(phase, self.at(mono_s)))
         self._recorder.save()
         self.tell("phase", phase=phase)
 
@@ -118,7 +122,7 @@ class Chronicle:
         step, self.step = self.step, None
         if step is None:
             return
-        step.status, step.error = status, error
+        step.status, step.error = StepStatus(status), error
         step.duration_s = time.monotonic() - self.step_began_s
         self.flush(prober, load)
         self._recorder.save(synced=False)
@@ -224,7 +228,7 @@ class Chronicle:
         """A reason why the drill is not PASSED; redacted here, since the terminal, JUnit and the record all take it."""
         sentence = self._recorder.redact(sentence)
         self.findings.append(Finding(phase, kind, sentence))
-        self.record.findings.append({"phase": phase, "kind": kind, "sentence": sentence})
+        self.record.findings.append(self.findings[-1])
         return sentence
 
     def note(self, text: str) -> None:
@@ -309,12 +313,11 @@ class Chronicle:
             rto_s=self._objectives.rto_s,
         )
 
-    def repeat(self, drill: Verdict) -> Mapping[str, str] | None:
+    def repeat(self, drill: Verdict) -> RepeatRecord | None:
         """How recovery-twice ended, where it was the end of the drill; else None."""
-        if not any(phase["phase"] is Phase.REPEAT for phase in self.record.phases):
+        if not any(phase.phase is Phase.REPEAT for phase in self.record.phases):
             return None
-        outcome, reason = judge_repeat(drill, self._progress(restored=False), self.findings)
-        return {"outcome": outcome.value, "reason": reason}
+        return RepeatRecord(*judge_repeat(drill, self._progress(restored=False), self.findings))
 
     def _progress(self, *, restored: bool) -> Progress:
         record = self.record
@@ -343,7 +346,7 @@ class Chronicle:
             baseline_again=met(Phase.RESTORE) if restored else 1,
             recoveries_repeated=len(again := [play for play in record.plays if play.purpose == SECOND_RECOVERY]),
             recoveries_changed_again=sum(play.changed for play in again),
-            not_repeatable=NOT_REPEATABLE in record.scenario["tags"],
+            not_repeatable=NOT_REPEATABLE in record.scenario.tags,
         )
 
     def close(self, verdict: Verdict, prober: Prober, load: Load | None, kinds: Mapping[str, str]) -> None:
@@ -369,7 +372,7 @@ class Chronicle:
         record.close(verdict, rfc3339(self.anchor.at(now)), self.at(now))
         record.repeat = self.repeat(verdict)
         writes = [(self.at(began_s), self.at(ended_s)) for began_s, ended_s in self._recorder.writes]
-        record.overhead = to_plain(overhead(to_plain(record), writes))
+        record.overhead = overhead(to_plain(record), writes)
         self._recorder.save()
 
     def amend(self, verdict: Verdict) -> None:
@@ -399,7 +402,7 @@ def _play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: 
     ]
     return PlayRecord(
         step=step,
-        purpose=purpose,
+        purpose=Purpose(purpose),
         playbook=result.playbook,
         variables=to_plain(variables),
         started_s=result.started_s - zero_s,

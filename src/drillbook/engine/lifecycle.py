@@ -29,7 +29,16 @@ from drillbook.model import paths
 from drillbook.model.control.control import REPEATED, ControlKind, Way, way
 from drillbook.model.control.waits import Measured, wait_of
 from drillbook.model.phases import Phase, StepKind, incidents
-from drillbook.model.record import Record, StepRecord
+from drillbook.model.record import (
+    ControlRecord,
+    EnvironmentRecord,
+    FeatureRecord,
+    Record,
+    RepeatRecord,
+    ScenarioRecord,
+    StepRecord,
+    StepStatus,
+)
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
 from drillbook.model.times.clock import Anchor, rfc3339
 from drillbook.model.times.timeline import Event
@@ -55,8 +64,8 @@ class DrillUnderWay(Drill):
         return self._verdict
 
     @property
-    def repeat(self) -> Mapping[str, str] | None:
-        """`outcome` and `reason` of recovery-twice, once the drill has ended and where that was its end."""
+    def repeat(self) -> RepeatRecord | None:
+        """How recovery-twice ended, once the drill has ended and where that was its end."""
         return self._chronicle.record.repeat if self._begun else None
 
     @property
@@ -151,19 +160,19 @@ class DrillUnderWay(Drill):
         record = next(passed_drills(self._session.evidence_root, str(scenario.feature_path), scenario.name), None)
         self._measured = Measured.of(record) if record is not None else None
 
-    def _control_record(self) -> Mapping[str, object] | None:
+    def _control_record(self) -> ControlRecord | None:
         if self._control is None:
             return None
         measured = self._measured
-        return {
-            "name": str(self._control),
-            "kind": self._control.kind,
-            "task": self._control.task,
-            "waits": str(wait_of(self._control.kind))
+        return ControlRecord(
+            name=str(self._control),
+            kind=self._control.kind,
+            task=self._control.task,
+            waits=str(wait_of(self._control.kind))
             if measured is not None
             else "as the feature states: no drill of it has passed yet",
-            "times_from": measured.run_id if measured is not None else None,
-        }
+            times_from=measured.run_id if measured is not None else None,
+        )
 
     def _restore_leftovers(self, dead: Holder | None) -> None:
         undone = self._session.restore_leftovers(dead)
@@ -181,26 +190,26 @@ class DrillUnderWay(Drill):
         return Record(
             run_id=self.run_id,
             title=scenario.name,
-            feature={
-                "name": scenario.feature_name,
-                "path": str(scenario.feature_path),
-                "line": scenario.line,
-                "sha256": hashlib.sha256(feature.read_bytes()).hexdigest(),
-            },
-            scenario={
-                "name": scenario.name,
-                "rule": scenario.rule_name,
-                "description": scenario.description,
-                "tags": sorted(scenario.tags),
-                "runbooks": sorted(tag.removeprefix("runbook:") for tag in scenario.tags if tag.startswith("runbook:")),
-            },
-            environment={"name": environment.name, "kind": environment.kind.value},
+            feature=FeatureRecord(
+                name=scenario.feature_name,
+                path=str(scenario.feature_path),
+                line=scenario.line,
+                sha256=hashlib.sha256(feature.read_bytes()).hexdigest(),
+            ),
+            scenario=ScenarioRecord(
+                name=scenario.name,
+                rule=scenario.rule_name,
+                description=scenario.description,
+                tags=sorted(scenario.tags),
+                runbooks=sorted(tag.removeprefix("runbook:") for tag in scenario.tags if tag.startswith("runbook:")),
+            ),
+            environment=EnvironmentRecord(environment.name, environment.kind.value),
             inventory=session.inventory_name,
             harness=harness(),
             git=git_state(session.root),
             process=os.getpid(),
             started_at=rfc3339(anchor.wall),
-            objectives=self._objectives.as_record(),
+            objectives=self._objectives,
             control=self._control_record(),
             steps=[
                 StepRecord(number, step.keyword, step.text, step.line, phase)
@@ -213,7 +222,7 @@ class DrillUnderWay(Drill):
         phases = self._scenario.phases
         self._way = way(self._control, phases[number - 1], incidents(phases[:number]))
         if self._way is Way.LEFT_OUT or self._shown(number):
-            self._chronicle.record.steps[number - 1].status = "left out"
+            self._chronicle.record.steps[number - 1].status = StepStatus.LEFT_OUT
             return False
         return True
 
@@ -320,8 +329,8 @@ class DrillUnderWay(Drill):
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
         repeat = self._chronicle.repeat(verdict)
-        if repeat is not None and not Outcome(repeat["outcome"]).good:
-            raise DrillFailure(f"{repeat['outcome']}: {REPEATED}: {repeat['reason']}")
+        if repeat is not None and not repeat.outcome.good:
+            raise DrillFailure(f"{repeat.outcome}: {REPEATED}: {repeat.reason}")
         self._sound_so_far = True
 
     def _repeat(self) -> None:

@@ -15,6 +15,7 @@ from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import look_again
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
+from drillbook.model.record import UndoState
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Event, Moment
 from drillbook.model.verdict import FindingKind
@@ -54,7 +55,7 @@ class Restore:
         if chronicle.record.faults:
             self._each("the look at the baseline", lambda: self._baseline_again(baseline))
         self._each("the balance of the work", self._balance)
-        chronicle.record.phases[-1]["ended_s"] = chronicle.at(time.monotonic())
+        chronicle.record.phases[-1].ended_s = chronicle.at(time.monotonic())
         now = Moment(time.monotonic(), 0.0, "end of the restore")
         self._each("the record", lambda: chronicle.mark(Event.RESTORED, now))
 
@@ -70,7 +71,7 @@ class Restore:
 
         def tell(undone: Undone) -> None:
             fault = by_entry[undone.entry.id]
-            fault.undo = "failed" if undone.problem else "gone"
+            fault.undo = UndoState.FAILED if undone.problem else UndoState.GONE
             fault.undo_problem = undone.problem
             if undone.result is not None:
                 chronicle.play(undone.result, "undo", undone.entry.variables)
@@ -85,7 +86,7 @@ class Restore:
         for fault in chronicle.record.faults:
             if fault.entry not in planned:
                 # stopped before the undo was on disk, and so before the fault
-                fault.undo = "never happened"
+                fault.undo = UndoState.NEVER_HAPPENED
         entries = [entry for entry in journal.open_entries() if entry.run_id == run_id]
         undo_all(journal, entries, self.session.run_undo, tell)
         self.session.switches.tell(chronicle)

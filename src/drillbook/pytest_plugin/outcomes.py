@@ -12,6 +12,7 @@ from _pytest.junitxml import xml_key
 
 from drillbook.model.control.control import REPEATED
 from drillbook.model.proof import Run
+from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.drill_session import session_key
@@ -39,7 +40,7 @@ def conclude(
     outcome: Outcome,
     reason: str,
     evidence: Path | None,
-    repeat: Mapping[str, str] | None = None,
+    repeat: RepeatRecord | None = None,
 ) -> None:
     """Let reports, JUnit and the exit status know how the drill ended."""
     facts = item.stash.setdefault(facts_key, {})
@@ -53,8 +54,8 @@ def conclude(
     ended_of(item.config, item.nodeid, facts)
 
 
-def conclude_repeat(repeat: Mapping[str, str] | None) -> dict[str, str]:
-    return {} if repeat is None else {REPEAT: repeat["outcome"], REPEAT_REASON: repeat["reason"]}
+def conclude_repeat(repeat: RepeatRecord | None) -> dict[str, str]:
+    return {} if repeat is None else {REPEAT: repeat.outcome.value, REPEAT_REASON: repeat.reason}
 
 
 def ended_of(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Protocol
 from drillbook.errors import DrillbookError, PlaybookError
 from drillbook.model import paths
 from drillbook.model.phases import Phase
+from drillbook.model.record import SwitchState
 from drillbook.model.verdict import FindingKind
 from drillbook.safety.journal import Entry
 from drillbook.safety.undo import StillArmedError, why_not_gone
@@ -43,15 +44,6 @@ class Wanted(StrEnum):
 
     ARMED = "armed"
     RENEWED = "renewed"
-    DISARMED = "disarmed"
-
-
-class State(StrEnum):
-    """What is known of a switch; FIRED stays, whatever happens to it afterwards."""
-
-    NOT_ARMED = "not armed"
-    ARMED = "armed"
-    FIRED = "fired"
     DISARMED = "disarmed"
 
 
@@ -107,7 +99,7 @@ class Switches:
         self._never_armed: set[str] = set()
         self._problems: dict[str, str] = {}
         self._said: SimpleQueue[_Said] = SimpleQueue()
-        self.states: dict[str, str] = {}
+        self.states: dict[str, SwitchState] = {}
         """What is known of each switch, by the id of its journal entry."""
 
     def playbook(self, fault: str) -> str | None:
@@ -126,14 +118,14 @@ class Switches:
             sentence = f"the fault {entry.fault!r} has no switch.yml: it stays when the control node is lost"
             self._said.put(_Said(entry, note=sentence))
             return None
-        self.states[entry.id] = State.NOT_ARMED
+        self.states[entry.id] = SwitchState.NOT_ARMED
         problem, result = self._play(entry, Wanted.ARMED, ARM_TIMEOUT_S)
         if result is not None and result.successful and not result.changed:
             self._never_armed.add(entry.id)
             problem = problem or f"{entry.switch_playbook} changed nothing"
         if problem is not None:
             return f"its dead man's switch could not be armed: {problem}"
-        self.states[entry.id] = State.ARMED
+        self.states[entry.id] = SwitchState.ARMED
         self._renewals[entry.id] = _Renewal(entry, self._after_s / 3, self._renew)
         return None
 
@@ -151,8 +143,8 @@ class Switches:
         problem, _ = self._play(entry, Wanted.DISARMED, ARM_TIMEOUT_S)
         if problem is not None:
             raise StillArmedError(f"its dead man's switch could not be disarmed: {problem}", result)
-        if self.states.get(entry.id) != State.FIRED:
-            self.states[entry.id] = State.DISARMED
+        if self.states.get(entry.id) != SwitchState.FIRED:
+            self.states[entry.id] = SwitchState.DISARMED
         return result
 
     def close(self) -> None:
@@ -201,7 +193,7 @@ class Switches:
             sentence = f"the dead man's switch of the fault {entry.fault!r} was not renewed: {problem}"
             self._said.put(_Said(entry, note=sentence))
         self._problems[entry.id] = problem or ""
-        return self.states[entry.id] != State.FIRED
+        return self.states[entry.id] != SwitchState.FIRED
 
     def _play(self, entry: Entry, wanted: Wanted, timeout_s: float) -> tuple[str | None, PlayResult | None]:
         """Run switch.yml; why it did not do what is wanted, and what ran."""
@@ -220,8 +212,8 @@ class Switches:
                 self._never_armed.add(entry.id)  # it never became a play: nothing is armed anywhere
             return str(error), None
         self._said.put(_Said(entry, result, variables))
-        if has_fired(result) and self.states.get(entry.id) != State.FIRED:
-            self.states[entry.id] = State.FIRED
+        if has_fired(result) and self.states.get(entry.id) != SwitchState.FIRED:
+            self.states[entry.id] = SwitchState.FIRED
             self._said.put(_Said(entry, fired=True))
         return why_not(result), result
 
