@@ -30,6 +30,7 @@ DEFAULT_INVENTORY = Path("inventories/lab")
 def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
     from drillbook.engine.session import DrillSession
+    from drillbook.evidence.render.html import page
     from drillbook.model.verdict import Outcome
     from drillbook.safety.environment_lock import Role
 
@@ -41,7 +42,11 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         inventory = next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
     try:
         session = DrillSession(
-            root, inventory.absolute(), root / "evidence", listener=lambda event: typer.echo(event.get("text", ""))
+            root,
+            inventory.absolute(),
+            root / "evidence",
+            listener=lambda event: typer.echo(event.get("text", "")),
+            write_report=page.report,
         )
         undone = session.put_back(Role.RESTORE, typer.echo)
     except DrillbookError as error:

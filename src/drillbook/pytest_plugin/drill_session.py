@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 session_key = pytest.StashKey["DrillSession"]()
 
 
+def _write_report(folder: Path) -> None:
+    # needed only where an earlier drill died: a session starts without it
+    from drillbook.evidence.render.html import page
+
+    page.report(folder)
+
+
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
@@ -45,6 +52,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
             warm=config.stash.get(warm_ansible.warm_key, None),
+            write_report=_write_report,
         )
         workerinput = getattr(config, "workerinput", None)
         if workerinput is not None:
