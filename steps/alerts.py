@@ -16,7 +16,7 @@ FIRING, RESOLVED = "danger", "good"
 
 @then(parse('within {deadline:Duration} an alert about "{subject}" reaches the "{channel}" channel'))
 def alert_arrives(drill: Drill, deadline: float, subject: str, channel: str) -> None:
-    drill.eventually(message(subject, channel, FIRING, drill.since_fault_s()).marking("alerted"), within=deadline)
+    drill.eventually(message(subject, channel, FIRING, drill.fault_at_s()).marking("alerted"), within=deadline)
 
 
 @then(parse('within {deadline:Duration} the all-clear about "{subject}" reaches the "{channel}" channel'))

@@ -47,7 +47,7 @@ def buffer_is_empty(drill: Drill, deadline: float) -> None:
 @then(parse("within {deadline:Duration} new jobs are refused with {status:Integer} and a time to retry"))
 def jobs_are_refused(drill: Drill, deadline: float, status: int) -> None:
     drill.eventually(
-        happened("a job refused with a time to retry", lambda: drill.load.refused(status, drill.since_fault_s())),
+        happened("a job refused with a time to retry", lambda: drill.load.refused(status, drill.fault_at_s())),
         within=deadline,
     )
 

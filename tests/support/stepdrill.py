@@ -105,7 +105,7 @@ class StepDrill:
     def _file(self, path: str) -> Any:
         return SimpleNamespace(content_string=self._files[path])
 
-    def since_fault_s(self) -> float:
+    def fault_at_s(self) -> float:
         return FAULT_S
 
     def phase_opened_s(self) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.checks import Check
+from drillbook.engine.progress import progress
 from drillbook.errors import DrillbookError
 from drillbook.evidence.writer import Recorder
 from drillbook.model.control.control import Control
@@ -20,7 +21,6 @@ from drillbook.model.control.verdict import judge_repeat
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import (
-    SECOND_RECOVERY,
     CheckRecord,
     EventRecord,
     FaultRecord,
@@ -37,7 +37,6 @@ from drillbook.model.record import (
     WorkRecord,
     to_plain,
 )
-from drillbook.model.tags import NOT_REPEATABLE
 from drillbook.model.times.clock import Anchor, rfc3339
 from drillbook.model.times.overhead import overhead
 from drillbook.model.times.timeline import Event, Moment, Span, times
@@ -53,7 +52,7 @@ __interrupt_after__ = "call"  # safety/signals lets a call of this module come t
 KEEP_IDS = 100
 
 
-class Chronicle:
+class DrillLog:
     """The one writer of a drill's record."""
 
     def __init__(
@@ -66,11 +65,9 @@ class Chronicle:
     ) -> None:
         self.anchor, self.record, self._recorder, self._objectives = anchor, record, recorder, objectives
         self._control = control
-        self.moments: dict[Event, Moment] = {}
         self.recovered_steps: set[int] = set()
         self.told_steps: set[int] = set()
         """Steps of the recovery phase that told people, and recovered nothing."""
-        self.findings: list[Finding] = []
         self.step: StepRecord | None = None
         self.step_began_s = anchor.mono_s
         self.opened_s = anchor.mono_s
@@ -83,6 +80,20 @@ class Chronicle:
     def folder(self) -> Path:
         """The evidence folder."""
         return self._recorder.folder
+
+    @property
+    def moments(self) -> Mapping[Event, Moment]:
+        """The named moments so far; of several of one name the one that counts."""
+        zero_s = self.anchor.mono_s
+        return {
+            Event(each.event): Moment(zero_s + each.at_s, each.uncertainty_s, each.source)
+            for each in self.record.timeline
+        }
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What speaks against the drill so far."""
+        return self.record.findings
 
     @property
     def phase(self) -> Phase:
@@ -143,11 +154,15 @@ class Chronicle:
             case Phase.RECOVERY:
                 done = step.number in self.recovered_steps | self.told_steps
                 return None if done else "recovered nothing: it did not call drill.recover or drill.leave_alone"
-            case Phase.BASELINE if record.steps[step.number].phase is Phase.BASELINE:
+            case Phase.BASELINE if self._next(step).phase is Phase.BASELINE:
                 return None
         own = Phase.BASELINE if step.phase is Phase.BASELINE else None
         done = any(check.phase is own or check.step == step.number for check in record.checks)
         return None if done else "handed no check to the drill: nothing shows that it is so"
+
+    def _next(self, step: StepRecord) -> StepRecord:
+        """The step after this one: numbers count from 1, places in the list from 0."""
+        return self.record.steps[step.number]
 
     # ------------------------------------------------------------------ what happens in them
 
@@ -159,7 +174,6 @@ class Chronicle:
                 return
             # seen earlier than by the step that stands first
             self.record.timeline = [each for each in self.record.timeline if each.event != event]
-        self.moments[event] = moment
         at_s, at = self.at(moment.at_s), rfc3339(self.anchor.at(moment.at_s))
         self.record.timeline.append(EventRecord(event.value, at, at_s, moment.uncertainty_s, moment.source))
         self._recorder.save()
@@ -227,8 +241,7 @@ class Chronicle:
     def find(self, phase: Phase, kind: FindingKind, sentence: str) -> str:
         """A reason why the drill is not PASSED; redacted here, since the terminal, JUnit and the record all take it."""
         sentence = self._recorder.redact(sentence)
-        self.findings.append(Finding(phase, kind, sentence))
-        self.record.findings.append(self.findings[-1])
+        self.record.findings.append(Finding(phase, kind, sentence))
         return sentence
 
     def note(self, text: str) -> None:
@@ -303,8 +316,8 @@ class Chronicle:
     def judge(self, *, restored: bool) -> Verdict:
         """The verdict on what stands here; `restored` once the restore has run (before it, it is taken as done)."""
         if self._control is not None:
-            progress = self._progress(restored=restored)
-            return judge_control(self._control, progress, self.findings, self.record.steps, self.record.checks)
+            came = self._progress(restored=restored)
+            return judge_control(self._control, came, self.findings, self.record.steps, self.record.checks)
         recover = times(self.moments, self._objectives.rto_clock).recover
         return judge(
             self._progress(restored=restored),
@@ -320,34 +333,7 @@ class Chronicle:
         return RepeatRecord(*judge_repeat(drill, self._progress(restored=False), self.findings))
 
     def _progress(self, *, restored: bool) -> Progress:
-        record = self.record
-
-        def met(phase: Phase) -> int:
-            # what has to hold in the incident and without it shows neither the incident nor its end
-            bounds = () if phase in (Phase.SYMPTOMS, Phase.CRITERIA) else (Role.BOUND,)
-            counts = (Role.EVIDENCE, *bounds)
-            return sum(check.met and check.phase is phase and check.role in counts for check in record.checks)
-
-        def steps(phase: Phase) -> list[StepRecord]:
-            return [step for step in record.steps if step.phase is phase]
-
-        return Progress(
-            steps_planned=len(record.steps),
-            steps_passed=sum(step.status == "passed" for step in record.steps),
-            baseline_checks=met(Phase.BASELINE),
-            faults_begun=sum(step.status not in {"planned", "left out"} for step in steps(Phase.FAULT)),
-            faults_injected=len({fault.step for fault in record.faults if fault.took_effect}),
-            symptom_checks=met(Phase.SYMPTOMS),
-            recoveries_planned=len(steps(Phase.RECOVERY)),
-            # telling people alone recovers nothing
-            recoveries_done=len(self.recovered_steps | self.told_steps) if self.recovered_steps else 0,
-            criterion_checks=met(Phase.CRITERIA),
-            undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
-            baseline_again=met(Phase.RESTORE) if restored else 1,
-            recoveries_repeated=len(again := [play for play in record.plays if play.purpose == SECOND_RECOVERY]),
-            recoveries_changed_again=sum(play.changed for play in again),
-            not_repeatable=NOT_REPEATABLE in record.scenario.tags,
-        )
+        return progress(self.record, self.recovered_steps, self.told_steps, restored=restored)
 
     def close(self, verdict: Verdict, prober: Prober, load: Load | None, kinds: Mapping[str, str]) -> None:
         """Write the end: times, samples, what the sampling cost, and the verdict."""

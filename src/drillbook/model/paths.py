@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PURPOSE = "communication"
-
-
-def playbook(name: str) -> str:
-    """The playbook that sends this message, relative to the root."""
-    return f"playbooks/{PURPOSE}/{name}.yml"
-
-
-FAULTS, RECOVERIES = "playbooks/faults/", "playbooks/recovery/"
+FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "playbooks/communication/"
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
 
 
@@ -27,6 +19,11 @@ def fault(name: str, part: str = INJECT) -> str:
 def recovery(name: str) -> str:
     """The playbook of a recovery."""
     return f"{RECOVERIES}{name}.yml"
+
+
+def message(name: str) -> str:
+    """The playbook that sends a message."""
+    return f"{MESSAGES}{name}.yml"
 
 
 def relative(path: Path, root: Path) -> str:

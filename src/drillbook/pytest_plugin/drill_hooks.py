@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,50 +9,50 @@ import pytest
 from drillbook.errors import DrillbookError
 from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin import drawing
 from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.live_output import out_key
 from drillbook.pytest_plugin.outcomes import RUN_ID, conclude, ended_key, facts_key, named
 
 if TYPE_CHECKING:
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.drill import Drill
+    from drillbook.engine.lifecycle import DrillLife
 
-drill_key = pytest.StashKey["DrillUnderWay"]()
+drill_key = pytest.StashKey["DrillLife"]()
 
 # ------------------------------------------------------------------ a drill's life
 
 
 @pytest.fixture
-def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
+def drill(request: pytest.FixtureRequest) -> Drill:
     """The drill under way; what steps hand their checks and playbooks to."""
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         raise DrillbookError(
-            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide/features.md)"
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step "
+            "(docs/guide/features.md)"
         )
     from drillbook.engine.failures import NotRestored
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.lifecycle import DrillLife
     from drillbook.repository.plan.dry_step import intents
 
     _refuse_another_run(item)
     session = drill_session(request.config)
-    if request.config.getini("drillbook_report"):
-        session.prepare_reports()
+    drawing.prepare(request.config)
 
     def acts() -> list[tuple[StepKind, str]]:
         return [(intent.kind, intent.name) for intent in intents(item.run, session.root, session.inventory)]
 
-    made = DrillUnderWay(session, item.scenario, acts)
+    made = DrillLife(session, item.scenario, acts)
     item.stash[drill_key] = made
     item.stash[facts_key] = {RUN_ID: made.run_id, **named(item)}
     request.addfinalizer(lambda: _end(item, made))
     try:
-        made.begin()
+        return made.begin()
     except (DrillbookError, NotRestored) as error:
         outcome = Outcome.NOT_RESTORED if isinstance(error, NotRestored) else Outcome.ABORTED
         conclude(item, outcome, str(error), None)
         raise
-    return made
 
 
 def _refuse_another_run(item: ScenarioItem) -> None:
@@ -68,7 +67,7 @@ def _refuse_another_run(item: ScenarioItem) -> None:
     )
 
 
-def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
+def _end(item: ScenarioItem, drill: DrillLife) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
     from drillbook.engine.failures import DrillFailure
 
@@ -84,26 +83,13 @@ def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
             if drill.verdict is not None:
                 outcome, reason = drill.verdict.outcome, drill.verdict.reason
             conclude(item, outcome, reason, drill.evidence, drill.repeat)
-            draw_report(item.config, drill.evidence)
+            drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins
             item.session.shouldstop = f"stopped by {drill.held_signals[0]}"
 
 
-def draw_report(config: pytest.Config, folder: Path) -> None:
-    """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
-    reports = drill_session(config).reports
-    if reports is None:
-        return
-    try:
-        reports.report(folder)
-    except DrillbookError as error:
-        told = config.stash.get(out_key, None)
-        if told is not None:
-            told({"event": "note", "text": f"no report.html: {error}"})
-
-
-def _of(request: pytest.FixtureRequest) -> DrillUnderWay | None:
+def _of(request: pytest.FixtureRequest) -> DrillLife | None:
     item = request.node
     return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.scenario.is_drill else None
 
@@ -113,7 +99,8 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
     if isinstance(item, ScenarioItem) and item.scenario.is_drill:
-        item.conductor = request.getfixturevalue("drill")
+        request.getfixturevalue("drill")
+        item.conductor = item.stash[drill_key]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -142,12 +129,17 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is None:
         return
-    drill.steps_ended(request.node.failed_with)
-    if isinstance(request.node.failed_with, (KeyboardInterrupt, pytest.exit.Exception)):
+    error = request.node.failed_with
+    drill.steps_ended(
+        error,
+        stopped=isinstance(error, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)),
+        skipped=isinstance(error, pytest.skip.Exception),
+    )
+    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
         _say_stopped(request.node, drill)
 
 
-def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
+def _say_stopped(item: ScenarioItem, drill: DrillLife) -> None:
     """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
     report = pytest.TestReport(
         nodeid=item.nodeid,

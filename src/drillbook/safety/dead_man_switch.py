@@ -30,7 +30,7 @@ from drillbook.safety.undo import StillArmedError, why_not_gone
 from drillbook.target.ansible.result import PlayResult
 
 if TYPE_CHECKING:
-    from drillbook.engine.drill_log import Chronicle
+    from drillbook.engine.drill_log import DrillLog
 
 HAS_FIRED = "has fired"
 ARM_TIMEOUT_S = 120.0
@@ -152,7 +152,7 @@ class Switches:
         for entry in list(self._renewals):
             self._end_renewal(entry)
 
-    def tell(self, chronicle: Chronicle) -> None:
+    def tell(self, chronicle: DrillLog) -> None:
         """Write into the record what happened since the last time. For the thread that writes the record."""
         faults = {fault.entry: fault for fault in chronicle.record.faults}
         news = False

@@ -9,8 +9,9 @@ import pytest
 
 from drillbook.checks import Check
 from drillbook.engine import restore
-from drillbook.engine.drill_log import Chronicle
+from drillbook.engine.drill_log import DrillLog
 from drillbook.engine.restore import Restore
+from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Recorder
@@ -68,9 +69,20 @@ def test_the_last_look_decides(
     monkeypatch.setattr(restore, "watch", every_look)  # the real one waits a minute for sound books
     kept = record()
     recorder = Recorder(tmp_path / "run", kept, Redactor(), lambda _event: None)
-    chronicle = Chronicle(Anchor(), kept, recorder, Objectives.of(frozenset()))
-    Restore(cast(Any, None), chronicle, Prober({}), Books(*say))._balance()
-    (found,) = chronicle.findings
+    log = DrillLog(Anchor(), kept, recorder, Objectives.of(frozenset()))
+    drill = UnderWay(
+        session=cast(Any, None),
+        scenario=cast(Any, None),
+        objectives=Objectives.of(frozenset()),
+        run_id="",
+        log=log,
+        prober=Prober({}),
+        abort=cast(Any, None),
+        settled_s=0.0,
+        load=Books(*say),
+    )
+    Restore(drill)._balance()
+    (found,) = log.findings
     assert found.kind is kind
     assert sentence in found.sentence
     assert kept.work is not None and kept.work.lost_count == 1

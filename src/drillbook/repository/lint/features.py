@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drillbook.model import paths
-from drillbook.model.paths import playbook
+from drillbook.model.paths import message
 from drillbook.model.phases import Phase, StepKind
 from drillbook.model.tags import tag_values
 from drillbook.repository.lint.facts import Repository, ScenarioFacts, StepFacts
@@ -90,8 +90,8 @@ def _step(scenario: ScenarioFacts, step: StepFacts, repository: Repository) -> I
             sentence = f"'{step.text}' names a {kind} that is not there: no {wanted}"
             yield Finding(scenario.path, step.line, "no-playbook", sentence)
     for name in step.messages:
-        if playbook(name) not in repository.playbooks:
-            sentence = f"'{step.text}' names a message that is not there: no {playbook(name)}"
+        if message(name) not in repository.playbooks:
+            sentence = f"'{step.text}' names a message that is not there: no {message(name)}"
             yield Finding(scenario.path, step.line, "no-playbook", sentence)
     if step.error is not None:
         sentence = f"'{step.text}' fails before anything is looked at: {step.error} ({step.location})"

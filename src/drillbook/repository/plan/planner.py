@@ -214,12 +214,12 @@ class _Scenario:
         return plans
 
     def _message(self, name: str, planned: PlannedStep) -> list[PlaybookPlan]:
-        playbook = paths.playbook(name)
+        playbook = paths.message(name)
         if not (self.planner.session.root / playbook).is_file():
             said = f"'{planned.keyword} {planned.text}'"
             self._wrong(planned.line, f"{said} names a message that is not there: no {playbook}")
             return []
-        return [self._playbook(paths.PURPOSE, playbook, {})]
+        return [self._playbook("communication", playbook, {})]
 
     def _playbook(self, purpose: str, playbook: str, variables: Mapping[str, object]) -> PlaybookPlan:
         session = self.planner.session

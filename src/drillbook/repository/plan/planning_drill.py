@@ -113,7 +113,7 @@ class PlanningDrill:
         """Looks at hosts are made in a drill only."""
         raise NotYetKnown(f"a look at the hosts {pattern!r}")
 
-    def since_fault_s(self) -> float:
+    def fault_at_s(self) -> float:
         """Some instant: checks are built with it, and none is asked."""
         return 0.0
 

@@ -40,7 +40,7 @@ _METHODS = frozenset({
     "contains", "satisfies", "marking",
     # the drill, its load, its inventory
     "inject", "recover", "leave_alone", "expect", "eventually", "throughout", "always", "bound", "require", "before",
-    "last_before", "seen", "since_fault_s", "phase_opened_s", "note", "observe", "baseline_begins", "submit_work",
+    "last_before", "seen", "fault_at_s", "phase_opened_s", "note", "observe", "baseline_begins", "submit_work",
     "hosts", "submit", "announce", "arrives", "balance", "refused", "failures", "variable", "names", "setting",
     # texts, lists, mappings
     "lower", "upper", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "title",

@@ -49,7 +49,7 @@ _NEEDED_BY_RUNNER = (
     "RUNNER_ONLY_FAILED_EVENTS",
     RUN_MARK,
 )
-_WITHOUT_TASK = Path(__file__).parent / "ansible_plugins" / "callback"
+_WITHOUT_TASK = Path(__file__).parent / "plugins" / "callback"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class ResolvedInventory:
         from drillbook.target.ansible.run import run_ansible
 
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
-            plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
+            plugins = Path(drillbook.__file__).parent / "target" / "ansible" / "plugins" / "action"
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
             task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
