@@ -17,7 +17,7 @@ from contextlib import suppress
 
 import pytest
 
-from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.roll_call import RollCall
 from drillbook.pytest_plugin.runs import keep_proofs, rows_of, runs_of
 

@@ -15,7 +15,7 @@ from drillbook.pytest_plugin.outcomes import ended_key
 
 def runs_of(config: pytest.Config) -> list[Run]:
     """How the drills of this session and their controls have ended so far."""
-    return [row["run"] for row in config.stash[ended_key]]
+    return [each.run for each in config.stash[ended_key]]
 
 
 def rows_of(config: pytest.Config, runs: Sequence[Run]) -> list[dict[str, object]]:

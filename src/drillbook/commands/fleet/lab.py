@@ -14,7 +14,7 @@ from pathlib import Path
 
 from drillbook.commands.children import Children
 from drillbook.errors import DrillbookError
-from drillbook.safety.journal import slug
+from drillbook.model import paths
 
 _LAB = (sys.executable, "-m", "drillbook.commands.cli", "lab")
 
@@ -50,12 +50,13 @@ class Lab:
 
     def _forget(self) -> None:
         """The environment is gone, and with it whatever a fault left there: neither lock nor journal has a subject."""
-        for kept in (f"lock-{slug(self.name)}", f"journal-{slug(self.name)}.ndjson", f"guardian-{slug(self.name)}.log"):
-            (self.root / ".drillbook" / kept).unlink(missing_ok=True)
+        root, name = self.root, self.name
+        for kept in (paths.lock(paths.kept(root), name), paths.journal(root, name), paths.guardian_log(root, name)):
+            kept.unlink(missing_ok=True)
 
     def keep_logs(self) -> None:
         """What the lab's parts wrote goes with the lab, and is the only witness of what they did meanwhile."""
-        logs, kept = self.state / "logs", self.root / ".drillbook" / "logs" / self.name
+        logs, kept = self.state / "logs", paths.log(self.root, self.name)
         if logs.is_dir():
             shutil.copytree(logs, kept, dirs_exist_ok=True)
             self.tell(f"{self.name}: what its parts wrote is kept in {kept}")

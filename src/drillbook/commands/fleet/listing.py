@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.commands.collecting import IN_THIS_PROCESS
+from drillbook.commands.collecting import collect
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills as earlier
 from drillbook.evidence.render.drill_table import Scenario
-from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
+from drillbook.pytest_plugin.nodes import ScenarioItem
 
 _SHOWN = 20
 """Lines of what pytest said that are told when it finds nothing."""
@@ -70,17 +68,11 @@ def listed(features: Sequence[str]) -> Listing:
 
 def _collected(features: Sequence[str], kept: _Kept) -> pytest.Config:
     """Collect into `kept`; gives the session's configuration. Raises DrillbookError with what pytest said."""
-    output = io.StringIO()
-    arguments = ["--collect-only", "-q", "--prove", *IN_THIS_PROCESS, "-p", "no:cacheprovider"]
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        status = pytest.main([*arguments, *(features or ["features"])], plugins=[kept])
+    status, said = collect(["--prove", "-p", "no:cacheprovider", *(features or ["features"])], kept)
     if status != pytest.ExitCode.OK or kept.config is None:
-        said = [line for line in output.getvalue().splitlines() if line.strip()]
         raise DrillbookError(f"there is nothing to drill:\n{chr(10).join(said[-_SHOWN:])}")
     return kept.config
 
 
 def _took_s(evidence: Path, feature: str, scenario: str) -> float | None:
-    return next(
-        (float(each["duration_s"]) for each in earlier(evidence, feature, scenario) if each["duration_s"]), None
-    )
+    return next((each.duration_s for each in earlier(evidence, feature, scenario) if each.duration_s), None)

@@ -6,15 +6,16 @@ turns the rows of that pytest against it.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drillbook.evidence.reader import RecordError, read_record
 from drillbook.evidence.render.drill_table import Scenario, TableRow, row_of
 from drillbook.model.proof import Run
+from drillbook.model.record import Record
 from drillbook.model.verdict import Outcome
 
 Say = Callable[[str], None]
@@ -71,11 +72,10 @@ def runs_in(rows: Iterable[Mapping[str, Any]]) -> list[Told]:
     return [Told.read(row) for row in rows]
 
 
-def _record(folder: str | None) -> Mapping[str, Any] | None:
+def _record(folder: str | None) -> Record | None:
     if folder is None:
         return None
     try:
-        record: Mapping[str, Any] = json.loads((Path(folder) / "content" / "drill.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_record(Path(folder))
+    except RecordError:
         return None
-    return record
