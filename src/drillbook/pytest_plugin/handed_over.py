@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import zip_longest
 
 import pytest
 
@@ -52,7 +53,7 @@ class HandedOver:
     def _run(self, session: pytest.Session, items: Sequence[ScenarioItem]) -> None:
         self._roll.expect([item.nodeid for item in items])
         # after the last there is nothing yet: what lives as long as a feature or the session ends, as in one of its own
-        for item, after in zip(items, [*items[1:], None], strict=True):
+        for item, after in zip_longest(items, items[1:]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
