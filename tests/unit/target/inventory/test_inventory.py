@@ -640,7 +640,7 @@ def test_what_is_looked_at_is_not_logged(caplog: pytest.LogCaptureFixture) -> No
 
 def test_the_private_directory_goes_with_the_inventory() -> None:
     it = looking_at()
-    directory = it.private_dir
+    directory = it.connections.private_dir
     assert directory.stat().st_mode & 0o777 == 0o700
     assert it.connection_env["ANSIBLE_SSH_CONTROL_PATH_DIR"].startswith(str(directory))
     del it
