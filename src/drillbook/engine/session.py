@@ -28,7 +28,6 @@ from drillbook.target.ansible.result import PlayResult
 from drillbook.target.inventory.inventory import Inventory
 
 if TYPE_CHECKING:
-    from drillbook.evidence.render.worker import ReportWorker
     from drillbook.target.ansible.warm.client import Warm
 
 UNDO_TIMEOUT_S = 300.0
@@ -58,20 +57,9 @@ class DrillSession:
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
-    reports: ReportWorker | None = None
-
-    def prepare_reports(self) -> None:
-        """Import in the background what draws reports; `close` ends it."""
-        from drillbook.evidence.render.worker import ReportWorker
-
-        if self.reports is None:
-            self.reports = ReportWorker()
 
     def close(self) -> None:
         """End what was started for the session."""
-        if self.reports is not None:
-            self.reports.close()
-            self.reports = None
         if "guardian" in vars(self):
             self.guardian.leave()
 

@@ -14,8 +14,9 @@ from drillbook.evidence.proofs import write_proof
 from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
+from drillbook.pytest_plugin import drawing
 from drillbook.pytest_plugin.collection import ScenarioItem
-from drillbook.pytest_plugin.drill_hooks import draw_report, drill_key
+from drillbook.pytest_plugin.drill_hooks import drill_key
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
 from drillbook.pytest_plugin.failure_repr import without_secrets
 from drillbook.pytest_plugin.outcomes import (
@@ -72,7 +73,7 @@ def pytest_runtest_makereport(
         facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason, **conclude_repeat(made.repeat)}
         ended_of(item.config, item.nodeid, facts)
         if made.evidence is not None:
-            draw_report(item.config, made.evidence)
+            drawing.draw(item.config, made.evidence)
     vars(report)["drill"] = facts.copy()
     return report
 
