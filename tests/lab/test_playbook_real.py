@@ -23,7 +23,7 @@ from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult, TaskStatus
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 from .support import ROOT, assert_that_only_the_service_is_left, sleeping
 

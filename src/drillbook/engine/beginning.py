@@ -28,7 +28,7 @@ from drillbook.safety.abort_condition import conditions
 from drillbook.safety.data_loss import changes
 from drillbook.safety.environment_lock import Holder
 from drillbook.safety.permission import permit
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.prerequisites import refuse_too_few
 
 NamedActs = Callable[[], Iterable[tuple[StepKind, str]]]

@@ -18,7 +18,7 @@ from drillbook.errors import GuardError
 from drillbook.safety.environment_lock import EnvironmentLock, Lock, Role, state_folder
 from drillbook.safety.journal import EntryState, Journal, journal_path
 from drillbook.safety.permission import permit
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 from tests.support.unit import DEADLINE_S, until
 
 pytestmark = pytest.mark.unit

@@ -17,7 +17,7 @@ from typing import Any
 import testinfra.host
 
 from drillbook.target.inventory.hosts import look_at
-from drillbook.target.inventory.model import EMPTY
+from drillbook.target.inventory.settings import EMPTY
 
 
 class Connections:

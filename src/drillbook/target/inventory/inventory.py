@@ -19,9 +19,9 @@ import testinfra.host
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.inventory.connections import Connections
-from drillbook.target.inventory.model import EMPTY, NO_PREREQUISITES, Endpoint, Environment, Prerequisites, Work
 from drillbook.target.inventory.reader import InventoryReader
 from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import EMPTY, NO_PREREQUISITES, Endpoint, Environment, Prerequisites, Work
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm

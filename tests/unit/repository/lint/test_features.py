@@ -15,7 +15,7 @@ from drillbook.repository.lint.facts import DefinitionFacts, Repository, Scenari
 from drillbook.repository.lint.features import check
 from drillbook.repository.lint.findings import Finding, Severity
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind, Work
+from drillbook.target.inventory.settings import Environment, EnvironmentKind, Work
 from tests.support.unit import endpoint
 
 pytestmark = pytest.mark.unit

@@ -18,8 +18,8 @@ from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError, 
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.secret_names import is_secret_header, is_secret_name
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
