@@ -564,7 +564,7 @@ def test_a_terminal_that_is_kept_open_does_not_hide_the_result(
 
 
 def test_a_missing_ansible_is_one_sentence(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.target.ansible.run.sysconfig.get_path", lambda name: "/nonexistent")
+    monkeypatch.setattr("drillbook.target.ansible.environment.sysconfig.get_path", lambda name: "/nonexistent")
     with pytest.raises(PlaybookError, match="There is no /nonexistent/ansible-playbook: install"):
         repository.run("- hosts: web\n")
 
