@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+__all__ = [
+    "CouldNotLookError",
+    "DrillbookError",
+    "GuardError",
+    "InventoryError",
+    "JournalError",
+    "Place",
+    "PlaybookError",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drillbook.engine import incident_messages
+from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay, refuse_loss
 from drillbook.errors import DrillbookError
 from drillbook.model import paths
@@ -94,7 +95,7 @@ class Acting:
             switch_playbook=session.switches.playbook(name),
         )
         unarmed = session.switches.arm(planned)
-        session.switches.tell(log)
+        record_switches(session.switches, log)
         if unarmed is not None:
             raise self._not_injected(name, unarmed)
         result = drill.play(session.root / inject, variables, "fault")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from drillbook.engine.failures import DrillFailure, NotRestored
 from drillbook.engine.restore import Restore
 from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import settle, still_met
+from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.evidence.files import folder_name
@@ -27,7 +27,7 @@ from drillbook.evidence.writer import Recorder
 from drillbook.model import paths
 from drillbook.model.control.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import PrerequisiteRecord, StepRecord
+from drillbook.model.record import PrerequisiteRecord, RepeatRecord, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
 from drillbook.model.times.clock import Anchor
 from drillbook.model.times.timeline import Event
@@ -70,14 +70,21 @@ class DrillLife:
         return self._verdict
 
     @property
-    def repeat(self) -> Mapping[str, str] | None:
-        """`outcome` and `reason` of recovery-twice, once the drill has ended and where that was its end."""
+    def repeat(self) -> RepeatRecord | None:
+        """How recovery-twice ended, once the drill has ended and where that was its end."""
         return self._log.record.repeat if self._begun is not None else None
 
     @property
     def reason(self) -> str:
         """The first reason against the drill as it stands."""
         return self._log.judge(restored=False).reason
+
+    @property
+    def standing(self) -> Outcome:
+        """What the drill comes to as it stands, with the control that was its end; it is not put back yet."""
+        verdict = self._log.judge(restored=False)
+        repeat = self._log.repeat(verdict)
+        return repeat.outcome if verdict.outcome.good and repeat is not None else verdict.outcome
 
     @property
     def evidence(self) -> Path | None:
@@ -194,7 +201,7 @@ class DrillLife:
         phases = self._scenario.phases
         self._way = way(self._scenario.control, phases[number - 1], incidents(phases[:number]))
         if self._way is Way.LEFT_OUT or self._shown(number):
-            self._log.record.steps[number - 1].status = "left out"
+            self._log.record.steps[number - 1].status = StepStatus.LEFT_OUT
             return False
         self._parts.drill.run_steps(self._way)
         return True
@@ -258,7 +265,7 @@ class DrillLife:
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._log.step_closed(status, error, self._drill.prober, self._drill.load)
-        self._session.switches.tell(self._log)
+        record_switches(self._session.switches, self._log)
 
     def doubt(self, sentence: str) -> None:
         """Who runs the steps does not take the scenario for passed, whatever they came to: neither does the record."""
@@ -292,13 +299,13 @@ class DrillLife:
         if control is not None and control.task is not None and not self._drill.left_out_seen:
             sentence = f"the task {control.task} is not part of what the recovery runs: nothing was left out"
             log.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
-        self._session.switches.tell(log)
+        record_switches(self._session.switches, log)
         verdict = log.judge(restored=False)
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
         repeat = log.repeat(verdict)
-        if repeat is not None and not Outcome(repeat["outcome"]).good:
-            raise DrillFailure(f"{repeat['outcome']}: {REPEATED}: {repeat['reason']}")
+        if repeat is not None and not repeat.outcome.good:
+            raise DrillFailure(f"{repeat.outcome}: {REPEATED}: {repeat.reason}")
         self._sound_so_far = True
 
     def _settle(self) -> None:

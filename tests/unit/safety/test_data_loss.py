@@ -11,7 +11,9 @@ from drillbook.model.phases import Phase, StepKind
 from drillbook.model.tags import accepted_loss
 from drillbook.model.work_balance import Account
 from drillbook.repository.lint.data_loss import check
-from drillbook.repository.lint.facts import Repository, ScenarioFacts, StepFacts
+from drillbook.repository.lint.facts import Repository
+from drillbook.repository.plan.plan import Intent
+from drillbook.repository.scenario_facts import ScenarioFacts, StepFacts
 from drillbook.safety.data_loss import destroyers, refusal, required
 from tests.support import ROOT
 
@@ -215,7 +217,7 @@ def test_what_is_right_at_the_end() -> None:
 def linted(root: Path, text: str, tags: set[str], uncertain: str | None = None) -> list[str]:
     found(root, {FIX: text})
     step = StepFacts(
-        7, "When it is run", StepKind.RECOVERY, Phase.RECOVERY, playbooks=((StepKind.RECOVERY, "fix"),)
+        7, "When it is run", StepKind.RECOVERY, Phase.RECOVERY, intents=(Intent(StepKind.RECOVERY, "fix", {}),)
     )  # fmt: skip
     other = StepFacts(5, "When it breaks", StepKind.FAULT, Phase.FAULT, uncertain=uncertain)
     scenario = ScenarioFacts("features/x.feature", 3, "It breaks", frozenset(tags), (other, step))
