@@ -43,7 +43,7 @@ from drillbook.safety.data_loss import changes
 from drillbook.safety.environment_lock import EnvironmentLock, Holder
 from drillbook.safety.permission import permit
 from drillbook.safety.signals import Shield
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.prerequisites import refuse_too_few, verify
 from drillbook.target.probing.prober import Prober
 
