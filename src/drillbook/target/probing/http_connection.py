@@ -69,7 +69,7 @@ class _Exchange(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         # the parser does not say that a body without a length has ended with its connection
-        self._to_the_end = not self._headers.keys() & {"content-length", "transfer-encoding"}
+        self._to_the_end = "content-length" not in self._headers and "transfer-encoding" not in self._headers
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)

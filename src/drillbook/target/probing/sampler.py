@@ -28,6 +28,19 @@ twenty lines to each of them.
 """
 
 
+async def _at(due_s: float) -> None:
+    """Wait until this instant (monotonic). `asyncio.sleep` sets the same timer and cancels it once it has rung."""
+    loop = asyncio.get_running_loop()
+    rung = loop.create_future()
+    loop.call_at(due_s, _ring, rung)
+    await rung
+
+
+def _ring(rung: asyncio.Future[None]) -> None:
+    if not rung.done():  # whoever waited may be cancelled
+        rung.set_result(None)
+
+
 class Spare:
     """The further looks that all samplers share."""
 
@@ -66,7 +79,7 @@ class Sampler:
         one_by_one = self._most == 1
         try:
             while True:
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
+                await _at(due)
                 begun_s = time.monotonic()
                 if one_by_one:
                     # a task for each look would take a tenth of what the sampling costs
