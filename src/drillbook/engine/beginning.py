@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from drillbook.engine.failures import NotRestored
@@ -20,7 +20,14 @@ from drillbook.model.control.control import ControlKind
 from drillbook.model.control.waits import Measured, wait_of
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import StepKind
-from drillbook.model.record import Record, StepRecord
+from drillbook.model.record import (
+    ControlRecord,
+    EnvironmentRecord,
+    FeatureRecord,
+    Record,
+    ScenarioRecord,
+    StepRecord,
+)
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
 from drillbook.model.times.clock import Anchor, rfc3339
@@ -96,26 +103,26 @@ def new_record(session: DrillSession, leave: Leave, run_id: str, anchor: Anchor)
     return Record(
         run_id=run_id,
         title=scenario.name,
-        feature={
-            "name": scenario.feature_name,
-            "path": scenario.feature_path,
-            "line": scenario.line,
-            "sha256": hashlib.sha256(feature.read_bytes()).hexdigest(),
-        },
-        scenario={
-            "name": scenario.name,
-            "rule": scenario.rule_name,
-            "description": scenario.description,
-            "tags": sorted(scenario.tags),
-            "runbooks": list(scenario.tag_values("runbook")),
-        },
-        environment={"name": environment.name, "kind": environment.kind.value},
+        feature=FeatureRecord(
+            name=scenario.feature_name,
+            path=scenario.feature_path,
+            line=scenario.line,
+            sha256=hashlib.sha256(feature.read_bytes()).hexdigest(),
+        ),
+        scenario=ScenarioRecord(
+            name=scenario.name,
+            rule=scenario.rule_name,
+            description=scenario.description,
+            tags=sorted(scenario.tags),
+            runbooks=list(scenario.tag_values("runbook")),
+        ),
+        environment=EnvironmentRecord(environment.name, environment.kind.value),
         inventory=session.inventory_name,
         harness=harness(),
         git=git_state(session.root),
         process=os.getpid(),
         started_at=rfc3339(anchor.wall),
-        objectives=leave.objectives.as_record(),
+        objectives=leave.objectives,
         control=_control_record(leave),
         steps=[
             StepRecord(number, step.keyword, step.text, step.line, phase)
@@ -124,15 +131,15 @@ def new_record(session: DrillSession, leave: Leave, run_id: str, anchor: Anchor)
     )
 
 
-def _control_record(leave: Leave) -> Mapping[str, object] | None:
+def _control_record(leave: Leave) -> ControlRecord | None:
     control, measured = leave.scenario.control, leave.measured
     if control is None:
         return None
     as_stated = "as the feature states: no drill of it has passed yet"
-    return {
-        "name": str(control),
-        "kind": control.kind,
-        "task": control.task,
-        "waits": as_stated if measured is None else str(wait_of(control.kind)),
-        "times_from": None if measured is None else measured.run_id,
-    }
+    return ControlRecord(
+        name=str(control),
+        kind=control.kind,
+        task=control.task,
+        waits=as_stated if measured is None else str(wait_of(control.kind)),
+        times_from=None if measured is None else measured.run_id,
+    )

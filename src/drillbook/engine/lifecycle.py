@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from drillbook.evidence.writer import Recorder
 from drillbook.model import paths
 from drillbook.model.control.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import PrerequisiteRecord, StepRecord
+from drillbook.model.record import PrerequisiteRecord, RepeatRecord, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
 from drillbook.model.times.clock import Anchor
 from drillbook.model.times.timeline import Event
@@ -71,14 +70,21 @@ class DrillLife:
         return self._verdict
 
     @property
-    def repeat(self) -> Mapping[str, str] | None:
-        """`outcome` and `reason` of recovery-twice, once the drill has ended and where that was its end."""
+    def repeat(self) -> RepeatRecord | None:
+        """How recovery-twice ended, once the drill has ended and where that was its end."""
         return self._log.record.repeat if self._begun is not None else None
 
     @property
     def reason(self) -> str:
         """The first reason against the drill as it stands."""
         return self._log.judge(restored=False).reason
+
+    @property
+    def standing(self) -> Outcome:
+        """What the drill comes to as it stands, with the control that was its end; it is not put back yet."""
+        verdict = self._log.judge(restored=False)
+        repeat = self._log.repeat(verdict)
+        return repeat.outcome if verdict.outcome.good and repeat is not None else verdict.outcome
 
     @property
     def evidence(self) -> Path | None:
@@ -195,7 +201,7 @@ class DrillLife:
         phases = self._scenario.phases
         self._way = way(self._scenario.control, phases[number - 1], incidents(phases[:number]))
         if self._way is Way.LEFT_OUT or self._shown(number):
-            self._log.record.steps[number - 1].status = "left out"
+            self._log.record.steps[number - 1].status = StepStatus.LEFT_OUT
             return False
         self._parts.drill.run_steps(self._way)
         return True
@@ -298,8 +304,8 @@ class DrillLife:
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
         repeat = log.repeat(verdict)
-        if repeat is not None and not Outcome(repeat["outcome"]).good:
-            raise DrillFailure(f"{repeat['outcome']}: {REPEATED}: {repeat['reason']}")
+        if repeat is not None and not repeat.outcome.good:
+            raise DrillFailure(f"{repeat.outcome}: {REPEATED}: {repeat.reason}")
         self._sound_so_far = True
 
     def _settle(self) -> None:

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from drillbook.errors import DrillbookError, PlaybookError
 from drillbook.model import paths
+from drillbook.model.record import SwitchState
 from drillbook.safety.journal import Entry
 from drillbook.safety.undo import StillArmedError, why_not_gone
 from drillbook.target.ansible.result import PlayResult
@@ -39,15 +40,6 @@ class SwitchDemand(StrEnum):
 
     ARMED = "armed"
     RENEWED = "renewed"
-    DISARMED = "disarmed"
-
-
-class SwitchState(StrEnum):
-    """What is known of a switch; FIRED stays, whatever happens to it afterwards."""
-
-    NOT_ARMED = "not armed"
-    ARMED = "armed"
-    FIRED = "fired"
     DISARMED = "disarmed"
 
 
@@ -203,7 +195,7 @@ class Switches:
         if has_fired(result) and self.states.get(entry.id) is not SwitchState.FIRED:
             self.states[entry.id] = SwitchState.FIRED
             self._events.put(SwitchEvent(entry, state=SwitchState.FIRED))
-        return why_not(result), result
+        return result.why_not_clean(on_every_host=True), result
 
     def _end_renewal(self, entry: str) -> None:
         renewal = self._renewals.pop(entry, None)
@@ -214,14 +206,3 @@ class Switches:
 def has_fired(result: PlayResult) -> bool:
     """Whether a run of switch.yml says that the switch has fired, on any host."""
     return any(HAS_FIRED in task.message for task in result.tasks)
-
-
-def why_not(result: PlayResult) -> str | None:
-    """Why this run of switch.yml does not show that the switch is as it was to be, on every host; None when it does."""
-    unsaid = result.unsaid()
-    if unsaid:
-        return unsaid[0]
-    if not result.successful:
-        return f"{result.playbook} ended {result.status} (rc {result.rc})"
-    idle = [host for host in result.hosts if host not in result.last_tasks]
-    return f"{result.playbook} ran no task on {idle[0]}" if idle else None

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from drillbook.errors import PlaybookError
-from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, SwitchState, has_fired, why_not
+from drillbook.model.record import SwitchState
+from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, has_fired
 from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.safety.undo import StillArmedError, undo_all
 from drillbook.target.ansible.result import PlayResult, TaskStatus
@@ -234,9 +235,9 @@ def test_a_switch_that_fired_is_renewed_no_more_and_stays_fired() -> None:
 def test_that_it_has_fired_is_known_by_its_words() -> None:
     assert has_fired(FIRED)
     assert not has_fired(FAILED)
-    assert why_not(DONE) is None
-    assert why_not(GONE) is None
-    assert why_not(FIRED) is not None
+    assert DONE.why_not_clean(on_every_host=True) is None
+    assert GONE.why_not_clean(on_every_host=True) is None
+    assert FIRED.why_not_clean(on_every_host=True) is not None
 
 
 def test_what_happened_to_a_switch_is_told_once_in_its_order() -> None:
