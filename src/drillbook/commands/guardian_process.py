@@ -73,8 +73,9 @@ def _said_bye(drill: int) -> bool:
 def _put_back(asked: argparse.Namespace) -> int:
     from drillbook.engine.session import DrillSession
     from drillbook.errors import DrillbookError
+    from drillbook.evidence.render.html import page
     from drillbook.model.times.clock import rfc3339, wall_now
-    from drillbook.safety.environment_lock import Role
+    from drillbook.safety.environment_lock import HolderRole
     from drillbook.target.ansible.processes import end_plays
 
     def say(text: str) -> None:
@@ -90,11 +91,12 @@ def _put_back(asked: argparse.Namespace) -> int:
         asked.root / "evidence",
         pass_env=tuple(asked.pass_env),
         listener=lambda event: say(str(event.get("text", ""))),
+        write_report=page.report,
     )
     pause = threading.Event()
     for tried in range(1, TRIES + 1):
         try:
-            undone = session.put_back(Role.GUARDIAN)
+            undone = session.put_back(HolderRole.GUARDIAN)
         except (DrillbookError, OSError) as error:  # a full /tmp, which may be emptied meanwhile
             say(str(error))
         else:

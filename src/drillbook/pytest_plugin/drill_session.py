@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from drillbook.engine.session import DrillSession
 
 session_key = pytest.StashKey["DrillSession"]()
+
+
+def _write_report(folder: Path) -> None:
+    # needed only where an earlier drill died: a session starts without it
+    from drillbook.evidence.render.html import page
+
+    page.report(folder)
 
 
 def drill_session(config: pytest.Config) -> DrillSession:
@@ -38,6 +46,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
             warm=config.stash.get(warm_ansible.warm_key, None),
+            write_report=_write_report,
         )
         workerinput = getattr(config, "workerinput", None)
         if workerinput is not None:

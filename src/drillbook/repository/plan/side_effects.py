@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.checks import At, Check, Observation, Reading, happened, looked
+from drillbook.engine.drill_api import CALLS, FACTS
 from drillbook.model.python_source import parsed
 
 _MAKERS = (At, Check, Observation, Reading, happened, looked)
@@ -35,23 +36,21 @@ _PURE: tuple[object, ...] = (
     *(abs, all, any, bool, dict, enumerate, float, int, len, list, max, min, range, repr, reversed, round, set, sorted),
     *(str, sum, tuple, zip, time.monotonic, math.ceil, math.floor, math.inf, math.isclose, math.sqrt),
 )
-_METHODS = frozenset({
+_METHODS = CALLS | frozenset({
     # checks
     "json", "answers", "silent", "status", "latency", "is_", "is_not", "at_most", "at_least", "within",
     "contains", "satisfies", "marking",
-    # the drill, its load, its inventory
-    "inject", "recover", "leave_alone", "expect", "eventually", "throughout", "always", "bound", "require", "before",
-    "last_before", "seen", "fault_at_s", "phase_opened_s", "note", "observe", "baseline_begins", "submit_work",
-    "hosts", "submit", "announce", "arrives", "balance", "refused", "failures", "variable", "names", "setting",
+    # a drill's load and its inventory
+    "submit", "balance", "refused", "failures", "variable", "names", "setting",
     # texts, lists, mappings
     "lower", "upper", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "title",
     "capitalize", "startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "zfill",
     "count", "index", "find", "isdigit", "get", "items", "keys", "values", "append", "extend", "copy",
 })  # fmt: skip
 _KEEPS_A_FUNCTION = frozenset({"satisfies"})
-_ATTRIBUTES = frozenset({
-    "load", "inventory", "people", "accepted_lost", "reference", "rate", "endpoints", "groups", "hostvars",
-    "environment", "work", "name", "kind", "url", "subject", "unit", "endpoint", "value",
+_ATTRIBUTES = FACTS | frozenset({
+    "rate", "endpoints", "groups", "hostvars", "environment", "work", "name", "kind", "url", "subject", "unit",
+    "endpoint", "value",
 })  # fmt: skip
 _PLAIN = (str, int, float, bool, bytes, types.NoneType)
 _CONTAINERS = (tuple, list, set, frozenset)
