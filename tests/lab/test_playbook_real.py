@@ -57,7 +57,14 @@ class Repository:
         return path
 
     def playbooks(self, **options: object) -> Playbooks:
-        return Playbooks(self.root, self.inventory, self.redactor, **options)  # type: ignore[arg-type]
+        inventory = self.inventory
+        return Playbooks(
+            self.root,
+            inventory.path,
+            inventory.connection_env,
+            self.redactor,
+            **options,  # type: ignore[arg-type]
+        )
 
     def run(self, text: str, variables: dict[str, object] | None = None, **options: object) -> PlayResult:
         self.write("playbooks/play.yml", text)

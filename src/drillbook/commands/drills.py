@@ -44,12 +44,12 @@ from drillbook.evidence.render.drill_table import (
     markdown,
     row_of,
 )
+from drillbook.model import paths
 from drillbook.model.proof import Run
 from drillbook.model.times.clock import wall_now
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin.drill_session import drill_session
 from drillbook.pytest_plugin.nodes import ScenarioItem
-from drillbook.safety.journal import slug
 
 AT_ONCE = 3
 """Scenarios that one pytest proves at most: each start of one takes three seconds of a core."""
@@ -211,8 +211,9 @@ class _Fleet:
 
     def _forget(self, name: str) -> None:
         """The environment is gone, and with it whatever a fault left there: neither lock nor journal has a subject."""
-        for kept in (f"lock-{slug(name)}", f"journal-{slug(name)}.ndjson", f"guardian-{slug(name)}.log"):
-            (self.listing.root / ".drillbook" / kept).unlink(missing_ok=True)
+        root = self.listing.root
+        for kept in (paths.lock(paths.kept(root), name), paths.journal(root, name), paths.guardian_log(root, name)):
+            kept.unlink(missing_ok=True)
 
     def _prove(self, scenarios: Sequence[Scenario], name: str, env: Mapping[str, str]) -> Scenario | None:
         """Prove them in one pytest; gives the one that left the lab broken. Those after it are for another lab."""
@@ -247,7 +248,7 @@ class _Fleet:
 
     def _keep_logs(self, name: str, state: Path) -> None:
         """What the lab's parts wrote goes with the lab, and is the only witness of what they did meanwhile."""
-        kept = self.listing.root / ".drillbook" / "logs" / name
+        kept = paths.log(self.listing.root, name)
         if (state / "logs").is_dir():
             shutil.copytree(state / "logs", kept, dirs_exist_ok=True)
             self._tell(f"{name}: what its parts wrote is kept in {kept}")

@@ -62,7 +62,7 @@ class _Kept:
         self.whole = whole
         self.root: Path | None = None
         self.session: DrillSession | None = None
-        self.inventory_problem = ""
+        self.inventory_problem: DrillbookError | None = None
         self.features: list[str] = []
         self.refused: list[Finding] = []
         self.scenarios: list[ScenarioFacts] = []
@@ -85,7 +85,7 @@ class _Kept:
         try:
             resolved = self.session.inventory
         except DrillbookError as error:
-            resolved, self.inventory_problem = None, str(error)
+            resolved, self.inventory_problem = None, error
         used: set[int] = set()
         folders: set[pytest.Collector | None] = set()
         for item in items:

@@ -20,6 +20,7 @@ from drillbook.engine.failures import DrillFailure, NotRestored
 from drillbook.engine.restore import Restore
 from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import settle, still_met
+from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.evidence.files import folder_name
@@ -265,7 +266,7 @@ class DrillLife:
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._log.step_closed(status, error, self._drill.prober, self._drill.load)
-        self._session.switches.tell(self._log)
+        record_switches(self._session.switches, self._log)
 
     def doubt(self, sentence: str) -> None:
         """Who runs the steps does not take the scenario for passed, whatever they came to: neither does the record."""
@@ -299,7 +300,7 @@ class DrillLife:
         if control is not None and control.task is not None and not self._drill.left_out_seen:
             sentence = f"the task {control.task} is not part of what the recovery runs: nothing was left out"
             log.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
-        self._session.switches.tell(log)
+        record_switches(self._session.switches, log)
         verdict = log.judge(restored=False)
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")

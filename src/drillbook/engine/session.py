@@ -19,16 +19,15 @@ from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
 from drillbook.safety.dead_man_switch import Switches
-from drillbook.safety.environment_lock import EnvironmentLock, Holder, Role
+from drillbook.safety.environment_lock import EnvironmentLock, Holder, HolderRole
 from drillbook.safety.guardian import Guardian
-from drillbook.safety.journal import Entry, Journal, journal_path, slug
+from drillbook.safety.journal import Entry, Journal
 from drillbook.safety.undo import Undone, undo_all
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.inventory.inventory import Inventory
 
 if TYPE_CHECKING:
-    from drillbook.evidence.render.worker import ReportWorker
     from drillbook.target.ansible.warm.client import Warm
 
 UNDO_TIMEOUT_S = 300.0
@@ -58,20 +57,9 @@ class DrillSession:
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
-    reports: ReportWorker | None = None
-
-    def prepare_reports(self) -> None:
-        """Import in the background what draws reports; `close` ends it."""
-        from drillbook.evidence.render.worker import ReportWorker
-
-        if self.reports is None:
-            self.reports = ReportWorker()
 
     def close(self) -> None:
         """End what was started for the session."""
-        if self.reports is not None:
-            self.reports.close()
-            self.reports = None
         if "guardian" in vars(self):
             self.guardian.leave()
 
@@ -84,7 +72,13 @@ class DrillSession:
     def playbooks(self) -> Playbooks:
         """Runs the playbooks of this repository on this inventory."""
         return Playbooks(
-            self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm, owner=self.owner
+            self.root,
+            self.inventory.path,
+            self.inventory.connection_env,
+            self.redactor,
+            pass_env=self.pass_env,
+            warm=self.warm,
+            owner=self.owner,
         )
 
     @property
@@ -95,7 +89,7 @@ class DrillSession:
     @cached_property
     def guardian(self) -> Guardian:
         """Who puts everything back when this process dies; not started by asking for it."""
-        environment = slug(self.inventory.environment.name)
+        environment = self.inventory.environment.name
         return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
 
     @cached_property
@@ -106,9 +100,9 @@ class DrillSession:
     @cached_property
     def journal(self) -> Journal:
         """The undo journal of the inventory's environment."""
-        return Journal(journal_path(self.root, self.inventory.environment.name))
+        return Journal(paths.journal(self.root, self.inventory.environment.name))
 
-    def lock(self, role: Role = Role.DRILL) -> EnvironmentLock:
+    def lock(self, role: HolderRole = HolderRole.DRILL) -> EnvironmentLock:
         """A handle on the lock of the inventory's environment, for who does this with it."""
         return EnvironmentLock(self.root, self.inventory.environment, self.id, role)
 
@@ -130,7 +124,7 @@ class DrillSession:
         undo = self.root / entry.undo_playbook
         return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
 
-    def put_back(self, role: Role, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
+    def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
         """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""
         lock = self.lock(role)
         dead = lock.acquire(f"drillbook {role}", waiting)
@@ -166,7 +160,11 @@ class DrillSession:
         return undone
 
 
-_BY = {Role.GUARDIAN: "the guardian", Role.RESTORE: "drillbook restore", Role.DRILL: "a later run"}
+_BY = {
+    HolderRole.GUARDIAN: "the guardian",
+    HolderRole.RESTORE: "drillbook restore",
+    HolderRole.DRILL: "a later run",
+}
 
 
 def owner_of(session: str, pid: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +9,8 @@ import pytest
 from drillbook.errors import DrillbookError
 from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin import drawing
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.live_output import out_key
 from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 
@@ -39,8 +38,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
 
     _refuse_another_run(item)
     session = drill_session(request.config)
-    if request.config.getini("drillbook_report"):
-        session.prepare_reports()
+    drawing.prepare(request.config)
 
     def acts() -> list[tuple[StepKind, str]]:
         return [(intent.kind, intent.name) for intent in intents(item.run, session.root, session.inventory)]
@@ -87,23 +85,10 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
             if drill.verdict is not None:
                 outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
             conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)
-            draw_report(item.config, drill.evidence)
+            drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins
             item.session.shouldstop = f"stopped by {drill.held_signals[0]}"
-
-
-def draw_report(config: pytest.Config, folder: Path) -> None:
-    """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
-    reports = drill_session(config).reports
-    if reports is None:
-        return
-    try:
-        reports.report(folder)
-    except DrillbookError as error:
-        told = config.stash.get(out_key, None)
-        if told is not None:
-            told({"event": "note", "text": f"no report.html: {error}"})
 
 
 def _of(request: pytest.FixtureRequest) -> DrillLife | None:

@@ -14,7 +14,8 @@ from drillbook.evidence.proofs import write_proof
 from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
-from drillbook.pytest_plugin.drill_hooks import draw_report, drill_key
+from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.drill_hooks import drill_key
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
 from drillbook.pytest_plugin.failure_repr import without_secrets
 from drillbook.pytest_plugin.nodes import ScenarioItem
@@ -61,7 +62,7 @@ def pytest_runtest_makereport(
         verdict = made.take_back(f"a fixture failed after the drill: {_said(report)}")
         conclude_anew(item, verdict.outcome, verdict.reason, made.repeat)
         if made.evidence is not None:
-            draw_report(item.config, made.evidence)
+            drawing.draw(item.config, made.evidence)
     told(item, _standing(item, made)).put_on(report)
     return report
 

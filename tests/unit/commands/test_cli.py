@@ -138,7 +138,7 @@ def test_the_help_imports_no_command_of_ours() -> None:
 def test_the_table_says_what_the_command_says(name: str) -> None:
     entry = importlib.import_module(f"{ENTRIES}{name}")
     (command,) = entry.app.registered_commands
-    assert inspect.getdoc(command.callback).partition("\n")[0] == COMMANDS[name]
+    assert str(inspect.getdoc(command.callback)).partition("\n")[0] == COMMANDS[name]
 
 
 def test_the_help_lists_each_command_and_those_of_entry_points() -> None:

@@ -104,7 +104,7 @@ def test_what_is_read(root: Path) -> None:
         "somebody writes a file": False,
     }
     assert repository.inventory is None
-    assert repository.inventory_problem.startswith("There is no inventory")
+    assert str(repository.inventory_problem).startswith("There is no inventory")
 
 
 class _Left:

@@ -52,6 +52,14 @@ DESTROYS: dict[str, tuple[dict[str, str], list[str]]] = {
         {FIX: play("- ping:\n  vars: {drillbook_destroys_data: yes}")},
         [f"{FIX}:5: drillbook_destroys_data: yes"],
     ),
+    "declared, with a word that is neither true nor false": (
+        {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: perhaps}\n")},
+        [f"{FIX}:3: drillbook_destroys_data: perhaps"],
+    ),
+    "declared, and nothing said": (
+        {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: }\n")},
+        [f"{FIX}:3: drillbook_destroys_data: "],
+    ),
     "a command": ({FIX: play(FLUSH)}, [f"{FIX}:5: FLUSHALL"]),
     "in small letters, in a list": (
         {FIX: play("- ansible.builtin.command:\n    argv: [redis-cli, flushdb, async]")},
@@ -120,6 +128,10 @@ DOES_NOT: dict[str, dict[str, str]] = {
     "what an assertion says": {FIX: play("- ansible.builtin.fail: {msg: FLUSHALL is not for this queue}")},
     "a right that is taken away": {FIX: play("- redis_account: {rules: ['+@all', '-flushall', '-FLUSHDB']}")},
     "a longer name": {FIX: play("- ping:\n  vars: {flushall_allowed: x, mode: no_flushdb_here}")},
+    "declared harmless, in another word of Ansible's": {
+        FIX: play("- ping:", more='  vars: {drillbook_destroys_data: "f"}\n')
+    },
+    "declared harmless, with a number": {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: 0.0}\n")},
     "declared harmless": {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: false}\n")},
     "what a module says of itself": {
         FIX: play("- empty_queue: {}"),

@@ -9,8 +9,9 @@ import typer
 
 from drillbook.commands.entries.calls import WRONG_CALL, said_plainly
 from drillbook.engine.session import DrillSession
+from drillbook.model import paths
 from drillbook.model.verdict import Outcome
-from drillbook.safety.environment_lock import Role
+from drillbook.safety.environment_lock import HolderRole
 
 app = typer.Typer(add_completion=False)
 InventoryOption = Annotated[
@@ -22,7 +23,7 @@ DEFAULT_INVENTORY = Path("inventories/lab")
 @app.command()
 def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
-    root = next((at for at in (Path.cwd(), *Path.cwd().parents) if (at / ".drillbook").is_dir()), None)
+    root = next((at for at in (Path.cwd(), *Path.cwd().parents) if paths.kept(at).is_dir()), None)
     if root is None:
         typer.echo("drillbook: no .drillbook/ here or above: no drill was ever run here", err=True)
         raise typer.Exit(WRONG_CALL)
@@ -32,7 +33,7 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         session = DrillSession(
             root, inventory.absolute(), root / "evidence", listener=lambda event: typer.echo(event.get("text", ""))
         )
-        undone = session.put_back(Role.RESTORE, typer.echo)
+        undone = session.put_back(HolderRole.RESTORE, typer.echo)
     for one in undone:
         typer.echo(
             f"{'NOT undone' if one.problem else 'undone'}: {one.entry.fault}"

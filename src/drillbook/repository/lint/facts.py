@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drillbook.errors import DrillbookError
 from drillbook.repository.lint.findings import Finding
 from drillbook.repository.scenario_facts import ScenarioFacts
 from drillbook.target.inventory.inventory import Inventory
@@ -42,5 +43,5 @@ class Repository:
     playbooks: Mapping[str, str] = field(default_factory=dict)
     inventory: Inventory | None = None
     inventory_name: str = ""
-    inventory_problem: str = ""
+    inventory_problem: DrillbookError | None = None
     whole: bool = True

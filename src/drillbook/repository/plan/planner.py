@@ -30,6 +30,7 @@ from drillbook.repository.step_definitions import Definition
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.permission import permit
 from drillbook.target.ansible.listing import Listings, PlayPlan
+from drillbook.target.ansible.yaml_lines import UnreadableError, load, mappings
 from drillbook.target.inventory.inventory import Inventory
 
 _ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
@@ -243,12 +244,11 @@ _LOOKING = {
 
 def _line_of_play(path: Path, number: int, count: int) -> int:
     """Where the play begins, in a file that holds all of its plays itself; else 1."""
-    lines = [
-        at
-        for at, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1)
-        if line.startswith("- ")
-    ]
-    return lines[number] if len(lines) == count else 1
+    try:
+        plays = mappings(load(path.read_text(encoding="utf-8", errors="replace")))
+    except UnreadableError:
+        return 1
+    return plays[number].line if len(plays) == count else 1
 
 
 # ------------------------------------------------------------------ how long it took

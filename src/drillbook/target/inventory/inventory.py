@@ -19,15 +19,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import testinfra.host
+
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
+from drillbook.target.inventory.hosts import look_at
 from drillbook.target.inventory.model import EMPTY, NO_PREREQUISITES, Endpoint, Environment, Prerequisites, Work
 from drillbook.target.inventory.reader import InventoryReader
 from drillbook.target.inventory.resolver import ResolvedInventory
 
 if TYPE_CHECKING:
-    import testinfra.host
-
     from drillbook.target.ansible.warm.client import Warm
 
 
@@ -113,7 +114,7 @@ class Inventory:
             secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
             connections=MappingProxyType(resolved.connections),
             problems=resolved.problems(),
-            where=reader.where,
+            where=lambda name: str(reader.place(name)),
         )
 
     @cached_property
@@ -169,8 +170,6 @@ class Inventory:
         """testinfra's hosts for `names(pattern)`, never none. Each command has a deadline, after which
         CouldNotLookError is raised.
         """
-        from drillbook.target.inventory.hosts import look_at
-
         found = []
         for name in self.names(pattern):
             if (name, deadline_s) not in self._looking:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from drillbook.errors import InventoryError
 from drillbook.model.phases import Phase, StepKind
 from drillbook.repository.lint.facts import DefinitionFacts, Repository
 from drillbook.repository.lint.features import check
@@ -199,7 +200,7 @@ def test_work_with_its_settings() -> None:
 
 def test_endpoints_are_not_judged_without_an_inventory() -> None:
     scenario = with_step(GIVEN, endpoints=("wbe",))
-    assert found(repository(scenario, inventory=None, inventory_problem="no")) == []
+    assert found(repository(scenario, inventory=None, inventory_problem=InventoryError("no"))) == []
 
 
 def test_what_collection_refuses() -> None:

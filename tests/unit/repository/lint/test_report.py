@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from drillbook.commands.lint_collection import refusals
+from drillbook.errors import DrillbookError, InventoryError, NoEnvironmentError, Place, PlaybookError
 from drillbook.pytest_plugin.refusal import FeatureRefused
 from drillbook.repository.feature_file import Problem
 from drillbook.repository.lint import Report, ansible_lint, inventory
@@ -81,23 +82,35 @@ def test_a_refusal_without_a_place_is_not_lost() -> None:
     ("problem", "said"),
     [
         (
-            "drillbook_endpoints.api.url (/srv/inventories/lab/hosts.yml:23): the lab is not running.",
+            InventoryError(
+                "drillbook_endpoints.api.url (/srv/inventories/lab/hosts.yml:23): the lab is not running.",
+                Place("/srv/inventories/lab/hosts.yml", 23),
+            ),
             (
                 "inventories/lab/hosts.yml:23: inventory: drillbook_endpoints.api.url "
                 "(inventories/lab/hosts.yml:23): the lab is not running."
             ),
         ),
         (
-            "The inventory /srv/inventories/lab does not say what it is, so no drill may run against it: add it.",
+            InventoryError(
+                "drillbook_endpoints (/srv/inventories/lab): it is empty.", Place("/srv/inventories/lab", None)
+            ),
+            "inventories/lab:1: inventory: drillbook_endpoints (inventories/lab): it is empty.",
+        ),
+        (
+            NoEnvironmentError(
+                "The inventory /srv/inventories/lab does not say what it is, so no drill may run against it: add it."
+            ),
             (
                 "inventories/lab:1: no-environment: The inventory inventories/lab does not say what it is, so no "
                 "drill may run against it: add it."
             ),
         ),
-        ("There is no inventory x.", "inventories/lab:1: inventory: There is no inventory x."),
+        (InventoryError("There is no inventory x."), "inventories/lab:1: inventory: There is no inventory x."),
+        (PlaybookError("There is no ansible."), "inventories/lab:1: inventory: There is no ansible."),
     ],
 )
-def test_an_inventory_that_cannot_be_used(problem: str, said: str) -> None:
+def test_an_inventory_that_cannot_be_used(problem: DrillbookError, said: str) -> None:
     broken = Repository(Path("/srv"), inventory_name="inventories/lab", inventory_problem=problem)
     assert [str(each) for each in inventory.check(broken)] == [said]
 
