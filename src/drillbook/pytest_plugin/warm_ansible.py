@@ -69,6 +69,7 @@ def _warm_up(config: pytest.Config) -> None:
     program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
     if warm_key in config.stash or _asked(config) == "off" or not program.is_file():  # without it each run says so
         return
+    # a session without a drill does not wait for its import (test_lean_start)
     from drillbook.target.ansible.warm.client import Warm
 
     def say(text: str) -> None:
