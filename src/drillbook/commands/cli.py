@@ -30,7 +30,7 @@ DEFAULT_INVENTORY = Path("inventories/lab")
 def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
     from drillbook.engine.session import DrillSession
-    from drillbook.evidence.render.html import page
+    from drillbook.evidence.render.worker import write_report
     from drillbook.model.verdict import Outcome
     from drillbook.safety.environment_lock import Role
 
@@ -46,7 +46,7 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
             inventory.absolute(),
             root / "evidence",
             listener=lambda event: typer.echo(event.get("text", "")),
-            write_report=page.report,
+            write_report=write_report,
         )
         undone = session.put_back(Role.RESTORE, typer.echo)
     except DrillbookError as error:
