@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.runbooks import anchors, check, github_anchor
-from drillbook.repository.scenario_facts import ScenarioFacts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 
 pytestmark = pytest.mark.unit
 
