@@ -34,6 +34,7 @@ from drillbook.commands.prove import worst_status
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import dumps, folder_name, write_atomically
 from drillbook.evidence.history import drills as earlier
+from drillbook.evidence.reader import RecordError, read_record
 from drillbook.evidence.render.drill_table import (
     NOT_RUN,
     Scenario,
@@ -46,6 +47,7 @@ from drillbook.evidence.render.drill_table import (
 )
 from drillbook.model import paths
 from drillbook.model.proof import Run
+from drillbook.model.record import Record
 from drillbook.model.times.clock import wall_now
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin.drill_session import drill_session
@@ -113,9 +115,7 @@ def listed(features: Sequence[str]) -> Listing:
 
 
 def _took_s(evidence: Path, feature: str, scenario: str) -> float | None:
-    return next(
-        (float(each["duration_s"]) for each in earlier(evidence, feature, scenario) if each["duration_s"]), None
-    )
+    return next((each.duration_s for each in earlier(evidence, feature, scenario) if each.duration_s), None)
 
 
 @dataclass
@@ -282,14 +282,13 @@ def _runs(told: Path) -> list[tuple[Run, str | None]]:
     return list(zip(runs, folders, strict=True))
 
 
-def _record(folder: str | None) -> Mapping[str, Any] | None:
+def _record(folder: str | None) -> Record | None:
     if folder is None:
         return None
     try:
-        record: Mapping[str, Any] = json.loads((Path(folder) / "content" / "drill.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_record(Path(folder))
+    except RecordError:
         return None
-    return record
 
 
 def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:

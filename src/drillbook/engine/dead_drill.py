@@ -5,26 +5,32 @@ The rule: what the dead drill had written stays; only what it could not write an
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from drillbook.evidence.files import dumps, write_atomically
+from drillbook.evidence.reader import NoRecordError, RecordError, read_record
+from drillbook.model.phases import Phase
+from drillbook.model.record import FaultRecord, Record, StepStatus, SwitchState, UndoState
 from drillbook.model.times.clock import rfc3339, wall_now
-from drillbook.model.verdict import Outcome
+from drillbook.model.verdict import Axis, Outcome
 from drillbook.safety.journal import EntryState
 from drillbook.safety.undo import Undone
+
+ReportWriter = Callable[[Path], object]
+"""Writes the report of an evidence folder; the part that is called by people hands it in, so that no drill knows it."""
 
 
 def close_dead_run(
     folder: Path,
     undone: Sequence[Undone],
     known: Mapping[str, EntryState] | None = None,
-    switches: Mapping[str, str] = MappingProxyType({}),
+    switches: Mapping[str, SwitchState] = MappingProxyType({}),
     by: str = "a later run",
+    *,
+    write_report: ReportWriter,
 ) -> str | None:
     """Close content/drill.json of a drill whose process died; `by` is who put its faults back.
 
@@ -35,56 +41,67 @@ def close_dead_run(
     closed is gone, although the drill had no time to write it down. `switches` says what became of the dead man's
     switches, by entry.
     """
-    path = folder / "content" / "drill.json"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        record = read_record(folder)
+    except NoRecordError:
         return None
-    except (OSError, ValueError) as error:
+    except RecordError as error:
         return f"the record of the drill that died cannot be read and stays as it is, without a verdict: {error}"
-    problems = [one.problem for one in undone if one.problem]
-    for fault in record["faults"]:
-        if known is not None and fault["undo"] == "pending":
-            if fault["entry"] not in known:
-                fault["undo"] = "never happened"
-            elif known[fault["entry"]] is EntryState.CLOSED:
-                fault["undo"] = "gone"
-        for one in undone:
-            if one.entry.id == fault["entry"]:
-                fault["undo"] = "failed" if one.problem else "gone"
-                fault["undo_problem"] = one.problem
-                fault["switch"] = switches.get(one.entry.id, fault.get("switch"))
-    if record["outcome"] is None:
-        record["outcome"] = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
-        record["reason"] = (
-            f"a fault could not be undone: {problems[0]}"
-            if problems
-            else f"the drill's process died in the phase {_last_phase(record)}; " + _what_became(record, undone)
-        )
-        record["axes"]["restored"] = {"holds": not problems, "reasons": problems}
-        record["ended_at"] = rfc3339(wall_now())
-        for step in record["steps"]:
-            if step["status"] == "running":
-                step["status"], step["error"] = "interrupted", "the drill's process died"
+    for fault in record.faults:
+        _settle(fault, undone, known, switches)
+    problems = tuple(one.problem for one in undone if one.problem)
+    if record.outcome is None:
+        _end(record, undone, problems)
     if undone:
         names = ", ".join(one.entry.fault for one in undone)
-        record["notes"].append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by {by}: {names}")
-    write_atomically(path, dumps(record))
-    from drillbook.evidence.render.html import page
-
+        record.notes.append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by {by}: {names}")
+    write_atomically(folder / "content" / "drill.json", dumps(record.as_json()))
     # the record is what counts; `drillbook report` writes the page again and says why not
     with suppress(Exception):
-        page.report(folder)
+        write_report(folder)
     return None
 
 
-def _what_became(record: Mapping[str, Any], undone: Sequence[Undone]) -> str:
+def _settle(
+    fault: FaultRecord,
+    undone: Sequence[Undone],
+    known: Mapping[str, EntryState] | None,
+    switches: Mapping[str, SwitchState],
+) -> None:
+    """What became of a fault."""
+    if known is not None and fault.undo is UndoState.PENDING:
+        if fault.entry not in known:
+            fault.undo = UndoState.NEVER_HAPPENED
+        elif known[fault.entry] is EntryState.CLOSED:
+            fault.undo = UndoState.GONE
+    for one in undone:
+        if one.entry.id == fault.entry:
+            fault.undo = UndoState.FAILED if one.problem else UndoState.GONE
+            fault.undo_problem = one.problem
+            fault.switch = switches.get(one.entry.id, fault.switch)
+
+
+def _end(record: Record, undone: Sequence[Undone], problems: tuple[str, ...]) -> None:
+    """The verdict, which the drill had no time to speak."""
+    record.outcome = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
+    record.reason = (
+        f"a fault could not be undone: {problems[0]}"
+        if problems
+        else f"the drill's process died in the phase {_last_phase(record)}; {_what_became(record, undone)}"
+    )
+    record.axes["restored"] = Axis(not problems, problems)
+    record.ended_at = rfc3339(wall_now())
+    for step in record.steps:
+        if step.status is StepStatus.RUNNING:
+            step.status, step.error = StepStatus.INTERRUPTED, "the drill's process died"
+
+
+def _what_became(record: Record, undone: Sequence[Undone]) -> str:
     if undone:
         return "its faults were undone afterwards"
-    gone = any(fault["undo"] == "gone" for fault in record["faults"])
+    gone = any(fault.undo is UndoState.GONE for fault in record.faults)
     return "its faults were undone by then" if gone else "nothing was broken by then"
 
 
-def _last_phase(record: dict[str, object]) -> str:
-    phases = record.get("phases")
-    return str(phases[-1]["phase"]) if isinstance(phases, list) and phases else "baseline"
+def _last_phase(record: Record) -> Phase:
+    return record.phases[-1].phase if record.phases else Phase.BASELINE

@@ -25,11 +25,15 @@ from drillbook.model.record import (
     EventRecord,
     FaultRecord,
     ObservationRecord,
+    PhaseRecord,
     PlayRecord,
     ProbeRecord,
+    Purpose,
     Record,
+    RepeatRecord,
     Role,
     StepRecord,
+    StepStatus,
     WorkRecord,
     to_plain,
 )
@@ -89,16 +93,14 @@ class DrillLog:
     @property
     def findings(self) -> list[Finding]:
         """What speaks against the drill so far."""
-        return [
-            Finding(Phase(each["phase"]), FindingKind(each["kind"]), each["sentence"]) for each in self.record.findings
-        ]
+        return self.record.findings
 
     @property
     def phase(self) -> Phase:
         """The phase of the step under way; between steps that of the one before."""
         if self.step is not None:
             return self.step.phase
-        return Phase(self.record.phases[-1]["phase"]) if self.record.phases else Phase.BASELINE
+        return self.record.phases[-1].phase if self.record.phases else Phase.BASELINE
 
     def at(self, mono_s: float) -> float:
         """Drill time of a monotonic instant."""
@@ -110,9 +112,9 @@ class DrillLog:
         """A step begins (numbers count from 1), and with it perhaps a phase."""
         step = self.record.steps[number - 1]
         self.step, self.step_began_s = step, time.monotonic()
-        step.status, step.started_s = "running", self.at(self.step_began_s)
+        step.status, step.started_s = StepStatus.RUNNING, self.at(self.step_began_s)
         phases = self.record.phases
-        if not phases or phases[-1]["phase"] != step.phase:
+        if not phases or phases[-1].phase != step.phase:
             self.phase_started(step.phase, self.step_began_s)
         else:
             self._recorder.save(synced=False)
@@ -121,8 +123,8 @@ class DrillLog:
     def phase_started(self, phase: Phase, mono_s: float) -> None:
         """A phase begins; the one before it ends. It is on disk before anybody is told."""
         if self.record.phases:
-            self.record.phases[-1]["ended_s"] = self.at(mono_s)
-        self.record.phases.append({"phase": phase, "started_s": self.at(mono_s), "ended_s": None})
+            self.record.phases[-1].ended_s = self.at(mono_s)
+        self.record.phases.append(PhaseRecord(phase, self.at(mono_s)))
         self._recorder.save()
         self.tell("phase", phase=phase)
 
@@ -131,7 +133,7 @@ class DrillLog:
         step, self.step = self.step, None
         if step is None:
             return
-        step.status, step.error = status, error
+        step.status, step.error = StepStatus(status), error
         step.duration_s = time.monotonic() - self.step_began_s
         self.flush(prober, load)
         self._recorder.save(synced=False)
@@ -239,7 +241,7 @@ class DrillLog:
     def find(self, phase: Phase, kind: FindingKind, sentence: str) -> str:
         """A reason why the drill is not PASSED; redacted here, since the terminal, JUnit and the record all take it."""
         sentence = self._recorder.redact(sentence)
-        self.record.findings.append({"phase": phase, "kind": kind, "sentence": sentence})
+        self.record.findings.append(Finding(phase, kind, sentence))
         return sentence
 
     def note(self, text: str) -> None:
@@ -324,12 +326,11 @@ class DrillLog:
             rto_s=self._objectives.rto_s,
         )
 
-    def repeat(self, drill: Verdict) -> Mapping[str, str] | None:
+    def repeat(self, drill: Verdict) -> RepeatRecord | None:
         """How recovery-twice ended, where it was the end of the drill; else None."""
-        if not any(phase["phase"] is Phase.REPEAT for phase in self.record.phases):
+        if not any(phase.phase is Phase.REPEAT for phase in self.record.phases):
             return None
-        outcome, reason = judge_repeat(drill, self._progress(restored=False), self.findings)
-        return {"outcome": outcome.value, "reason": reason}
+        return RepeatRecord(*judge_repeat(drill, self._progress(restored=False), self.findings))
 
     def _progress(self, *, restored: bool) -> Progress:
         return progress(self.record, self.recovered_steps, self.told_steps, restored=restored)
@@ -357,7 +358,7 @@ class DrillLog:
         record.close(verdict, rfc3339(self.anchor.at(now)), self.at(now))
         record.repeat = self.repeat(verdict)
         writes = [(self.at(began_s), self.at(ended_s)) for began_s, ended_s in self._recorder.writes]
-        record.overhead = to_plain(overhead(to_plain(record), writes))
+        record.overhead = overhead(to_plain(record), writes)
         self._recorder.save()
 
     def amend(self, verdict: Verdict) -> None:
@@ -387,7 +388,7 @@ def _play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: 
     ]
     return PlayRecord(
         step=step,
-        purpose=purpose,
+        purpose=Purpose(purpose),
         playbook=result.playbook,
         variables=to_plain(variables),
         started_s=result.started_s - zero_s,

@@ -46,7 +46,7 @@ def incident(drill: UnderWay) -> Mapping[str, Any]:
         "title": record.title,
         "reference": reference(record.run_id),
         "severity": objectives.severity,
-        "environment": record.environment["name"],
+        "environment": record.environment.name,
         "people": list(record.people),
         "rto_s": objectives.rto_s,
         "fault_at": of(Event.FAULT_INJECTED),

@@ -39,5 +39,5 @@ def progress(record: Record, recovered: Set[int], told: Set[int], *, restored: b
         baseline_again=met(Phase.RESTORE) if restored else 1,
         recoveries_repeated=len(again := [play for play in record.plays if play.purpose == SECOND_RECOVERY]),
         recoveries_changed_again=sum(play.changed for play in again),
-        not_repeatable=NOT_REPEATABLE in record.scenario["tags"],
+        not_repeatable=NOT_REPEATABLE in record.scenario.tags,
     )

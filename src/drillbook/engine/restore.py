@@ -15,6 +15,7 @@ from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
+from drillbook.model.record import UndoState
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Event, Moment
 from drillbook.model.verdict import FindingKind
@@ -47,7 +48,7 @@ class Restore:
         if log.record.faults:
             self._each("the look at the baseline", self._baseline_again)
         self._each("the balance of the work", self._balance)
-        log.record.phases[-1]["ended_s"] = log.at(time.monotonic())
+        log.record.phases[-1].ended_s = log.at(time.monotonic())
         now = Moment(time.monotonic(), 0.0, "end of the restore")
         self._each("the record", lambda: log.mark(Event.RESTORED, now))
 
@@ -64,7 +65,7 @@ class Restore:
 
         def tell(undone: Undone) -> None:
             fault = by_entry[undone.entry.id]
-            fault.undo = "failed" if undone.problem else "gone"
+            fault.undo = UndoState.FAILED if undone.problem else UndoState.GONE
             fault.undo_problem = undone.problem
             if undone.result is not None:
                 log.play(undone.result, "undo", undone.entry.variables)
@@ -79,7 +80,7 @@ class Restore:
         for fault in log.record.faults:
             if fault.entry not in planned:
                 # stopped before the undo was on disk, and so before the fault
-                fault.undo = "never happened"
+                fault.undo = UndoState.NEVER_HAPPENED
         entries = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
         undo_all(journal, entries, session.run_undo, tell)
         record_switches(session.switches, log)

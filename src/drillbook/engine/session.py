@@ -13,8 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.engine.dead_drill import close_dead_run
+from drillbook.engine.dead_drill import ReportWriter, close_dead_run
 from drillbook.errors import DrillbookError
+from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
@@ -37,7 +38,7 @@ def _quiet(_event: object) -> None:
     return None
 
 
-def _nobody(_text: str) -> None:
+def _nobody(_of: object) -> None:
     return None
 
 
@@ -57,6 +58,8 @@ class DrillSession:
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
+    write_report: ReportWriter = _nobody
+    """Writes the report of a drill that died, once its record is closed."""
 
     def close(self) -> None:
         """End what was started for the session."""
@@ -66,6 +69,10 @@ class DrillSession:
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, resolved by Ansible itself. Raises InventoryError."""
+        if self.warm is not None:
+            # what a record says of the software, while the server is at the inventory
+            harness()
+            git_state(self.root)
         return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
 
     @cached_property
@@ -154,7 +161,9 @@ class DrillSession:
             folders.add(dead.evidence)
         for folder in sorted(folders):
             of_folder = [one for one in undone if one.entry.evidence == folder]
-            problem = close_dead_run(self.root / folder, of_folder, known, self.switches.states, by)
+            problem = close_dead_run(
+                self.root / folder, of_folder, known, self.switches.states, by, write_report=self.write_report
+            )
             if problem is not None:
                 self.listener({"event": "note", "text": f"{folder}: {problem}"})
         return undone

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from drillbook.engine.drill_log import DrillLog
 from drillbook.model.phases import Phase
+from drillbook.model.record import SwitchState
 from drillbook.model.verdict import FindingKind
-from drillbook.safety.dead_man_switch import Switches, SwitchEvent, SwitchState
+from drillbook.safety.dead_man_switch import Switches, SwitchEvent
 
 
 def record_switches(switches: Switches, log: DrillLog) -> None:

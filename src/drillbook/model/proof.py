@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drillbook.model.control.control import STANDARD, ControlKind
+from drillbook.model.record import Purpose, Record
 from drillbook.model.verdict import Outcome
 
 SCHEMA = "drillbook/proof/1"
@@ -103,17 +104,17 @@ _NOT_A_TASK = (
 )
 
 
-def tasks_of(record: Mapping[str, Any]) -> list[str]:
-    """The tasks that the recovery of a drill (drill.json) ran, each as FILE:LINE and once, in their order.
+def tasks_of(record: Record) -> list[str]:
+    """The tasks that the recovery of a drill ran, each as FILE:LINE and once, in their order.
 
     Left out are those that only bring in others, for what they bring in stands for them, and what Ansible adds by
     itself.
     """
     found: dict[str, None] = {}
-    for play in record["plays"]:
-        if play["purpose"] != "recovery":
+    for play in record.plays:
+        if play.purpose is not Purpose.RECOVERY:
             continue
-        for task in play["tasks"]:
+        for task in play.tasks:
             ran = task["status"] in {"ok", "changed"} and task["path"]
             if ran and task["action"].rpartition(".")[2] not in _NOT_A_TASK:
                 found[task["path"]] = None

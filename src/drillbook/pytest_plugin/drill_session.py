@@ -13,11 +13,19 @@ import pytest
 
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.options import inventory_path
 
 if TYPE_CHECKING:
     from drillbook.engine.session import DrillSession
 
 session_key = pytest.StashKey["DrillSession"]()
+
+
+def _write_report(folder: Path) -> None:
+    # needed only where an earlier drill died: a session starts without it
+    from drillbook.evidence.render.html import page
+
+    page.report(folder)
 
 
 def drill_session(config: pytest.Config) -> DrillSession:
@@ -27,13 +35,6 @@ def drill_session(config: pytest.Config) -> DrillSession:
         from drillbook.engine.session import DrillSession
         from drillbook.target.probing.prerequisites import distinct_names
 
-        named = config.getoption("--inventory", None)
-        if not isinstance(named, str):
-            # pytest-ansible's own option is a list, with a default that nobody asked for
-            named = next((each for each in named or () if each != "/etc/ansible/hosts"), None)
-        named = named or os.environ.get("DRILLBOOK_INVENTORY")
-        path = Path(str(named)) if named else config.rootpath / str(config.getini("drillbook_inventory"))
-        base = config.invocation_params.dir if named else config.rootpath
         asked = config.getoption("--evidence")
         evidence = (
             config.invocation_params.dir / asked
@@ -42,13 +43,14 @@ def drill_session(config: pytest.Config) -> DrillSession:
         )
         made = DrillSession(
             root=config.rootpath,
-            inventory_path=(base / path).absolute(),
+            inventory_path=inventory_path(config),
             evidence_root=evidence.absolute(),
             allow_production=config.getoption("--allow-production"),
             people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
             warm=config.stash.get(warm_ansible.warm_key, None),
+            write_report=_write_report,
         )
         workerinput = getattr(config, "workerinput", None)
         if workerinput is not None:

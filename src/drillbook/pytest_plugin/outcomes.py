@@ -17,22 +17,10 @@ from _pytest.junitxml import xml_key
 
 from drillbook.model.control.control import REPEATED
 from drillbook.model.proof import Run
+from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.drill_session import session_key
 from drillbook.pytest_plugin.nodes import ScenarioItem
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """How recovery-twice ended, where it was the end of its drill."""
-
-    outcome: Outcome
-    reason: str
-
-    @classmethod
-    def of(cls, record: Mapping[str, str] | None) -> Repeat | None:
-        """As a drill's record has it."""
-        return None if record is None else cls(Outcome(record["outcome"]), record["reason"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +37,7 @@ class DrillOutcome:
     reason: str
     evidence: str | None = None
     unmissed: bool = False
-    repeat: Repeat | None = None
+    repeat: RepeatRecord | None = None
 
     @property
     def good(self) -> bool:
@@ -91,8 +79,9 @@ class DrillOutcome:
     @classmethod
     def from_json(cls, nodeid: str, told: Mapping[str, Any]) -> DrillOutcome:
         """What `as_json` gave."""
-        parts = {**told, "outcome": Outcome(told["outcome"]), "repeat": Repeat.of(told["repeat"])}
-        return cls(nodeid=nodeid, **parts)
+        said = told["repeat"]
+        repeat = said and RepeatRecord(Outcome(said["outcome"]), said["reason"])
+        return cls(nodeid=nodeid, **{**told, "outcome": Outcome(told["outcome"]), "repeat": repeat})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +135,7 @@ def conclude(
     outcome: Outcome,
     reason: str,
     evidence: Path | None,
-    repeat: Mapping[str, str] | None = None,
+    repeat: RepeatRecord | None = None,
     *,
     unmissed: bool = False,
 ) -> None:
@@ -162,16 +151,16 @@ def conclude(
         reason=reason if session is None else session.redactor.text(reason),
         evidence=os.path.relpath(evidence, item.config.rootpath) if evidence is not None else None,
         unmissed=unmissed,
-        repeat=Repeat.of(repeat),
+        repeat=repeat,
     )
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 
 
-def conclude_anew(item: ScenarioItem, outcome: Outcome, reason: str, repeat: Mapping[str, str] | None) -> None:
+def conclude_anew(item: ScenarioItem, outcome: Outcome, reason: str, repeat: RepeatRecord | None) -> None:
     """What came to light after the end speaks against a drill that had ended well."""
     before = item.stash[outcome_key]
-    ended = replace(before, outcome=outcome, reason=reason, unmissed=False, repeat=Repeat.of(repeat) or before.repeat)
+    ended = replace(before, outcome=outcome, reason=reason, unmissed=False, repeat=repeat or before.repeat)
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from drillbook.errors import DrillbookError, PlaybookError
 from drillbook.model import paths
+from drillbook.model.record import SwitchState
 from drillbook.safety.journal import Entry
 from drillbook.safety.undo import StillArmedError, why_not_gone
 from drillbook.target.ansible.result import PlayResult
@@ -39,15 +40,6 @@ class SwitchDemand(StrEnum):
 
     ARMED = "armed"
     RENEWED = "renewed"
-    DISARMED = "disarmed"
-
-
-class SwitchState(StrEnum):
-    """What is known of a switch; FIRED stays, whatever happens to it afterwards."""
-
-    NOT_ARMED = "not armed"
-    ARMED = "armed"
-    FIRED = "fired"
     DISARMED = "disarmed"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import pytest
 from drillbook.engine.dead_drill import close_dead_run
 from drillbook.evidence.files import dumps
 from drillbook.model.phases import Phase
-from drillbook.model.record import FaultRecord, StepRecord
+from drillbook.model.record import FaultRecord, PhaseRecord, StepRecord, StepStatus, UndoState
 from drillbook.model.verdict import Axis, Outcome, Verdict
 from drillbook.safety.journal import Entry, EntryState
 from drillbook.safety.undo import Undone
-from tests.unit.model.test_record import record
+from tests.support.records import record
 
 pytestmark = pytest.mark.unit
 
@@ -26,17 +27,21 @@ def undone(entry: str, problem: str | None = None) -> Undone:
     return Undone(it, None, problem)
 
 
+def closed(folder: Path, of: list[Undone], known: Mapping[str, EntryState] | None = None) -> str | None:
+    return close_dead_run(folder, of, known, write_report=lambda _folder: None)
+
+
 @pytest.fixture
 def died(tmp_path: Path) -> Path:
     """The evidence of a drill that was killed in its second step, after its fault."""
     it = record(
         steps=[
-            StepRecord(1, "Given", "it is healthy", 3, Phase.BASELINE, "passed", 0.0, 0.1),
-            StepRecord(2, "When", "it breaks", 4, Phase.FAULT, "running", 0.1),
+            StepRecord(1, "Given", "it is healthy", 3, Phase.BASELINE, StepStatus.PASSED, 0.0, 0.1),
+            StepRecord(2, "When", "it breaks", 4, Phase.FAULT, StepStatus.RUNNING, 0.1),
             StepRecord(3, "Then", "it is down", 5, Phase.SYMPTOMS),
         ],
         faults=[FaultRecord("network_cut", {}, "e1", took_effect=True)],
-        phases=[{"phase": "baseline", "started_s": 0.0}, {"phase": "fault", "started_s": 0.1}],
+        phases=[PhaseRecord(Phase.BASELINE, 0.0, 0.1), PhaseRecord(Phase.FAULT, 0.1)],
     )
     return kept(tmp_path, it.as_json())
 
@@ -53,7 +58,7 @@ def read(folder: Path) -> Any:
 
 def test_a_drill_that_died_is_aborted_and_its_fault_gone(died: Path) -> None:
     before = read(died)
-    close_dead_run(died, [undone("e1"), undone("of another drill")])
+    closed(died, [undone("e1"), undone("of another drill")])
     after = read(died)
     assert after["outcome"] == "ABORTED"
     assert "process died in the phase fault" in after["reason"]
@@ -67,7 +72,7 @@ def test_a_drill_that_died_is_aborted_and_its_fault_gone(died: Path) -> None:
 
 
 def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> None:
-    close_dead_run(died, [undone("e1", "no host matched")])
+    closed(died, [undone("e1", "no host matched")])
     after = read(died)
     assert (after["outcome"], after["reason"]) == (
         "NOT_RESTORED",
@@ -76,7 +81,7 @@ def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> Non
     assert after["axes"]["restored"] == {"holds": False, "reasons": ["no host matched"]}
     assert (after["faults"][0]["undo"], after["faults"][0]["undo_problem"]) == ("failed", "no host matched")
 
-    close_dead_run(died, [undone("e1")])
+    closed(died, [undone("e1")])
     again = read(died)
     assert again["faults"][0]["undo"] == "gone"
     assert again["outcome"] == "NOT_RESTORED", "what was found stays found; the note tells the rest"
@@ -84,15 +89,15 @@ def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> Non
 
 
 def test_a_fault_whose_undo_was_never_on_disk_never_happened(died: Path) -> None:
-    close_dead_run(died, [], known={})
+    closed(died, [], known={})
     assert read(died)["faults"][0]["undo"] == "never happened"
 
 
 def test_a_drill_that_had_ended_keeps_its_outcome(tmp_path: Path) -> None:
-    it = record(faults=[FaultRecord("network_cut", {}, "e1", undo="gone", took_effect=True)])
+    it = record(faults=[FaultRecord("network_cut", {}, "e1", undo=UndoState.GONE, took_effect=True)])
     it.close(Verdict(Outcome.NOT_RECOVERED, "late", Axis(True), Axis(False, ("late",)), Axis(True)), "now", 1.0)
     folder = kept(tmp_path, it.as_json())
-    close_dead_run(folder, [undone("e1")])
+    closed(folder, [undone("e1")])
     after = read(folder)
     assert (after["outcome"], after["reason"], after["ended_at"]) == ("NOT_RECOVERED", "late", "now")
 
@@ -102,20 +107,31 @@ def test_a_record_that_cannot_be_read_is_left_as_it_is_and_told(tmp_path: Path, 
     path = tmp_path / "content" / "drill.json"
     path.parent.mkdir()
     path.write_text(text)
-    told = close_dead_run(tmp_path, [undone("e1")])
+    told = closed(tmp_path, [undone("e1")])
     assert told is not None
     assert told.startswith("the record of the drill that died cannot be read and stays as it is, without a verdict: ")
     assert path.read_text() == text
 
 
 def test_where_there_is_no_record_nothing_is_told(tmp_path: Path) -> None:
-    assert close_dead_run(tmp_path, [undone("e1")]) is None
+    assert closed(tmp_path, [undone("e1")]) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fault_whose_entry_is_closed_is_gone(died: Path) -> None:
-    close_dead_run(died, [], known={"e1": EntryState.CLOSED})
+    closed(died, [], known={"e1": EntryState.CLOSED})
     record = json.loads((died / "content/drill.json").read_text())
     assert record["faults"][0]["undo"] == "gone"
     assert record["reason"].endswith("its faults were undone by then")
     assert record["outcome"] == "ABORTED"
+
+
+def test_the_report_is_written_again_and_may_fail(died: Path) -> None:
+    outcomes = []
+
+    def write_report(folder: Path) -> None:
+        outcomes.append(read(folder)["outcome"])
+        raise OSError("no space left")
+
+    assert close_dead_run(died, [undone("e1")], write_report=write_report) is None
+    assert outcomes == ["ABORTED"], "the record is closed before"

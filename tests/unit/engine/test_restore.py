@@ -23,7 +23,7 @@ from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import Watched, look_once
-from tests.unit.model.test_record import record
+from tests.support.records import record
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from drillbook.model.proof import Run
+from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.outcomes import DrillOutcome, Repeat, Told
+from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +21,7 @@ ENDED = {
     "a control": replace(PASSED, nodeid="x.feature::S[no-fault]", control="no-fault", outcome=Outcome.BETRAYED),
     "no evidence": replace(PASSED, outcome=Outcome.ABORTED, evidence=None),
     "a task that nothing misses": replace(PASSED, control="without:a.yml:7", outcome=Outcome.HELD, unmissed=True),
-    "its control at the end": replace(PASSED, repeat=Repeat(Outcome.BETRAYED, "it changed something again")),
+    "its control at the end": replace(PASSED, repeat=RepeatRecord(Outcome.BETRAYED, "it changed something again")),
 }
 
 
@@ -62,7 +63,7 @@ def test_what_a_proof_takes_of_it() -> None:
     ("scenario", "control"), [("x::S", "x::S[recovery-twice]"), ("x::S[eu-2]", "x::S[eu-2-recovery-twice]")]
 )
 def test_the_control_at_the_end_of_a_drill_is_a_run_of_its_own(scenario: str, control: str) -> None:
-    drill = replace(PASSED, nodeid=scenario, scenario=scenario, repeat=Repeat(Outcome.HELD, "changed nothing"))
+    drill = replace(PASSED, nodeid=scenario, scenario=scenario, repeat=RepeatRecord(Outcome.HELD, "changed nothing"))
     whole, own = drill.parts()
     assert whole == drill
     assert (own.nodeid, own.outcome, own.reason) == (control, Outcome.HELD, "changed nothing")

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from drillbook.errors import PlaybookError
-from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, SwitchState, has_fired
+from drillbook.model.record import SwitchState
+from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, has_fired
 from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.safety.undo import StillArmedError, undo_all
 from drillbook.target.ansible.result import PlayResult, TaskStatus

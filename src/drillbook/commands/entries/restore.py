@@ -9,6 +9,7 @@ import typer
 
 from drillbook.commands.entries.calls import WRONG_CALL, said_plainly
 from drillbook.engine.session import DrillSession
+from drillbook.evidence.render.html import page
 from drillbook.model import paths
 from drillbook.model.verdict import Outcome
 from drillbook.safety.environment_lock import HolderRole
@@ -31,7 +32,11 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         inventory = next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
     with said_plainly(Outcome.ABORTED.exit_status):
         session = DrillSession(
-            root, inventory.absolute(), root / "evidence", listener=lambda event: typer.echo(event.get("text", ""))
+            root,
+            inventory.absolute(),
+            root / "evidence",
+            listener=lambda event: typer.echo(event.get("text", "")),
+            write_report=page.report,
         )
         undone = session.put_back(HolderRole.RESTORE, typer.echo)
     for one in undone:

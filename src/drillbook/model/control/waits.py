@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from drillbook.model.control.control import ControlKind
 from drillbook.model.phases import Phase
+from drillbook.model.record import Record
 
 # ---- how long to wait for what must not come --------------------------------------------------------------
 
@@ -46,17 +46,17 @@ class Measured:
     needed_s: Mapping[tuple[int, int], float]
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Measured:
-        """Read drill.json."""
+    def of(cls, record: Record) -> Measured:
+        """Read it off the record of that drill."""
         needed: dict[tuple[int, int], float] = {}
         seen: dict[int, int] = {}
-        for check in record["checks"]:
-            if check["phase"] in (Phase.REPEAT, Phase.RESTORE):
+        for check in record.checks:
+            if check.phase in (Phase.REPEAT, Phase.RESTORE):
                 continue
-            nth = seen[check["step"]] = seen.get(check["step"], -1) + 1
-            if check["found_s"] is not None and check["since_s"] is not None:
-                needed[check["step"], nth] = max(0.0, check["found_s"] - check["since_s"])
-        return cls(str(record["run_id"]), needed)
+            nth = seen[check.step] = seen.get(check.step, -1) + 1
+            if check.found_s is not None and check.since_s is not None:
+                needed[check.step, nth] = max(0.0, check.found_s - check.since_s)
+        return cls(record.run_id, needed)
 
 
 def allowed_s(wait: Wait, measured: Measured | None, step: int, nth: int, stated_s: float) -> float:

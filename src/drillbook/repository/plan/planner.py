@@ -258,7 +258,7 @@ def history(evidence: Path, feature_path: str, scenario: str) -> History:
     """The durations of earlier drills of a scenario, from the records below the evidence folder."""
     unreadable: list[str] = []
     records = drills(evidence, feature_path, scenario, unreadable.append)
-    took = [float(record["duration_s"]) for record in records if record["duration_s"] is not None]
+    took = [record.duration_s for record in records if record.duration_s is not None]
     if not took:
         return History(unreadable=tuple(unreadable))
     return History(len(took), statistics.median(took), min(took), max(took), tuple(unreadable))

@@ -42,8 +42,12 @@ class ResolvedInventory:
     def by_ansible(
         cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
     ) -> ResolvedInventory:
+        # ansible-runner takes 0.1 s to import: meanwhile the warm server is at the inventory
         from drillbook.target.ansible.run import run_ansible
 
+        known = warm.inventory(path, root, pass_env) if warm is not None else None
+        if known is not None:
+            return cls(path, known["groups"], known["hosts"], known["connections"])
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"

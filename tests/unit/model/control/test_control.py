@@ -11,8 +11,9 @@ from drillbook.model.control.verdict import judge, judge_repeat
 from drillbook.model.control.waits import Measured, Wait, allowed_s, wait_of
 from drillbook.model.phases import Phase
 from drillbook.model.proof import Proof, Run, proofs, tasks_of, unmissed
-from drillbook.model.record import CheckRecord, Role, StepRecord
+from drillbook.model.record import CheckRecord, Purpose, Role, StepRecord
 from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict
+from tests.support.records import check, play, record
 from tests.unit.model.test_verdict import COMPLETE, after
 
 pytestmark = pytest.mark.unit
@@ -177,16 +178,17 @@ def test_how_each_phase_is_run() -> None:
 
 
 def test_a_control_waits_as_long_as_the_drill_needed_and_a_margin() -> None:
-    record = {
-        "run_id": "r",
-        "checks": [
-            {"step": 3, "phase": "symptoms", "found_s": 12.0, "since_s": 10.0},
-            {"step": 3, "phase": "symptoms", "found_s": 14.0, "since_s": 10.0},
-            {"step": 1, "phase": "restore", "found_s": 50.0, "since_s": 49.0},
-            {"step": 4, "phase": "criteria", "found_s": None, "since_s": 10.0},
+    drill = record(
+        run_id="r",
+        checks=[
+            check(3, Phase.SYMPTOMS, found_s=12.0, since_s=10.0),
+            check(3, Phase.SYMPTOMS, found_s=14.0, since_s=10.0),
+            check(1, Phase.RESTORE, found_s=50.0, since_s=49.0),
+            check(4, Phase.CRITERIA, found_s=None, since_s=10.0),
         ],
-    }
-    measured = Measured.of(record)
+    )
+    measured = Measured.of(drill)
+    assert measured.run_id == "r"
     assert measured.needed_s == {(3, 0): 2.0, (3, 1): 4.0}
     wait = Wait(factor=2.0, margin_s=1.0)
     assert allowed_s(wait, measured, 3, 1, stated_s=600) == 9
@@ -251,7 +253,7 @@ def test_the_tasks_of_a_recovery() -> None:
         task("r.yml:9", "skipped"),
         task("a.yml:7"),
     ]
-    plays = [{"purpose": "fault", "tasks": [task("f.yml:1")]}, {"purpose": "recovery", "tasks": tasks}]
-    assert tasks_of({"plays": plays}) == ["r.yml:1", "a.yml:7"]
+    plays = [play(Purpose.FAULT, task("f.yml:1")), play(Purpose.RECOVERY, *tasks)]
+    assert tasks_of(record(plays=plays)) == ["r.yml:1", "a.yml:7"]
     told = [Run("x::s", "without:a.yml:7", Outcome.HELD, "every criterion held without it", unmissed=True)]
     assert unmissed([*told, Run("x::s", "without:r.yml:1", Outcome.HELD, "without r.yml:1: down")]) == ["a.yml:7"]

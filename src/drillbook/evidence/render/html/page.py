@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from drillbook.errors import DrillbookError
 from drillbook.evidence.files import write_atomically
+from drillbook.evidence.reader import read_document
 from drillbook.evidence.render.html.tolerant import as_text, legible, listed, readable_rows, whole_record
 from drillbook.evidence.render.html.words import (
     NOTHING,
@@ -33,7 +32,6 @@ from drillbook.evidence.render.html.words import (
 from drillbook.evidence.render.plots import availability, latency, shapes, timeline, work
 from drillbook.evidence.render.plots.canvas import PALETTE, Sheet
 from drillbook.evidence.render.plots.shapes import PHASES, Row, number
-from drillbook.model.record import SCHEMA
 
 AXES = (
     ("valid", "Valid", "The baseline held, every fault took effect, every symptom was observed."),
@@ -79,20 +77,7 @@ def report(folder: Path) -> Path:
     out, and the report says so. Raises DrillbookError when there is no readable drill.json.
     """
     content = folder / "content"
-    source = content / "drill.json"
-    try:
-        record = json.loads(source.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DrillbookError(
-            f"{source}: cannot be read ({error.strerror}): name an evidence folder that holds content/drill.json"
-        ) from error
-    except ValueError as error:
-        raise DrillbookError(
-            f"{source}: is not JSON ({error}): the evidence was damaged after it was written"
-        ) from error
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        found = record.get("schema") if isinstance(record, dict) else type(record).__name__
-        raise DrillbookError(f"{source}: schema {found!r} is unknown; this version of Drillbook reads {SCHEMA!r}")
+    record = read_document(content / "drill.json")
     remarks: list[str] = []
     samples: dict[str, list[Row]] = {}
     for row in readable_rows(content / "samples.ndjson", remarks):
