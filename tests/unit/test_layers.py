@@ -65,7 +65,7 @@ def within_functions(folder: Path) -> list[str]:
 def not_public(folder: Path) -> list[str]:
     """What the modules of a folder import of Drillbook although it is not public."""
     return [
-        f"{path.name}:{node.lineno}: {name}"
+        f"{path.name}:{getattr(node, 'lineno', 0)}: {name}"
         for path in modules(folder)
         for node in ast.walk(ast.parse(path.read_text()))
         for name in (

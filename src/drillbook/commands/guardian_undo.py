@@ -11,7 +11,7 @@ from argparse import Namespace
 
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
-from drillbook.evidence.render.html import page
+from drillbook.evidence.render.worker import write_report
 from drillbook.model.times.clock import rfc3339, wall_now
 from drillbook.safety.environment_lock import HolderRole
 from drillbook.target.ansible.processes import end_plays
@@ -36,7 +36,7 @@ def put_back(asked: Namespace) -> int:
         asked.root / "evidence",
         pass_env=tuple(asked.pass_env),
         listener=lambda event: say(str(event.get("text", ""))),
-        write_report=page.report,
+        write_report=write_report,
     )
     pause = threading.Event()
     for tried in range(1, TRIES + 1):

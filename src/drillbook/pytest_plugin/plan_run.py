@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from drillbook.engine.session import DrillSession
-from drillbook.pytest_plugin.nodes import ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.repository.plan.planner import Planner
 from drillbook.repository.plan.text import lines
 
