@@ -10,8 +10,8 @@ from drillbook.errors import DrillbookError
 from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 
 if TYPE_CHECKING:

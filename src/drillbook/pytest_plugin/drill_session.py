@@ -1,9 +1,11 @@
-"""The one DrillSession of a pytest session."""
+"""The one DrillSession of a pytest session, made from its options, variables and ini.
+
+The rule: an option wins over a variable, and a variable over the ini.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,17 +20,12 @@ if TYPE_CHECKING:
 session_key = pytest.StashKey["DrillSession"]()
 
 
-def _write_report(folder: Path) -> None:
-    # needed only where an earlier drill died: a session starts without it
-    from drillbook.evidence.render.html import page
-
-    page.report(folder)
-
-
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
+        # with them come Ansible's and the probes' imports: a session without a drill does not wait for those
         from drillbook.engine.session import DrillSession
+        from drillbook.evidence.render.worker import write_report
         from drillbook.target.probing.prerequisites import distinct_names
 
         asked = config.getoption("--evidence")
@@ -46,7 +43,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
             pass_env=tuple(config.getini("drillbook_pass_env")),
             listener=config.stash.get(out_key, lambda _event: None),
             warm=config.stash.get(warm_ansible.warm_key, None),
-            write_report=_write_report,
+            write_report=write_report,
         )
         workerinput = getattr(config, "workerinput", None)
         if workerinput is not None:
