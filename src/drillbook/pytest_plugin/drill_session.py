@@ -1,4 +1,7 @@
-"""The one DrillSession of a pytest session."""
+"""The one DrillSession of a pytest session, made from its options, variables and ini.
+
+The rule: an option wins over a variable, and a variable over the ini.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ def _write_report(folder: Path) -> None:
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
+        # with them come Ansible's and the probes' imports: a session without a drill does not wait for those
         from drillbook.engine.session import DrillSession
         from drillbook.target.probing.prerequisites import distinct_names
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from drillbook.errors import DrillbookError
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing.http_connection import HttpLine
 from drillbook.target.probing.patience import Patience
 

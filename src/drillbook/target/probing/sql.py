@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 
 STATEMENT_TIMEOUT_S = 10
 
