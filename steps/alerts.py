@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from drillbook import then
-from drillbook.checks import Check, Observation
-from drillbook.engine.drill import Drill
-from drillbook.model.times.sample import Sample
-from drillbook.repository.vocabulary import parse
+from drillbook import Drill, parse, then
+from drillbook.checks import Check, Observation, Sample
 
 FIRING, RESOLVED = "danger", "good"
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import httpx
 from steps._bullmq import answer, ask, begun_s, counts, key, members, state_of, states, the_type, workers
 from steps.jobs import ODD_JOB
 from steps.redis import settings
 
-from drillbook import then
+from drillbook import Drill, fault, parse, then
 from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
+from drillbook.clients import http_get
 from drillbook.errors import CouldNotLookError
-from drillbook.repository.vocabulary import fault, parse
 
 QUEUE = At("queue", "the queue")
 ANY_SPELLING = "the lines with an error of any spelling"
@@ -217,6 +215,6 @@ def metrics_need_a_key(drill: Drill) -> None:
     endpoint = drill.inventory.endpoints["queue"]
 
     def asked() -> int:
-        return httpx.get(endpoint.url, timeout=endpoint.timeout_s, trust_env=False).status_code
+        return http_get(endpoint, headers={}).status_code
 
     drill.bound(looked("the status of the answer", asked).is_(401))

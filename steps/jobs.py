@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from steps._bullmq import connections, counts, details, members, processes, state_of, states, workers
 
-from drillbook import then
+from drillbook import Drill, fault, parse, then
 from drillbook.checks import At, Reading, looked, number
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
 
 QUEUE = At("queue", "the queue")
 OLDEST = QUEUE.json("oldest_active_s", "the oldest active job", "s")

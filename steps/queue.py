@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import time
 
-from drillbook import given, then
+from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, happened, looked
-from drillbook.engine.drill import Drill
 from drillbook.errors import DrillbookError
-from drillbook.repository.vocabulary import fault, parse
 
 API = At("api", "the API")
 QUEUE = At("queue", "the queue")

@@ -6,10 +6,8 @@ import time
 
 from steps._bullmq import ask, counts, details, key, members
 
-from drillbook import then
+from drillbook import Drill, fault, parse, then
 from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
 
 FAILED = At("queue", "the queue").json("failed", "the dead-letter queue", "jobs")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from drillbook import given, then
+from drillbook import Drill, given, parse, then
 from drillbook.checks import At
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import parse
 
 API = At("api", "the API")
 MEMORY = API.json("memory.rss_bytes", "the API's memory", "MB", factor=1e-6)

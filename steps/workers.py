@@ -5,10 +5,8 @@ from __future__ import annotations
 from steps._bullmq import workers
 from steps.queue import submitted_per_s
 
-from drillbook import given, then
+from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
 
 QUEUE = At("queue", "the queue")
 RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")

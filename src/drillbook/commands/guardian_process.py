@@ -75,7 +75,7 @@ def _put_back(asked: argparse.Namespace) -> int:
     from drillbook.errors import DrillbookError
     from drillbook.evidence.render.worker import write_report
     from drillbook.model.times.clock import rfc3339, wall_now
-    from drillbook.safety.environment_lock import Role
+    from drillbook.safety.environment_lock import HolderRole
     from drillbook.target.ansible.processes import end_plays
 
     def say(text: str) -> None:
@@ -96,7 +96,7 @@ def _put_back(asked: argparse.Namespace) -> int:
     pause = threading.Event()
     for tried in range(1, TRIES + 1):
         try:
-            undone = session.put_back(Role.GUARDIAN)
+            undone = session.put_back(HolderRole.GUARDIAN)
         except (DrillbookError, OSError) as error:  # a full /tmp, which may be emptied meanwhile
             say(str(error))
         else:

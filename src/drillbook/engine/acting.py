@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drillbook.engine import incident_messages
+from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay, refuse_loss
 from drillbook.errors import DrillbookError
 from drillbook.model import paths
@@ -25,7 +26,7 @@ from drillbook.model.times.timeline import Event, Moment
 from drillbook.model.verdict import FindingKind
 from drillbook.safety.data_loss import changes
 from drillbook.safety.journal import EntryState
-from drillbook.target.ansible.result import PlayResult, TaskResult, TaskStatus, what_went_wrong
+from drillbook.target.ansible.result import PlayResult, TaskResult, TaskStatus
 
 
 class Acts(Protocol):
@@ -94,12 +95,12 @@ class Acting:
             switch_playbook=session.switches.playbook(name),
         )
         unarmed = session.switches.arm(planned)
-        session.switches.tell(log)
+        record_switches(session.switches, log)
         if unarmed is not None:
             raise self._not_injected(name, unarmed)
         result = drill.play(session.root / inject, variables, "fault")
         session.journal.mark(entry, EntryState.INJECTED)
-        problem = what_went_wrong(result)
+        problem = result.why_not_clean(must_change=True)
         if problem is not None:
             raise self._not_injected(name, problem)
         record.took_effect = True
@@ -123,7 +124,7 @@ class Acting:
         result = drill.play(path, variables, "recovery", without=without)
         drill.left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
         # without one of its tasks it may change nothing: whether that is missed, the criteria say
-        problem = what_went_wrong(result, must_change=without is None)
+        problem = result.why_not_clean(must_change=without is None)
         if problem is not None and without is not None:
             raise drill.fail(Phase.RECOVERY, FindingKind.MISSED, f"without {without}: {problem}")
         if problem is not None:
@@ -139,7 +140,7 @@ class Acting:
         """Run a recovery once more. Raises DrillFailure (BETRAYED) when it changed something or did not run clean."""
         drill = self.drill
         result = drill.play(path, variables, SECOND_RECOVERY)
-        change, problem = result.first_change, what_went_wrong(result, must_change=False)
+        change, problem = result.first_change, result.why_not_clean()
         sentence = None
         if change is not None and NOT_REPEATABLE not in drill.scenario.tags:
             sentence = f"changed something again: {change.task!r} on {change.host} ({change.path})"
@@ -173,7 +174,7 @@ class Acting:
         drill.announced_s[name] = time.monotonic()
         given = {incident_messages.VARIABLE: incident_messages.incident(drill), **variables}
         result = drill.play(path, given, "communication")
-        problem = what_went_wrong(result)
+        problem = result.why_not_clean(must_change=True)
         if problem is not None:
             raise drill.fail(Phase.RECOVERY, FindingKind.FAILED, f"the message {name!r} was not sent: {problem}")
         drill.log.told_steps.add(step.number)

@@ -10,20 +10,26 @@ import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from drillbook.engine.drill import Drill
+from drillbook.engine.drill_log import DrillLog
 from drillbook.engine.failures import NotRestored
 from drillbook.engine.session import DrillSession
-from drillbook.engine.under_way import refuse_loss
+from drillbook.engine.under_way import UnderWay, refuse_loss
 from drillbook.errors import GuardError
+from drillbook.evidence.files import folder_name
 from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
+from drillbook.evidence.writer import Recorder
+from drillbook.model import paths
 from drillbook.model.control.control import ControlKind
 from drillbook.model.control.waits import Measured, wait_of
 from drillbook.model.objectives import Objectives
-from drillbook.model.phases import StepKind
+from drillbook.model.phases import Phase, StepKind
 from drillbook.model.record import (
     ControlRecord,
     EnvironmentRecord,
     FeatureRecord,
+    PrerequisiteRecord,
     Record,
     ScenarioRecord,
     StepRecord,
@@ -31,12 +37,15 @@ from drillbook.model.record import (
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
 from drillbook.model.times.clock import Anchor, rfc3339
-from drillbook.safety.abort_condition import conditions
+from drillbook.model.verdict import FindingKind, Verdict
+from drillbook.safety.abort_condition import AbortGuard, conditions, refuse_unhealthy
 from drillbook.safety.data_loss import changes
-from drillbook.safety.environment_lock import Holder
+from drillbook.safety.environment_lock import EnvironmentLock, Holder
 from drillbook.safety.permission import permit
-from drillbook.target.inventory.model import Endpoint
-from drillbook.target.probing.prerequisites import refuse_too_few
+from drillbook.safety.signals import Shield
+from drillbook.target.inventory.settings import Endpoint
+from drillbook.target.probing.prerequisites import refuse_too_few, verify
+from drillbook.target.probing.prober import Prober
 
 NamedActs = Callable[[], Iterable[tuple[StepKind, str]]]
 """Gives the faults and recoveries that the steps of a scenario are known to name before they run."""
@@ -143,3 +152,73 @@ def _control_record(leave: Leave) -> ControlRecord | None:
         waits=as_stated if measured is None else str(wait_of(control.kind)),
         times_from=None if measured is None else measured.run_id,
     )
+
+
+# ---- the parts of a drill that has begun --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The parts of a drill that has begun."""
+
+    lock: EnvironmentLock
+    shield: Shield
+    under_way: UnderWay
+    drill: Drill
+
+
+def start(
+    session: DrillSession, leave: Leave, run_id: str, lock: EnvironmentLock, note: Callable[[str], None]
+) -> Begun:
+    """The record is on disk, and the prober looks. Raises DrillbookError; a record that exists is closed then."""
+    inventory = session.inventory
+    shield = Shield(note)
+    abort = AbortGuard(leave.watched, shield)
+    refuse_unhealthy(leave.watched, session.redactor.text)
+    log = _new_log(session, leave, run_id, verify(inventory, session.people, session.redactor.text))
+    prober: Prober | None = None
+    try:
+        lock.name_evidence(paths.located(log.folder, session.root))
+        prober = Prober(inventory.endpoints)
+        abort.watch(prober)
+        prober.start()
+        under_way = UnderWay(
+            session=session,
+            scenario=leave.scenario,
+            objectives=leave.objectives,
+            run_id=run_id,
+            log=log,
+            prober=prober,
+            abort=abort,
+            settled_s=log.anchor.mono_s,
+            measured=leave.measured,
+        )
+        return Begun(lock, shield, under_way, Drill(under_way))
+    except BaseException as error:
+        if prober is not None:
+            prober.stop()
+        # once the lock is free, nobody comes back for the record
+        sentence = f"the drill did not begin: {str(error) or type(error).__name__}"
+        judge_anew(log, Phase.BASELINE, FindingKind.ABORTED, sentence)
+        raise
+
+
+def _new_log(session: DrillSession, leave: Leave, run_id: str, prerequisites: list[PrerequisiteRecord]) -> DrillLog:
+    control, anchor = leave.scenario.control, Anchor()
+    record = new_record(session, leave, run_id, anchor)
+    record.people, record.prerequisites = list(session.people), prerequisites
+    title = record.title if control is None else f"{control} {record.title}"
+    folder = session.evidence_root / folder_name(anchor.wall, title, run_id)
+    recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
+    return DrillLog(anchor, record, recorder, leave.objectives, control)
+
+
+def judge_anew(log: DrillLog, phase: Phase, kind: FindingKind, sentence: str) -> Verdict:
+    """The verdict with this against the drill, in the record where that can be written."""
+    log.find(phase, kind, sentence)
+    verdict = log.judge(restored=True)
+    try:
+        log.amend(verdict)
+    except Exception as error:  # noqa: BLE001 - pytest's hooks call this, and an error there ends the session
+        log.tell("note", text=f"the verdict {verdict.outcome} is not in the record: {error}")
+    return verdict

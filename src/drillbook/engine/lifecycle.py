@@ -8,44 +8,28 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from drillbook.engine.acting import Acting
-from drillbook.engine.beginning import Leave, NamedActs, ask_leave, new_record, restore_leftovers
+from drillbook.engine.beginning import Begun, NamedActs, ask_leave, judge_anew, restore_leftovers, start
 from drillbook.engine.drill import Drill
 from drillbook.engine.drill_log import DrillLog
 from drillbook.engine.failures import DrillFailure, NotRestored
 from drillbook.engine.restore import Restore
 from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import settle, still_met
+from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.evidence.files import folder_name
-from drillbook.evidence.writer import Recorder
 from drillbook.model import paths
 from drillbook.model.control.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import PrerequisiteRecord, RepeatRecord, StepRecord, StepStatus
+from drillbook.model.record import RepeatRecord, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
-from drillbook.model.times.clock import Anchor
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind, Outcome, Verdict
-from drillbook.safety.abort_condition import Aborted, AbortGuard, refuse_unhealthy
-from drillbook.safety.environment_lock import EnvironmentLock
-from drillbook.safety.signals import Shield, Stopped
-from drillbook.target.probing.prerequisites import verify
-from drillbook.target.probing.prober import Prober
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """The parts of a drill that has begun."""
-
-    lock: EnvironmentLock
-    shield: Shield
-    under_way: UnderWay
-    drill: Drill
+from drillbook.safety.abort_condition import Aborted
+from drillbook.safety.signals import Stopped
 
 
 class DrillLife:
@@ -54,7 +38,7 @@ class DrillLife:
     def __init__(self, session: DrillSession, scenario: Scenario, acts: NamedActs = tuple) -> None:
         self.run_id = uuid.uuid4().hex
         self._session, self._scenario, self._acts = session, scenario, acts
-        self._begun: _Begun | None = None
+        self._begun: Begun | None = None
         self._way = Way.AS_WRITTEN
         self._tolerated: BaseException | None = None
         self._judged = False
@@ -79,6 +63,13 @@ class DrillLife:
         return self._log.judge(restored=False).reason
 
     @property
+    def standing(self) -> Outcome:
+        """What the drill comes to as it stands, with the control that was its end; it is not put back yet."""
+        verdict = self._log.judge(restored=False)
+        repeat = self._log.repeat(verdict)
+        return repeat.outcome if verdict.outcome.good and repeat is not None else verdict.outcome
+
+    @property
     def evidence(self) -> Path | None:
         """The evidence folder, once the drill has begun."""
         return self._log.folder if self._begun is not None else None
@@ -94,7 +85,7 @@ class DrillLife:
         return tuple(self._begun.shield.held) if self._begun is not None else ()
 
     @property
-    def _parts(self) -> _Begun:
+    def _parts(self) -> Begun:
         assert self._begun is not None, "the drill has not begun"
         return self._begun
 
@@ -120,7 +111,9 @@ class DrillLife:
         try:
             restore_leftovers(session, dead)
             session.guardian.start()  # it is waited for before the first fault
-            self._start(leave, lock)
+            self._begun = start(session, leave, self.run_id, lock, self._note)
+            self._begun.shield.raise_on_signal()
+            self._drill.abort.arm()
         except BaseException:
             if self._begun is None:
                 lock.release()
@@ -135,52 +128,6 @@ class DrillLife:
             control=None if control is None else f"{control}: {control.meaning}",
         )
         return self._parts.drill
-
-    def _start(self, leave: Leave, lock: EnvironmentLock) -> None:
-        """The record is on disk, the prober looks, signals stop the steps."""
-        session, inventory = self._session, self._session.inventory
-        shield = Shield(self._note)
-        abort = AbortGuard(leave.watched, shield)
-        refuse_unhealthy(leave.watched, session.redactor.text)
-        log = self._new_log(leave, verify(inventory, session.people, session.redactor.text))
-        prober: Prober | None = None
-        try:
-            lock.name_evidence(paths.located(log.folder, session.root))
-            prober = Prober(inventory.endpoints)
-            abort.watch(prober)
-            prober.start()
-            under_way = UnderWay(
-                session=session,
-                scenario=leave.scenario,
-                objectives=leave.objectives,
-                run_id=self.run_id,
-                log=log,
-                prober=prober,
-                abort=abort,
-                settled_s=log.anchor.mono_s,
-                measured=leave.measured,
-            )
-            self._begun = _Begun(lock, shield, under_way, Drill(under_way))
-            shield.raise_on_signal()
-            abort.arm()
-        except BaseException as error:
-            if self._begun is None:
-                if prober is not None:
-                    prober.stop()
-                # the record is closed: once the lock is free, nobody comes back for it
-                sentence = f"the drill did not begin: {str(error) or type(error).__name__}"
-                _judge_anew(log, Phase.BASELINE, FindingKind.ABORTED, sentence)
-            raise
-
-    def _new_log(self, leave: Leave, prerequisites: list[PrerequisiteRecord]) -> DrillLog:
-        session, control = self._session, leave.scenario.control
-        anchor = Anchor()
-        record = new_record(session, leave, self.run_id, anchor)
-        record.people, record.prerequisites = list(session.people), prerequisites
-        title = record.title if control is None else f"{control} {record.title}"
-        folder = session.evidence_root / folder_name(anchor.wall, title, self.run_id)
-        recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
-        return DrillLog(anchor, record, recorder, leave.objectives, control)
 
     def _note(self, text: str) -> None:
         if self._begun is not None:
@@ -257,7 +204,7 @@ class DrillLife:
 
     def _close_step(self, status: str, error: str | None = None) -> None:
         self._log.step_closed(status, error, self._drill.prober, self._drill.load)
-        self._session.switches.tell(self._log)
+        record_switches(self._session.switches, self._log)
 
     def doubt(self, sentence: str) -> None:
         """Who runs the steps does not take the scenario for passed, whatever they came to: neither does the record."""
@@ -291,7 +238,7 @@ class DrillLife:
         if control is not None and control.task is not None and not self._drill.left_out_seen:
             sentence = f"the task {control.task} is not part of what the recovery runs: nothing was left out"
             log.find(Phase.RECOVERY, FindingKind.UNKNOWN, sentence)
-        self._session.switches.tell(log)
+        record_switches(self._session.switches, log)
         verdict = log.judge(restored=False)
         if not verdict.outcome.good:
             raise DrillFailure(f"{verdict.outcome}: {verdict.reason}")
@@ -395,12 +342,12 @@ class DrillLife:
             self._log.close(verdict, self._drill.prober, self._drill.load, kinds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the drill has to be told as what it came to
             sentence = f"the record could not be closed: {error}"
-            return _judge_anew(self._log, Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
+            return judge_anew(self._log, Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
         return verdict
 
     def take_back(self, sentence: str) -> Verdict:
         """What came to light after the end speaks against the drill: the record is judged and written once more."""
-        self._verdict = _judge_anew(self._log, Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
+        self._verdict = judge_anew(self._log, Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
         self._tell_verdict(self._verdict)
         return self._verdict
 
@@ -418,14 +365,3 @@ class DrillLife:
             plays=[play.warm for play in record.plays],
             evidence=paths.relative(self._log.folder, self._session.root),
         )
-
-
-def _judge_anew(log: DrillLog, phase: Phase, kind: FindingKind, sentence: str) -> Verdict:
-    """The verdict with this against the drill, in the record where that can be written."""
-    log.find(phase, kind, sentence)
-    verdict = log.judge(restored=True)
-    try:
-        log.amend(verdict)
-    except Exception as error:  # noqa: BLE001 - pytest's hooks call this, and an error there ends the session
-        log.tell("note", text=f"the verdict {verdict.outcome} is not in the record: {error}")
-    return verdict

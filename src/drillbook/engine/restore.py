@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from drillbook.checks import Check, Observation
 from drillbook.engine.stability import look_again
+from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
@@ -82,7 +83,7 @@ class Restore:
                 fault.undo = UndoState.NEVER_HAPPENED
         entries = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
         undo_all(journal, entries, session.run_undo, tell)
-        session.switches.tell(log)
+        record_switches(session.switches, log)
 
     def _baseline_again(self) -> None:
         since_s, log = time.monotonic(), self.drill.log

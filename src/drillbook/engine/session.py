@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from drillbook.engine.dead_drill import ReportWriter, close_dead_run
 from drillbook.errors import DrillbookError
+from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
 from drillbook.safety.dead_man_switch import Switches
-from drillbook.safety.environment_lock import EnvironmentLock, Holder, Role
+from drillbook.safety.environment_lock import EnvironmentLock, Holder, HolderRole
 from drillbook.safety.guardian import Guardian
-from drillbook.safety.journal import Entry, Journal, journal_path, slug
+from drillbook.safety.journal import Entry, Journal
 from drillbook.safety.undo import Undone, undo_all
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult
@@ -68,13 +69,23 @@ class DrillSession:
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, resolved by Ansible itself. Raises InventoryError."""
+        if self.warm is not None:
+            # what a record says of the software, while the server is at the inventory
+            harness()
+            git_state(self.root)
         return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
 
     @cached_property
     def playbooks(self) -> Playbooks:
         """Runs the playbooks of this repository on this inventory."""
         return Playbooks(
-            self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm, owner=self.owner
+            self.root,
+            self.inventory.path,
+            self.inventory.connection_env,
+            self.redactor,
+            pass_env=self.pass_env,
+            warm=self.warm,
+            owner=self.owner,
         )
 
     @property
@@ -85,7 +96,7 @@ class DrillSession:
     @cached_property
     def guardian(self) -> Guardian:
         """Who puts everything back when this process dies; not started by asking for it."""
-        environment = slug(self.inventory.environment.name)
+        environment = self.inventory.environment.name
         return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
 
     @cached_property
@@ -96,9 +107,9 @@ class DrillSession:
     @cached_property
     def journal(self) -> Journal:
         """The undo journal of the inventory's environment."""
-        return Journal(journal_path(self.root, self.inventory.environment.name))
+        return Journal(paths.journal(self.root, self.inventory.environment.name))
 
-    def lock(self, role: Role = Role.DRILL) -> EnvironmentLock:
+    def lock(self, role: HolderRole = HolderRole.DRILL) -> EnvironmentLock:
         """A handle on the lock of the inventory's environment, for who does this with it."""
         return EnvironmentLock(self.root, self.inventory.environment, self.id, role)
 
@@ -120,7 +131,7 @@ class DrillSession:
         undo = self.root / entry.undo_playbook
         return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
 
-    def put_back(self, role: Role, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
+    def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
         """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""
         lock = self.lock(role)
         dead = lock.acquire(f"drillbook {role}", waiting)
@@ -158,7 +169,11 @@ class DrillSession:
         return undone
 
 
-_BY = {Role.GUARDIAN: "the guardian", Role.RESTORE: "drillbook restore", Role.DRILL: "a later run"}
+_BY = {
+    HolderRole.GUARDIAN: "the guardian",
+    HolderRole.RESTORE: "drillbook restore",
+    HolderRole.DRILL: "a later run",
+}
 
 
 def owner_of(session: str, pid: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drillbook.model.control.control import STANDARD, UNMISSED, ControlKind
+from drillbook.model.control.control import STANDARD, ControlKind
 from drillbook.model.record import Purpose, Record
 from drillbook.model.verdict import Outcome
 
@@ -18,13 +18,17 @@ SCHEMA = "drillbook/proof/1"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder."""
+    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder.
+
+    `unmissed`: the control left out a task of the recovery, and every criterion held without it.
+    """
 
     scenario: str
     control: str
     outcome: Outcome
     reason: str
     evidence: str | None = None
+    unmissed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,4 @@ def tasks_of(record: Record) -> list[str]:
 def unmissed(runs: Sequence[Run]) -> list[str]:
     """The tasks (FILE:LINE) without which every criterion held all the same."""
     prefix = f"{ControlKind.WITHOUT_TASK}:"
-    return [
-        run.control.removeprefix(prefix)
-        for run in runs
-        if run.control.startswith(prefix) and run.outcome is Outcome.HELD and run.reason.startswith(UNMISSED)
-    ]
+    return [run.control.removeprefix(prefix) for run in runs if run.unmissed]

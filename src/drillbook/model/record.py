@@ -130,7 +130,7 @@ class ControlRecord:
     times_from: str | None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RepeatRecord:
     """How the control recovery-twice ended, where it was the end of the drill."""
 

@@ -10,9 +10,9 @@ from drillbook.errors import DrillbookError
 from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin import drawing
-from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.outcomes import RUN_ID, conclude, ended_key, facts_key, named
+from drillbook.pytest_plugin.nodes import ScenarioItem
+from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 
 if TYPE_CHECKING:
     from drillbook.engine.drill import Drill
@@ -45,7 +45,9 @@ def drill(request: pytest.FixtureRequest) -> Drill:
 
     made = DrillLife(session, item.scenario, acts)
     item.stash[drill_key] = made
-    item.stash[facts_key] = {RUN_ID: made.run_id, **named(item)}
+    item.stash[begun_key] = True
+    if outcome_key in item.stash:
+        del item.stash[outcome_key]  # of an earlier run of it, which passed
     request.addfinalizer(lambda: _end(item, made))
     try:
         return made.begin()
@@ -57,13 +59,13 @@ def drill(request: pytest.FixtureRequest) -> Drill:
 
 def _refuse_another_run(item: ScenarioItem) -> None:
     """A drill that has not passed is not run until it does. Raises DrillbookError."""
-    first = next((row for row in item.config.stash[ended_key] if row["nodeid"] == item.nodeid), None)
-    if first is None or first["outcome"] is Outcome.PASSED:
+    first = next((each for each in item.config.stash[ended_key] if each.nodeid == item.nodeid), None)
+    if first is None or first.outcome is Outcome.PASSED:
         return
     if drill_key in item.stash:
         del item.stash[drill_key]
     raise DrillbookError(
-        f"{first['outcome']}: the drill has been run in this session, and its first outcome stands: {first['reason']}"
+        f"{first.outcome}: the drill has been run in this session, and its first outcome stands: {first.reason}"
     )
 
 
@@ -79,10 +81,10 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
         # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
     finally:
         if drill.evidence is not None:
-            outcome, reason = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal"
+            outcome, reason, unmissed = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal", False
             if drill.verdict is not None:
-                outcome, reason = drill.verdict.outcome, drill.verdict.reason
-            conclude(item, outcome, reason, drill.evidence, drill.repeat)
+                outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
+            conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)
             drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins
@@ -149,5 +151,5 @@ def _say_stopped(item: ScenarioItem, drill: DrillLife) -> None:
         longrepr=f"{Outcome.ABORTED}: {drill.reason}",
         when="call",
     )
-    vars(report)["drill"] = item.stash[facts_key].copy()
+    told(item).put_on(report)
     item.ihook.pytest_runtest_logreport(report=report)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.options import inventory_path
 
 if TYPE_CHECKING:
     from drillbook.engine.session import DrillSession
@@ -24,13 +24,6 @@ def drill_session(config: pytest.Config) -> DrillSession:
         from drillbook.evidence.render.worker import write_report
         from drillbook.target.probing.prerequisites import distinct_names
 
-        named = config.getoption("--inventory", None)
-        if not isinstance(named, str):
-            # pytest-ansible's own option is a list, with a default that nobody asked for
-            named = next((each for each in named or () if each != "/etc/ansible/hosts"), None)
-        named = named or os.environ.get("DRILLBOOK_INVENTORY")
-        path = Path(str(named)) if named else config.rootpath / str(config.getini("drillbook_inventory"))
-        base = config.invocation_params.dir if named else config.rootpath
         asked = config.getoption("--evidence")
         evidence = (
             config.invocation_params.dir / asked
@@ -39,7 +32,7 @@ def drill_session(config: pytest.Config) -> DrillSession:
         )
         made = DrillSession(
             root=config.rootpath,
-            inventory_path=(base / path).absolute(),
+            inventory_path=inventory_path(config),
             evidence_root=evidence.absolute(),
             allow_production=config.getoption("--allow-production"),
             people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),

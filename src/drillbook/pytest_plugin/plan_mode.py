@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.nodes import ScenarioItem
 
 if TYPE_CHECKING:
     from drillbook.engine.session import DrillSession

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.pytest_plugin.collection import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.nodes import ScenarioItem
+from drillbook.pytest_plugin.options import inventory_path
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -74,7 +75,14 @@ def _warm_up(config: pytest.Config) -> None:
     def say(text: str) -> None:
         config.stash.get(out_key, lambda _event: None)({"event": "note", "text": text})
 
-    config.stash[warm_key] = Warm(config.rootpath, tuple(config.getini("drillbook_pass_env")), program, say)
+    inventory = inventory_path(config)
+    config.stash[warm_key] = Warm(
+        config.rootpath,
+        tuple(config.getini("drillbook_pass_env")),
+        program,
+        say,
+        inventory if inventory.exists() else None,
+    )
 
 
 def _cool_down(config: pytest.Config, *, unused: bool = False) -> None:

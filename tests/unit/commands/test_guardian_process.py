@@ -10,7 +10,7 @@ import pytest
 from drillbook.commands import guardian_process
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
-from drillbook.safety.environment_lock import Role
+from drillbook.safety.environment_lock import HolderRole
 from drillbook.safety.undo import Undone
 
 pytestmark = pytest.mark.unit
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.unit
 def test_what_hinders_the_guardian_is_told_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    tries: list[Role] = []
+    tries: list[HolderRole] = []
 
-    def put_back(_session: DrillSession, role: Role) -> list[Undone]:
+    def put_back(_session: DrillSession, role: HolderRole) -> list[Undone]:
         tries.append(role)
         if len(tries) < guardian_process.TRIES:
             raise error
@@ -33,5 +33,5 @@ def test_what_hinders_the_guardian_is_told_and_tried_again(
     monkeypatch.setattr(guardian_process, "PAUSE_S", 0.0)
     asked = Namespace(root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[])
     assert guardian_process._put_back(asked) == 0
-    assert tries == [Role.GUARDIAN] * guardian_process.TRIES
+    assert tries == [HolderRole.GUARDIAN] * guardian_process.TRIES
     assert capsys.readouterr().err.count(str(error)) == guardian_process.TRIES - 1

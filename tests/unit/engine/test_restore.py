@@ -19,7 +19,7 @@ from drillbook.model.objectives import Objectives
 from drillbook.model.times.clock import Anchor
 from drillbook.model.verdict import FindingKind
 from drillbook.model.work_balance import Account, Answered, Attempt, account
-from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.inventory.settings import Endpoint, EndpointKind, Work
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import Watched, look_once

@@ -15,7 +15,7 @@ import pytest
 
 from drillbook.errors import PlaybookError
 from drillbook.model.record import SwitchState
-from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, has_fired, why_not
+from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, has_fired
 from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.safety.undo import StillArmedError, undo_all
 from drillbook.target.ansible.result import PlayResult, TaskStatus
@@ -235,9 +235,37 @@ def test_a_switch_that_fired_is_renewed_no_more_and_stays_fired() -> None:
 def test_that_it_has_fired_is_known_by_its_words() -> None:
     assert has_fired(FIRED)
     assert not has_fired(FAILED)
-    assert why_not(DONE) is None
-    assert why_not(GONE) is None
-    assert why_not(FIRED) is not None
+    assert DONE.why_not_clean(on_every_host=True) is None
+    assert GONE.why_not_clean(on_every_host=True) is None
+    assert FIRED.why_not_clean(on_every_host=True) is not None
+
+
+def test_what_happened_to_a_switch_is_told_once_in_its_order() -> None:
+    ours = switches(Target(armed=answers(FIRED)))
+    ours.arm(entry())
+    play, fired = ours.take_events()
+    assert (play.entry, play.play, play.variables["drillbook_switch"], play.state) == (entry(), FIRED, "armed", None)
+    assert (fired.play, fired.problem, fired.state) == (None, None, SwitchState.FIRED)
+    assert ours.take_events() == []
+
+
+def test_a_fault_without_a_switch_is_a_problem_that_is_told() -> None:
+    ours = switches(Target())
+    ours.arm(entry(switch=None))
+    (event,) = ours.take_events()
+    assert (event.play, event.state) == (None, None)
+    assert event.problem == "the fault 'cut' has no switch.yml: it stays when the control node is lost"
+
+
+def test_a_renewal_that_fails_is_told_once_for_each_reason() -> None:
+    ours = switches(Target(renewed=raises(PlaybookError("gone"))), after_s=0)
+    ours.arm(entry())
+    target = ours._run
+    assert isinstance(target, Target)
+    until(lambda: target.wanted.count("renewed") >= 3)
+    ours.close()
+    problems = [event.problem for event in ours.take_events() if event.problem is not None]
+    assert problems == ["the dead man's switch of the fault 'cut' was not renewed: gone"]
 
 
 # ---------------------------------------------------------------------- the timer and the module, without a process

@@ -65,9 +65,6 @@ _MEANING = {
     ControlKind.WITHOUT_TASK: "the recovery without {task}: is it missed?",
 }
 
-UNMISSED = "nothing misses the task"
-"""How the reason of a control begins whose task was left out and made no difference."""
-
 
 class Way(StrEnum):
     """How a step of some phase is run."""

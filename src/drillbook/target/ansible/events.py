@@ -177,13 +177,14 @@ _COUNTED_AS = {
 
 
 def _denies_failure(where: str) -> bool:
-    # a file of playbooks is read for each such task, by YAML and Jinja that nothing else here needs
+    # YAML and Jinja take 0.04 s of processor time to import: a session that plays nothing does without
     from drillbook.target.ansible.task_source import denies_failure
 
     return denies_failure(where)
 
 
 def _asserts_nothing(where: str) -> bool:
+    # as above
     from drillbook.target.ansible.task_source import asserts_nothing
 
     return asserts_nothing(where)

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import drillbook
 from drillbook.errors import InventoryError, PlaybookError
 from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.environment import PLUGINS
 from drillbook.target.ansible.events import PlayLog
-from drillbook.target.inventory.secrets import VAULT, Secret, origin_of, secrets_in
+from drillbook.target.ansible.messages import place_in
+from drillbook.target.inventory.origins import origin_of
+from drillbook.target.inventory.secrets import VAULT, Secret, secrets_in
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -40,17 +42,20 @@ class ResolvedInventory:
     def by_ansible(
         cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
     ) -> ResolvedInventory:
+        # ansible-runner takes 0.1 s to import: meanwhile the warm server is at the inventory
         from drillbook.target.ansible.run import run_ansible
 
+        known = warm.inventory(path, root, pass_env) if warm is not None else None
+        if known is not None:
+            return cls(path, known["groups"], known["hosts"], known["connections"])
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
-            plugins = Path(drillbook.__file__).parent / "target" / "ansible" / "plugins" / "action"
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
             task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
             # all said in the playbook and beside it, nothing in the environment: it is that of every other run
             play = {"name": "Resolve", "hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task]}
             play |= {"strategy": "linear"}
-            (Path(directory) / "action_plugins").symlink_to(plugins)
+            (Path(directory) / "action_plugins").symlink_to(PLUGINS / "action")
             playbook.write_text(json.dumps([play]), encoding="utf-8")
             log = PlayLog(root, Redactor(), None)
             try:
@@ -71,7 +76,7 @@ class ResolvedInventory:
             if ended.rc != 0:
                 failed = " ".join(result.message for result in log.results() if result.message)
                 msg = f"Ansible cannot read the inventory {path}: {_with_place(failed or log.reason(), path)}"
-                raise InventoryError(msg)
+                raise InventoryError(msg, place_in(msg))
             if not written.exists():
                 msg = f"The inventory {path} names no host."
                 raise InventoryError(msg)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.probes import Probe, probe_of, take
 from drillbook.target.probing.sampler import Sampler, Spare
 from drillbook.target.probing.series import Series

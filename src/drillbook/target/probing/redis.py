@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from drillbook.errors import CouldNotLookError
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 
 
 def _options(endpoint: Endpoint, *, password: str | None, user: str | None) -> dict[str, Any]:

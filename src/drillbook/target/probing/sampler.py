@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from drillbook.model.times.sample import Sample
 
 if TYPE_CHECKING:
-    from drillbook.target.inventory.model import Endpoint
+    from drillbook.target.inventory.settings import Endpoint
     from drillbook.target.probing.probes import Probe
 
 MORE_IN_ALL = 64

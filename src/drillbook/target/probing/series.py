@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from drillbook.model.times.sample import Sample
 
 __interrupt_after__ = "frame"  # safety/signals lets code of this module come to its end: it would leave a lock taken
+
+
+_SENT_S = attrgetter("sent_s")
 
 
 class Series:
@@ -40,14 +45,7 @@ class Series:
 
     def first_index_since(self, sent_s: float) -> int:
         """Index of the first sample that was asked for at or after this instant."""
-        low, high = 0, len(self._samples)
-        while low < high:
-            middle = (low + high) // 2
-            if self._samples[middle].sent_s < sent_s:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return bisect_left(self._samples, sent_s, key=_SENT_S)
 
     def wait_beyond(self, length: int, until_s: float, stop: Callable[[], bool] = lambda: False) -> bool:
         """Wait until there are more than `length` samples; False when `until_s` (monotonic) passes first."""

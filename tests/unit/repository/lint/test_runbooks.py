@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.repository.lint.facts import Repository, ScenarioFacts
+from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.runbooks import anchors, check, slug_of
+from drillbook.repository.scenario_facts import ScenarioFacts
 
 pytestmark = pytest.mark.unit
 

@@ -20,7 +20,7 @@ import pytest
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing import prober as probing
 from drillbook.target.probing import probes
 from drillbook.target.probing.prober import Prober

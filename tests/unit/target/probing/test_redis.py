@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from drillbook.errors import CouldNotLookError
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.probes import RedisProbe
 from drillbook.target.probing.redis import async_connection, client
 from drillbook_lab.lifecycle.parts import tls

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing.probes import take
 from drillbook.target.probing.sampler import Sampler, Spare
 
