@@ -20,7 +20,7 @@ pytestmark = pytest.mark.unit
 MODULE_LINES, FUNCTION_LINES = 400, 60
 _REASON = re.compile(r"# long: \S")
 KNOWN = {
-    "src/drillbook/engine/drill_log.py": 403,
+    "src/drillbook/engine/keeping/drill_log.py": 403,
 }
 """What is too long and gives no reason, with its lines. Numbers here go down, and nothing is added."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.checks import Check
 from drillbook.engine import restore
-from drillbook.engine.drill_log import DrillLog
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.restore import Restore
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError

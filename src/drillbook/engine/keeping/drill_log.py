@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.checks import Check
-from drillbook.engine.progress import progress
+from drillbook.engine.keeping.progress import progress
 from drillbook.errors import DrillbookError
 from drillbook.evidence.writer import Recorder
-from drillbook.model.control.control import Control
-from drillbook.model.control.verdict import judge as judge_control
-from drillbook.model.control.verdict import judge_repeat
+from drillbook.model.control import Control
+from drillbook.model.control_rules.verdict import judge as judge_control
+from drillbook.model.control_rules.verdict import judge_repeat
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import (
