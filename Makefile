@@ -32,6 +32,7 @@ $(VENV)/pyvenv.cfg:
 	  || { echo "$(PYTHON) has no ensurepip (on Debian: the package python3-venv)"; exit 1; }
 	@echo "installing into $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --upgrade pip  # one of Python 3.11's days takes 4 s longer to resolve what is below, and this 1 s
 
 $(DRILL): pyproject.toml | $(VENV)/pyvenv.cfg
 	@$(INSTALL) --editable '.[lab]'

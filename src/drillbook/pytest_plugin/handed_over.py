@@ -18,7 +18,7 @@ from itertools import zip_longest
 
 import pytest
 
-from drillbook.pytest_plugin.nodes import ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.roll_call import RollCall
 from drillbook.pytest_plugin.runs import keep_proofs, rows_of, runs_of
 

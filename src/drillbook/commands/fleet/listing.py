@@ -13,8 +13,8 @@ from drillbook.commands.collecting import collect
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills as earlier
 from drillbook.evidence.render.drill_table import Scenario
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.nodes import ScenarioItem
 
 _SHOWN = 20
 """Lines of what pytest said that are told when it finds nothing."""

@@ -119,6 +119,7 @@ def _with_place(message: str, path: Path) -> str:
     """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
     if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
         return message
+    # only for an inventory that is wrong
     import yaml
 
     folder = path if path.is_dir() else path.parent

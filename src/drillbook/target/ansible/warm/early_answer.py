@@ -55,15 +55,20 @@ class Early:
             while more := ours.recv(1 << 16):
                 self._said += more
 
+    def wait(self) -> None:
+        """Until the server has said what it says."""
+        if self._reader is not None:
+            self._reader.join(WAIT_S)
+
     def take(self, inventory: Path, root: Path, pass_env: tuple[str, ...], folder: Path) -> dict[str, Any] | None:
         """What a cold run would write of this inventory; None when that has to be asked. It is given once."""
-        reader, self._reader = self._reader, None
-        if reader is None:
+        if self._reader is None:
             return None
         if (inventory, root, pass_env) != (self.inventory, self._root, self._pass_env):
             self.why = "it is another inventory"
             return None
-        reader.join(WAIT_S)
+        self.wait()
+        self._reader = None
         said, self._said = bytes(self._said), bytearray()
         try:
             answer = json.loads(said)

@@ -67,6 +67,8 @@ class Witness:
             return
         if event == "open":
             path, mode, flags = arguments
+            if isinstance(path, int):  # it was opened before, or is a pipe
+                return
             if _is_writing(mode, flags):
                 self._refuse("it writes a file")
             found = self._note(path)
