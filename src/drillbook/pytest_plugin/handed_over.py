@@ -19,8 +19,8 @@ from itertools import zip_longest
 import pytest
 
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
+from drillbook.pytest_plugin.outcomes import keep_proofs, rows_of, runs_of
 from drillbook.pytest_plugin.roll_call import RollCall
-from drillbook.pytest_plugin.runs import keep_proofs, rows_of, runs_of
 
 handed_over_key = pytest.StashKey["HandedOver"]()
 

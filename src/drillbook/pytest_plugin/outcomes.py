@@ -7,20 +7,21 @@ ended well takes its place.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
+from drillbook.evidence.proofs import write_proof
 from drillbook.model.control import REPEATED
-from drillbook.model.proof import Run
+from drillbook.model.proof import Run, proofs
 from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
-from drillbook.pytest_plugin.drill_session import session_key
+from drillbook.pytest_plugin.drill_session import drill_session, session_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +186,20 @@ def _keep_one(config: pytest.Config, ended: DrillOutcome) -> None:
             junit.global_properties[:] = [each for each in junit.global_properties if each[0] != ended.nodeid]
         where = f" ({ended.evidence})" if ended.evidence else ""
         junit.add_global_property(ended.nodeid, f"{ended.outcome}: {ended.reason}{where}")
+
+
+def runs_of(config: pytest.Config) -> list[Run]:
+    """How the drills of this session and their controls have ended so far."""
+    return [each.run for each in config.stash[ended_key]]
+
+
+def rows_of(config: pytest.Config, runs: Sequence[Run]) -> list[dict[str, object]]:
+    """The runs as JSON, each with its evidence folder."""
+    return [asdict(run) | {"folder": str(config.rootpath / run.evidence) if run.evidence else None} for run in runs]
+
+
+def keep_proofs(config: pytest.Config, runs: Sequence[Run]) -> None:
+    """One folder for each runbook that was put to the proof, whatever it came to."""
+    for proof in proofs(runs):
+        if proof.whole:
+            write_proof(drill_session(config).evidence_root, proof)

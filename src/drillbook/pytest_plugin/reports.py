@@ -18,10 +18,20 @@ from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
 from drillbook.pytest_plugin.drill_session import session_key
 from drillbook.pytest_plugin.handed_over import handed_over_key
-from drillbook.pytest_plugin.outcomes import Told, conclude, conclude_anew, ended_key, keep, outcome_key, told
+from drillbook.pytest_plugin.outcomes import (
+    Told,
+    conclude,
+    conclude_anew,
+    ended_key,
+    keep,
+    keep_proofs,
+    outcome_key,
+    rows_of,
+    runs_of,
+    told,
+)
 from drillbook.pytest_plugin.plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL
-from drillbook.pytest_plugin.runs import keep_proofs, rows_of, runs_of
 
 if TYPE_CHECKING:
     from drillbook.engine.lifecycle import DrillLife
