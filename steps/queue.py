@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 
+from steps.health import API
+
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, happened, looked
 from drillbook.errors import DrillbookError
 
-API = At("api", "the API")
 QUEUE = At("queue", "the queue")
 DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
 RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
+FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
 BUFFER = API.json("buffer.size", "the memory buffer", "jobs")
 
 
@@ -107,7 +109,7 @@ def so_many_jobs_wait(drill: Drill, deadline: float, count: int) -> None:
 
 @then(parse("within {deadline:Duration} {count:Integer} jobs are failed"))
 def so_many_jobs_are_failed(drill: Drill, deadline: float, count: int) -> None:
-    drill.eventually(QUEUE.json("failed", "the dead-letter queue", "jobs").is_(count), within=deadline)
+    drill.eventually(FAILED.is_(count), within=deadline)
 
 
 @then(parse("none of them is done for {length:Duration}"))

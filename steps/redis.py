@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from steps.health import API
+from steps.queue import QUEUE
+
 from drillbook import Drill, clients, fault, given, parse, then
 from drillbook.checks import At, Reading, looked
 from drillbook.clients import redis_client
 from drillbook.errors import CouldNotLookError
 
 REDIS = At("redis", "Redis")
-API = At("api", "the API")
-QUEUE = At("queue", "the queue")
 
 
 @fault("Redis refuses the application")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 from steps._bullmq import ask, counts, details, key, members
+from steps.queue import FAILED
 
 from drillbook import Drill, fault, parse, then
-from drillbook.checks import At, looked
-
-FAILED = At("queue", "the queue").json("failed", "the dead-letter queue", "jobs")
+from drillbook.checks import looked
 
 
 @fault("every worker hangs")

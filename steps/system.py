@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from steps.health import API
+
 from drillbook import Drill, given, parse, then
 from drillbook.checks import At
 
-API = At("api", "the API")
 MEMORY = API.json("memory.rss_bytes", "the API's memory", "MB", factor=1e-6)
 ERRORS = API.json("requests.error_rate", "requests that ended in an error", "%", factor=100)
 

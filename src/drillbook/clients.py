@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.prerequisites import present, reachable, readable
 
 # redis, httpx and psycopg take 0.3 s of CPU together, at the start of every pytest: each is imported when it is used

@@ -14,7 +14,7 @@ from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.lab
 

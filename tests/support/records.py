@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drillbook.model.control.control import ControlKind
+from drillbook.model.control import ControlKind
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import (

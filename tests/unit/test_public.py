@@ -46,6 +46,7 @@ PUBLIC = {
         "GuardError",
         "InventoryError",
         "JournalError",
+        "Place",
         "PlaybookError",
     },
 }

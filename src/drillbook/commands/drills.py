@@ -50,8 +50,8 @@ from drillbook.model.proof import Run
 from drillbook.model.record import Record
 from drillbook.model.times.clock import wall_now
 from drillbook.model.verdict import Outcome, worst
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.nodes import ScenarioItem
 
 AT_ONCE = 3
 """Scenarios that one pytest proves at most: each start of one takes three seconds of a core."""

@@ -15,13 +15,13 @@ from drillbook.commands.collecting import collect
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.model.paths import shown
+from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem
+from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.nodes import FeatureFile, ScenarioItem
-from drillbook.pytest_plugin.refusal import FeatureRefused
-from drillbook.repository import scenario_facts
 from drillbook.repository.lint.facts import DefinitionFacts, Repository
 from drillbook.repository.lint.findings import Finding
-from drillbook.repository.scenario_facts import ScenarioFacts
+from drillbook.repository.plan import scenario_facts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.repository.step_definitions import Definition, visible_definitions
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Protocol
 
 from drillbook.engine import incident_messages
-from drillbook.engine.switch_record import record_switches
+from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay, refuse_loss
 from drillbook.errors import DrillbookError
 from drillbook.model import paths
-from drillbook.model.control.control import ControlKind
+from drillbook.model.control import ControlKind
 from drillbook.model.phases import Phase, StepKind
 from drillbook.model.record import SECOND_RECOVERY
 from drillbook.model.tags import NOT_REPEATABLE, SELF_HEALING_OFF

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from drillbook.engine.drill import Drill
-from drillbook.engine.drill_log import DrillLog
 from drillbook.engine.failures import NotRestored
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.session import DrillSession
 from drillbook.engine.under_way import UnderWay, refuse_loss
 from drillbook.errors import GuardError
@@ -21,8 +21,8 @@ from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.writer import Recorder
 from drillbook.model import paths
-from drillbook.model.control.control import ControlKind
-from drillbook.model.control.waits import Measured, wait_of
+from drillbook.model.control import ControlKind
+from drillbook.model.control_rules.waits import Measured, wait_of
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase, StepKind
 from drillbook.model.record import (
@@ -43,7 +43,7 @@ from drillbook.safety.data_loss import changes
 from drillbook.safety.environment_lock import EnvironmentLock, Holder
 from drillbook.safety.permission import permit
 from drillbook.safety.signals import Shield
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.prerequisites import refuse_too_few, verify
 from drillbook.target.probing.prober import Prober
 

@@ -17,7 +17,7 @@ from drillbook.engine.acting import Acting, Acts, Withheld
 from drillbook.engine.looking import Absent, Demanding
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import DrillbookError
-from drillbook.model.control.control import Way
+from drillbook.model.control import Way
 from drillbook.model.json_values import json_value
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.inventory.inventory import Inventory

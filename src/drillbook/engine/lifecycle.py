@@ -13,16 +13,16 @@ from pathlib import Path
 from drillbook.engine.acting import Acting
 from drillbook.engine.beginning import Begun, NamedActs, ask_leave, judge_anew, restore_leftovers, start
 from drillbook.engine.drill import Drill
-from drillbook.engine.drill_log import DrillLog
 from drillbook.engine.failures import DrillFailure, NotRestored
+from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.restore import Restore
 from drillbook.engine.session import DrillSession
 from drillbook.engine.stability import settle, still_met
-from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model import paths
-from drillbook.model.control.control import REPEATED, ControlKind, Way, way
+from drillbook.model.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
 from drillbook.model.record import RepeatRecord, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario

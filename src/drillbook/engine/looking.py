@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.model.control.waits import allowed_s, wait_of
+from drillbook.model.control_rules.waits import allowed_s, wait_of
 from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, PrerequisiteRecord, Role

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from drillbook.checks import Check, Observation
+from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.stability import look_again
-from drillbook.engine.switch_record import record_switches
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase

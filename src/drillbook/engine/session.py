@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.engine.dead_drill import ReportWriter, close_dead_run
+from drillbook.engine.keeping.dead_drill import ReportWriter, close_dead_run
 from drillbook.errors import DrillbookError
 from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from drillbook.checks import Check, Observation
-from drillbook.engine.drill_log import DrillLog
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.checks import Check
-from drillbook.engine.drill_log import DrillLog
 from drillbook.engine.failures import DrillFailure, kind_of, sentence_of
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError, GuardError
-from drillbook.model.control.waits import Measured
+from drillbook.model.control_rules.waits import Measured
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, StepRecord

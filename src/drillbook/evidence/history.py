@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from drillbook.evidence.files import slug_of
+from drillbook.evidence.files import short_file_part
 from drillbook.evidence.reader import RecordError, read_record
 from drillbook.model.record import Record
 from drillbook.model.verdict import Outcome
@@ -26,7 +26,7 @@ def drills(
 
     `unreadable` is told of each record that cannot be read, and why.
     """
-    for path in sorted(evidence_root.glob(f"*-{slug_of(scenario)}-*/content/drill.json"), reverse=True):
+    for path in sorted(evidence_root.glob(f"*-{short_file_part(scenario)}-*/content/drill.json"), reverse=True):
         try:
             record = read_record(path)
         except RecordError as error:

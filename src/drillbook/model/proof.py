@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drillbook.model.control.control import STANDARD, ControlKind
+from drillbook.model.control import STANDARD, ControlKind
 from drillbook.model.record import Purpose, Record
 from drillbook.model.verdict import Outcome
 

@@ -14,7 +14,7 @@ from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any
 
-from drillbook.model.control.control import ControlKind
+from drillbook.model.control import ControlKind
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.times.overhead import Overhead

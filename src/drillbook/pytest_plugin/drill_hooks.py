@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 
 if TYPE_CHECKING:
@@ -32,18 +31,13 @@ def drill(request: pytest.FixtureRequest) -> Drill:
             "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step "
             "(docs/guide/features.md)"
         )
-    from drillbook.engine.failures import NotRestored
-    from drillbook.engine.lifecycle import DrillLife
-    from drillbook.repository.plan.dry_step import intents
+    # the engine, for sessions that drill
+    from drillbook.pytest_plugin import drilling
 
     _refuse_another_run(item)
     session = drill_session(request.config)
     drawing.prepare(request.config)
-
-    def acts() -> list[tuple[StepKind, str]]:
-        return [(intent.kind, intent.name) for intent in intents(item.run, session.root, session.inventory)]
-
-    made = DrillLife(session, item.scenario, acts)
+    made = drilling.new_life(session, item)
     item.stash[drill_key] = made
     item.stash[begun_key] = True
     if outcome_key in item.stash:
@@ -51,8 +45,8 @@ def drill(request: pytest.FixtureRequest) -> Drill:
     request.addfinalizer(lambda: _end(item, made))
     try:
         return made.begin()
-    except (DrillbookError, NotRestored) as error:
-        outcome = Outcome.NOT_RESTORED if isinstance(error, NotRestored) else Outcome.ABORTED
+    except (DrillbookError, drilling.NotRestored) as error:
+        outcome = Outcome.NOT_RESTORED if isinstance(error, drilling.NotRestored) else Outcome.ABORTED
         conclude(item, outcome, str(error), None)
         raise
 
@@ -71,11 +65,12 @@ def _refuse_another_run(item: ScenarioItem) -> None:
 
 def _end(item: ScenarioItem, drill: DrillLife) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
-    from drillbook.engine.failures import DrillFailure
+    # imported by now: the drill that ends has begun
+    from drillbook.pytest_plugin import drilling
 
     try:
         drill.end()
-    except DrillFailure:
+    except drilling.DrillFailure:
         if not isinstance(item.failed_with, KeyboardInterrupt):
             raise
         # pytest is on its way out: the exit status and the summary say it; raising here would only hide them

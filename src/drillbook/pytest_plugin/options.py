@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.model.control.control import STANDARD, Control
+from drillbook.model.control import STANDARD, Control
 
 REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from _pytest.junitxml import xml_key
 
-from drillbook.model.control.control import REPEATED
+from drillbook.model.control import REPEATED
 from drillbook.model.proof import Run
 from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import session_key
-from drillbook.pytest_plugin.nodes import ScenarioItem
 
 
 @dataclass(frozen=True, slots=True)

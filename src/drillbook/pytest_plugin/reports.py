@@ -15,10 +15,10 @@ from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.collecting.failure_repr import without_secrets
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
-from drillbook.pytest_plugin.failure_repr import without_secrets
-from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.outcomes import Told, conclude, conclude_anew, ended_key, keep, outcome_key, told
 from drillbook.pytest_plugin.plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL

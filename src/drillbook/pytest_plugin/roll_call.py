@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.nodes import ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS
 from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
-from drillbook.pytest_plugin.nodes import ScenarioItem
 from drillbook.pytest_plugin.options import inventory_path
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from drillbook.errors import GuardError, JournalError
 from drillbook.model import paths
 from drillbook.model.times.clock import rfc3339, wall_now
 from drillbook.safety.journal import Entry, Journal
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 ASK_AGAIN_S = 0.1
 

@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.checks import Check
 from drillbook.engine import restore
-from drillbook.engine.drill_log import DrillLog
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.restore import Restore
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
@@ -19,7 +19,7 @@ from drillbook.model.objectives import Objectives
 from drillbook.model.times.clock import Anchor
 from drillbook.model.verdict import FindingKind
 from drillbook.model.work_balance import Account, Answered, Attempt, account
-from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.inventory.settings import Endpoint, EndpointKind, Work
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import Watched, look_once

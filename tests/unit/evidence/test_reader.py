@@ -14,7 +14,7 @@ import pytest
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import dumps
 from drillbook.evidence.reader import NoRecordError, RecordError, read_record
-from drillbook.model.control.control import ControlKind
+from drillbook.model.control import ControlKind
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import (

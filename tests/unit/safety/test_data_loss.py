@@ -13,7 +13,7 @@ from drillbook.model.work_balance import Account
 from drillbook.repository.lint.data_loss import check
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.plan.plan import Intent
-from drillbook.repository.scenario_facts import ScenarioFacts, StepFacts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
 from drillbook.safety.data_loss import destroyers, refusal, required
 from tests.support import ROOT
 

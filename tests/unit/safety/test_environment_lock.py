@@ -19,7 +19,7 @@ from drillbook.model import paths
 from drillbook.safety.environment_lock import EnvironmentLock, HolderRole, Lock, state_folder
 from drillbook.safety.journal import EntryState, Journal
 from drillbook.safety.permission import permit
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 from tests.support.unit import DEADLINE_S, until
 
 pytestmark = pytest.mark.unit

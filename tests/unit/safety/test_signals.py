@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.engine.drill_log import DrillLog
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.evidence.writer import Recorder
 from drillbook.safety.journal import Journal
 from drillbook.safety.signals import STOPPING, Shield, Stopped

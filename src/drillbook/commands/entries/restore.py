@@ -9,7 +9,7 @@ import typer
 
 from drillbook.commands.entries.calls import WRONG_CALL, said_plainly
 from drillbook.engine.session import DrillSession
-from drillbook.evidence.render.html import page
+from drillbook.evidence.render.worker import write_report
 from drillbook.model import paths
 from drillbook.model.verdict import Outcome
 from drillbook.safety.environment_lock import HolderRole
@@ -36,7 +36,7 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
             inventory.absolute(),
             root / "evidence",
             listener=lambda event: typer.echo(event.get("text", "")),
-            write_report=page.report,
+            write_report=write_report,
         )
         undone = session.put_back(HolderRole.RESTORE, typer.echo)
     for one in undone:

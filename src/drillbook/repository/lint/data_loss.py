@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from drillbook.model.tags import ACCEPTS_DATA_LOSS, accepted_loss
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
-from drillbook.repository.scenario_facts import ScenarioFacts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 
 

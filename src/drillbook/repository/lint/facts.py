@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drillbook.errors import DrillbookError
 from drillbook.repository.lint.findings import Finding
-from drillbook.repository.scenario_facts import ScenarioFacts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.target.inventory.inventory import Inventory
 
 

@@ -11,7 +11,7 @@ from drillbook.model.tags import tag_values
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
 from drillbook.repository.lint.playbooks import imported
-from drillbook.repository.scenario_facts import ScenarioFacts, StepFacts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
 
 _LOOKING = {
     Phase.BASELINE: "no step of the baseline hands a check to the drill: nobody looks whether the system is healthy",

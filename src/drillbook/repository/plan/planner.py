@@ -24,8 +24,8 @@ from drillbook.model.phases import Phase, PlannedStep, StepKind
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import accepted_loss
 from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
+from drillbook.repository.plan.scenario_facts import StepFacts, collect
 from drillbook.repository.preflight import ScenarioRun
-from drillbook.repository.scenario_facts import StepFacts, collect
 from drillbook.repository.step_definitions import Definition
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.permission import permit

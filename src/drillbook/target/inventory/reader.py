@@ -10,7 +10,9 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from drillbook.errors import InventoryError, NoEnvironmentError, Place
-from drillbook.target.inventory.model import (
+from drillbook.target.inventory.origins import origin_of
+from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import (
     COMPLETED_WITHIN_S,
     EMPTY,
     Endpoint,
@@ -20,8 +22,6 @@ from drillbook.target.inventory.model import (
     Prerequisites,
     Work,
 )
-from drillbook.target.inventory.origins import origin_of
-from drillbook.target.inventory.resolver import ResolvedInventory
 from drillbook.target.inventory.strict_mapping import Node
 
 _KIND = {

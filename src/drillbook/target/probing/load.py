@@ -20,7 +20,7 @@ from typing import Any
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.work_balance import Account, Answered, Attempt, account
-from drillbook.target.inventory.model import Endpoint, Work
+from drillbook.target.inventory.settings import Endpoint, Work
 from drillbook.target.probing.http_connection import HttpLine
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.probes import why
@@ -198,14 +198,12 @@ class Load:
         Raises CouldNotLookError when the database does not answer.
         """
         # only drills with work use psycopg, which takes 0.1 s of CPU to import
-        import psycopg
-
         from drillbook.target.probing import sql
 
         try:
             with sql.connect(self._database) as connection:
                 rows = connection.execute(self._work.completed_query.encode(), {"prefix": f"{self.prefix}%"}).fetchall()
-        except psycopg.Error as error:
+        except sql.Error as error:
             raise CouldNotLookError(f"the completed work could not be read from the database: {why(error)}") from None
         return {str(job): int(times) for job, times in rows}
 

@@ -26,12 +26,15 @@ class Series:
         self.name = name
         self._samples: list[Sample] = []
         self._changed = condition or threading.Condition()
+        self._waiting = 0
+        """How many wait for a sample. Whoever waits counts itself before it looks whether one came."""
 
     def append(self, sample: Sample) -> None:
         """Add a sample and wake who waits for one."""
-        with self._changed:
-            self._samples.append(sample)
-            self._changed.notify_all()
+        self._samples.append(sample)
+        if self._waiting:  # taking the lock for nobody was a twentieth of what a look costs
+            with self._changed:
+                self._changed.notify_all()
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -50,10 +53,14 @@ class Series:
     def wait_beyond(self, length: int, until_s: float, stop: Callable[[], bool] = lambda: False) -> bool:
         """Wait until there are more than `length` samples; False when `until_s` (monotonic) passes first."""
         with self._changed:
-            while len(self._samples) <= length:
-                left = until_s - time.monotonic()
-                if left <= 0 or stop():
-                    return False
-                # woken by each sample; half a second so that a signal handler gets its turn on a quiet endpoint
-                self._changed.wait(min(left, 0.5))
+            self._waiting += 1
+            try:
+                while len(self._samples) <= length:
+                    left = until_s - time.monotonic()
+                    if left <= 0 or stop():
+                        return False
+                    # woken by each sample; half a second so that a signal handler gets its turn on a quiet endpoint
+                    self._changed.wait(min(left, 0.5))
+            finally:
+                self._waiting -= 1
         return True

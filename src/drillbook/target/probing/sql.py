@@ -9,9 +9,10 @@ from typing import Any
 
 import psycopg
 
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 
 STATEMENT_TIMEOUT_S = 10
+Error = psycopg.Error
 
 
 def arguments(endpoint: Endpoint) -> dict[str, Any]:
@@ -27,3 +28,8 @@ def arguments(endpoint: Endpoint) -> dict[str, Any]:
 def connect(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:
     """A blocking connection; close it after use. Raises psycopg.Error when nobody answers."""
     return psycopg.connect(**arguments(endpoint), options=f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000}")
+
+
+async def async_connect(endpoint: Endpoint) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """A connection for a loop of asyncio, each statement committed by itself. Raises psycopg.Error."""
+    return await psycopg.AsyncConnection.connect(**arguments(endpoint), autocommit=True)

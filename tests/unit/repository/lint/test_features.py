@@ -15,9 +15,9 @@ from drillbook.repository.lint.facts import DefinitionFacts, Repository
 from drillbook.repository.lint.features import check
 from drillbook.repository.lint.findings import Finding, Severity
 from drillbook.repository.plan.plan import CheckPlan, Intent
-from drillbook.repository.scenario_facts import ScenarioFacts, StepFacts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind, Work
+from drillbook.target.inventory.settings import Environment, EnvironmentKind, Work
 from tests.support.unit import endpoint
 
 pytestmark = pytest.mark.unit

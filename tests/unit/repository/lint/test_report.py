@@ -10,7 +10,7 @@ import pytest
 
 from drillbook.commands.lint_collection import refusals
 from drillbook.errors import DrillbookError, InventoryError, NoEnvironmentError, Place, PlaybookError
-from drillbook.pytest_plugin.refusal import FeatureRefused
+from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
 from drillbook.repository.feature_file import Problem
 from drillbook.repository.lint import Report, ansible_lint, inventory
 from drillbook.repository.lint.facts import Repository

@@ -18,8 +18,8 @@ from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError, 
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.secret_names import is_secret_header, is_secret_name
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
@@ -640,7 +640,7 @@ def test_what_is_looked_at_is_not_logged(caplog: pytest.LogCaptureFixture) -> No
 
 def test_the_private_directory_goes_with_the_inventory() -> None:
     it = looking_at()
-    directory = it.private_dir
+    directory = it.connections.private_dir
     assert directory.stat().st_mode & 0o777 == 0o700
     assert it.connection_env["ANSIBLE_SSH_CONTROL_PATH_DIR"].startswith(str(directory))
     del it

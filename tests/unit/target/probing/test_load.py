@@ -18,7 +18,7 @@ import pytest
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.work_balance import Answered, Attempt
-from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.inventory.settings import Endpoint, EndpointKind, Work
 from drillbook.target.probing import load as loading
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober

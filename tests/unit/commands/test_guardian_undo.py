@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.commands import guardian_process
+from drillbook.commands import guardian_undo
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.safety.environment_lock import HolderRole
@@ -24,14 +24,14 @@ def test_what_hinders_the_guardian_is_told_and_tried_again(
 
     def put_back(_session: DrillSession, role: HolderRole) -> list[Undone]:
         tries.append(role)
-        if len(tries) < guardian_process.TRIES:
+        if len(tries) < guardian_undo.TRIES:
             raise error
         return []
 
     # a full disk that is emptied between two tries cannot be had here; nor is the pause between them waited for
     monkeypatch.setattr(DrillSession, "put_back", put_back)
-    monkeypatch.setattr(guardian_process, "PAUSE_S", 0.0)
+    monkeypatch.setattr(guardian_undo, "PAUSE_S", 0.0)
     asked = Namespace(root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[])
-    assert guardian_process._put_back(asked) == 0
-    assert tries == [HolderRole.GUARDIAN] * guardian_process.TRIES
-    assert capsys.readouterr().err.count(str(error)) == guardian_process.TRIES - 1
+    assert guardian_undo.put_back(asked) == 0
+    assert tries == [HolderRole.GUARDIAN] * guardian_undo.TRIES
+    assert capsys.readouterr().err.count(str(error)) == guardian_undo.TRIES - 1

@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.errors import DrillbookError, PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.pytest_plugin.failure_repr import sentence_of, without_secrets
+from drillbook.pytest_plugin.collecting.failure_repr import sentence_of, without_secrets
 
 if TYPE_CHECKING:
     from tests.conftest import Project

@@ -1,4 +1,4 @@
-"""The values of an inventory: environment, endpoints, work, prerequisites."""
+"""The settings of an inventory (`drillbook_*`) as values: environment, endpoints, work, prerequisites."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.model.phases import Phase, PlannedStep, StepKind
-from drillbook.pytest_plugin.nodes import FeatureFile, RuleNode, ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import FeatureFile, RuleNode, ScenarioItem
 
 if TYPE_CHECKING:
     from tests.conftest import Project

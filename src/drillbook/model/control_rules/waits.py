@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from drillbook.model.control.control import ControlKind
+from drillbook.model.control import ControlKind
 from drillbook.model.phases import Phase
 from drillbook.model.record import Record
 

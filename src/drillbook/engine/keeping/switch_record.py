@@ -5,7 +5,7 @@ The rule: only the thread that writes the record calls this. Events of other dri
 
 from __future__ import annotations
 
-from drillbook.engine.drill_log import DrillLog
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.model.phases import Phase
 from drillbook.model.record import SwitchState
 from drillbook.model.verdict import FindingKind

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.engine.dead_drill import close_dead_run
+from drillbook.engine.keeping.dead_drill import close_dead_run
 from drillbook.evidence.files import dumps
 from drillbook.model.phases import Phase
 from drillbook.model.record import FaultRecord, PhaseRecord, StepRecord, StepStatus, UndoState

@@ -16,14 +16,21 @@ from _pytest._code.code import ExceptionInfo, TerminalRepr, Traceback
 from _pytest.python import CallSpec
 from pytest_bdd.scenario import _execute_step_function
 
-from drillbook.model.control.control import REPEATED, Control, ends_its_drill
+from drillbook.model.control import REPEATED, Control, ends_its_drill
 from drillbook.model.paths import shown
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import ACCEPTS_DATA_LOSS, tag_values
-from drillbook.pytest_plugin.failure_repr import StepMark, own_frames, sentence_of, sentence_repr, trail, with_trail
+from drillbook.pytest_plugin.collecting.failure_repr import (
+    StepMark,
+    own_frames,
+    sentence_of,
+    sentence_repr,
+    trail,
+    with_trail,
+)
+from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
+from drillbook.pytest_plugin.collecting.tag_markers import apply_tag, slug
 from drillbook.pytest_plugin.options import REQUIRE_RTO, asked_controls
-from drillbook.pytest_plugin.refusal import FeatureRefused
-from drillbook.pytest_plugin.tag_markers import apply_tag, slug
 from drillbook.repository.feature_file import Problem, node_name, read_feature
 from drillbook.repository.preflight import ScenarioRun, runs_of
 from drillbook.repository.step_definitions import Definitions, visible_definitions

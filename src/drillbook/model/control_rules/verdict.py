@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from drillbook.model.control.control import REPEATED, Control, ControlKind
+from drillbook.model.control import REPEATED, Control, ControlKind
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, Role, StepRecord
 from drillbook.model.tags import NOT_REPEATABLE

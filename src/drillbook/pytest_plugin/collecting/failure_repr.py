@@ -31,7 +31,7 @@ from drillbook.model.phases import PlannedStep
 
 _MACHINERY = (
     *(Path(str(module.__file__)).parent for module in (_pytest, pluggy, pytest_bdd)),
-    Path(__file__).parent,
+    Path(__file__).parents[1],
 )
 
 

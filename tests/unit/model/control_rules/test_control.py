@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from drillbook.model.control.control import Control, ControlKind, Way, ends_its_drill, way
-from drillbook.model.control.verdict import judge, judge_repeat
-from drillbook.model.control.waits import Measured, Wait, allowed_s, wait_of
+from drillbook.model.control import Control, ControlKind, Way, ends_its_drill, way
+from drillbook.model.control_rules.verdict import judge, judge_repeat
+from drillbook.model.control_rules.waits import Measured, Wait, allowed_s, wait_of
 from drillbook.model.phases import Phase
 from drillbook.model.proof import Proof, Run, proofs, tasks_of, unmissed
 from drillbook.model.record import CheckRecord, Purpose, Role, StepRecord
