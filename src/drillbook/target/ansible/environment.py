@@ -14,6 +14,8 @@ from pathlib import Path
 
 from drillbook.errors import PlaybookError
 
+PLUGINS = Path(__file__).parent / "plugins"
+"""Drillbook's own plugins for Ansible, in one folder for each type."""
 PASSED_ON = frozenset(
     {
         "HOME",

@@ -30,7 +30,7 @@ from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
 from drillbook.errors import PlaybookError
-from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.environment import PLUGINS, environment
 from drillbook.target.ansible.events import Event
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.processes import GRACE_S, RUN_MARK, ProcessTree
@@ -49,7 +49,7 @@ _NEEDED_BY_RUNNER = (
     "RUNNER_ONLY_FAILED_EVENTS",
     RUN_MARK,
 )
-_WITHOUT_TASK = Path(__file__).parent / "ansible_plugins" / "callback"
+_WITHOUT_TASK = PLUGINS / "callback"
 
 
 @dataclass(frozen=True, slots=True)

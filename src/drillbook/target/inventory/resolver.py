@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import drillbook
 from drillbook.errors import InventoryError, PlaybookError
 from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.environment import PLUGINS
 from drillbook.target.ansible.events import PlayLog
 from drillbook.target.inventory.secrets import VAULT, Secret, origin_of, secrets_in
 
@@ -43,14 +43,13 @@ class ResolvedInventory:
         from drillbook.target.ansible.run import run_ansible
 
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
-            plugins = Path(drillbook.__file__).parent / "ansible_plugins" / "action"
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
             task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
             # all said in the playbook and beside it, nothing in the environment: it is that of every other run
             play = {"name": "Resolve", "hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task]}
             play |= {"strategy": "linear"}
-            (Path(directory) / "action_plugins").symlink_to(plugins)
+            (Path(directory) / "action_plugins").symlink_to(PLUGINS / "action")
             playbook.write_text(json.dumps([play]), encoding="utf-8")
             log = PlayLog(root, Redactor(), None)
             try:
