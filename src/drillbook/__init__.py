@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drillbook.repository.vocabulary import given, then, when
+    from drillbook.repository.vocabulary import fault, given, parse, parse_duration, recovery, then, when
 
 __all__ = ["fault", "given", "parse", "parse_duration", "recovery", "then", "when"]
 

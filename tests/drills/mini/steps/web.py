@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook import given, then
+from drillbook import fault, given, parse, recovery, then
 from drillbook.checks import At, looked
 from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse, recovery
 
 WEB = At("web", "the web service")
 
