@@ -8,48 +8,74 @@ RUNS ?= 5
 PARTS ?=
 FEATURES ?= features/redis_failover.feature
 LABS ?=
+# what is installed: what a drill needs, and on top of it tox, the tests' own, or all
+DRILL := $(VENV)/.ready-drill
+TOX := $(VENV)/.ready-tox
+TEST := $(VENV)/.ready-test
 READY := $(VENV)/.ready
+# compiled when it is imported: compiling all of it took half of the time of an installation
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 # its plugin imports all of Hypothesis when a session ends: half a second, and a crash of Python 3.11's compiler once
 NO_HYPOTHESIS := -p no:hypothesispytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help drill drills plan test lab-up lab-down bench lint clean
+.PHONY: help drill drills plan test unit lint dev lab-up lab-down bench clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "drillbook needs Python 3.11 or later; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "$(PYTHON) has no ensurepip (on Debian: the package python3-venv)"; exit 1; }
-	@echo "installing into $(VENV) (about half a minute, once)"
+	@echo "installing into $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --editable '.[lab,test,lint]' tox
+	@$(INSTALL) --upgrade pip  # one of Python 3.11's days takes 4 s longer to resolve what is below, and this 1 s
+
+$(DRILL): pyproject.toml | $(VENV)/pyvenv.cfg
+	@$(INSTALL) --editable '.[lab]'
 	@touch $@
 
-drill: $(READY) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
+$(TOX): | $(VENV)/pyvenv.cfg
+	@$(INSTALL) tox
+	@touch $@
+
+$(TEST): $(DRILL)
+	@$(INSTALL) --editable '.[lab,test]'
+	@touch $@
+
+$(READY): $(DRILL) $(TOX)
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@ $(TEST)
+
+drill: $(DRILL) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(NO_HYPOTHESIS) $(FEATURES)
 
-drills: $(READY) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
+drills: $(DRILL) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
 	-@$(BIN)/drillbook lab node
 	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES)) $(NO_HYPOTHESIS)
 
-plan: $(READY) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
+plan: $(DRILL) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
 	@$(BIN)/pytest --plan $(FEATURES)
 
-test: $(READY) ## all tests, lint and types, through tox
+test: $(TOX) ## all tests, lint and types, through tox
 	@$(BIN)/tox run $(TOX_ARGS)
 
-lint: $(READY) ## format, lint, types and playbooks
+unit: $(TEST) ## the unit tests alone, in a minute
+	@$(BIN)/pytest -m unit -n auto --dist loadfile tests/unit
+
+lint: $(TOX) ## format, lint, types and playbooks
 	@$(BIN)/tox run -e lint,type
 
-lab-up: $(READY) ## bring the embedded lab up
+dev: $(READY) ## all that CONTRIBUTING names into .venv: the lab, the tests, lint, types
+
+lab-up: $(DRILL) ## bring the embedded lab up
 	@$(BIN)/drillbook lab up
 
-lab-down: $(READY) ## end every process of the lab
+lab-down: $(DRILL) ## end every process of the lab
 	@$(BIN)/drillbook lab down
 
 PEERS := benchmarks/.venv/.ready
@@ -60,7 +86,7 @@ $(PEERS): benchmarks/requirements.txt
 	@benchmarks/.venv/bin/python -m pip install --quiet --requirement $<
 	@touch $@
 
-bench: $(READY) $(PEERS) ## Drillbook beside its peers, into docs/benchmarks.md (RUNS=5; PARTS="start r1" prints these only)
+bench: $(TEST) $(PEERS) ## Drillbook beside its peers, into docs/benchmarks.md (RUNS=5; PARTS="start r1" prints these only)
 	@$(BIN)/drillbook lab up
 	@$(BIN)/python benchmarks/run.py --runs $(RUNS) $(PARTS)
 

@@ -17,6 +17,9 @@ OURS = Path(sys.executable).parent
 PEERS = HERE / ".venv" / "bin"
 """The peers' environment: `make bench` makes it."""
 
+LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:valkey", "-p", "no:xdist", "-p", "no:rerunfailures")
+"""Plugins that come with the tests and the lab of Drillbook's own repository, and that its users do not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:

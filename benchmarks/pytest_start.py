@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import OURS, PEERS, ROOT, Table, compared, in_turns, timed
+from common import LEAN, OURS, PEERS, ROOT, Table, compared, in_turns, timed
 from repository import SAID, bdd, chaos, drill_scenario, features, molecule, ours, plain_scenario
 
 MINI = ROOT / "tests/drills/mini"
 PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
-LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:valkey", "-p", "no:xdist", "-p", "no:rerunfailures")
-"""Plugins that come with the tests and the lab of Drillbook's own repository, and that its users do not have."""
 LONG = 50
 
 
@@ -86,8 +84,8 @@ def start(runs: int) -> Table:
     rows = compared(times, "pytest-bdd alone")
     table = Table("From the start to the first step", "make bench PARTS=start", ("", "s", "times pytest-bdd"), rows)
     table.notes.append(
-        "Before a drill's first step Ansible resolves its inventory, which takes the import of Ansible. Molecule, too, "
-        "starts it; the others read no inventory."
+        "Before a drill's first step Ansible resolves its inventory. The server that imports Ansible does so while "
+        "pytest collects. Molecule, too, starts Ansible; the others read no inventory."
     )
     return table
 

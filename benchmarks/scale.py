@@ -67,7 +67,7 @@ def _serve(told: Connection) -> None:
 
 def _sample(port: int, endpoints: int, per_s: float) -> tuple[float, float]:
     """Looks a second, and CPU seconds a second."""
-    from drillbook.target.inventory.model import Endpoint, EndpointKind
+    from drillbook.target.inventory.settings import Endpoint, EndpointKind
     from drillbook.target.probing.prober import Prober
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -11,11 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redis.exceptions import ResponseError
-
-from drillbook.engine.drill import Drill
+from drillbook import Drill, clients
+from drillbook.clients import redis_client
 from drillbook.errors import CouldNotLookError
-from drillbook.target.probing.redis import client
 
 SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
 LISTS = ("wait", "active", "paused")
@@ -34,7 +32,7 @@ def key(drill: Drill, name: str) -> str:
 
 def ask(drill: Drill, *command: str | int) -> Any:
     """The answer of the primary to one command that only looks."""
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         return redis.execute_command(*command)
 
 
@@ -42,13 +40,13 @@ def answer(drill: Drill, *command: str | int) -> Any:
     """As `ask`, or the error with which Redis refuses the command."""
     try:
         return ask(drill, *command)
-    except ResponseError as error:
+    except clients.RedisResponseError as error:
         return str(error)
 
 
 def members(drill: Drill, name: str) -> list[str]:
     """The ids in a list or a sorted set of the queue, oldest first; none when there is no such key."""
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         kind: Any = redis.type(key(drill, name))
         if kind == "list":
             found: Any = redis.lrange(key(drill, name), 0, -1)
@@ -59,7 +57,7 @@ def members(drill: Drill, name: str) -> list[str]:
 
 def counts(drill: Drill) -> dict[str, int]:
     """How many jobs are in each state; -1 where the key is not of the type that BullMQ counts."""
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         kinds = _kinds(drill, redis)
         pipe = redis.pipeline(transaction=False)
         for name, kind in kinds.items():
@@ -93,7 +91,7 @@ def states(drill: Drill, jobs: Sequence[str]) -> dict[str, str]:
     """
     if not jobs:
         return {}
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         kinds = _kinds(drill, redis)
         pipe = redis.pipeline(transaction=False)
         for job in jobs:
@@ -120,7 +118,7 @@ def state_of(drill: Drill, job: str) -> str:
 
 def details(drill: Drill, job: str) -> dict[str, Any]:
     """What an engineer wants to know of a job. Not its payload: that may hold what no report should."""
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         fields: Any = redis.hgetall(key(drill, job))
         lock: Any = redis.get(key(drill, job) + ":lock")
     begun = fields.get("processedOn")
@@ -137,7 +135,7 @@ def details(drill: Drill, job: str) -> dict[str, Any]:
 
 def begun_s(drill: Drill, jobs: Sequence[str]) -> dict[str, float]:
     """When each of these jobs was last taken up, in seconds since 1970; without those that were not."""
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         pipe = redis.pipeline(transaction=False)
         for job in jobs:
             pipe.hget(key(drill, job), "processedOn")
@@ -150,7 +148,7 @@ def workers(drill: Drill) -> list[str]:
     queue = queue_name(drill)
     # Node's BullMQ encodes the queue's name, Python's does not
     marks = tuple(f"bull:{name}:w:" for name in (queue, base64.b64encode(queue.encode()).decode()))
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         connected: Any = redis.client_list()
     names = [str(each.get("name", "")) for each in connected]
     return sorted({name.rpartition(":w:")[2] for name in names if name.startswith(marks)})
@@ -158,7 +156,7 @@ def workers(drill: Drill) -> list[str]:
 
 def connections(drill: Drill) -> int:
     """How many clients are connected to the primary."""
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         found: Any = redis.info("clients")
     return int(found["connected_clients"])
 

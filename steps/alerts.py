@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from drillbook import then
-from drillbook.checks import Check, Observation
-from drillbook.engine.drill import Drill
-from drillbook.model.times.sample import Sample
-from drillbook.repository.vocabulary import parse
+from drillbook import Drill, parse, then
+from drillbook.checks import Check, Observation, Sample
 
 FIRING, RESOLVED = "danger", "good"
 
 
 @then(parse('within {deadline:Duration} an alert about "{subject}" reaches the "{channel}" channel'))
 def alert_arrives(drill: Drill, deadline: float, subject: str, channel: str) -> None:
-    drill.eventually(message(subject, channel, FIRING, drill.since_fault_s()).marking("alerted"), within=deadline)
+    drill.eventually(message(subject, channel, FIRING, drill.fault_at_s()).marking("alerted"), within=deadline)
 
 
 @then(parse('within {deadline:Duration} the all-clear about "{subject}" reaches the "{channel}" channel'))

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from functools import partial
 
-import httpx
 from steps._bullmq import answer, ask, begun_s, counts, key, members, state_of, states, the_type, workers
 from steps.jobs import ODD_JOB
-from steps.redis import settings
+from steps.queue import QUEUE
+from steps.redis import REDIS, settings
 
-from drillbook import then
-from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
+from drillbook import Drill, fault, parse, then
+from drillbook.checks import looked
+from drillbook.clients import http_get
 from drillbook.errors import CouldNotLookError
-from drillbook.repository.vocabulary import fault, parse
 
-QUEUE = At("queue", "the queue")
 ANY_SPELLING = "the lines with an error of any spelling"
 
 
@@ -45,7 +43,7 @@ def jobs_are_stranded(drill: Drill, length: float, name: str) -> None:
 
 @then(parse('the jobs in "{name}" are written down'))
 def stranded_jobs_are_diagnosed(drill: Drill, name: str) -> None:
-    drill.bound(At("redis", "Redis").answers())
+    drill.bound(REDIS.answers())
     drill.observe(f"jobs in {name!r}, which BullMQ does not read", len(members(drill, name)), "jobs")
     drill.observe(f"type of {key(drill, name)}", the_type(drill, name))
     drill.observe("jobs by state", counts(drill))
@@ -90,7 +88,7 @@ def length_is_refused(drill: Drill, name: str, reason: str) -> None:
 
 @then("the runbook's own questions are asked, and their answers written down")
 def questions_are_asked(drill: Drill) -> None:
-    drill.bound(At("redis", "Redis").answers())
+    drill.bound(REDIS.answers())
     for name in ("waiting", "active", "failed"):
         drill.observe(f"LLEN {key(drill, name)}", answer(drill, "LLEN", key(drill, name)))
     drill.observe(f"LRANGE {key(drill, 'active')} 0 -1", answer(drill, "LRANGE", key(drill, "active"), 0, -1))
@@ -179,7 +177,7 @@ def log_lines(drill: Drill, *options: str) -> int:
 @then("the keys of the database and the queue's pause are written down")
 def other_keys_are_counted(drill: Drill) -> None:
     """The same Redis holds the cache, too."""
-    drill.bound(At("redis", "Redis").answers())
+    drill.bound(REDIS.answers())
     drill.observe("keys in the database", ask(drill, "DBSIZE"), "keys")
     drill.observe("whether the queue is paused", ask(drill, "HGET", key(drill, "meta"), "paused") is not None)
 
@@ -217,6 +215,6 @@ def metrics_need_a_key(drill: Drill) -> None:
     endpoint = drill.inventory.endpoints["queue"]
 
     def asked() -> int:
-        return httpx.get(endpoint.url, timeout=endpoint.timeout_s, trust_env=False).status_code
+        return http_get(endpoint, headers={}).status_code
 
     drill.bound(looked("the status of the answer", asked).is_(401))

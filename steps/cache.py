@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import httpx
-import psycopg
 from steps.health import latest
 
-from drillbook import given, then
-from drillbook.checks import MISSING, At, Reading, dig, looked, number
-from drillbook.engine.drill import Drill
+from drillbook import Drill, fault, given, parse, then
+from drillbook.checks import MISSING, At, Reading, Sample, dig, looked, number
+from drillbook.clients import http_get, redis_client, sql_connection
 from drillbook.errors import CouldNotLookError
-from drillbook.model.times.sample import Sample
-from drillbook.repository.vocabulary import fault, parse
-from drillbook.target.probing.redis import client
 
 CATALOGUE = At("catalogue", "the catalogue")
 HIT_RATE = At("cache", "the cache").json("hit_rate", "the cache's hit rate", "%", factor=100)
@@ -34,9 +29,7 @@ FIRST_FURTHER = 51
 def users_have_looked_up(drill: Drill, count: int) -> list[str]:
     """Gives the ids of the items, which are in the cache now."""
     names = [f"item-{number}" for number in range(FIRST_FURTHER, FIRST_FURTHER + count)]
-    endpoint = drill.inventory.endpoints["catalogue"]
-    url = httpx.URL(endpoint.url).copy_set_param("ids", ",".join(names))
-    answer = httpx.get(url, headers=endpoint.headers, timeout=endpoint.timeout_s, trust_env=False)
+    answer = http_get(drill.inventory.endpoints["catalogue"], {"ids": ",".join(names)})
     if answer.is_error:
         raise CouldNotLookError(f"the items cannot be looked up: status {answer.status_code}")
     drill.require(cached(drill, names).is_(count))  # no baseline: nobody puts them back
@@ -55,7 +48,7 @@ def all_are_cached(drill: Drill, looked_up: list[str]) -> None:
 
 def cached(drill: Drill, names: list[str]) -> Reading:
     def look() -> object:
-        with client(drill.inventory.endpoints["redis"]) as redis:
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
             return redis.exists(*(f"cache:item:{name}" for name in names))
 
     return looked("the items that users have looked up and that are cached", look)
@@ -118,8 +111,7 @@ def hit_rate_is_as_before(drill: Drill, deadline: float, tolerance: float) -> No
 
 def right_values(drill: Drill) -> Mapping[str, object]:
     """What the database has, by the ids of the items."""
-    database = drill.inventory.endpoints["database"]
-    with psycopg.connect(database.url, user=database.user, password=database.password, connect_timeout=2) as connection:
+    with sql_connection(drill.inventory.endpoints["database"]) as connection:
         return dict(connection.execute("select id, value from items where kind = 'seed'").fetchall())
 
 

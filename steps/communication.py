@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from drillbook import then
-from drillbook.checks import Check, Observation
-from drillbook.engine.drill import Drill
-from drillbook.model.times.sample import Sample
-from drillbook.repository.vocabulary import parse, recovery
+from drillbook import Drill, parse, recovery, then
+from drillbook.checks import Check, Observation, Sample
 
 SUBJECTS = {"initiating": "[ACTION]", "update": "[UPDATE]", "resolved": "[RESOLVED]"}
 GAP = re.compile(r"^.*(?:\{\{.*|: *)$", re.MULTILINE)

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from redis.exceptions import RedisError
-
-from drillbook import then
-from drillbook.checks import At, Reading, dig
-from drillbook.engine.drill import Drill
+from drillbook import Drill, State, clients, parse, then
+from drillbook.checks import At, Reading, Sample, dig
+from drillbook.clients import redis_client
 from drillbook.errors import CouldNotLookError
-from drillbook.model.times.sample import Sample
-from drillbook.repository.vocabulary import State, parse
-from drillbook.target.probing.redis import client
 
 API = At("api", "the API")
 QUEUE_KEYS = ("depth", "active", "processing_rate", "oldest_active_s", "error_rate", "error")
@@ -83,8 +78,8 @@ def metrics(sample: Sample) -> object:
 def primary(drill: Drill) -> str:
     """By the address at which it is reached; whether it answers there is another question."""
     try:
-        with client(drill.inventory.endpoints["redis"]) as redis:
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
             at = redis.connection_pool.connection_kwargs
             return f"{at['host']}:{at['port']}"
-    except (RedisError, OSError, CouldNotLookError) as error:
+    except (clients.RedisError, OSError, CouldNotLookError) as error:
         return f"nobody names one: {error}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steps._bullmq import connections, counts, details, members, processes, state_of, states, workers
+from steps.health import API
+from steps.queue import FAILED, QUEUE
+from steps.redis import REDIS
 
-from drillbook import then
-from drillbook.checks import At, Reading, looked, number
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
+from drillbook import Drill, fault, parse, then
+from drillbook.checks import Reading, looked, number
 
-QUEUE = At("queue", "the queue")
 OLDEST = QUEUE.json("oldest_active_s", "the oldest active job", "s")
-FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
 FAILURES = QUEUE.json("error_rate", "the failure rate")
 
 
@@ -139,7 +138,7 @@ def dead_letters_are_more(drill: Drill, deadline: float, count: int) -> None:
 
 @then("the queue's counts, its oldest active jobs and its workers are written down")
 def queue_is_diagnosed(drill: Drill) -> None:
-    drill.bound(At("redis", "Redis").answers())
+    drill.bound(REDIS.answers())
     drill.observe("jobs by state", counts(drill))
     drill.observe("workers connected to the queue", workers(drill))
     drill.observe("processes of the workers", processes(drill))
@@ -157,12 +156,12 @@ def jobs_are_diagnosed(drill: Drill, state: str, jobs: Sequence[str]) -> None:
 
 @then(parse("the processes of {groups:Names} are written down"))
 def processes_are_diagnosed(drill: Drill, groups: tuple[str, ...]) -> None:
-    drill.bound(At("api", "the API").answers())
+    drill.bound(API.answers())
     for group in groups:
         drill.observe(f"processes of {group}", processes(drill, group))
 
 
 @then("the latest failed jobs are written down")
 def failures_are_diagnosed(drill: Drill) -> None:
-    drill.bound(At("redis", "Redis").answers())
+    drill.bound(REDIS.answers())
     jobs_are_diagnosed(drill, "failed", members(drill, "failed")[-3:])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
+from drillbook import Drill, fault, parse
 
 
 @fault(parse('the network between "{client}" and "{server}" is cut'))

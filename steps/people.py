@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from drillbook import given
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import parse
-from drillbook.target.probing.prerequisites import present, reachable, readable
+from drillbook import Drill, given, parse
+from drillbook.clients import present, reachable, readable
 
 
 @given(parse("{count:Integer} person is present"))

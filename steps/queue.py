@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 
-from drillbook import given, then
-from drillbook.checks import At, happened, looked
-from drillbook.engine.drill import Drill
-from drillbook.errors import DrillbookError
-from drillbook.repository.vocabulary import fault, parse
+from steps.health import API
 
-API = At("api", "the API")
+from drillbook import Drill, fault, given, parse, then
+from drillbook.checks import At, happened, looked
+from drillbook.errors import DrillbookError
+
 QUEUE = At("queue", "the queue")
 DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
 RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
+FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
 BUFFER = API.json("buffer.size", "the memory buffer", "jobs")
 
 
@@ -47,7 +47,7 @@ def buffer_is_empty(drill: Drill, deadline: float) -> None:
 @then(parse("within {deadline:Duration} new jobs are refused with {status:Integer} and a time to retry"))
 def jobs_are_refused(drill: Drill, deadline: float, status: int) -> None:
     drill.eventually(
-        happened("a job refused with a time to retry", lambda: drill.load.refused(status, drill.since_fault_s())),
+        happened("a job refused with a time to retry", lambda: drill.load.refused(status, drill.fault_at_s())),
         within=deadline,
     )
 
@@ -109,7 +109,7 @@ def so_many_jobs_wait(drill: Drill, deadline: float, count: int) -> None:
 
 @then(parse("within {deadline:Duration} {count:Integer} jobs are failed"))
 def so_many_jobs_are_failed(drill: Drill, deadline: float, count: int) -> None:
-    drill.eventually(QUEUE.json("failed", "the dead-letter queue", "jobs").is_(count), within=deadline)
+    drill.eventually(FAILED.is_(count), within=deadline)
 
 
 @then(parse("none of them is done for {length:Duration}"))

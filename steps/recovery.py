@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import parse, recovery
+from drillbook import Drill, parse, recovery
 
 
 @recovery(parse('the recovery playbook "{name}" is run'))

@@ -8,18 +8,15 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from redis.exceptions import RedisError
+from steps.health import API
+from steps.queue import QUEUE
 
-from drillbook import given, then
+from drillbook import Drill, clients, fault, given, parse, then
 from drillbook.checks import At, Reading, looked
-from drillbook.engine.drill import Drill
+from drillbook.clients import redis_client
 from drillbook.errors import CouldNotLookError
-from drillbook.repository.vocabulary import fault, parse
-from drillbook.target.probing.redis import client
 
 REDIS = At("redis", "Redis")
-API = At("api", "the API")
-QUEUE = At("queue", "the queue")
 
 
 @fault("Redis refuses the application")
@@ -64,9 +61,9 @@ def redis_takes_writes(drill: Drill, deadline: float) -> None:
     def write() -> object:
         # that nobody is there to take it is an answer to this question, too
         try:
-            with client(drill.inventory.endpoints["redis"]) as redis:
+            with redis_client(drill.inventory.endpoints["redis"]) as redis:
                 return redis.set("drillbook:probe", "1", px=1000)
-        except RedisError as error:
+        except clients.RedisError as error:
             return str(error)
 
     drill.eventually(looked("the answer to a write", write).is_(True), within=deadline)
@@ -75,7 +72,7 @@ def redis_takes_writes(drill: Drill, deadline: float) -> None:
 @then(parse("within {deadline:Duration} {count:Integer} replica follows the primary"))
 def replicas_follow(drill: Drill, deadline: float, count: int) -> None:
     def replicas() -> object:
-        with client(drill.inventory.endpoints["redis"]) as redis:
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
             return sum(state[2] != b"" for state in redis.execute_command("ROLE")[2])
 
     drill.eventually(looked("the number of replicas", replicas).at_least(count), within=deadline)
@@ -131,7 +128,7 @@ def redis_answers_ping(drill: Drill, deadline: float) -> None:
         )
         if urlsplit(endpoint.url).scheme != "rediss":
             raise CouldNotLookError("the endpoint 'redis' is not asked over TLS: its URL has to begin with rediss://")
-        with client(endpoint) as redis:
+        with redis_client(endpoint) as redis:
             return redis.ping()
 
     drill.eventually(looked("the answer to PING", ping).is_(True), within=deadline)
@@ -182,12 +179,12 @@ def new_connection_is_accepted(drill: Drill, deadline: float) -> None:
 @then(parse("within {deadline:Duration} at most {share:Percent} of the connections of Redis are taken"))
 def connections_are_free(drill: Drill, deadline: float, share: float) -> None:
     def taken() -> object:
-        with client(drill.inventory.endpoints["redis"]) as redis:
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
             limit = int(redis.config_get("maxclients")["maxclients"])
             return round(100 * redis.info("clients")["connected_clients"] / limit, 1)
 
     drill.eventually(looked("the connections that are taken", taken, "%").at_most(100 * share), within=deadline)
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         drill.observe("the most connections that Redis takes", int(redis.config_get("maxclients")["maxclients"]))
         users = Counter(each["name"] or each["user"] for each in redis.client_list())
         drill.observe("connections of Redis, by their clients' names or accounts", dict(users))
@@ -236,7 +233,7 @@ def memory_mb(drill: Drill) -> float:
 
     Not all that it has allocated: the backlog for its replicas grows to 10 MB with the first writes, and stays.
     """
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         used: Any = redis.info("memory")["used_memory_dataset"]
     return round(float(used) / 1e6, 1)
 
@@ -244,9 +241,9 @@ def memory_mb(drill: Drill) -> float:
 def connect(drill: Drill) -> str:
     """What Redis says to somebody who comes anew."""
     try:
-        with client(drill.inventory.endpoints["redis"]) as redis:
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
             return "PONG" if redis.ping() else "no PONG"
-    except RedisError as error:
+    except clients.RedisError as error:
         return str(error)
 
 
@@ -284,7 +281,7 @@ def redis_served_nobody(drill: Drill, length: float, command: str, spent_before:
 
 
 def spent(drill: Drill, command: str) -> tuple[int, float]:
-    with client(drill.inventory.endpoints["redis"]) as redis:
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
         stats: Any = redis.info("commandstats")
     counted = stats.get(f"cmdstat_{command.lower()}", {})
     return int(counted.get("calls", 0)), float(counted.get("usec", 0)) / 1000

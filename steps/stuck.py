@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 
 from steps._bullmq import ask, counts, details, key, members
+from steps.queue import FAILED
 
-from drillbook import then
-from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
-
-FAILED = At("queue", "the queue").json("failed", "the dead-letter queue", "jobs")
+from drillbook import Drill, fault, parse, then
+from drillbook.checks import looked
 
 
 @fault("every worker hangs")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from drillbook import given, then
-from drillbook.checks import At
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import parse
+from steps.health import API
 
-API = At("api", "the API")
+from drillbook import Drill, given, parse, then
+from drillbook.checks import At
+
 MEMORY = API.json("memory.rss_bytes", "the API's memory", "MB", factor=1e-6)
 ERRORS = API.json("requests.error_rate", "requests that ended in an error", "%", factor=100)
 

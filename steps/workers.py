@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from steps._bullmq import workers
-from steps.queue import submitted_per_s
+from steps.queue import DEPTH, RATE, submitted_per_s
 
-from drillbook import given, then
-from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
-from drillbook.repository.vocabulary import fault, parse
-
-QUEUE = At("queue", "the queue")
-RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
-DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
+from drillbook import Drill, fault, given, parse, then
+from drillbook.checks import looked
 
 
 def node_worker(drill: Drill) -> str:
@@ -65,8 +59,7 @@ def bad_release_goes_live(drill: Drill) -> None:
 
 @fault(parse("a release of the queue's code with a fault in it goes live, and {count:Integer} jobs come in"))
 def jobs_meet_a_bad_release(drill: Drill, count: int) -> None:
-    worker = drill.inventory.names("worker")[0]
-    drill.inject("release_live", release=drill.inventory.variable(worker, "drillbook_worker_bad_release"))
+    bad_release_goes_live(drill)
     drill.submit_work(20, count=count)
 
 

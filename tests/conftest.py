@@ -27,10 +27,10 @@ pythonpath = .
 
 # The collection alone, without the drill engine around it.
 COLLECTION_ONLY = """\
-pytest_plugins = ["drillbook.pytest_plugin.collection"]
+pytest_plugins = ["drillbook.pytest_plugin.collecting.collection"]
 
 def pytest_addoption(parser):
-    from drillbook.pytest_plugin.collection import add_options
+    from drillbook.pytest_plugin.collecting.collection import add_options
     add_options(parser)
 """
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from drillbook.model.times.sample import Sample
 
+__all__ = ["MISSING", "At", "Check", "Observation", "Reading", "Sample", "dig", "happened", "looked", "number"]
+
 HEALTHY = "an answer"
 """What is observed of a healthy endpoint that has no status."""
 

@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+__all__ = [
+    "CouldNotLookError",
+    "DrillbookError",
+    "GuardError",
+    "InventoryError",
+    "JournalError",
+    "Place",
+    "PlaybookError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file of the user's, and the line in it; None when only the file is known."""
+
+    path: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
 
 class DrillbookError(Exception):
     """Something that the user can put right: the message is one or two plain sentences, no traceback needed."""
 
 
 class InventoryError(DrillbookError):
-    """The inventory does not say what the drill needs, or Ansible cannot read it."""
+    """The inventory does not say what the drill needs, or Ansible cannot read it; `place` is where, when it is known.
+
+    The sentence names the place as well.
+    """
+
+    def __init__(self, sentence: str, place: Place | None = None) -> None:
+        super().__init__(sentence)
+        self.place = place
+
+
+class NoEnvironmentError(InventoryError):
+    """The inventory does not say what it is, so that no drill may run against it."""
 
 
 class PlaybookError(DrillbookError):

@@ -56,7 +56,14 @@ def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same
     mini.short()
     assert mini.pytest().status == 0
     drill = subprocess.Popen([*mini.python, "-c", "input()"], stdin=subprocess.PIPE)
-    command = [*mini.python, "-P", guardian.__file__, f"--root={mini.root}", f"--inventory={mini.root}/inventories"]
+    command = [
+        *mini.python,
+        "-P",
+        "-m",
+        guardian.PROCESS,
+        f"--root={mini.root}",
+        f"--inventory={mini.root}/inventories",
+    ]
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -79,7 +86,14 @@ def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same
 
 def test_a_process_that_has_the_number_of_a_dead_drill_is_not_taken_for_it(mini: Mini) -> None:
     other = subprocess.Popen([*mini.python, "-c", "input()"], stdin=subprocess.PIPE)
-    command = [*mini.python, "-P", guardian.__file__, f"--root={mini.root}", f"--inventory={mini.root}/inventories"]
+    command = [
+        *mini.python,
+        "-P",
+        "-m",
+        guardian.PROCESS,
+        f"--root={mini.root}",
+        f"--inventory={mini.root}/inventories",
+    ]
     beside = subprocess.Popen(
         [*command, "--environment=mini", "--owner=nobody", f"--pid={other.pid}"],
         stdin=subprocess.PIPE,

@@ -90,7 +90,9 @@ def test_what_is_imported_after_all_is_seen(mini: Mini, name: str) -> None:
 
 
 def test_the_guardian_waits_as_a_bare_interpreter(tmp_path: Path) -> None:
-    guardian = Path(__file__).parents[2] / "src/drillbook/guardian.py"
+    guardian = Path(__file__).parents[2] / "src/drillbook/commands/guardian_process.py"
     look = f"import runpy, sys; runpy.run_path({str(guardian)!r}, run_name='looked at'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert not {"asyncio", "psutil", "pytest", "drillbook.engine.session"} & set(done.stdout.split())
+    assert not {"asyncio", "psutil", "pytest", "drillbook.engine.session", "drillbook.commands.guardian_undo"} & set(
+        done.stdout.split()
+    )

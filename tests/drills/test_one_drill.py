@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from drillbook.safety.environment_lock import Lock, Role
+from drillbook.safety.environment_lock import HolderRole, Lock
 
 from .conftest import DEADLINE_S, MINI, Mini, ended, killed_with_guardian, read_until, wait_for
 
@@ -138,8 +138,8 @@ def test_a_drill_that_could_not_undo_keeps_other_checkouts_out(mini: Mini, other
     assert allowed.status == 0, allowed.output
 
 
-@pytest.mark.parametrize("role", [Role.GUARDIAN, Role.RESTORE])
-def test_a_drill_waits_for_who_puts_the_environment_back(mini: Mini, state_folder: Path, role: Role) -> None:
+@pytest.mark.parametrize("role", [HolderRole.GUARDIAN, HolderRole.RESTORE])
+def test_a_drill_waits_for_who_puts_the_environment_back(mini: Mini, state_folder: Path, role: HolderRole) -> None:
     mini.feature(*GOOD, tags="@rto:1h")
     lock = Lock(state_folder / "lock-mini", "another session", root=mini.root, role=role)
     lock.acquire("The drill before")
@@ -163,7 +163,7 @@ def test_the_restore_by_hand_says_what_it_is(mini: Mini, state_folder: Path) -> 
 
     def named() -> bool:
         holder = lock.holder()
-        return holder is not None and holder.role is Role.RESTORE and holder.pid == restoring.pid
+        return holder is not None and holder.role is HolderRole.RESTORE and holder.pid == restoring.pid
 
     wait_for(named, "the restore has the environment")
     process = mini.start()

@@ -30,7 +30,7 @@ import pytest
 from drillbook.checks import Check, Observation
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.windows import Found
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import watch
 from drillbook_lab.lifecycle.parts import tls

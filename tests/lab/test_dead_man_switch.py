@@ -337,7 +337,8 @@ def test_a_timer_that_does_not_start_is_not_armed(host: Host) -> None:
 def playbooks(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
     monkeypatch.setenv("DRILLBOOK_LAB_STATE", str(lab.lab.state))
     redactor = Redactor()
-    return Playbooks(ROOT, Inventory.resolve(ROOT / "inventories/lab", ROOT, redactor), redactor)
+    inventory = Inventory.resolve(ROOT / "inventories/lab", ROOT, redactor)
+    return Playbooks(ROOT, inventory.path, inventory.connection_env, redactor)
 
 
 class Fault:

@@ -14,7 +14,7 @@ from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.lab
 
@@ -172,7 +172,7 @@ def test_plays_see_what_was_resolved(inventory: Inventory, root: Path, redactor:
                 msg: "{{ hostvars['redis-2'].ansible_host }} {{ vaulted_password }}"
         """,
     )
-    result = Playbooks(root, inventory, redactor).run(play)
+    result = Playbooks(root, inventory.path, inventory.connection_env, redactor).run(play)
     (task,) = result.tasks
     assert task.message.startswith("10.0.0.2 [REDACTED:")
 

@@ -23,7 +23,7 @@ from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult, TaskStatus
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 from .support import ROOT, assert_that_only_the_service_is_left, sleeping
 
@@ -57,7 +57,14 @@ class Repository:
         return path
 
     def playbooks(self, **options: object) -> Playbooks:
-        return Playbooks(self.root, self.inventory, self.redactor, **options)  # type: ignore[arg-type]
+        inventory = self.inventory
+        return Playbooks(
+            self.root,
+            inventory.path,
+            inventory.connection_env,
+            self.redactor,
+            **options,  # type: ignore[arg-type]
+        )
 
     def run(self, text: str, variables: dict[str, object] | None = None, **options: object) -> PlayResult:
         self.write("playbooks/play.yml", text)
@@ -557,7 +564,7 @@ def test_a_terminal_that_is_kept_open_does_not_hide_the_result(
 
 
 def test_a_missing_ansible_is_one_sentence(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.target.ansible.run.sysconfig.get_path", lambda name: "/nonexistent")
+    monkeypatch.setattr("drillbook.target.ansible.environment.sysconfig.get_path", lambda name: "/nonexistent")
     with pytest.raises(PlaybookError, match="There is no /nonexistent/ansible-playbook: install"):
         repository.run("- hosts: web\n")
 

@@ -59,7 +59,10 @@ class Said:
 
 
 class StepDrill:
-    """`samples` by endpoint, in their order; `shell`: what a host says to each command that may be typed there."""
+    """Keeps `DrillApi`.
+
+    `samples` by endpoint, in their order; `shell`: what a host says to each command that may be typed there.
+    """
 
     def __init__(
         self,
@@ -105,17 +108,17 @@ class StepDrill:
     def _file(self, path: str) -> Any:
         return SimpleNamespace(content_string=self._files[path])
 
-    def since_fault_s(self) -> float:
+    def fault_at_s(self) -> float:
         return FAULT_S
 
     def phase_opened_s(self) -> float:
         return RECOVERY_S
 
-    def before(self, _: Reading) -> float:
+    def before(self, reading: Reading) -> float:
         assert self._before is not None, "the test does not say what was before"
         return self._before
 
-    def last_before(self, _: Reading) -> object:
+    def last_before(self, reading: Reading) -> object:
         return self._last_before
 
     def seen(self, reading: Reading) -> list[object]:
@@ -125,11 +128,26 @@ class StepDrill:
 
     # ------------------------------------------------------------------ what they may do
 
+    def note(self, text: str) -> None:
+        """A remark is nothing that a test asks for."""
+
     def observe(self, subject: str, value: object, unit: str = "") -> None:
         self.observed[subject] = f"{value} {unit}" if unit else value
 
-    def submit_work(self, per_second: float, count: int | None = None, **_: object) -> None:
+    def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> None:
         """The work is what the test says of it."""
+
+    def inject(self, name: str, **variables: object) -> None:
+        """Nothing is broken here."""
+
+    def recover(self, name: str, **variables: object) -> None:
+        """Nothing is recovered here."""
+
+    def announce(self, name: str, **variables: object) -> None:
+        """Nobody is told here."""
+
+    def leave_alone(self) -> None:
+        """Nobody acts here anyway."""
 
     def baseline_begins(self) -> None:
         """Nothing is sampled here."""
@@ -148,7 +166,7 @@ class StepDrill:
     def eventually(self, check: Check, within: float) -> None:
         self._take("eventually", check, within)
 
-    def arrives(self, _: str, check: Check, within: float) -> None:
+    def arrives(self, message: str, check: Check, within: float) -> None:
         self._take("arrives", check, within)
 
     def throughout(self, check: Check, for_: float, within: float | None = None) -> None:

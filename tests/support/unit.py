@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from drillbook.model.times.sample import Sample
 from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, TaskStatus
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 
 DEADLINE_S = 10.0
 """Seconds. Long enough for a loaded machine: no test waits this long unless it fails."""

@@ -11,8 +11,6 @@ which proves several scenarios as long as there are enough for all labs.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -31,11 +29,12 @@ from typing import Any
 import pytest
 
 from drillbook.commands.children import Children, StoppedError
-from drillbook.commands.collecting import IN_THIS_PROCESS
+from drillbook.commands.collecting import collect
 from drillbook.commands.prove import worst_status
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import dumps, folder_name, write_atomically
 from drillbook.evidence.history import drills as earlier
+from drillbook.evidence.reader import RecordError, read_record
 from drillbook.evidence.render.drill_table import (
     NOT_RUN,
     Scenario,
@@ -46,11 +45,13 @@ from drillbook.evidence.render.drill_table import (
     markdown,
     row_of,
 )
+from drillbook.model import paths
 from drillbook.model.proof import Run
+from drillbook.model.record import Record
 from drillbook.model.times.clock import wall_now
 from drillbook.model.verdict import Outcome, worst
-from drillbook.pytest_plugin.collection import ScenarioItem
-from drillbook.safety.journal import slug
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
+from drillbook.pytest_plugin.drill_session import drill_session
 
 AT_ONCE = 3
 """Scenarios that one pytest proves at most: each start of one takes three seconds of a core."""
@@ -88,24 +89,9 @@ class _Kept:
 
 def listed(features: Sequence[str]) -> Listing:
     """The drills of these features (default: features/), by pytest's own collection. Raises DrillbookError."""
-    from drillbook.pytest_plugin.drill_session import drill_session
-
-    kept, output = _Kept(), io.StringIO()
-    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        status = pytest.main(
-            [
-                "--collect-only",
-                "-q",
-                "--prove",
-                *IN_THIS_PROCESS,
-                "-p",
-                "no:cacheprovider",
-                *(features or ["features"]),
-            ],
-            plugins=[kept],
-        )
+    kept = _Kept()
+    status, said = collect(["--prove", "-p", "no:cacheprovider", *(features or ["features"])], kept)
     if status != pytest.ExitCode.OK or kept.config is None:
-        said = [line for line in output.getvalue().splitlines() if line.strip()]
         raise DrillbookError(f"there is nothing to drill:\n{chr(10).join(said[-20:])}")
     evidence = drill_session(kept.config).evidence_root
     steps = Counter[str]()
@@ -129,9 +115,7 @@ def listed(features: Sequence[str]) -> Listing:
 
 
 def _took_s(evidence: Path, feature: str, scenario: str) -> float | None:
-    return next(
-        (float(each["duration_s"]) for each in earlier(evidence, feature, scenario) if each["duration_s"]), None
-    )
+    return next((each.duration_s for each in earlier(evidence, feature, scenario) if each.duration_s), None)
 
 
 @dataclass
@@ -227,8 +211,9 @@ class _Fleet:
 
     def _forget(self, name: str) -> None:
         """The environment is gone, and with it whatever a fault left there: neither lock nor journal has a subject."""
-        for kept in (f"lock-{slug(name)}", f"journal-{slug(name)}.ndjson", f"guardian-{slug(name)}.log"):
-            (self.listing.root / ".drillbook" / kept).unlink(missing_ok=True)
+        root = self.listing.root
+        for kept in (paths.lock(paths.kept(root), name), paths.journal(root, name), paths.guardian_log(root, name)):
+            kept.unlink(missing_ok=True)
 
     def _prove(self, scenarios: Sequence[Scenario], name: str, env: Mapping[str, str]) -> Scenario | None:
         """Prove them in one pytest; gives the one that left the lab broken. Those after it are for another lab."""
@@ -263,7 +248,7 @@ class _Fleet:
 
     def _keep_logs(self, name: str, state: Path) -> None:
         """What the lab's parts wrote goes with the lab, and is the only witness of what they did meanwhile."""
-        kept = self.listing.root / ".drillbook" / "logs" / name
+        kept = paths.log(self.listing.root, name)
         if (state / "logs").is_dir():
             shutil.copytree(state / "logs", kept, dirs_exist_ok=True)
             self._tell(f"{name}: what its parts wrote is kept in {kept}")
@@ -297,14 +282,13 @@ def _runs(told: Path) -> list[tuple[Run, str | None]]:
     return list(zip(runs, folders, strict=True))
 
 
-def _record(folder: str | None) -> Mapping[str, Any] | None:
+def _record(folder: str | None) -> Record | None:
     if folder is None:
         return None
     try:
-        record: Mapping[str, Any] = json.loads((Path(folder) / "content" / "drill.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_record(Path(folder))
+    except RecordError:
         return None
-    return record
 
 
 def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:

@@ -10,14 +10,10 @@ import os
 import select
 import signal
 import sys
-import threading
 from contextlib import suppress
 from pathlib import Path
 
 from drillbook.safety.guardian import BYE, READY
-
-TRIES, PAUSE_S = 3, 5.0
-"""An undo that fails is tried again: what hindered it may go with the drill's death."""
 
 
 def main(arguments: list[str]) -> int:
@@ -71,40 +67,10 @@ def _said_bye(drill: int) -> bool:
 
 
 def _put_back(asked: argparse.Namespace) -> int:
-    from drillbook.engine.session import DrillSession
-    from drillbook.errors import DrillbookError
-    from drillbook.model.times.clock import rfc3339, wall_now
-    from drillbook.safety.environment_lock import Role
-    from drillbook.target.ansible.processes import end_plays
+    # while it waits, the guardian is a bare interpreter: this brings the engine
+    from drillbook.commands.guardian_undo import put_back
 
-    def say(text: str) -> None:
-        print(f"{rfc3339(wall_now())} {text}", file=sys.stderr, flush=True)
-
-    say(f"the drill's process {asked.pid} died")
-    left = end_plays(asked.owner)
-    if left:
-        say(f"these processes of its plays could not be ended: {', '.join(left)}")
-    session = DrillSession(
-        asked.root,
-        asked.inventory,
-        asked.root / "evidence",
-        pass_env=tuple(asked.pass_env),
-        listener=lambda event: say(str(event.get("text", ""))),
-    )
-    pause = threading.Event()
-    for tried in range(1, TRIES + 1):
-        try:
-            undone = session.put_back(Role.GUARDIAN)
-        except (DrillbookError, OSError) as error:  # a full /tmp, which may be emptied meanwhile
-            say(str(error))
-        else:
-            for one in undone:
-                say(f"NOT undone: {one.entry.fault}: {one.problem}" if one.problem else f"undone: {one.entry.fault}")
-            if not any(one.problem for one in undone):
-                return 0
-        if tried < TRIES:
-            pause.wait(PAUSE_S)
-    return 12
+    return put_back(asked)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,28 @@
-"""Read a repository by pytest's own collection, in this process, with a plugin object that keeps what was collected.
+"""Read a repository by pytest's own collection, with a plugin object that keeps what was collected.
 
-The rule: lint refuses what collection refuses, because it is the same code that refuses it. In this process, since what
-is looked at (step functions, sentences, an inventory) are objects, and a pipe would carry a copy of them. The price is
-that the step modules stay imported; nobody pays it, as the command ends afterwards.
+The rule: lint refuses what collection refuses, and says of it what the collection's own error says, place by place.
 """
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from drillbook.commands.collecting import IN_THIS_PROCESS
+from drillbook.commands.collecting import collect
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.model.paths import shown
-from drillbook.model.tags import accepted_loss
-from drillbook.pytest_plugin.collection import FeatureFile, ScenarioItem
-from drillbook.repository.lint.facts import DefinitionFacts, Repository, ScenarioFacts, StepFacts
+from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem
+from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
+from drillbook.pytest_plugin.drill_session import drill_session
+from drillbook.repository.lint.facts import DefinitionFacts, Repository
 from drillbook.repository.lint.findings import Finding
-from drillbook.repository.plan.dry_step import Learned, learn
-from drillbook.repository.plan.planning_drill import PlanningDrill
+from drillbook.repository.plan import scenario_facts
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.repository.step_definitions import Definition, visible_definitions
-
-_PLACED = re.compile(r"(?P<path>[^\s:][^:]*):(?P<line>\d+): (?P<text>.*)")
 
 
 class WrongCallError(DrillbookError):
@@ -44,16 +37,11 @@ def read(paths: Sequence[Path], inventory: Path | None = None, here: Path | None
         if not path.exists():
             raise WrongCallError(f"there is no {path}: name features, or folders of features")
     kept = _Kept(whole=not paths)
-    arguments = ["--collect-only", "-q", "--maxfail=0", *IN_THIS_PROCESS, *map(str, wanted)]
-    if importlib.util.find_spec("xdist"):
-        arguments.append("-n0")  # workers would collect where this plugin object is not
+    arguments = ["--maxfail=0", *map(str, wanted)]
     if inventory is not None:
         arguments.append(f"--inventory={at / inventory}")
-    output = io.StringIO()
-    with contextlib.chdir(at), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        status = pytest.main(arguments, plugins=[kept])
+    status, said = collect(arguments, kept, at)
     if status in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
-        said = [line for line in output.getvalue().splitlines() if line.strip()]
         raise WrongCallError(f"pytest cannot collect here: {' '.join(said[-3:])}")
     if kept.root is None or not (kept.features or kept.refused):
         raise WrongCallError(f"there is no feature below {', '.join(map(str, wanted))}")
@@ -74,29 +62,21 @@ class _Kept:
         self.whole = whole
         self.root: Path | None = None
         self.session: DrillSession | None = None
-        self.inventory_problem = ""
+        self.inventory_problem: DrillbookError | None = None
         self.features: list[str] = []
         self.refused: list[Finding] = []
         self.scenarios: list[ScenarioFacts] = []
         self.definitions: dict[int, DefinitionFacts] = {}
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        from drillbook.pytest_plugin.drill_session import drill_session
+        self.root = session.config.rootpath
+        self.session = drill_session(session.config)
 
-        config = session.config
-        self.root = config.rootpath
-        self.session = drill_session(config)
-        for name in (
-            "lfplugin",
-            "nfplugin",
-            "stepwiseplugin",
-        ):  # pytest remembers what failed: lint says nothing of that
-            if config.pluginmanager.hasplugin(name):
-                config.pluginmanager.unregister(name=name)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self.refused += refusals(str(report.longrepr), report.nodeid)
+    def pytest_exception_interact(
+        self, call: pytest.CallInfo[object], report: pytest.CollectReport | pytest.TestReport
+    ) -> None:
+        if isinstance(report, pytest.CollectReport) and call.excinfo is not None:
+            self.refused += refusals(call.excinfo.value, str(report.longrepr), report.nodeid)
             self.features += [report.nodeid] if report.nodeid.endswith(".feature") else []
 
     @pytest.hookimpl(tryfirst=True)
@@ -105,14 +85,15 @@ class _Kept:
         try:
             resolved = self.session.inventory
         except DrillbookError as error:
-            resolved, self.inventory_problem = None, str(error)
+            resolved, self.inventory_problem = None, error
         used: set[int] = set()
         folders: set[pytest.Collector | None] = set()
         for item in items:
             if not isinstance(item, ScenarioItem):
                 continue
-            drill = PlanningDrill(resolved, lost=accepted_loss(item.scenario.tags) or 0)
-            self.scenarios.append(_scenario(item, drill, self.session))
+            self.scenarios.append(
+                scenario_facts.collect(item.scenario, item.run, resolved, self.session.root, self.session.redactor.text)
+            )
             used |= {id(each.context) for each in item.run.definitions}
             feature = item.getparent(FeatureFile)
             assert feature is not None
@@ -131,53 +112,16 @@ class _Kept:
             self.definitions[id(definition.context)] = facts
 
 
-def refusals(text: str, nodeid: str) -> list[Finding]:
-    """The lines of a collection error, each at its own place; what has none stands at the file's."""
-    found: list[Finding] = []
-    for line in text.splitlines():
-        if placed := _PLACED.fullmatch(line):
-            found.append(Finding(placed["path"], int(placed["line"]), "refused", placed["text"]))
-        elif found and line.startswith("    "):
-            found[-1] = replace(found[-1], sentence=f"{found[-1].sentence} {line.strip()}")
-        elif line.strip() and not found:
-            found.append(Finding(nodeid or ".", 1, "refused", line.strip()))
-    return found
-
-
-def _scenario(item: ScenarioItem, drill: PlanningDrill, session: DrillSession) -> ScenarioFacts:
-    root = session.root
-    phases = item.scenario.phases or [None] * len(item.scenario.steps)
-    steps = []
-    for planned, step, definition, phase in zip(
-        item.scenario.steps, item.run.parsed.steps, item.run.definitions, phases, strict=True
-    ):
-        drill.next_step()
-        learned = learn(definition, step, drill, root) if phase is not None else Learned(suspect="an ordinary test")
-        uncertain = learned.unknown
-        if learned.suspect is not None:
-            place = f" ({shown(learned.place[0], root)}:{learned.place[1]})" if learned.place else ""
-            uncertain = f"{learned.suspect}{place}"
-        steps.append(
-            StepFacts(
-                line=planned.line,
-                text=f"{planned.keyword} {planned.text}",
-                kind=planned.kind,
-                phase=phase,
-                location=definition.location,
-                playbooks=tuple((each.kind, each.name) for each in drill.intents),
-                endpoints=tuple(dict.fromkeys(drill.readings)),
-                checks=len(drill.checks),
-                messages=tuple(drill.messages),
-                left_alone=drill.left_alone,
-                work=drill.work_wanted,
-                uncertain=uncertain,
-                # what a step raises may quote a value of the inventory
-                error=learned.error and session.redactor.text(learned.error),
+def refusals(error: BaseException, text: str, nodeid: str) -> Iterator[Finding]:
+    """What a collection error says: each problem of a feature at its own place, any other error at its file's."""
+    if isinstance(error, FeatureRefused):
+        for each in error.problems:
+            yield Finding(
+                each.path, each.line, "refused", " ".join([each.sentence, *(detail.strip() for detail in each.details)])
             )
-        )
-    return ScenarioFacts(
-        item.scenario.feature_path, item.scenario.line, item.scenario.name, item.scenario.tags, tuple(steps)
-    )
+    else:
+        sentence = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+        yield Finding(nodeid or ".", 1, "refused", sentence)
 
 
 def _with_files(kept: _Kept) -> Repository:

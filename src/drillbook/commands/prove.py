@@ -16,6 +16,7 @@ from typing import Any
 
 from drillbook.commands.children import Children, StoppedError
 from drillbook.errors import DrillbookError
+from drillbook.evidence.reader import read_record
 from drillbook.model.proof import tasks_of
 from drillbook.model.verdict import Outcome, worst
 
@@ -61,12 +62,7 @@ def _recoveries(told: Path) -> list[tuple[str, list[str]]]:
     except OSError as error:
         raise DrillbookError("no drill was run: there is no recovery whose tasks could be left out") from error
     passed = [run for run in runs if not run["control"] and run["outcome"] == Outcome.PASSED]
-    return [(run["scenario"], tasks_of(_record(run["folder"]))) for run in passed]
-
-
-def _record(folder: str) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((Path(folder) / "content" / "drill.json").read_text(encoding="utf-8"))
-    return record
+    return [(run["scenario"], tasks_of(read_record(Path(run["folder"])))) for run in passed]
 
 
 def worst_status(statuses: Sequence[int]) -> int:

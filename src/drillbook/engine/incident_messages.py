@@ -7,16 +7,13 @@ nothing: no criterion, no control and no time of a drill hangs on it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from drillbook.engine.drill_log import Chronicle
-from drillbook.engine.stability import Kept
-from drillbook.model.objectives import Objectives
+from drillbook.engine.under_way import UnderWay
 from drillbook.model.times.clock import rfc3339
 from drillbook.model.times.timeline import Event, times
 from drillbook.model.work_balance import Answered
-from drillbook.target.probing.load import Load
 
 VARIABLE = "drillbook_incident"
 
@@ -26,19 +23,18 @@ def reference(run_id: str) -> str:
     return run_id[:6]
 
 
-def incident(
-    chronicle: Chronicle, objectives: Objectives, criteria: Sequence[Kept], load: Load | None
-) -> Mapping[str, Any]:
+def incident(drill: UnderWay) -> Mapping[str, Any]:
     """What is known by now. `*_at` are RFC 3339 in UTC, `*_s` seconds; `healthy_*` is the latest criterion so far."""
-    record, moments = chronicle.record, chronicle.moments
+    log, objectives = drill.log, drill.objectives
+    record, moments = log.record, log.moments
     fault = moments.get(Event.FAULT_INJECTED)
-    dated = [kept.found.at_s for kept in criteria if not kept.asked_too_late]
+    dated = [kept.found.at_s for kept in drill.criteria if not kept.asked_too_late]
     healthy_s = max(dated, default=None)
     detect = times(moments, objectives.rto_clock).detect
-    answers = [attempt.answered for attempt in load.attempts] if load is not None else []
+    answers = [attempt.answered for attempt in drill.load.attempts] if drill.load is not None else []
 
     def at(mono_s: float | None) -> str | None:
-        return None if mono_s is None else rfc3339(chronicle.anchor.at(mono_s))
+        return None if mono_s is None else rfc3339(log.anchor.at(mono_s))
 
     def of(event: Event) -> str | None:
         return at(moments[event].at_s) if event in moments else None
@@ -50,7 +46,7 @@ def incident(
         "title": record.title,
         "reference": reference(record.run_id),
         "severity": objectives.severity,
-        "environment": record.environment["name"],
+        "environment": record.environment.name,
         "people": list(record.people),
         "rto_s": objectives.rto_s,
         "fault_at": of(Event.FAULT_INJECTED),

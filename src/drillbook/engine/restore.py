@@ -6,23 +6,22 @@ The rule: each of the three is tried whatever became of the others, and whatever
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from drillbook.checks import Check, Observation
-from drillbook.engine.drill_log import Chronicle
-from drillbook.engine.session import DrillSession
+from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.stability import look_again
+from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
+from drillbook.model.record import UndoState
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Event, Moment
 from drillbook.model.verdict import FindingKind
 from drillbook.model.work_balance import Account
 from drillbook.safety.data_loss import required
 from drillbook.safety.undo import Undone, undo_all
-from drillbook.target.probing.load import Load
-from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import watch
 
 BASELINE_DEADLINE_S = 60.0
@@ -36,83 +35,81 @@ of them is reached for a moment while they are worked off.
 class Restore:
     """The restore of one drill."""
 
-    session: DrillSession
-    chronicle: Chronicle
-    prober: Prober
-    load: Load | None
-    accepted_lost: int | None = None
-    """How many acknowledged jobs are to be lost; None when the scenario accepts no loss."""
+    drill: UnderWay
     may_be_whole: bool = False
     """In a control that leaves out what destroys: nothing may be lost as well."""
 
-    def run(self, run_id: str, baseline: Iterable[tuple[int, Check]]) -> None:
-        """Put everything back; `baseline` are the checks of the Given steps, each with its step's number."""
-        chronicle = self.chronicle
-        chronicle.step = None
-        self._each("the record", lambda: chronicle.phase_started(Phase.RESTORE, time.monotonic()))
-        self._each("the undo", lambda: self._undo(run_id))
-        if chronicle.record.faults:
-            self._each("the look at the baseline", lambda: self._baseline_again(baseline))
+    def run(self) -> None:
+        """Put everything back."""
+        log = self.drill.log
+        log.step = None
+        self._each("the record", lambda: log.phase_started(Phase.RESTORE, time.monotonic()))
+        self._each("the undo", self._undo)
+        if log.record.faults:
+            self._each("the look at the baseline", self._baseline_again)
         self._each("the balance of the work", self._balance)
-        chronicle.record.phases[-1]["ended_s"] = chronicle.at(time.monotonic())
+        log.record.phases[-1].ended_s = log.at(time.monotonic())
         now = Moment(time.monotonic(), 0.0, "end of the restore")
-        self._each("the record", lambda: chronicle.mark(Event.RESTORED, now))
+        self._each("the record", lambda: log.mark(Event.RESTORED, now))
 
     def _each(self, what: str, work: Callable[[], object]) -> None:
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - signals are held; all else must end as NOT_RESTORED, with its reason
-            self.chronicle.find(Phase.RESTORE, FindingKind.UNKNOWN, f"{what} failed: {type(error).__name__}: {error}")
+            self.drill.log.find(Phase.RESTORE, FindingKind.UNKNOWN, f"{what} failed: {type(error).__name__}: {error}")
 
-    def _undo(self, run_id: str) -> None:
-        journal, chronicle = self.session.journal, self.chronicle
-        by_entry = {fault.entry: fault for fault in chronicle.record.faults}
+    def _undo(self) -> None:
+        session, log = self.drill.session, self.drill.log
+        journal = session.journal
+        by_entry = {fault.entry: fault for fault in log.record.faults}
 
         def tell(undone: Undone) -> None:
             fault = by_entry[undone.entry.id]
-            fault.undo = "failed" if undone.problem else "gone"
+            fault.undo = UndoState.FAILED if undone.problem else UndoState.GONE
             fault.undo_problem = undone.problem
             if undone.result is not None:
-                chronicle.play(undone.result, "undo", undone.entry.variables)
+                log.play(undone.result, "undo", undone.entry.variables)
             if undone.problem:
-                chronicle.find(
+                log.find(
                     Phase.RESTORE, FindingKind.FAILED, f"the fault {fault.name!r} was not undone: {undone.problem}"
                 )
-            chronicle.tell("undo", fault=fault.name, problem=undone.problem)
-            chronicle.save()
+            log.tell("undo", fault=fault.name, problem=undone.problem)
+            log.save()
 
         planned = {entry.id for entry in journal.entries()}
-        for fault in chronicle.record.faults:
+        for fault in log.record.faults:
             if fault.entry not in planned:
                 # stopped before the undo was on disk, and so before the fault
-                fault.undo = "never happened"
-        entries = [entry for entry in journal.open_entries() if entry.run_id == run_id]
-        undo_all(journal, entries, self.session.run_undo, tell)
-        self.session.switches.tell(chronicle)
+                fault.undo = UndoState.NEVER_HAPPENED
+        entries = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
+        undo_all(journal, entries, session.run_undo, tell)
+        record_switches(session.switches, log)
 
-    def _baseline_again(self, baseline: Iterable[tuple[int, Check]]) -> None:
-        since_s = time.monotonic()
-        for step, check in baseline:
+    def _baseline_again(self) -> None:
+        since_s, log = time.monotonic(), self.drill.log
+        for kept in self.drill.baseline:
+            step = kept.record.step
             against = look_again(
-                self.chronicle, self.prober, check, step, since_s=since_s, within_s=BASELINE_DEADLINE_S
+                log, self.drill.prober, kept.check, step, since_s=since_s, within_s=BASELINE_DEADLINE_S
             )
             if against is not None:
                 kind, why = against
                 said = "does not hold again" if kind is FindingKind.FAILED else "could not be looked at again"
-                self.chronicle.find(Phase.RESTORE, kind, f"the baseline {said}: {why}")
+                log.find(Phase.RESTORE, kind, f"the baseline {said}: {why}")
 
     def _balance(self) -> None:
         """Stop the work and account for all of it, whatever the steps asked."""
-        load = self.load
+        load, log = self.drill.load, self.drill.log
         # without a fault nothing was recovered from, and so nothing destroyed
-        accepted = self.accepted_lost if self.chronicle.record.faults else None
+        accepted = self.drill.objectives.accepted_lost if log.record.faults else None
         right, demand = required(accepted, may_be_whole=self.may_be_whole)
         if load is None:
             if accepted is not None:
                 sentence = f"nobody counted what was lost, since no work was submitted; required: {demand}"
-                self.chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
+                log.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
             return
         accounts: list[Account] = []
+        counted: list[bool] = []
 
         def look() -> Account:
             accounts.append(load.balance())
@@ -120,6 +117,7 @@ class Restore:
 
         def sound(sample: Sample) -> Observation:
             account = sample.value
+            counted.append(isinstance(account, Account))
             if not isinstance(account, Account):
                 return Observation(met=False, observed=str(sample.error), required=demand)
             return Observation(any(map(account.sound_but_for, right)), str(account), demand)
@@ -129,15 +127,16 @@ class Restore:
         try:
             load.stop()
             now = time.monotonic()
-            watched = watch(self.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s)
+            watched = watch(
+                self.drill.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s
+            )
         except CouldNotLookError as error:
             # nothing is left broken by it: the system's books were not to be read
-            self.chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
+            log.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
             watched = None
         if accounts:
-            self.chronicle.balance(load, accounts[-1], accepted)
+            log.balance(load, accounts[-1], accepted)
         if watched is not None and watched.found is None:
             assert watched.last is not None
-            last = watched.last.observed
-            kind = FindingKind.FAILED if last == str(accounts[-1]) else FindingKind.UNKNOWN
-            self.chronicle.find(Phase.CRITERIA, kind, f"{check.name}: {last}; required: {demand}")
+            kind = FindingKind.FAILED if counted[-1] else FindingKind.UNKNOWN
+            log.find(Phase.CRITERIA, kind, f"{check.name}: {watched.last.observed}; required: {demand}")

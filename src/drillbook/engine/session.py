@@ -13,22 +13,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drillbook.engine.dead_drill import close_dead_run
+from drillbook.engine.keeping.dead_drill import ReportWriter, close_dead_run
 from drillbook.errors import DrillbookError
+from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
 from drillbook.safety.dead_man_switch import Switches
-from drillbook.safety.environment_lock import EnvironmentLock, Holder, Role
+from drillbook.safety.environment_lock import EnvironmentLock, Holder, HolderRole
 from drillbook.safety.guardian import Guardian
-from drillbook.safety.journal import Entry, Journal, journal_path, slug
+from drillbook.safety.journal import Entry, Journal
 from drillbook.safety.undo import Undone, undo_all
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.inventory.inventory import Inventory
 
 if TYPE_CHECKING:
-    from drillbook.evidence.render.worker import ReportWorker
     from drillbook.target.ansible.warm.client import Warm
 
 UNDO_TIMEOUT_S = 300.0
@@ -38,7 +38,7 @@ def _quiet(_event: object) -> None:
     return None
 
 
-def _nobody(_text: str) -> None:
+def _nobody(_of: object) -> None:
     return None
 
 
@@ -58,33 +58,34 @@ class DrillSession:
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
-    reports: ReportWorker | None = None
-
-    def prepare_reports(self) -> None:
-        """Import in the background what draws reports; `close` ends it."""
-        from drillbook.evidence.render.worker import ReportWorker
-
-        if self.reports is None:
-            self.reports = ReportWorker()
+    write_report: ReportWriter = _nobody
+    """Writes the report of a drill that died, once its record is closed."""
 
     def close(self) -> None:
         """End what was started for the session."""
-        if self.reports is not None:
-            self.reports.close()
-            self.reports = None
         if "guardian" in vars(self):
             self.guardian.leave()
 
     @cached_property
     def inventory(self) -> Inventory:
         """The inventory, resolved by Ansible itself. Raises InventoryError."""
+        if self.warm is not None:
+            # what a record says of the software, while the server is at the inventory
+            harness()
+            git_state(self.root)
         return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
 
     @cached_property
     def playbooks(self) -> Playbooks:
         """Runs the playbooks of this repository on this inventory."""
         return Playbooks(
-            self.root, self.inventory, self.redactor, pass_env=self.pass_env, warm=self.warm, owner=self.owner
+            self.root,
+            self.inventory.path,
+            self.inventory.connection_env,
+            self.redactor,
+            pass_env=self.pass_env,
+            warm=self.warm,
+            owner=self.owner,
         )
 
     @property
@@ -95,7 +96,7 @@ class DrillSession:
     @cached_property
     def guardian(self) -> Guardian:
         """Who puts everything back when this process dies; not started by asking for it."""
-        environment = slug(self.inventory.environment.name)
+        environment = self.inventory.environment.name
         return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
 
     @cached_property
@@ -106,9 +107,9 @@ class DrillSession:
     @cached_property
     def journal(self) -> Journal:
         """The undo journal of the inventory's environment."""
-        return Journal(journal_path(self.root, self.inventory.environment.name))
+        return Journal(paths.journal(self.root, self.inventory.environment.name))
 
-    def lock(self, role: Role = Role.DRILL) -> EnvironmentLock:
+    def lock(self, role: HolderRole = HolderRole.DRILL) -> EnvironmentLock:
         """A handle on the lock of the inventory's environment, for who does this with it."""
         return EnvironmentLock(self.root, self.inventory.environment, self.id, role)
 
@@ -130,7 +131,7 @@ class DrillSession:
         undo = self.root / entry.undo_playbook
         return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
 
-    def put_back(self, role: Role, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
+    def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
         """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""
         lock = self.lock(role)
         dead = lock.acquire(f"drillbook {role}", waiting)
@@ -160,13 +161,19 @@ class DrillSession:
             folders.add(dead.evidence)
         for folder in sorted(folders):
             of_folder = [one for one in undone if one.entry.evidence == folder]
-            problem = close_dead_run(self.root / folder, of_folder, known, self.switches.states, by)
+            problem = close_dead_run(
+                self.root / folder, of_folder, known, self.switches.states, by, write_report=self.write_report
+            )
             if problem is not None:
                 self.listener({"event": "note", "text": f"{folder}: {problem}"})
         return undone
 
 
-_BY = {Role.GUARDIAN: "the guardian", Role.RESTORE: "drillbook restore", Role.DRILL: "a later run"}
+_BY = {
+    HolderRole.GUARDIAN: "the guardian",
+    HolderRole.RESTORE: "drillbook restore",
+    HolderRole.DRILL: "a later run",
+}
 
 
 def owner_of(session: str, pid: int) -> str:

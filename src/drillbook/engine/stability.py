@@ -7,16 +7,14 @@ moment of the recovery is a sample's.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from drillbook.checks import Check, Observation
-from drillbook.engine.drill_log import Chronicle
+from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
-from drillbook.model.record import CheckRecord
 from drillbook.model.times.timeline import Event, Moment
-from drillbook.model.times.windows import Found, Judged, last_recovery
+from drillbook.model.times.windows import Judged, last_recovery
 from drillbook.model.verdict import FindingKind
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import judge, not_met, watch
@@ -24,46 +22,33 @@ from drillbook.target.probing.waiting import judge, not_met, watch
 ROUNDS = 10
 
 
-@dataclass(slots=True)
-class Kept:
-    """A check that was met once, and has to be so again (baseline) or to stay so (criteria)."""
-
-    check: Check
-    record: CheckRecord
-    found: Found
-    until_s: float
-    asked_too_late: bool
-    """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
-    dated: bool = False
-    """What was seen has happened at a moment of its own, as a message that arrived: it does not happen again."""
-
-
-def settle(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
+def settle(drill: UnderWay) -> None:
     """Judge the criteria as a whole: marks the moment of the recovery, or finds what did not stay so."""
+    log, prober = drill.log, drill.prober
     if not prober.alive:
-        chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
+        log.find(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
         return
     for _ in range(ROUNDS):
         end_s = time.monotonic()
         try:
-            moments = [(kept, _still(chronicle, prober, kept)) for kept in criteria]
+            moments = [(kept, _still(log, prober, kept)) for kept in drill.criteria]
         except CouldNotLookError as error:
-            chronicle.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
+            log.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
             return
         broken = [kept for kept, moment in moments if moment is None]
         if not broken:
-            _recovered(chronicle, [(kept, moment) for kept, moment in moments if moment is not None], end_s)
+            _recovered(log, [(kept, moment) for kept, moment in moments if moment is not None], end_s)
             return
-        again = [_met_again(chronicle, prober, kept) for kept in broken]
+        again = [_met_again(log, prober, kept) for kept in broken]
         if not all(again):
             break
     for kept in broken:
         sentence = f"{kept.check.name}: it was so, but it did not stay so to the end of the criteria"
-        chronicle.find(Phase.CRITERIA, FindingKind.FAILED, sentence)
+        log.find(Phase.CRITERIA, FindingKind.FAILED, sentence)
 
 
 def look_again(
-    chronicle: Chronicle,
+    log: DrillLog,
     prober: Prober,
     check: Check,
     step: int,
@@ -79,10 +64,10 @@ def look_again(
     """
 
     def tell(seen: Observation) -> None:
-        chronicle.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
+        log.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
 
     until_s = time.monotonic() + within_s
-    record = chronicle.check(
+    record = log.check(
         check, step=step, since_s=since_s, deadline_s=None if first_only else until_s, window_s=length_s or None
     )
     try:
@@ -92,50 +77,51 @@ def look_again(
     except CouldNotLookError as error:
         record.unknown, record.observed = True, str(error)
         return FindingKind.UNKNOWN, str(error)
-    chronicle.watched(record, watched)
+    log.watched(record, watched)
     if watched.found is None:
         return FindingKind.FAILED, not_met(check, watched, None if first_only else within_s, length_s)
     return None
 
 
-def still_met(chronicle: Chronicle, prober: Prober, criteria: Sequence[Kept]) -> None:
+def still_met(drill: UnderWay) -> None:
     """After a second run of the recoveries: what was so after the last of them has to be so again.
 
     In the time that it had before. What an earlier one came to may be what the later one has mended; what has a moment
     of its own, as a message that arrived, does not happen again. Where nothing else is left, nothing is shown.
     """
-    since_s, last = time.monotonic(), max(chronicle.recovered_steps)
-    lasting = [kept for kept in criteria if kept.record.step > last and not kept.dated]
+    log = drill.log
+    since_s, last = time.monotonic(), max(log.recovered_steps)
+    lasting = [kept for kept in drill.criteria if kept.record.step > last and not kept.dated]
     if not lasting:
         sentence = "no criterion after the last recovery can be looked at again after its second run"
-        chronicle.find(Phase.REPEAT, FindingKind.UNKNOWN, sentence)
+        log.find(Phase.REPEAT, FindingKind.UNKNOWN, sentence)
     for kept in lasting:
         record = kept.record
         assert record.since_s is not None
         against = look_again(
-            chronicle,
-            prober,
+            log,
+            drill.prober,
             kept.check,
             record.step,
             since_s=since_s,
-            within_s=chronicle.at(kept.until_s) - record.since_s,
+            within_s=log.at(kept.until_s) - record.since_s,
             length_s=record.window_s or 0.0,
             first_only=record.deadline_s is None,
         )
         if against is not None:
             kind = FindingKind.BETRAYED if against[0] is FindingKind.FAILED else against[0]
-            chronicle.find(Phase.REPEAT, kind, f"after the second run of the recovery: {against[1]}")
+            log.find(Phase.REPEAT, kind, f"after the second run of the recovery: {against[1]}")
 
 
-def _recovered(chronicle: Chronicle, moments: list[tuple[Kept, Moment]], end_s: float) -> None:
+def _recovered(log: DrillLog, moments: list[tuple[Kept, Moment]], end_s: float) -> None:
     dated = [moment for kept, moment in moments if not kept.asked_too_late]
     if moments:
         latest = max(dated or [moment for _, moment in moments], key=lambda moment: moment.at_s)
-        chronicle.mark(Event.RECOVERED, latest)
-        chronicle.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
+        log.mark(Event.RECOVERED, latest)
+        log.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
 
 
-def _met_again(chronicle: Chronicle, prober: Prober, kept: Kept) -> bool:
+def _met_again(log: DrillLog, prober: Prober, kept: Kept) -> bool:
     try:
         watched = watch(
             prober,
@@ -148,12 +134,12 @@ def _met_again(chronicle: Chronicle, prober: Prober, kept: Kept) -> bool:
         return False
     if watched.found is None:
         return False
-    kept.found, kept.record.found_s = watched.found, chronicle.at(watched.found.at_s)
+    kept.found, kept.record.found_s = watched.found, log.at(watched.found.at_s)
     kept.record.breaks += 1
     return True
 
 
-def _still(chronicle: Chronicle, prober: Prober, kept: Kept) -> Moment | None:
+def _still(log: DrillLog, prober: Prober, kept: Kept) -> Moment | None:
     """When the check was met for good; None when it no longer is. Raises CouldNotLookError when that cannot be said."""
     found, check = kept.found, kept.check
     if not isinstance(check.source, str):
@@ -170,5 +156,5 @@ def _still(chronicle: Chronicle, prober: Prober, kept: Kept) -> Moment | None:
     held_s = samples[-1].done_s - begin.done_s if begin is not None else 0.0
     if not met or begin is None or held_s < (kept.record.window_s or 0.0):
         return None
-    kept.record.found_s = chronicle.at(begin.done_s)
+    kept.record.found_s = log.at(begin.done_s)
     return Moment(begin.done_s, found.uncertainty_s, check.name)

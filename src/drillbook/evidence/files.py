@@ -12,12 +12,12 @@ from drillbook.errors import DrillbookError
 
 
 def folder_name(started: datetime, title: str, run_id: str) -> str:
-    """`<UTC>-<slug>-<six digits of the run id>`, of characters that every file system takes."""
-    return f"{started:%Y%m%dT%H%M%SZ}-{slug_of(title)}-{run_id[:6]}"
+    """`<UTC>-<title>-<six digits of the run id>`, of characters that every file system takes."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{short_file_part(title)}-{run_id[:6]}"
 
 
-def slug_of(title: str) -> str:
-    """The title in at most 48 small letters, digits and hyphens."""
+def short_file_part(title: str) -> str:
+    """The title in at most 48 small letters, digits and hyphens; two titles may have the same."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48].rstrip("-") or "drill"
 
 

@@ -46,11 +46,10 @@ LONGEST_VALUE = 160
 """Characters of an observed value on the terminal; the whole of it is in the record."""
 
 
-def observed_value(seen: Mapping[str, Any]) -> str:
+def observed_value(value: object, unit: str) -> str:
     """`value unit` in one line; a long value is cut."""
-    value = seen["value"]
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
     if len(text) > LONGEST_VALUE:
         text = f"{text[:LONGEST_VALUE]}..."
-    return f"{text} {seen['unit']}".rstrip()
+    return f"{text} {unit}".rstrip()

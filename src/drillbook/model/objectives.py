@@ -4,9 +4,7 @@ allow it to lose: `@accepts-data-loss:200`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.model.tags import accepted_loss
@@ -41,12 +39,3 @@ class Objectives:
             ) from error
         rto_s = parse_duration(values["rto"]) if "rto" in values else None
         return cls(rto_s, event, values.get("severity"), accepted_loss(tags))
-
-    def as_record(self) -> Mapping[str, Any]:
-        """As drill.json keeps it."""
-        return {
-            "rto_s": self.rto_s,
-            "rto_clock": self.rto_clock.value,
-            "severity": self.severity,
-            "accepted_lost": self.accepted_lost,
-        }

@@ -1,21 +1,14 @@
-"""Where a repository of drills has its faults and recoveries, and how paths are told.
+"""Where the playbooks of a repository lie, where Drillbook keeps its own files, and how paths are told.
 
-The rule: their playbooks are texts from the root, with `/`, and no other module puts these together.
+The rule: playbooks are texts from the root, with `/`, and no other module puts any of these paths together.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
-PURPOSE = "communication"
-
-
-def playbook(name: str) -> str:
-    """The playbook that sends this message, relative to the root."""
-    return f"playbooks/{PURPOSE}/{name}.yml"
-
-
-FAULTS, RECOVERIES = "playbooks/faults/", "playbooks/recovery/"
+FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "playbooks/communication/"
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
 
 
@@ -27,6 +20,50 @@ def fault(name: str, part: str = INJECT) -> str:
 def recovery(name: str) -> str:
     """The playbook of a recovery."""
     return f"{RECOVERIES}{name}.yml"
+
+
+def message(name: str) -> str:
+    """The playbook that sends a message."""
+    return f"{MESSAGES}{name}.yml"
+
+
+# ------------------------------------------------------------------ Drillbook's own files
+
+
+def kept(root: Path) -> Path:
+    """The folder of Drillbook's own files in the checkout at `root`."""
+    return root / ".drillbook"
+
+
+def journal(root: Path, environment: str) -> Path:
+    """Where the checkout at `root` keeps the undo journal of an environment."""
+    return kept(root) / f"journal-{unique_file_part(environment)}.ndjson"
+
+
+def lock(folder: Path, environment: str) -> Path:
+    """The lock of an environment in this folder: `kept(root)` for a checkout, the state folder for a machine."""
+    return folder / f"lock-{unique_file_part(environment)}"
+
+
+def guardian_log(root: Path, environment: str) -> Path:
+    """What the guardian of an environment says."""
+    return kept(root) / f"guardian-{unique_file_part(environment)}.log"
+
+
+def log(root: Path, name: str) -> Path:
+    """The log `name` of a command that runs many drills."""
+    return kept(root) / "logs" / name
+
+
+def unique_file_part(environment: str) -> str:
+    """The name of an environment as file names carry it: two environments never share one.
+
+    Letters, digits, `-`, `.`, `_`, `~` and spaces of ASCII stay as they are; all else is quoted as in a URL.
+    """
+    return quote(environment, safe=" ")
+
+
+# ------------------------------------------------------------------ how paths are told
 
 
 def relative(path: Path, root: Path) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drillbook.model.control.control import STANDARD, UNMISSED, ControlKind
+from drillbook.model.control import STANDARD, ControlKind
+from drillbook.model.record import Purpose, Record
 from drillbook.model.verdict import Outcome
 
 SCHEMA = "drillbook/proof/1"
@@ -17,13 +18,17 @@ SCHEMA = "drillbook/proof/1"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder."""
+    """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder.
+
+    `unmissed`: the control left out a task of the recovery, and every criterion held without it.
+    """
 
     scenario: str
     control: str
     outcome: Outcome
     reason: str
     evidence: str | None = None
+    unmissed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +104,17 @@ _NOT_A_TASK = (
 )
 
 
-def tasks_of(record: Mapping[str, Any]) -> list[str]:
-    """The tasks that the recovery of a drill (drill.json) ran, each as FILE:LINE and once, in their order.
+def tasks_of(record: Record) -> list[str]:
+    """The tasks that the recovery of a drill ran, each as FILE:LINE and once, in their order.
 
     Left out are those that only bring in others, for what they bring in stands for them, and what Ansible adds by
     itself.
     """
     found: dict[str, None] = {}
-    for play in record["plays"]:
-        if play["purpose"] != "recovery":
+    for play in record.plays:
+        if play.purpose is not Purpose.RECOVERY:
             continue
-        for task in play["tasks"]:
+        for task in play.tasks:
             ran = task["status"] in {"ok", "changed"} and task["path"]
             if ran and task["action"].rpartition(".")[2] not in _NOT_A_TASK:
                 found[task["path"]] = None
@@ -119,8 +124,4 @@ def tasks_of(record: Mapping[str, Any]) -> list[str]:
 def unmissed(runs: Sequence[Run]) -> list[str]:
     """The tasks (FILE:LINE) without which every criterion held all the same."""
     prefix = f"{ControlKind.WITHOUT_TASK}:"
-    return [
-        run.control.removeprefix(prefix)
-        for run in runs
-        if run.control.startswith(prefix) and run.outcome is Outcome.HELD and run.reason.startswith(UNMISSED)
-    ]
+    return [run.control.removeprefix(prefix) for run in runs if run.unmissed]

@@ -14,13 +14,66 @@ from enum import Enum, StrEnum
 from pathlib import PurePath
 from typing import Any
 
+from drillbook.model.control import ControlKind
+from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
-from drillbook.model.verdict import Verdict
-
-SECOND_RECOVERY = "second recovery"
-
+from drillbook.model.times.overhead import Overhead
+from drillbook.model.verdict import Axis, Finding, Outcome, Verdict
 
 SCHEMA = "drillbook/drill/1"
+
+
+class StepStatus(StrEnum):
+    """What became of a step."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    WITHHELD = "withheld"
+    """In a control: the step ran, and the playbook that it names did not."""
+    ABSENT = "absent"
+    """In a control: what it looks for was not there."""
+    PRESENT = "present"
+    """In a control: what it looks for was there."""
+    LEFT_OUT = "left out"
+    """In a control: the step was not run."""
+
+
+class UndoState(StrEnum):
+    """What became of a fault's undo."""
+
+    PENDING = "pending"
+    GONE = "gone"
+    """The undo's closing assertion has proven the fault gone."""
+    FAILED = "failed"
+    NEVER_HAPPENED = "never happened"
+    """The drill was stopped before the undo was on disk, and so before the fault."""
+
+
+class SwitchState(StrEnum):
+    """What is known of a fault's dead man's switch; FIRED stays, whatever happens to it afterwards."""
+
+    NOT_ARMED = "not armed"
+    ARMED = "armed"
+    FIRED = "fired"
+    DISARMED = "disarmed"
+
+
+class Purpose(StrEnum):
+    """What a playbook was run for."""
+
+    FAULT = "fault"
+    RECOVERY = "recovery"
+    SECOND_RECOVERY = "second recovery"
+    COMMUNICATION = "communication"
+    UNDO = "undo"
+    SWITCH = "switch"
+
+
+SECOND_RECOVERY = Purpose.SECOND_RECOVERY
 
 
 class Role(StrEnum):
@@ -35,17 +88,75 @@ class Role(StrEnum):
 
 
 @dataclass(slots=True)
-class StepRecord:
-    """A step of the feature. `status`: planned, running, passed, failed, skipped, interrupted; in a control also
-    withheld, absent (what it looks for was not there), present (it was), left out.
+class FeatureRecord:
+    """Where the scenario stands: `path` is relative to the root, `sha256` is that of the file."""
+
+    name: str
+    path: str
+    line: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class ScenarioRecord:
+    """The scenario as the feature has it. `runbooks` are the clauses that its tags name."""
+
+    name: str
+    rule: str | None
+    tags: list[str]
+    runbooks: list[str]
+    description: str = ""
+
+
+@dataclass(slots=True)
+class EnvironmentRecord:
+    """The environment, as the inventory states it."""
+
+    name: str
+    kind: str
+
+
+@dataclass(slots=True)
+class ControlRecord:
+    """As which control the scenario ran.
+
+    `waits` says how its waiting times come about, `times_from` is the run_id of the drill that they were taken from.
     """
+
+    name: str
+    kind: ControlKind
+    task: str | None
+    waits: str
+    times_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatRecord:
+    """How the control recovery-twice ended, where it was the end of the drill."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(slots=True)
+class PhaseRecord:
+    """A phase; `ended_s` is None for the one under way."""
+
+    phase: Phase
+    started_s: float
+    ended_s: float | None = None
+
+
+@dataclass(slots=True)
+class StepRecord:
+    """A step of the feature."""
 
     number: int
     keyword: str
     text: str
     line: int
     phase: Phase
-    status: str = "planned"
+    status: StepStatus = StepStatus.PLANNED
     started_s: float | None = None
     duration_s: float | None = None
     error: str | None = None
@@ -105,12 +216,10 @@ class ObservationRecord:
 class PlayRecord:
     """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
     already.
-
-    `purpose`: fault, recovery, second recovery, communication, undo, switch.
     """
 
     step: int | None
-    purpose: str
+    purpose: Purpose
     playbook: str
     variables: Mapping[str, Any]
     started_s: float
@@ -126,19 +235,16 @@ class PlayRecord:
 
 @dataclass(slots=True)
 class FaultRecord:
-    """A fault and what became of it. `undo`: pending, gone, failed, never happened.
-
-    `switch`, its dead man's switch: None (it has none), not armed, armed, fired, disarmed.
-    """
+    """A fault and what became of it. `switch` is None for a fault that has no dead man's switch."""
 
     name: str
     variables: Mapping[str, Any]
     entry: str
-    undo: str = "pending"
+    undo: UndoState = UndoState.PENDING
     took_effect: bool = False
     undo_problem: str | None = None
     step: int = 0
-    switch: str | None = None
+    switch: SwitchState | None = None
 
 
 @dataclass(slots=True)
@@ -167,6 +273,10 @@ class TimesRecord:
     rto_s: float | None = None
     rto_clock: str = "fault_injected"
     rto_met: bool | None = None
+
+    def of(self, name: str) -> tuple[float | None, float | None]:
+        """(seconds, their uncertainty) of `detect`, `alert`, `act` or `recover`."""
+        return getattr(self, f"{name}_s"), getattr(self, f"{name}_uncertainty_s")
 
 
 @dataclass(slots=True)
@@ -209,29 +319,30 @@ class Record:
 
     run_id: str
     title: str
-    feature: Mapping[str, Any]
-    scenario: Mapping[str, Any]
-    environment: Mapping[str, str]
+    feature: FeatureRecord
+    scenario: ScenarioRecord
+    environment: EnvironmentRecord
     inventory: str
     harness: Mapping[str, str]
     git: Mapping[str, Any]
     process: int
     started_at: str
-    objectives: Mapping[str, Any]
-    control: Mapping[str, Any] | None = None
-    """None for a drill. `name`, `task`; `waits` (how its waiting times come about) and `times_from` (a run_id)."""
-    repeat: Mapping[str, str] | None = None
-    """`outcome` and `reason` of the control recovery-twice, where it was the end of the drill; else None."""
+    objectives: Objectives
+    control: ControlRecord | None = None
+    """None for a drill."""
+    repeat: RepeatRecord | None = None
     people: list[str] = field(default_factory=list)
     prerequisites: list[PrerequisiteRecord] = field(default_factory=list)
     ended_at: str | None = None
     duration_s: float | None = None
-    outcome: str | None = None
+    outcome: Outcome | None = None
+    """None as long as there is no verdict."""
     reason: str | None = None
-    axes: dict[str, Any] = field(default_factory=dict)
+    axes: dict[str, Axis] = field(default_factory=dict)
+    """`valid`, `recovered`, `restored`; empty as long as there is no verdict."""
     times: TimesRecord = field(default_factory=TimesRecord)
     timeline: list[EventRecord] = field(default_factory=list)
-    phases: list[dict[str, Any]] = field(default_factory=list)
+    phases: list[PhaseRecord] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     checks: list[CheckRecord] = field(default_factory=list)
     observations: list[ObservationRecord] = field(default_factory=list)
@@ -240,22 +351,14 @@ class Record:
     work: WorkRecord | None = None
     probes: list[ProbeRecord] = field(default_factory=list)
     probe_cpu_ratio: float | None = None
-    overhead: Mapping[str, Any] | None = None
-    """What the harness added, see overhead.py."""
+    overhead: Overhead | None = None
     notes: list[str] = field(default_factory=list)
-    findings: list[Mapping[str, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def close(self, verdict: Verdict, ended_at: str, duration_s: float) -> None:
         """Write the verdict into the record."""
-        self.outcome, self.reason = verdict.outcome.value, verdict.reason
-        self.axes = {
-            name: {"holds": axis.holds, "reasons": list(axis.reasons)}
-            for name, axis in (
-                ("valid", verdict.valid),
-                ("recovered", verdict.recovered),
-                ("restored", verdict.restored),
-            )
-        }
+        self.outcome, self.reason = verdict.outcome, verdict.reason
+        self.axes = {"valid": verdict.valid, "recovered": verdict.recovered, "restored": verdict.restored}
         self.ended_at, self.duration_s = ended_at, duration_s
 
     def as_json(self) -> dict[str, Any]:

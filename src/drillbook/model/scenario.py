@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drillbook.model.control.control import Control
+from drillbook.model.control import Control
 from drillbook.model.phases import Phase, PlannedStep
 from drillbook.model.tags import tag_values
 

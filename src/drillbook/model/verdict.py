@@ -120,13 +120,17 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome, its first reason, and the three axes."""
+    """The outcome, its first reason, and the three axes.
+
+    `unmissed`: of a control that left out a task of the recovery, and whose criteria held all the same.
+    """
 
     outcome: Outcome
     reason: str
     valid: Axis
     recovered: Axis
     restored: Axis
+    unmissed: bool = False
 
 
 _VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)

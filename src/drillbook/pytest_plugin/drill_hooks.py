@@ -2,108 +2,91 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.model.phases import StepKind
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
-from drillbook.pytest_plugin.live_output import out_key
-from drillbook.pytest_plugin.outcomes import RUN_ID, conclude, ended_key, facts_key, named
+from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 
 if TYPE_CHECKING:
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.drill import Drill
+    from drillbook.engine.lifecycle import DrillLife
 
-drill_key = pytest.StashKey["DrillUnderWay"]()
+drill_key = pytest.StashKey["DrillLife"]()
 
 # ------------------------------------------------------------------ a drill's life
 
 
 @pytest.fixture
-def drill(request: pytest.FixtureRequest) -> DrillUnderWay:
+def drill(request: pytest.FixtureRequest) -> Drill:
     """The drill under way; what steps hand their checks and playbooks to."""
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         raise DrillbookError(
-            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step (docs/guide/features.md)"
+            "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step "
+            "(docs/guide/features.md)"
         )
-    from drillbook.engine.failures import NotRestored
-    from drillbook.engine.lifecycle import DrillUnderWay
-    from drillbook.repository.plan.dry_step import intents
+    # the engine, for sessions that drill
+    from drillbook.pytest_plugin import drilling
 
     _refuse_another_run(item)
     session = drill_session(request.config)
-    if request.config.getini("drillbook_report"):
-        session.prepare_reports()
-
-    def acts() -> list[tuple[StepKind, str]]:
-        return [(intent.kind, intent.name) for intent in intents(item.run, session.root, session.inventory)]
-
-    made = DrillUnderWay(session, item.scenario, acts)
+    drawing.prepare(request.config)
+    made = drilling.new_life(session, item)
     item.stash[drill_key] = made
-    item.stash[facts_key] = {RUN_ID: made.run_id, **named(item)}
+    item.stash[begun_key] = True
+    if outcome_key in item.stash:
+        del item.stash[outcome_key]  # of an earlier run of it, which passed
     request.addfinalizer(lambda: _end(item, made))
     try:
-        made.begin()
-    except (DrillbookError, NotRestored) as error:
-        outcome = Outcome.NOT_RESTORED if isinstance(error, NotRestored) else Outcome.ABORTED
+        return made.begin()
+    except (DrillbookError, drilling.NotRestored) as error:
+        outcome = Outcome.NOT_RESTORED if isinstance(error, drilling.NotRestored) else Outcome.ABORTED
         conclude(item, outcome, str(error), None)
         raise
-    return made
 
 
 def _refuse_another_run(item: ScenarioItem) -> None:
     """A drill that has not passed is not run until it does. Raises DrillbookError."""
-    first = next((row for row in item.config.stash[ended_key] if row["nodeid"] == item.nodeid), None)
-    if first is None or first["outcome"] is Outcome.PASSED:
+    first = next((each for each in item.config.stash[ended_key] if each.nodeid == item.nodeid), None)
+    if first is None or first.outcome is Outcome.PASSED:
         return
     if drill_key in item.stash:
         del item.stash[drill_key]
     raise DrillbookError(
-        f"{first['outcome']}: the drill has been run in this session, and its first outcome stands: {first['reason']}"
+        f"{first.outcome}: the drill has been run in this session, and its first outcome stands: {first.reason}"
     )
 
 
-def _end(item: ScenarioItem, drill: DrillUnderWay) -> None:
+def _end(item: ScenarioItem, drill: DrillLife) -> None:
     """Restore, judge and write; then the report. Raises NotRestored."""
-    from drillbook.engine.failures import DrillFailure
+    # imported by now: the drill that ends has begun
+    from drillbook.pytest_plugin import drilling
 
     try:
         drill.end()
-    except DrillFailure:
+    except drilling.DrillFailure:
         if not isinstance(item.failed_with, KeyboardInterrupt):
             raise
         # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
     finally:
         if drill.evidence is not None:
-            outcome, reason = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal"
+            outcome, reason, unmissed = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal", False
             if drill.verdict is not None:
-                outcome, reason = drill.verdict.outcome, drill.verdict.reason
-            conclude(item, outcome, reason, drill.evidence, drill.repeat)
-            draw_report(item.config, drill.evidence)
+                outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
+            conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)
+            drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins
             item.session.shouldstop = f"stopped by {drill.held_signals[0]}"
 
 
-def draw_report(config: pytest.Config, folder: Path) -> None:
-    """The page for people. The record is written already: what goes wrong here must not hide how the drill ended."""
-    reports = drill_session(config).reports
-    if reports is None:
-        return
-    try:
-        reports.report(folder)
-    except DrillbookError as error:
-        told = config.stash.get(out_key, None)
-        if told is not None:
-            told({"event": "note", "text": f"no report.html: {error}"})
-
-
-def _of(request: pytest.FixtureRequest) -> DrillUnderWay | None:
+def _of(request: pytest.FixtureRequest) -> DrillLife | None:
     item = request.node
     return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.scenario.is_drill else None
 
@@ -113,7 +96,8 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
     if isinstance(item, ScenarioItem) and item.scenario.is_drill:
-        item.conductor = request.getfixturevalue("drill")
+        request.getfixturevalue("drill")
+        item.conductor = item.stash[drill_key]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -142,12 +126,17 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is None:
         return
-    drill.steps_ended(request.node.failed_with)
-    if isinstance(request.node.failed_with, (KeyboardInterrupt, pytest.exit.Exception)):
+    error = request.node.failed_with
+    drill.steps_ended(
+        error,
+        stopped=isinstance(error, (KeyboardInterrupt, SystemExit, pytest.exit.Exception)),
+        skipped=isinstance(error, pytest.skip.Exception),
+    )
+    if isinstance(error, (KeyboardInterrupt, pytest.exit.Exception)):
         _say_stopped(request.node, drill)
 
 
-def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
+def _say_stopped(item: ScenarioItem, drill: DrillLife) -> None:
     """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
     report = pytest.TestReport(
         nodeid=item.nodeid,
@@ -157,5 +146,5 @@ def _say_stopped(item: ScenarioItem, drill: DrillUnderWay) -> None:
         longrepr=f"{Outcome.ABORTED}: {drill.reason}",
         when="call",
     )
-    vars(report)["drill"] = item.stash[facts_key].copy()
+    told(item).put_on(report)
     item.ihook.pytest_runtest_logreport(report=report)

@@ -1,15 +1,13 @@
-"""The one DrillSession of a pytest session."""
+"""The one DrillSession of a pytest session, made from its options, variables and ini.
+
+The rule: an option wins over a variable, and a variable over the ini.
+"""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-from drillbook.pytest_plugin import warm_ansible
-from drillbook.pytest_plugin.live_output import out_key
 
 if TYPE_CHECKING:
     from drillbook.engine.session import DrillSession
@@ -20,34 +18,8 @@ session_key = pytest.StashKey["DrillSession"]()
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
-        from drillbook.engine.session import DrillSession
-        from drillbook.target.probing.prerequisites import distinct_names
+        # with it come Ansible's and the probes' imports: a session without a drill does not wait for those
+        from drillbook.pytest_plugin import drilling
 
-        named = config.getoption("--inventory", None)
-        if not isinstance(named, str):
-            # pytest-ansible's own option is a list, with a default that nobody asked for
-            named = next((each for each in named or () if each != "/etc/ansible/hosts"), None)
-        named = named or os.environ.get("DRILLBOOK_INVENTORY")
-        path = Path(str(named)) if named else config.rootpath / str(config.getini("drillbook_inventory"))
-        base = config.invocation_params.dir if named else config.rootpath
-        asked = config.getoption("--evidence")
-        evidence = (
-            config.invocation_params.dir / asked
-            if asked
-            else config.rootpath / str(config.getini("drillbook_evidence"))
-        )
-        made = DrillSession(
-            root=config.rootpath,
-            inventory_path=(base / path).absolute(),
-            evidence_root=evidence.absolute(),
-            allow_production=config.getoption("--allow-production"),
-            people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
-            pass_env=tuple(config.getini("drillbook_pass_env")),
-            listener=config.stash.get(out_key, lambda _event: None),
-            warm=config.stash.get(warm_ansible.warm_key, None),
-        )
-        workerinput = getattr(config, "workerinput", None)
-        if workerinput is not None:
-            made.id = workerinput["testrunuid"]  # drills of one xdist run wait for each other
-        config.stash[session_key] = made
+        config.stash[session_key] = drilling.new_session(config)
     return config.stash[session_key]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from drillbook.model.control.control import STANDARD, Control
+from drillbook.model.control import STANDARD, Control
 
 REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
+
+
+def inventory_path(config: pytest.Config) -> Path:
+    """The inventory that is to be drilled, as an absolute path."""
+    named = config.getoption("--inventory", None)
+    if not isinstance(named, str):
+        # pytest-ansible's own option is a list, with a default that nobody asked for
+        named = next((each for each in named or () if each != "/etc/ansible/hosts"), None)
+    named = named or os.environ.get("DRILLBOOK_INVENTORY")
+    if named:
+        return Path(os.path.abspath(config.invocation_params.dir / str(named)))  # noqa: PTH100 - ".." is resolved, links are not
+    return Path(os.path.abspath(config.rootpath / str(config.getini("drillbook_inventory"))))  # noqa: PTH100
 
 
 def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:

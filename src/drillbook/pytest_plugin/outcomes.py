@@ -1,37 +1,133 @@
-"""What each drill of a session came to."""
+"""What each drill of a session came to: one value, on the item, in the session's list and on pytest's reports.
+
+The rule: an outcome is said once. The first that a drill comes to stands; only one that speaks against a drill that had
+ended well takes its place.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
-from drillbook.model.control.control import REPEATED
+from drillbook.model.control import REPEATED
 from drillbook.model.proof import Run
+from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import session_key
 
-RUN_ID, OUTCOME, REASON, EVIDENCE = "run_id", "outcome", "reason", "evidence"
-SCENARIO, CONTROL = "scenario", "control"
-REPEAT, REPEAT_REASON = "repeat", "repeat_reason"
-"""How recovery-twice ended, where it was the end of the drill."""
-facts_key = pytest.StashKey[dict[str, str]]()
-"""What reports carry of a drill. Not user_properties: pytest writes those into each JUnit test case, which JUnit's
-schema does not allow."""
-ended_key = pytest.StashKey[list[dict[str, Any]]]()
+
+@dataclass(frozen=True, slots=True)
+class DrillOutcome:
+    """How one run of a drill ended. `scenario` is its node id as a drill, whatever control this was.
+
+    `evidence` is relative to the rootdir. `unmissed`: a control left out a task, and nothing missed it.
+    """
+
+    nodeid: str
+    scenario: str
+    control: str
+    outcome: Outcome
+    reason: str
+    evidence: str | None = None
+    unmissed: bool = False
+    repeat: RepeatRecord | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the run, and what followed at its end, showed what it was to show."""
+        return self.outcome.good and (self.repeat is None or self.repeat.outcome.good)
+
+    @property
+    def run(self) -> Run:
+        """As a proof takes it."""
+        return Run(self.scenario, self.control, self.outcome, self.reason, self.evidence, self.unmissed)
+
+    def parts(self) -> tuple[DrillOutcome, ...]:
+        """The run, and as one of its own the control that was its end."""
+        if self.repeat is None:
+            return (self,)
+        ids = f"{self.scenario.removesuffix(']')}-" if self.scenario.endswith("]") else f"{self.scenario}["
+        own = replace(
+            self,
+            nodeid=f"{ids}{REPEATED}]",
+            control=str(REPEATED),
+            outcome=self.repeat.outcome,
+            reason=self.repeat.reason,
+            unmissed=False,
+        )
+        return self, own
+
+    def as_json(self) -> dict[str, Any]:
+        """Of texts only, as xdist takes nothing else. Without the node id, which every report has."""
+        return {
+            "scenario": self.scenario,
+            "control": self.control,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "evidence": self.evidence,
+            "unmissed": self.unmissed,
+            "repeat": self.repeat and {"outcome": self.repeat.outcome.value, "reason": self.repeat.reason},
+        }
+
+    @classmethod
+    def from_json(cls, nodeid: str, told: Mapping[str, Any]) -> DrillOutcome:
+        """What `as_json` gave."""
+        said = told["repeat"]
+        repeat = said and RepeatRecord(Outcome(said["outcome"]), said["reason"])
+        return cls(nodeid=nodeid, **{**told, "outcome": Outcome(told["outcome"]), "repeat": repeat})
 
 
-def named(item: ScenarioItem) -> dict[str, str]:
-    """Which scenario (its node id as a drill) and as which control it is run."""
-    return {
-        SCENARIO: item.drill_nodeid,
-        CONTROL: str(item.scenario.control) if item.scenario.control is not None else "",
-    }
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a report says of its drill: whether it had begun, its outcome as it stood, and how it ended if it has.
+
+    It is no part of `user_properties`: pytest writes those into each JUnit test case, which JUnit's schema does not
+    allow.
+    """
+
+    begun: bool = False
+    standing: Outcome | None = None
+    ended: DrillOutcome | None = None
+
+    def put_on(self, report: pytest.TestReport) -> None:
+        """Let the report say it, also on xdist's controller."""
+        vars(report)["drill"] = {
+            "begun": self.begun,
+            "standing": self.standing and self.standing.value,
+            "ended": self.ended and self.ended.as_json(),
+        }
+
+    @classmethod
+    def on(cls, report: pytest.TestReport) -> Told | None:
+        """What the report says; None of one that is no drill's."""
+        told: Mapping[str, Any] | None = getattr(report, "drill", None)
+        if told is None:
+            return None
+        return cls(
+            told["begun"],
+            told["standing"] and Outcome(told["standing"]),
+            told["ended"] and DrillOutcome.from_json(report.nodeid, told["ended"]),
+        )
+
+
+begun_key = pytest.StashKey[bool]()
+"""Set on the item once its drill has been made."""
+outcome_key = pytest.StashKey[DrillOutcome]()
+"""On the item, once its drill came to an outcome."""
+ended_key = pytest.StashKey[list[DrillOutcome]]()
+"""On the session's configuration: each drill that ended, and each control."""
+
+
+def told(item: pytest.Item, standing: Outcome | None = None) -> Told:
+    """What a report says of the item's drill now."""
+    return Told(item.stash.get(begun_key, False), standing, item.stash.get(outcome_key, None))
 
 
 def conclude(
@@ -39,46 +135,53 @@ def conclude(
     outcome: Outcome,
     reason: str,
     evidence: Path | None,
-    repeat: Mapping[str, str] | None = None,
+    repeat: RepeatRecord | None = None,
+    *,
+    unmissed: bool = False,
 ) -> None:
-    """Let reports, JUnit and the exit status know how the drill ended."""
-    facts = item.stash.setdefault(facts_key, {})
-    if OUTCOME in facts:
+    """Let reports, JUnit and the exit status know how the drill ended. What it came to before stands."""
+    if outcome_key in item.stash:
         return
     session = item.config.stash.get(session_key, None)
-    said = reason if session is None else session.redactor.text(reason)
-    facts |= {OUTCOME: outcome.value, REASON: said, **named(item), **conclude_repeat(repeat)}
-    if evidence is not None:
-        facts[EVIDENCE] = os.path.relpath(evidence, item.config.rootpath)
-    ended_of(item.config, item.nodeid, facts)
+    ended = DrillOutcome(
+        nodeid=item.nodeid,
+        scenario=item.drill_nodeid,
+        control=str(item.scenario.control) if item.scenario.control is not None else "",
+        outcome=outcome,
+        reason=reason if session is None else session.redactor.text(reason),
+        evidence=os.path.relpath(evidence, item.config.rootpath) if evidence is not None else None,
+        unmissed=unmissed,
+        repeat=repeat,
+    )
+    item.stash[outcome_key] = ended
+    keep(item.config, ended)
 
 
-def conclude_repeat(repeat: Mapping[str, str] | None) -> dict[str, str]:
-    return {} if repeat is None else {REPEAT: repeat["outcome"], REPEAT_REASON: repeat["reason"]}
+def conclude_anew(item: ScenarioItem, outcome: Outcome, reason: str, repeat: RepeatRecord | None) -> None:
+    """What came to light after the end speaks against a drill that had ended well."""
+    before = item.stash[outcome_key]
+    ended = replace(before, outcome=outcome, reason=reason, unmissed=False, repeat=repeat or before.repeat)
+    item.stash[outcome_key] = ended
+    keep(item.config, ended)
 
 
-def ended_of(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None:
-    """Keep one row for each drill that ended, and for each control; both also as JUnit has a place for them."""
-    _one_ended(config, nodeid, facts)
-    if REPEAT in facts:
-        row = f"{facts[SCENARIO].removesuffix(']')}-" if facts[SCENARIO].endswith("]") else f"{facts[SCENARIO]}["
-        of = {OUTCOME: facts[REPEAT], REASON: facts[REPEAT_REASON], CONTROL: str(REPEATED)}
-        _one_ended(config, f"{row}{REPEATED}]", {**facts, **of})
+def keep(config: pytest.Config, ended: DrillOutcome) -> None:
+    """Keep each part once in the session's list, and as JUnit has a place for it: a property of the suite."""
+    for part in ended.parts():
+        _keep_one(config, part)
 
 
-def _one_ended(config: pytest.Config, nodeid: str, facts: Mapping[str, str]) -> None:
-    """JUnit's schema has a place for it where it is a property of the suite."""
-    ended = config.stash[ended_key]
-    if any(row["nodeid"] == nodeid and row["outcome"] == facts[OUTCOME] for row in ended):
+def _keep_one(config: pytest.Config, ended: DrillOutcome) -> None:
+    known = config.stash[ended_key]
+    if any((each.nodeid, each.outcome) == (ended.nodeid, ended.outcome) for each in known):
         return
-    outcome, evidence = Outcome(facts[OUTCOME]), facts.get(EVIDENCE)
     # of a drill that ended otherwise nobody is to read that it passed, too
-    outdated = [row for row in ended if row["nodeid"] == nodeid and row["outcome"].good]
-    ended[:] = [row for row in ended if row not in outdated]
-    run = Run(facts[SCENARIO], facts[CONTROL], outcome, facts[REASON], evidence)
-    ended.append({"nodeid": nodeid, "outcome": outcome, "reason": facts[REASON], "evidence": evidence, "run": run})
+    outdated = [each for each in known if each.nodeid == ended.nodeid and each.outcome.good]
+    known[:] = [each for each in known if each not in outdated]
+    known.append(ended)
     junit = config.stash.get(xml_key, None)
     if junit is not None:
         if outdated:
-            junit.global_properties[:] = [each for each in junit.global_properties if each[0] != nodeid]
-        junit.add_global_property(nodeid, f"{outcome}: {facts[REASON]}" + (f" ({evidence})" if evidence else ""))
+            junit.global_properties[:] = [each for each in junit.global_properties if each[0] != ended.nodeid]
+        where = f" ({ended.evidence})" if ended.evidence else ""
+        junit.add_global_property(ended.nodeid, f"{ended.outcome}: {ended.reason}{where}")

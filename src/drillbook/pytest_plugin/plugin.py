@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from drillbook.pytest_plugin import collection, plan_mode, warm_ansible
+from drillbook.pytest_plugin import plan_mode, warm_ansible
+from drillbook.pytest_plugin.collecting import collection
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
 from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.roll_call import RollCall
 
-pytest_plugins = [f"{__package__}.{name}" for name in ("drill_hooks", "outcomes", "reports")]
+pytest_plugins = [f"{__package__}.{name}" for name in ("drawing", "drill_hooks", "outcomes", "reports")]
 
 DEFAULT_INVENTORY = "inventories/lab"
 XDIST_EXIT_TIMEOUT_S = 600

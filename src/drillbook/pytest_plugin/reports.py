@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,26 +14,17 @@ from drillbook.evidence.proofs import write_proof
 from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
-from drillbook.pytest_plugin.collection import ScenarioItem
-from drillbook.pytest_plugin.drill_hooks import draw_report, drill_key
+from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.collecting.failure_repr import without_secrets
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
+from drillbook.pytest_plugin.drill_hooks import drill_key
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
-from drillbook.pytest_plugin.failure_repr import without_secrets
-from drillbook.pytest_plugin.outcomes import (
-    OUTCOME,
-    REASON,
-    REPEAT,
-    RUN_ID,
-    conclude,
-    conclude_repeat,
-    ended_key,
-    ended_of,
-    facts_key,
-)
+from drillbook.pytest_plugin.outcomes import Told, conclude, conclude_anew, ended_key, keep, outcome_key, told
 from drillbook.pytest_plugin.plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL
 
 if TYPE_CHECKING:
-    from drillbook.engine.lifecycle import DrillUnderWay
+    from drillbook.engine.lifecycle import DrillLife
 
 NAMED = 10
 """Drills that were not run and are named; of further ones the number is told."""
@@ -53,8 +44,8 @@ def pytest_runtest_makereport(
     _redact(item.config, report)
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         return report
-    facts = item.stash.setdefault(facts_key, {})
-    reason = _silence(report, facts)
+    before = told(item)
+    reason = _silence(report, before)
     if reason is not None:
         if hasattr(report, "wasxfail"):
             del report.wasxfail
@@ -64,20 +55,27 @@ def pytest_runtest_makereport(
     begun = made is not None and made.evidence is not None
     if made is not None and begun and report.when == "call" and (reason or (report.failed and made.sound_so_far)):
         made.doubt(reason or f"not a step, but something around them failed: {_said(report)}")
-    elif reason is not None or (report.failed and OUTCOME not in facts and not begun):
+    elif reason is not None or (report.failed and before.ended is None and not begun):
         conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(report)}", None)
     elif made is not None and report.when == "teardown" and report.failed and _ended_well(made):
         # nobody is to read of a drill that passed while its fixtures failed, in the session or in the record
         verdict = made.take_back(f"a fixture failed after the drill: {_said(report)}")
-        facts |= {OUTCOME: verdict.outcome.value, REASON: verdict.reason, **conclude_repeat(made.repeat)}
-        ended_of(item.config, item.nodeid, facts)
+        conclude_anew(item, verdict.outcome, verdict.reason, made.repeat)
         if made.evidence is not None:
-            draw_report(item.config, made.evidence)
-    vars(report)["drill"] = facts.copy()
+            drawing.draw(item.config, made.evidence)
+    told(item, _standing(item, made)).put_on(report)
     return report
 
 
-def _ended_well(drill: DrillUnderWay) -> bool:
+def _standing(item: ScenarioItem, made: DrillLife | None) -> Outcome | None:
+    """What speaks against the drill so far; None while nothing does."""
+    ended = item.stash.get(outcome_key, None)
+    if ended is not None:
+        return ended.outcome
+    return made.standing if made is not None and made.evidence is not None and not made.standing.good else None
+
+
+def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
 
 
@@ -98,11 +96,10 @@ def _said(report: pytest.TestReport) -> str:
     return str(crash.message if crash is not None else report.longrepr).strip().splitlines()[0]
 
 
-def _silence(report: pytest.TestReport, facts: Mapping[str, str]) -> str | None:
+def _silence(report: pytest.TestReport, drill: Told) -> str | None:
     """Why the report, which is none of a failure, is none of a drill that passed either; None when it may be."""
     if report.passed and not hasattr(report, "wasxfail"):
-        needed = {"call": RUN_ID, "teardown": OUTCOME}.get(str(report.when))
-        missing = needed is not None and needed not in facts and OUTCOME not in facts
+        missing = drill.ended is None and (report.when == "teardown" or (report.when == "call" and not drill.begun))
         return "the drill was not run: pytest has called none of its steps" if missing else None
     if report.failed:
         return None
@@ -116,27 +113,23 @@ def _silence(report: pytest.TestReport, facts: Mapping[str, str]) -> str | None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Says `passed` of a drill after its restore, and names the outcome in the verbose word."""
-    facts = getattr(report, "drill", {})
-    if RUN_ID not in facts:
+    drill = Told.on(report)
+    if drill is None or not drill.begun:
         return None
-    outcome = facts.get(OUTCOME)
     if report.when == "call" and report.passed:
         return "", "", ""
-    ended = [Outcome(facts[key]) for key in (OUTCOME, REPEAT) if key in facts]
-    if report.when == "teardown" and report.passed and outcome is not None and all(each.good for each in ended):
-        return "passed", ".", outcome
+    if report.when == "teardown" and report.passed and drill.ended is not None and drill.ended.good:
+        return "passed", ".", drill.ended.outcome.value
     if report.when == "call" and report.failed:
-        word = str(report.longrepr).strip().splitlines()
-        named = next((o.value for o in Outcome if word and o.value in word[0]), "FAILED")
-        return "failed", "F", named
+        return "failed", "F", drill.standing or "FAILED"
     return None
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """On xdist's controller the outcomes come with the workers' reports."""
-    facts = getattr(report, "drill", {})
-    if "config" in _controller and OUTCOME in facts:
-        ended_of(_controller["config"], report.nodeid, facts)
+    drill = Told.on(report)
+    if "config" in _controller and drill is not None and drill.ended is not None:
+        keep(_controller["config"], drill.ended)
 
 
 _controller: dict[str, pytest.Config] = {}
@@ -158,9 +151,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         return (yield)
     finally:
         if not hasattr(session.config, "workerinput"):
-            _keep_runs(session.config, [row["run"] for row in session.config.stash[ended_key]])
+            _keep_runs(session.config, [each.run for each in session.config.stash[ended_key]])
         # only now: a drill that ends the session (pytest.exit) is put back by pytest's own hook of this name
-        outcomes: list[Outcome] = [row["outcome"] for row in session.config.stash[ended_key]]
+        outcomes = [each.outcome for each in session.config.stash[ended_key]]
         if before in ENDED_WELL and roll.speaks_against():
             outcomes.append(Outcome.INVALID)
         status = worst(outcomes).exit_status if outcomes else 0
@@ -174,17 +167,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not ended and not missing:
         return
     terminalreporter.section("drills")
-    for row in ended:
-        good = row["outcome"].good
-        terminalreporter.write_line(f"{row['outcome']:<14}{row['nodeid']}", green=good, red=not good)
-        terminalreporter.write_line(f"{'':14}{row['reason']}")
-        if row["evidence"]:
-            terminalreporter.write_line(f"{'':14}{row['evidence']}")
+    for each in ended:
+        good = each.outcome.good
+        terminalreporter.write_line(f"{each.outcome:<14}{each.nodeid}", green=good, red=not good)
+        terminalreporter.write_line(f"{'':14}{each.reason}")
+        if each.evidence:
+            terminalreporter.write_line(f"{'':14}{each.evidence}")
     for nodeid, why in list(missing.items())[:NAMED]:
         terminalreporter.write_line(f"not run: {nodeid} ({why})")
     if len(missing) > NAMED:
         terminalreporter.write_line(f"not run: {len(missing) - NAMED} more drills")
-    _show_proofs(terminalreporter, [row["run"] for row in ended])
+    _show_proofs(terminalreporter, [each.run for each in ended])
 
 
 def _show_proofs(terminalreporter: pytest.TerminalReporter, runs: Sequence[Run]) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from drillbook.model.proof import Run
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS
+from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
 
 ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -21,7 +21,7 @@ ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 class RollCall:
     """A plugin of one session; on xdist's controller it hears from the workers."""
 
-    def __init__(self, config: pytest.Config, ended: list[dict[str, Any]]) -> None:
+    def __init__(self, config: pytest.Config, ended: list[DrillOutcome]) -> None:
         self._config, self._ended = config, ended
         self._collected: dict[str, bool] = {}
         """Each drill's node id, and whether it was to be run."""
@@ -44,13 +44,13 @@ class RollCall:
 
         An outcome that pytest does not know ("rerun") is a failure that somebody hopes to forget.
         """
-        if hasattr(report, "drill") and not (report.passed or report.skipped):
+        if Told.on(report) is not None and not (report.passed or report.skipped):
             report.outcome = "failed"
         if report.failed:
             self._failed.add(report.nodeid)
-        bad = next((row for row in self._ended if row["nodeid"] == report.nodeid and not row["outcome"].good), None)
+        bad = next((each for each in self._ended if each.nodeid == report.nodeid and not each.outcome.good), None)
         if report.when != "setup" and bad is not None and report.nodeid not in self._failed:
-            report.outcome, report.longrepr = "failed", f"{bad['outcome']}: {bad['reason']}"
+            report.outcome, report.longrepr = "failed", f"{bad.outcome}: {bad.reason}"
             self._failed.add(report.nodeid)
 
     @pytest.hookimpl(optionalhook=True)
@@ -58,10 +58,7 @@ class RollCall:
         """xdist: a worker is gone, and with it what it knew."""
         if ".feature::" in crashitem:
             reason = "a worker died while it ran this; the next drill puts back what it broke"
-            run = Run(crashitem, "", Outcome.ABORTED, reason)
-            self._ended.append(
-                {"nodeid": crashitem, "outcome": run.outcome, "reason": reason, "evidence": None, "run": run}
-            )
+            self._ended.append(DrillOutcome(crashitem, crashitem, "", Outcome.ABORTED, reason))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -70,7 +67,7 @@ class RollCall:
 
     def not_run(self) -> dict[str, str]:
         """The drills that have no outcome, and why."""
-        ended = {row["nodeid"] for row in self._ended}
+        ended = {each.nodeid for each in self._ended}
         return {
             nodeid: "it was to be run" if chosen else "left out"
             for nodeid, chosen in self._collected.items()

@@ -6,6 +6,8 @@ the command line say so a fifth of a second before the collection does.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sysconfig
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.pytest_plugin.collection import ScenarioItem
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.options import inventory_path
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -51,6 +54,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not any(isinstance(item, ScenarioItem) and item.scenario.is_drill for item in session.items):
         _cool_down(config, unused=True)
     elif not config.option.collectonly:
+        # an interpreter that ends looks for garbage in all that it ever imported: 0.2 s, and it gives all back anyway
+        atexit.register(gc.freeze)
         _warm_up(config)
 
 
@@ -69,12 +74,20 @@ def _warm_up(config: pytest.Config) -> None:
     program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
     if warm_key in config.stash or _asked(config) == "off" or not program.is_file():  # without it each run says so
         return
+    # 10 ms that no session without drills has to spend
     from drillbook.target.ansible.warm.client import Warm
 
     def say(text: str) -> None:
         config.stash.get(out_key, lambda _event: None)({"event": "note", "text": text})
 
-    config.stash[warm_key] = Warm(config.rootpath, tuple(config.getini("drillbook_pass_env")), program, say)
+    inventory = inventory_path(config)
+    config.stash[warm_key] = Warm(
+        config.rootpath,
+        tuple(config.getini("drillbook_pass_env")),
+        program,
+        say,
+        inventory if inventory.exists() else None,
+    )
 
 
 def _cool_down(config: pytest.Config, *, unused: bool = False) -> None:

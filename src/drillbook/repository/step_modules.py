@@ -10,6 +10,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,22 @@ import pytest
 DEFAULT_FOLDERS = ["steps"]
 
 
-def load_steps(config: pytest.Config, folders: Sequence[str]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class UnloadedModule:
+    """A step module that could not be imported: where and why; `path` is relative to the rootdir if it lies below."""
+
+    path: str
+    line: int
+    sentence: str
+
+
+def load_steps(config: pytest.Config, folders: Sequence[str]) -> list[UnloadedModule]:
     """Import each module below the folders, which are relative to the rootdir. Returns what could not be imported.
 
     Files and folders that begin with `_` or `.` are helpers, and left alone. Raises pytest.UsageError for a folder that
     was asked for and is not there.
     """
-    failures: list[str] = []
+    failures: list[UnloadedModule] = []
     for name in folders:
         folder = (config.rootpath / name).resolve()
         if folder.is_dir():
@@ -33,7 +43,7 @@ def load_steps(config: pytest.Config, folders: Sequence[str]) -> list[str]:
     return failures
 
 
-def _load_folder(config: pytest.Config, folder: Path) -> list[str]:
+def _load_folder(config: pytest.Config, folder: Path) -> list[UnloadedModule]:
     root = config.rootpath.resolve()
     base = root if folder.is_relative_to(root) and folder != root else folder.parent
     if str(base) not in sys.path:
@@ -63,23 +73,23 @@ def _module_name(path: Path, base: Path) -> str:
     return ".".join(path.relative_to(base).with_suffix("").parts)
 
 
-def _load_module(config: pytest.Config, name: str, path: Path) -> str | None:
-    """Import and register one module; `path:line: sentence` if that fails."""
+def _load_module(config: pytest.Config, name: str, path: Path) -> UnloadedModule | None:
+    """Import and register one module; why not, if that fails."""
     if config.pluginmanager.is_blocked(name):
         return None
-    shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+    shown = (path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path).as_posix()
     try:
         module = importlib.import_module(name)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - pytest.skip() at module level is one; all are reported
         line, reason = _why(error, path, config.rootpath)
-        return f"{shown.as_posix()}:{line}: this step module cannot be imported: {reason}"
+        return UnloadedModule(shown, line, f"this step module cannot be imported: {reason}")
     if Path(module.__file__ or "").resolve() != path:
-        return (
-            f"{shown.as_posix()}:1: this step module cannot be imported: the name {name} belongs to {module.__file__}; "
-            "rename one of the two"
+        sentence = (
+            f"this step module cannot be imported: the name {name} belongs to {module.__file__}; rename one of the two"
         )
+        return UnloadedModule(shown, 1, sentence)
     if not config.pluginmanager.is_registered(module):
         config.pluginmanager.register(module, name)
     return None

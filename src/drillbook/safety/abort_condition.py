@@ -23,7 +23,7 @@ from drillbook.model.tags import ABORT_WHEN, tag_values
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Moment
 from drillbook.safety.signals import AGAIN_S, FINISH_S, Shield, in_the_middle
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.prerequisites import answering, look
 from drillbook.target.probing.prober import Prober
 

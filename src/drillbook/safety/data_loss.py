@@ -17,17 +17,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from drillbook.model import paths
 from drillbook.model.phases import StepKind
 from drillbook.model.python_source import parsed
 from drillbook.model.tags import ACCEPTS_DATA_LOSS
+from drillbook.target.ansible.truth import boolean
+from drillbook.target.ansible.yaml_lines import (
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    UnreadableError,
+    documents,
+    first_line,
+    value_of,
+)
 
 DECLARED = "drillbook_destroys_data"
 # not the name of a right (`-flushall` in an account's rules), and not a part of a longer name
 _KNOWN = re.compile(r"(?<![-+@\w])(?:flushall|flushdb)(?!\w)|(?<!\w)obliterate(?!\w)", re.IGNORECASE)
-_FALSE = frozenset({"false", "no", "off", "0"})
 _LISTS = frozenset({"tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always", "roles"})
 _PROSE = frozenset({"msg", "fail_msg", "success_msg", "description"})
 _ROLES = frozenset({"include_role", "import_role"})
@@ -103,41 +111,39 @@ class _Scan:
 
     def _yaml(self, path: Path, text: str) -> None:
         try:
-            nodes = _composed(text)
-        except yaml.YAMLError:
+            nodes = documents(text)
+        except UnreadableError:
             self._texts(path, enumerate(text.splitlines(), start=1))
             return
         for node in nodes:
             self._node(path, node, tasks=True)
 
-    def _node(self, path: Path, node: yaml.Node | None, *, tasks: bool = False) -> None:
+    def _node(self, path: Path, node: Node | None, *, tasks: bool = False) -> None:
         """`tasks`: whether the node is a list of plays, tasks or roles, whose names are prose."""
         match node:
-            case yaml.ScalarNode():
-                # the text of a block begins on the line below its mark
-                line = node.start_mark.line + (2 if node.style in {"|", ">"} else 1)
-                self._texts(path, [(line, node.value)])
+            case ScalarNode():
+                self._texts(path, [(first_line(node), node.value)])
                 self._named_files(path, node.value)
-            case yaml.SequenceNode():
+            case SequenceNode():
                 for each in node.value:
                     self._node(path, each, tasks=tasks)
-                    if tasks and isinstance(each, yaml.ScalarNode):
+                    if tasks and isinstance(each, ScalarNode):
                         self._role(each.value)
-            case yaml.MappingNode():
+            case MappingNode():
                 self._mapping(path, node, tasks=tasks)
 
-    def _mapping(self, path: Path, node: yaml.MappingNode, *, tasks: bool) -> None:
-        entries = [(key.value, key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+    def _mapping(self, path: Path, node: MappingNode, *, tasks: bool) -> None:
+        entries = [(key.value, key, value) for key, value in node.value if isinstance(key, ScalarNode)]
         for name, key, value in entries:
             if name == DECLARED:
-                said = value.value if isinstance(value, yaml.ScalarNode) else ""
-                if str(said).strip().lower() not in _FALSE:
-                    self._add(path, key.start_mark.line + 1, f"{DECLARED}: {said}")
+                said = value.value if isinstance(value, ScalarNode) else ""
+                if boolean(_value(value)) is not False:
+                    self._add(path, first_line(key), f"{DECLARED}: {said}")
                 continue
             short = name.rpartition(".")[2]
-            if tasks and short in _ROLES and isinstance(value, yaml.MappingNode):
+            if tasks and short in _ROLES and isinstance(value, MappingNode):
                 self._included_role(value)
-            elif tasks and name == "role" and isinstance(value, yaml.ScalarNode):
+            elif tasks and name == "role" and isinstance(value, ScalarNode):
                 self._role(value.value)
             if tasks:
                 self.file(f"{self._root}/playbooks/library/{short}.py")
@@ -145,8 +151,8 @@ class _Scan:
                 continue
             self._node(path, value, tasks=name in _LISTS)
 
-    def _included_role(self, arguments: yaml.MappingNode) -> None:
-        given = {key.value: value.value for key, value in arguments.value if isinstance(value, yaml.ScalarNode)}
+    def _included_role(self, arguments: MappingNode) -> None:
+        given = {key.value: value.value for key, value in arguments.value if isinstance(value, ScalarNode)}
         self._role(str(given.get("name", "")), str(given.get("tasks_from", "main")))
 
     def _role(self, name: str, tasks_from: str = "main") -> None:
@@ -178,10 +184,11 @@ class _Scan:
                     self.file(found)
 
 
-# Kept by their text: the playbooks of a drill are read before each of its controls, and bring in the same roles.
-@lru_cache(maxsize=512)
-def _composed(text: str) -> tuple[yaml.Node, ...]:
-    return tuple(yaml.compose_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+def _value(node: Node) -> object:
+    try:
+        return value_of(node)
+    except UnreadableError:
+        return None
 
 
 _MANUALS = frozenset({"DOCUMENTATION", "EXAMPLES", "RETURN"})

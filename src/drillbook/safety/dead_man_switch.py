@@ -14,22 +14,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from drillbook.errors import DrillbookError, PlaybookError
 from drillbook.model import paths
-from drillbook.model.phases import Phase
-from drillbook.model.verdict import FindingKind
+from drillbook.model.record import SwitchState
 from drillbook.safety.journal import Entry
 from drillbook.safety.undo import StillArmedError, why_not_gone
 from drillbook.target.ansible.result import PlayResult
-
-if TYPE_CHECKING:
-    from drillbook.engine.drill_log import Chronicle
 
 HAS_FIRED = "has fired"
 ARM_TIMEOUT_S = 120.0
@@ -38,7 +35,7 @@ SHORTEST_RENEWAL_S = 10.0
 """A renewal has a third of the switch's time, and at least this: ssh alone takes 10 s to find that nobody answers."""
 
 
-class Wanted(StrEnum):
+class SwitchDemand(StrEnum):
     """What is to be true of a switch after its playbook."""
 
     ARMED = "armed"
@@ -46,30 +43,25 @@ class Wanted(StrEnum):
     DISARMED = "disarmed"
 
 
-class State(StrEnum):
-    """What is known of a switch; FIRED stays, whatever happens to it afterwards."""
-
-    NOT_ARMED = "not armed"
-    ARMED = "armed"
-    FIRED = "fired"
-    DISARMED = "disarmed"
-
-
-class Run(Protocol):
+class RunPlaybook(Protocol):
     """How a playbook is run: `Playbooks.run`."""
 
     def __call__(self, playbook: Path, variables: Mapping[str, object], *, timeout_s: float) -> PlayResult: ...
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """Something to tell the record: a play that ended, a sentence, or that the switch has fired."""
+class SwitchEvent:
+    """Something that happened to the switch of one fault, for the record of the drill."""
 
     entry: Entry
-    result: PlayResult | None = None
+    play: PlayResult | None = None
+    """A run of its playbook that ended."""
     variables: Mapping[str, object] = field(default_factory=dict)
-    note: str | None = None
-    fired: bool = False
+    """What that was run with."""
+    problem: str | None = None
+    """Why the fault is less safe than with a switch, as a sentence."""
+    state: SwitchState | None = None
+    """FIRED in the one event that says so."""
 
 
 class _Renewal:
@@ -100,14 +92,14 @@ class _Renewal:
 class Switches:
     """The switches of one session's faults. All but the renewing is done in the thread of the drill."""
 
-    def __init__(self, root: Path, after_s: int | None, run: Run) -> None:
+    def __init__(self, root: Path, after_s: int | None, run: RunPlaybook) -> None:
         """`after_s` is what the inventory says: None arms no switch. Those that are armed are disarmed in any case."""
         self._root, self._after_s, self._run = root, after_s, run
         self._renewals: dict[str, _Renewal] = {}
         self._never_armed: set[str] = set()
         self._problems: dict[str, str] = {}
-        self._said: SimpleQueue[_Said] = SimpleQueue()
-        self.states: dict[str, str] = {}
+        self._events: SimpleQueue[SwitchEvent] = SimpleQueue()
+        self.states: dict[str, SwitchState] = {}
         """What is known of each switch, by the id of its journal entry."""
 
     def playbook(self, fault: str) -> str | None:
@@ -124,16 +116,16 @@ class Switches:
             return None
         if entry.switch_playbook is None:
             sentence = f"the fault {entry.fault!r} has no switch.yml: it stays when the control node is lost"
-            self._said.put(_Said(entry, note=sentence))
+            self._events.put(SwitchEvent(entry, problem=sentence))
             return None
-        self.states[entry.id] = State.NOT_ARMED
-        problem, result = self._play(entry, Wanted.ARMED, ARM_TIMEOUT_S)
+        self.states[entry.id] = SwitchState.NOT_ARMED
+        problem, result = self._play(entry, SwitchDemand.ARMED, ARM_TIMEOUT_S)
         if result is not None and result.successful and not result.changed:
             self._never_armed.add(entry.id)
             problem = problem or f"{entry.switch_playbook} changed nothing"
         if problem is not None:
             return f"its dead man's switch could not be armed: {problem}"
-        self.states[entry.id] = State.ARMED
+        self.states[entry.id] = SwitchState.ARMED
         self._renewals[entry.id] = _Renewal(entry, self._after_s / 3, self._renew)
         return None
 
@@ -148,11 +140,11 @@ class Switches:
             self._end_renewal(entry.id)
         if entry.switch_playbook is None or entry.id in self._never_armed or why_not_gone(result) is not None:
             return result
-        problem, _ = self._play(entry, Wanted.DISARMED, ARM_TIMEOUT_S)
+        problem, _ = self._play(entry, SwitchDemand.DISARMED, ARM_TIMEOUT_S)
         if problem is not None:
             raise StillArmedError(f"its dead man's switch could not be disarmed: {problem}", result)
-        if self.states.get(entry.id) != State.FIRED:
-            self.states[entry.id] = State.DISARMED
+        if self.states.get(entry.id) is not SwitchState.FIRED:
+            self.states[entry.id] = SwitchState.DISARMED
         return result
 
     def close(self) -> None:
@@ -160,33 +152,13 @@ class Switches:
         for entry in list(self._renewals):
             self._end_renewal(entry)
 
-    def tell(self, chronicle: Chronicle) -> None:
-        """Write into the record what happened since the last time. For the thread that writes the record."""
-        faults = {fault.entry: fault for fault in chronicle.record.faults}
-        news = False
-        while True:
-            try:
-                said = self._said.get_nowait()
-            except Empty:
-                break
-            if said.entry.id not in faults:
-                continue  # of a drill before this one
-            news = True
-            if said.result is not None:
-                chronicle.play(said.result, "switch", said.variables)
-            if said.note is not None:
-                chronicle.note(said.note)
-            if said.fired:
-                sentence = (
-                    f"the dead man's switch of the fault {said.entry.fault!r} fired: "
-                    "the fault was undone on the target under the drill's hands"
-                )
-                chronicle.find(Phase.FAULT, FindingKind.FAILED, sentence)
-        for entry, fault in faults.items():
-            state = self.states.get(entry, fault.switch)
-            news, fault.switch = news or state != fault.switch, state
-        if news:
-            chronicle.save()
+    def take_events(self) -> list[SwitchEvent]:
+        """What happened since the last call, oldest first. Each event is given once, also those of the renewing."""
+        events = []
+        with suppress(Empty):
+            while True:
+                events.append(self._events.get_nowait())
+        return events
 
     # ------------------------------------------------------------------ plays
 
@@ -194,16 +166,16 @@ class Switches:
         """Renew once, in the thread of the renewing; whether to go on."""
         assert self._after_s is not None
         try:
-            problem, _ = self._play(entry, Wanted.RENEWED, max(self._after_s / 3, SHORTEST_RENEWAL_S))
+            problem, _ = self._play(entry, SwitchDemand.RENEWED, max(self._after_s / 3, SHORTEST_RENEWAL_S))
         except Exception as error:  # noqa: BLE001 - a thread that ended in silence would let the switch fire
             problem = f"{type(error).__name__}: {error}"
         if problem is not None and problem != self._problems.get(entry.id):
             sentence = f"the dead man's switch of the fault {entry.fault!r} was not renewed: {problem}"
-            self._said.put(_Said(entry, note=sentence))
+            self._events.put(SwitchEvent(entry, problem=sentence))
         self._problems[entry.id] = problem or ""
-        return self.states[entry.id] != State.FIRED
+        return self.states[entry.id] is not SwitchState.FIRED
 
-    def _play(self, entry: Entry, wanted: Wanted, timeout_s: float) -> tuple[str | None, PlayResult | None]:
+    def _play(self, entry: Entry, wanted: SwitchDemand, timeout_s: float) -> tuple[str | None, PlayResult | None]:
         """Run switch.yml; why it did not do what is wanted, and what ran."""
         assert entry.switch_playbook is not None
         variables = {
@@ -216,14 +188,14 @@ class Switches:
         try:
             result = self._run(self._root / entry.switch_playbook, variables, timeout_s=timeout_s)
         except DrillbookError as error:
-            if wanted is Wanted.ARMED and isinstance(error, PlaybookError):
+            if wanted is SwitchDemand.ARMED and isinstance(error, PlaybookError):
                 self._never_armed.add(entry.id)  # it never became a play: nothing is armed anywhere
             return str(error), None
-        self._said.put(_Said(entry, result, variables))
-        if has_fired(result) and self.states.get(entry.id) != State.FIRED:
-            self.states[entry.id] = State.FIRED
-            self._said.put(_Said(entry, fired=True))
-        return why_not(result), result
+        self._events.put(SwitchEvent(entry, result, variables))
+        if has_fired(result) and self.states.get(entry.id) is not SwitchState.FIRED:
+            self.states[entry.id] = SwitchState.FIRED
+            self._events.put(SwitchEvent(entry, state=SwitchState.FIRED))
+        return result.why_not_clean(on_every_host=True), result
 
     def _end_renewal(self, entry: str) -> None:
         renewal = self._renewals.pop(entry, None)
@@ -234,14 +206,3 @@ class Switches:
 def has_fired(result: PlayResult) -> bool:
     """Whether a run of switch.yml says that the switch has fired, on any host."""
     return any(HAS_FIRED in task.message for task in result.tasks)
-
-
-def why_not(result: PlayResult) -> str | None:
-    """Why this run of switch.yml does not show that the switch is as it was to be, on every host; None when it does."""
-    unsaid = result.unsaid()
-    if unsaid:
-        return unsaid[0]
-    if not result.successful:
-        return f"{result.playbook} ended {result.status} (rc {result.rc})"
-    idle = [host for host in result.hosts if host not in result.last_tasks]
-    return f"{result.playbook} ran no task on {idle[0]}" if idle else None

@@ -6,6 +6,7 @@ break the same environment at once, nor one over the open fault of another, from
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -14,18 +15,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import quote
 
 from drillbook.errors import GuardError, JournalError
+from drillbook.model import paths
 from drillbook.model.times.clock import rfc3339, wall_now
-from drillbook.safety.journal import Entry, Journal, journal_path, slug
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.safety.journal import Entry, Journal
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 ASK_AGAIN_S = 0.1
 
 
-class Role(StrEnum):
+class HolderRole(StrEnum):
     """What the holder of an environment does with it. A drill waits for those that put it back."""
 
     DRILL = "drill"
@@ -45,7 +45,7 @@ class Holder:
     """The evidence folder of the drill, relative to the root, once there is one."""
     root: str = ""
     """The checkout, absolute. For locks and for the terminal; never for evidence."""
-    role: Role = Role.DRILL
+    role: HolderRole = HolderRole.DRILL
 
     @property
     def described(self) -> str:
@@ -68,11 +68,13 @@ class Lock:
     back; the drill of another session is a refusal.
     """
 
-    def __init__(self, path: Path, session: str, *, root: Path | None = None, role: Role = Role.DRILL) -> None:
+    def __init__(
+        self, path: Path, session: str, *, root: Path | None = None, role: HolderRole = HolderRole.DRILL
+    ) -> None:
         self.path, self._session = path, session
         self._root = "" if root is None else str(root.resolve())
         self._role = role
-        self._file: IO[str] | None = None
+        self._descriptor: int | None = None
 
     def acquire(
         self,
@@ -87,39 +89,38 @@ class Lock:
         """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = self.path.open("a+", encoding="utf-8")
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise GuardError(f"{self.path}: the lock cannot be made: {error.strerror}") from error
         try:
-            self._wait(handle, waiting)
+            self._wait(descriptor, waiting)
             dead = self.holder()
             if dead is not None:
                 may_take_over(dead)
         except BaseException:
-            handle.close()
+            os.close(descriptor)
             raise
-        self._file = handle
+        self._descriptor = descriptor
         try:
             now = rfc3339(wall_now())
             # who puts a dead drill back may die too: whose record is still open is kept until it is closed
             evidence = dead.evidence if dead is not None else None
             self._write(Holder(os.getpid(), self._session, now, drill, evidence, self._root, self._role))
         except OSError as error:
-            self._file = None
-            handle.close()
+            self._close()
             raise GuardError(f"{self.path}: the lock cannot be written: {error.strerror}") from error
         return dead
 
-    def _wait(self, handle: IO[str], waiting: Callable[[str], None]) -> None:
+    def _wait(self, descriptor: int, waiting: Callable[[str], None]) -> None:
         told: tuple[int, str] | None = None
         while True:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return
             except BlockingIOError:
                 holder = self.holder()
             if holder is not None:
-                if holder.role is Role.DRILL and holder.session != self._session:
+                if holder.role is HolderRole.DRILL and holder.session != self._session:
                     raise GuardError(self._refusal(holder)) from None
                 if told != (holder.pid, holder.since):
                     told = (holder.pid, holder.since)
@@ -141,34 +142,43 @@ class Lock:
         self._write(replace(holder, evidence=folder))
 
     def _write(self, holder: Holder | None) -> None:
-        assert self._file is not None
-        self._file.seek(0)
-        self._file.truncate()
-        if holder is not None:
-            json.dump(asdict(holder), self._file)
-        self._file.flush()
+        """Write over the text before, and shorten the file after that.
+
+        Whoever is killed in between leaves the end of the old text behind the new one, which `holder` does not read.
+        The other way round nobody would know any more where the evidence of a dead drill is. The file stays the same
+        one: the kernel's lock belongs to it, and not to its name.
+        """
+        assert self._descriptor is not None
+        text = json.dumps(asdict(holder)).encode() if holder is not None else b""
+        if os.pwrite(self._descriptor, text, 0) != len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.ftruncate(self._descriptor, len(text))
 
     def holder(self) -> Holder | None:
         """Who wrote itself into the lock last; None when nobody could be read."""
         try:
-            data: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
-            return Holder(**{**data, "role": Role(data.get("role", Role.DRILL))})
+            data, _old = json.JSONDecoder().raw_decode(self.path.read_text(encoding="utf-8", errors="replace"))
+            return Holder(**{**data, "role": HolderRole(data.get("role", HolderRole.DRILL))})
         except (OSError, ValueError, TypeError, AttributeError):
             return None
 
     def release(self, *, keep_name: bool = False) -> None:
         """Give the lock back; idempotent. With `keep_name` the holder's name stays, as that of a dead one does."""
-        if self._file is not None:
+        if self._descriptor is not None:
             if not keep_name:
                 self._write(None)
-            self._file.close()
-            self._file = None
+            self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _waiting_for(holder: Holder) -> str:
-    if holder.role is Role.DRILL:
+    if holder.role is HolderRole.DRILL:
         return f"waiting for {holder.drill!r}, which has the environment"
-    who = f"the guardian of {holder.drill!r}" if holder.role is Role.GUARDIAN else repr(holder.drill)
+    who = f"the guardian of {holder.drill!r}" if holder.role is HolderRole.GUARDIAN else repr(holder.drill)
     return f"waiting for {who} ({holder.described}), which puts the environment back"
 
 
@@ -179,14 +189,12 @@ class EnvironmentLock:
     and outlives the drill by its holder's name for as long as a fault is open there.
     """
 
-    def __init__(self, root: Path, environment: Environment, session: str, role: Role = Role.DRILL) -> None:
+    def __init__(self, root: Path, environment: Environment, session: str, role: HolderRole = HolderRole.DRILL) -> None:
         self._root, self._name = root.resolve(), environment.name
-        self._here = Lock(root / ".drillbook" / f"lock-{slug(environment.name)}", session, root=root, role=role)
+        self._here = Lock(paths.lock(paths.kept(root), environment.name), session, root=root, role=role)
         self._machine: Lock | None = None
         if environment.kind is not EnvironmentKind.LAB:
-            self._machine = Lock(
-                state_folder() / f"lock-{quote(environment.name, safe=' ')}", session, root=root, role=role
-            )
+            self._machine = Lock(paths.lock(state_folder(), environment.name), session, root=root, role=role)
 
     def acquire(self, drill: str, waiting: Callable[[str], None] = _nobody) -> Holder | None:
         """Take both; gives the holder before of this checkout, when it died. Raises GuardError as `Lock.acquire` does,
@@ -208,7 +216,7 @@ class EnvironmentLock:
             return  # the drill undoes them itself before it begins
         who = f"{dead.drill!r} ({dead.described}, in the checkout {there})"
         try:
-            known = (there / ".drillbook").is_dir()
+            known = paths.kept(there).is_dir()
             left = _open_faults(there, self._name)
         except (OSError, JournalError) as error:
             raise GuardError(
@@ -249,7 +257,7 @@ class EnvironmentLock:
 
 
 def _open_faults(root: Path, environment: str) -> list[Entry]:
-    return Journal(journal_path(root, environment)).open_entries()
+    return Journal(paths.journal(root, environment)).open_entries()
 
 
 def state_folder() -> Path:

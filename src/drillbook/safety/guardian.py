@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillbook.errors import GuardError
+from drillbook.model import paths
 
 BYE = b"bye\n"
 READY = b"ready\n"
@@ -29,14 +30,14 @@ class Guardian:
     """The drill's side: starts the guardian, knows whether it is there, and lets it go."""
 
     def __init__(self, root: Path, inventory: Path, environment: str, owner: str, pass_env: tuple[str, ...]) -> None:
-        """`owner` marks the plays of this process; `environment` is the journal's name for the environment."""
+        """`owner` marks the plays of this process; `environment` is the environment's name."""
         self._command = [
             *(sys.executable, "-P", "-m", PROCESS),
             *("--root", str(root), "--inventory", str(inventory)),
             *("--environment", environment, "--owner", owner, "--pid", str(os.getpid())),
             *(f"--pass-env={name}" for name in pass_env),
         ]
-        self._log = root / ".drillbook" / f"guardian-{environment}.log"
+        self._log = paths.guardian_log(root, environment)
         self._root = root
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,16 +30,6 @@ __interrupt_after__ = "call"  # safety/signals lets a call of this module come t
 
 TORN = b"\x18\x18"
 """Two CAN characters: close a torn line and mark it as one. One alone could be a damaged byte of a whole line."""
-
-
-def slug(environment: str) -> str:
-    """The name of an environment as file names carry it."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", environment)
-
-
-def journal_path(root: Path, environment: str) -> Path:
-    """Where the checkout at `root` keeps the journal of an environment."""
-    return root / ".drillbook" / f"journal-{slug(environment)}.ndjson"
 
 
 class EntryState(StrEnum):

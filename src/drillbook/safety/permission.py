@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from drillbook.errors import GuardError
 from drillbook.model.tags import PRODUCTION_SAFE
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 
 
 def permit(environment: Environment, allowed_production: str | None, tags: Iterable[str], where: str = "") -> None:

@@ -82,11 +82,10 @@ def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) ->
 
 def why_not_gone(result: PlayResult) -> str | None:
     """Why this run of an undo playbook does not prove that the fault is gone; None when it does."""
-    if result.status != "successful":
-        return f"the undo {result.playbook} ended {result.status} (rc {result.rc}){_first(result.unsaid())}"
-    unsaid = result.unsaid()
-    if unsaid:
-        return f"the undo {result.playbook}: {unsaid[0]}"
+    unclean = result.why_not_clean()
+    if unclean is not None:
+        ended = "" if result.status == "successful" else f" ended {result.status} (rc {result.rc})"
+        return f"the undo {result.playbook}{ended}: {unclean}"
     for host in result.hosts:
         task = result.last_tasks.get(host)
         if task is None:
@@ -102,7 +101,3 @@ def why_not_gone(result: PlayResult) -> str | None:
                 f"names no variable ({task.path})"
             )
     return None
-
-
-def _first(sentences: Sequence[str]) -> str:
-    return f": {sentences[0]}" if sentences else ""

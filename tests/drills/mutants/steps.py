@@ -21,7 +21,7 @@ from . import (
 EARLY, SKIP = "return", "pytest.skip('not today')"
 SKIPPED, IDLE = "skipped itself: nothing is proven", "handed no check"
 LOOK, DOWN = "drill.expect(WEB.answers())", "drill.eventually(WEB.silent(), within=deadline)"
-KILL_PROBER = "drill._prober._loop.call_soon_threadsafe(drill._prober._loop.stop); drill._prober._thread.join()"
+KILL_PROBER = "drill._under_way.prober._loop.call_soon_threadsafe(drill._under_way.prober._loop.stop); drill._under_way.prober._thread.join()"
 
 
 def swallowing(*lines: str) -> tuple[str, ...]:

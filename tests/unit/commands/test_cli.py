@@ -1,15 +1,21 @@
-"""What of a command line is ours and what goes to pytest."""
+"""What of a command line is ours and what goes to pytest, and what a call imports."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
 import shutil
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from drillbook.commands.cli import app
+from drillbook.commands.cli import COMMANDS, app
 from tests.support import ROOT
 
 pytestmark = pytest.mark.unit
@@ -94,3 +100,63 @@ def test_a_report_is_written_again_and_named(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert (ran.exit_code, ran.output) == (0, f"{tmp_path}/content/report.html\n")
     assert (tmp_path / "content/report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+# ------------------------------------------------------------------ what a call imports
+
+LOOK = """
+import sys
+from typer.testing import CliRunner
+from drillbook.commands.cli import app
+ran = CliRunner().invoke(app, sys.argv[1:])
+assert ran.exit_code == 0, ran.output
+print(*sys.modules)
+"""
+ENTRIES = "drillbook.commands.entries."
+
+
+def imported(*words: str) -> set[str]:
+    """What a process of its own has imported after this call."""
+    done = subprocess.run([sys.executable, "-c", LOOK, *words], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_imports_itself_and_none_of_the_others(name: str) -> None:
+    found = imported(name, "--help")
+    assert {each.removeprefix(ENTRIES) for each in found if each.startswith(ENTRIES)} == {name, "calls"}
+    assert "drillbook_lab" not in found
+
+
+def test_the_help_imports_no_command_of_ours() -> None:
+    found = imported("--help")
+    assert "drillbook.commands.cli" in found
+    assert not [each for each in found if each.startswith(ENTRIES)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_says_what_the_command_says(name: str) -> None:
+    entry = importlib.import_module(f"{ENTRIES}{name}")
+    (command,) = entry.app.registered_commands
+    assert str(inspect.getdoc(command.callback)).partition("\n")[0] == COMMANDS[name]
+
+
+def test_the_help_lists_each_command_and_those_of_entry_points() -> None:
+    ran = CliRunner().invoke(app, ["--help"])
+    assert ran.exit_code == 0
+    for name in (*COMMANDS, "lab"):
+        assert re.search(rf"^\W*{name} ", ran.output, re.M), name
+
+
+def test_a_command_without_its_parts_says_which_extra_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = EntryPoint("lab", "drillbook_lab.no_such_part:app", "drillbook.commands")
+    monkeypatch.setattr("drillbook.commands.cli.entry_points", lambda group: [gone])
+    ran = CliRunner().invoke(app, ["lab", "up", "--state", "x"])
+    assert ran.exit_code == 64
+    assert "drillbook: this command needs the extra 'lab': pip install 'drillbook[lab]'" in ran.output
+    listed = CliRunner().invoke(app, ["--help"])
+    assert "(needs the extra 'lab')" in listed.output
+
+
+def test_there_is_no_other_command() -> None:
+    assert CliRunner().invoke(app, ["nope"]).exit_code == 2

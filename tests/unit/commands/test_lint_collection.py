@@ -91,7 +91,7 @@ def test_what_is_read(root: Path) -> None:
     repository = read([], here=root / "features")
     (scenario,) = repository.scenarios
     assert (repository.root, repository.features, repository.whole) == (root, ("features/x.feature",), True)
-    assert [step.playbooks for step in scenario.steps] == [
+    assert [tuple((each.kind, each.name) for each in step.intents) for step in scenario.steps] == [
         (), ((StepKind.FAULT, "cut"),), (), ((StepKind.RECOVERY, "fix"),), ()
     ]  # fmt: skip
     assert [step.endpoints for step in scenario.steps] == [("web",), (), ("web",), (), ("web",)]
@@ -104,7 +104,7 @@ def test_what_is_read(root: Path) -> None:
         "somebody writes a file": False,
     }
     assert repository.inventory is None
-    assert repository.inventory_problem.startswith("There is no inventory")
+    assert str(repository.inventory_problem).startswith("There is no inventory")
 
 
 class _Left:

@@ -9,8 +9,9 @@ import pytest
 
 from drillbook.checks import Check
 from drillbook.engine import restore
-from drillbook.engine.drill_log import Chronicle
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.restore import Restore
+from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Recorder
@@ -18,11 +19,11 @@ from drillbook.model.objectives import Objectives
 from drillbook.model.times.clock import Anchor
 from drillbook.model.verdict import FindingKind
 from drillbook.model.work_balance import Account, Answered, Attempt, account
-from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.inventory.settings import Endpoint, EndpointKind, Work
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import Watched, look_once
-from tests.unit.model.test_record import record
+from tests.support.records import record
 
 pytestmark = pytest.mark.unit
 
@@ -68,9 +69,20 @@ def test_the_last_look_decides(
     monkeypatch.setattr(restore, "watch", every_look)  # the real one waits a minute for sound books
     kept = record()
     recorder = Recorder(tmp_path / "run", kept, Redactor(), lambda _event: None)
-    chronicle = Chronicle(Anchor(), kept, recorder, Objectives.of(frozenset()))
-    Restore(cast(Any, None), chronicle, Prober({}), Books(*say))._balance()
-    (found,) = chronicle.findings
+    log = DrillLog(Anchor(), kept, recorder, Objectives.of(frozenset()))
+    drill = UnderWay(
+        session=cast(Any, None),
+        scenario=cast(Any, None),
+        objectives=Objectives.of(frozenset()),
+        run_id="",
+        log=log,
+        prober=Prober({}),
+        abort=cast(Any, None),
+        settled_s=0.0,
+        load=Books(*say),
+    )
+    Restore(drill)._balance()
+    (found,) = log.findings
     assert found.kind is kind
     assert sentence in found.sentence
     assert kept.work is not None and kept.work.lost_count == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,24 +15,15 @@ from drillbook.evidence.files import dumps
 from drillbook.evidence.record_text import Writing
 from drillbook.evidence.redaction import Redactor
 from drillbook.model.phases import Phase
-from drillbook.model.record import CheckRecord, EventRecord, PlayRecord, Record, StepRecord
+from drillbook.model.record import CheckRecord, EventRecord, PhaseRecord, Purpose, Record, StepRecord, StepStatus
+from tests.support import records
 
 pytestmark = pytest.mark.unit
 
 
 def record(steps: int = 3) -> Record:
-    return Record(
-        run_id="0123",
+    return records.record(
         title="A title\nof two lines, with \u2028 and \\n",
-        feature={"name": "it", "line": 3},
-        scenario={},
-        environment={"name": "lab"},
-        inventory="inventories/lab",
-        harness={},
-        git={},
-        process=1,
-        started_at="2026-11-22T20:31:01Z",
-        objectives={"rto_s": 60.0},
         steps=[StepRecord(number, "Given", f"it is {number}", number, Phase.BASELINE) for number in range(steps)],
     )
 
@@ -41,10 +33,10 @@ def whole(redactor: Redactor, it: Record) -> str:
 
 
 def changes() -> list[Callable[[Record], object]]:
-    play = PlayRecord(1, "fault", "a.yml", {"a": [1]}, 0.5, 1.5, "successful", 0, True, [], {}, [])
+    play = replace(records.play(Purpose.FAULT), variables={"a": [1]})
     return [
         lambda it: None,
-        lambda it: setattr(it.steps[0], "status", "running") if it.steps else None,
+        lambda it: setattr(it.steps[0], "status", StepStatus.RUNNING) if it.steps else None,
         lambda it: setattr(it.steps[-1], "error", "wrong:\n  swordfish") if it.steps else None,
         lambda it: setattr(it.steps[0], "duration_s", 0.12345) if it.steps else None,
         lambda it: it.steps.append(StepRecord(9, "Then", "it is so", 9, Phase.CRITERIA)),
@@ -54,7 +46,7 @@ def changes() -> list[Callable[[Record], object]]:
         lambda it: it.timeline.clear(),
         lambda it: it.plays.append(play),
         lambda it: it.notes.append("marlinspike was said"),
-        lambda it: it.phases.append({"phase": Phase.FAULT, "started_s": 1.0, "ended_s": None}),
+        lambda it: it.phases.append(PhaseRecord(Phase.FAULT, 1.0)),
     ]
 
 

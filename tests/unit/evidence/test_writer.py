@@ -19,8 +19,9 @@ from drillbook.errors import DrillbookError
 from drillbook.evidence.files import dumps, folder_name, write_atomically
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Recorder
+from drillbook.model.verdict import Outcome
+from tests.support.records import record
 from tests.support.unit import quickly
-from tests.unit.model.test_record import record
 
 pytestmark = pytest.mark.unit
 
@@ -53,7 +54,7 @@ def kept(tmp_path: Path) -> Kept:
 
 def test_the_record_is_there_from_the_first_moment(kept: Kept) -> None:
     assert kept.drill()["outcome"] is None
-    kept.record.outcome = "PASSED"
+    kept.record.outcome = Outcome.PASSED
     kept.recorder.save()
     assert kept.drill()["outcome"] == "PASSED"
 
@@ -163,7 +164,7 @@ def test_from_step_to_step_it_is_written_and_not_synced(kept: Kept, monkeypatch:
     synced: list[int] = []
     # counted and not done: whether a disk has it nobody can see from here
     monkeypatch.setattr(os, "fsync", synced.append)
-    kept.record.outcome = "PASSED"
+    kept.record.outcome = Outcome.PASSED
     kept.recorder.save(synced=False)
     assert (kept.drill()["outcome"], synced) == ("PASSED", [])
     kept.recorder.save()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from drillbook.model import paths
 
@@ -31,3 +33,23 @@ def test_evidence_names_no_place_of_the_machine_and_the_journal_does(tmp_path: P
 def test_people_are_shown_a_path_as_it_was_given(tmp_path: Path) -> None:
     assert paths.shown(tmp_path / "steps" / "a.py", tmp_path) == "steps/a.py"
     assert paths.shown(Path("/srv/steps/a.py"), tmp_path) == "/srv/steps/a.py"
+
+
+@pytest.mark.parametrize("name", ["lab", "prod-eu", "Staging_2.1", "my lab"])
+def test_a_plain_name_of_an_environment_stands_in_its_files_as_it_is(name: str, tmp_path: Path) -> None:
+    kept = tmp_path / ".drillbook"
+    assert paths.journal(tmp_path, name) == kept / f"journal-{name}.ndjson"
+    assert paths.lock(paths.kept(tmp_path), name) == kept / f"lock-{name}"
+    assert paths.guardian_log(tmp_path, name) == kept / f"guardian-{name}.log"
+
+
+def test_any_name_is_one_file(tmp_path: Path) -> None:
+    for name in ("../eu/1", "/", "", "ä", "a\n", "%"):
+        assert paths.lock(tmp_path, name).parent == tmp_path
+
+
+@given(st.sets(st.text(st.characters(exclude_categories=["Cs"])), min_size=2, max_size=2))
+@example({"my lab", "my-lab"})
+@example({"%", "%25"})
+def test_two_environments_never_share_a_file(names: set[str]) -> None:
+    assert len({paths.unique_file_part(name) for name in names}) == 2

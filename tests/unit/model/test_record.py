@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.model.phases import Phase
-from drillbook.model.record import SCHEMA, Record, StepRecord, to_plain
+from drillbook.model.record import SCHEMA, StepRecord, to_plain
 from drillbook.model.verdict import Axis, Outcome, Verdict
+from tests.support.records import record
 from tests.support.unit import quickly
 
 pytestmark = pytest.mark.unit
@@ -113,23 +114,6 @@ def test_whatever_it_is_json_can_hold_it_and_twice_is_once(value: object) -> Non
     plain = to_plain(value)
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert to_plain(plain) == plain
-
-
-def record(**more: Any) -> Record:
-    values: dict[str, Any] = {
-        "run_id": "0123456789abcdef",
-        "title": "The network is cut",
-        "feature": {"path": "features/redis.feature"},
-        "scenario": {"name": "The network is cut"},
-        "environment": {"name": "lab", "kind": "lab"},
-        "inventory": "inventories/lab",
-        "harness": {"python": "3.11"},
-        "git": {},
-        "process": 42,
-        "started_at": "2026-11-22T12:00:00.000Z",
-        "objectives": {"rto_s": 60.0},
-    }
-    return Record(**(values | more))
 
 
 def test_a_record_names_its_schema_and_holds_plain_values() -> None:

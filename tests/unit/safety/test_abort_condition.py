@@ -15,7 +15,7 @@ import pytest
 from drillbook.errors import GuardError
 from drillbook.safety.abort_condition import Aborted, AbortGuard, Fired, conditions, refuse_unhealthy
 from drillbook.safety.signals import Shield, Stopped
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.series import Series
 from tests.support.unit import (

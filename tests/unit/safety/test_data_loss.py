@@ -11,7 +11,9 @@ from drillbook.model.phases import Phase, StepKind
 from drillbook.model.tags import accepted_loss
 from drillbook.model.work_balance import Account
 from drillbook.repository.lint.data_loss import check
-from drillbook.repository.lint.facts import Repository, ScenarioFacts, StepFacts
+from drillbook.repository.lint.facts import Repository
+from drillbook.repository.plan.plan import Intent
+from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
 from drillbook.safety.data_loss import destroyers, refusal, required
 from tests.support import ROOT
 
@@ -49,6 +51,14 @@ DESTROYS: dict[str, tuple[dict[str, str], list[str]]] = {
     "declared of a task": (
         {FIX: play("- ping:\n  vars: {drillbook_destroys_data: yes}")},
         [f"{FIX}:5: drillbook_destroys_data: yes"],
+    ),
+    "declared, with a word that is neither true nor false": (
+        {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: perhaps}\n")},
+        [f"{FIX}:3: drillbook_destroys_data: perhaps"],
+    ),
+    "declared, and nothing said": (
+        {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: }\n")},
+        [f"{FIX}:3: drillbook_destroys_data: "],
     ),
     "a command": ({FIX: play(FLUSH)}, [f"{FIX}:5: FLUSHALL"]),
     "in small letters, in a list": (
@@ -118,6 +128,10 @@ DOES_NOT: dict[str, dict[str, str]] = {
     "what an assertion says": {FIX: play("- ansible.builtin.fail: {msg: FLUSHALL is not for this queue}")},
     "a right that is taken away": {FIX: play("- redis_account: {rules: ['+@all', '-flushall', '-FLUSHDB']}")},
     "a longer name": {FIX: play("- ping:\n  vars: {flushall_allowed: x, mode: no_flushdb_here}")},
+    "declared harmless, in another word of Ansible's": {
+        FIX: play("- ping:", more='  vars: {drillbook_destroys_data: "f"}\n')
+    },
+    "declared harmless, with a number": {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: 0.0}\n")},
     "declared harmless": {FIX: play("- ping:", more="  vars: {drillbook_destroys_data: false}\n")},
     "what a module says of itself": {
         FIX: play("- empty_queue: {}"),
@@ -203,7 +217,7 @@ def test_what_is_right_at_the_end() -> None:
 def linted(root: Path, text: str, tags: set[str], uncertain: str | None = None) -> list[str]:
     found(root, {FIX: text})
     step = StepFacts(
-        7, "When it is run", StepKind.RECOVERY, Phase.RECOVERY, playbooks=((StepKind.RECOVERY, "fix"),)
+        7, "When it is run", StepKind.RECOVERY, Phase.RECOVERY, intents=(Intent(StepKind.RECOVERY, "fix", {}),)
     )  # fmt: skip
     other = StepFacts(5, "When it breaks", StepKind.FAULT, Phase.FAULT, uncertain=uncertain)
     scenario = ScenarioFacts("features/x.feature", 3, "It breaks", frozenset(tags), (other, step))

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from drillbook.errors import PlaybookError
-from drillbook.safety.dead_man_switch import HAS_FIRED, State, Switches, has_fired, why_not
+from drillbook.model.record import SwitchState
+from drillbook.safety.dead_man_switch import HAS_FIRED, Switches, has_fired
 from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.safety.undo import StillArmedError, undo_all
 from drillbook.target.ansible.result import PlayResult, TaskStatus
@@ -74,9 +75,9 @@ def test_a_switch_is_armed_with_the_variables_of_its_fault_and_disarmed_after_th
     target = Target()
     ours = switches(target)
     assert ours.arm(entry()) is None
-    assert ours.states == {"e1": State.ARMED}
+    assert ours.states == {"e1": SwitchState.ARMED}
     assert ours.undo(entry(), answers(GONE)) is GONE
-    assert ours.states == {"e1": State.DISARMED}
+    assert ours.states == {"e1": SwitchState.DISARMED}
     of_the_fault = {"client": "api", "drillbook_switch_id": "e1", "drillbook_switch_after": 600}
     assert target.asked == [of_the_fault | {"drillbook_switch": wanted} for wanted in ("armed", "disarmed")]
 
@@ -119,7 +120,7 @@ def test_a_switch_that_is_not_armed_says_so(armed: Answer, says: str) -> None:
     assert problem is not None
     assert problem.startswith("its dead man's switch could not be armed: ")
     assert says in problem
-    assert ours.states == {"e1": State.NOT_ARMED}
+    assert ours.states == {"e1": SwitchState.NOT_ARMED}
 
 
 def test_what_never_became_a_play_armed_nothing_and_is_not_disarmed() -> None:
@@ -217,7 +218,7 @@ def test_a_renewal_that_fails_is_tried_again(renewed: Answer) -> None:
     ours.arm(entry())
     until(lambda: target.wanted.count("renewed") >= 3)
     ours.close()
-    assert ours.states == {"e1": State.ARMED}
+    assert ours.states == {"e1": SwitchState.ARMED}
 
 
 def test_a_switch_that_fired_is_renewed_no_more_and_stays_fired() -> None:
@@ -226,17 +227,45 @@ def test_a_switch_that_fired_is_renewed_no_more_and_stays_fired() -> None:
     ours.arm(entry())
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == "renew-cut"])
     assert target.wanted.count("renewed") == 1
-    assert ours.states == {"e1": State.FIRED}
+    assert ours.states == {"e1": SwitchState.FIRED}
     ours.undo(entry(), answers(GONE))
-    assert ours.states == {"e1": State.FIRED}
+    assert ours.states == {"e1": SwitchState.FIRED}
 
 
 def test_that_it_has_fired_is_known_by_its_words() -> None:
     assert has_fired(FIRED)
     assert not has_fired(FAILED)
-    assert why_not(DONE) is None
-    assert why_not(GONE) is None
-    assert why_not(FIRED) is not None
+    assert DONE.why_not_clean(on_every_host=True) is None
+    assert GONE.why_not_clean(on_every_host=True) is None
+    assert FIRED.why_not_clean(on_every_host=True) is not None
+
+
+def test_what_happened_to_a_switch_is_told_once_in_its_order() -> None:
+    ours = switches(Target(armed=answers(FIRED)))
+    ours.arm(entry())
+    play, fired = ours.take_events()
+    assert (play.entry, play.play, play.variables["drillbook_switch"], play.state) == (entry(), FIRED, "armed", None)
+    assert (fired.play, fired.problem, fired.state) == (None, None, SwitchState.FIRED)
+    assert ours.take_events() == []
+
+
+def test_a_fault_without_a_switch_is_a_problem_that_is_told() -> None:
+    ours = switches(Target())
+    ours.arm(entry(switch=None))
+    (event,) = ours.take_events()
+    assert (event.play, event.state) == (None, None)
+    assert event.problem == "the fault 'cut' has no switch.yml: it stays when the control node is lost"
+
+
+def test_a_renewal_that_fails_is_told_once_for_each_reason() -> None:
+    ours = switches(Target(renewed=raises(PlaybookError("gone"))), after_s=0)
+    ours.arm(entry())
+    target = ours._run
+    assert isinstance(target, Target)
+    until(lambda: target.wanted.count("renewed") >= 3)
+    ours.close()
+    problems = [event.problem for event in ours.take_events() if event.problem is not None]
+    assert problems == ["the dead man's switch of the fault 'cut' was not renewed: gone"]
 
 
 # ---------------------------------------------------------------------- the timer and the module, without a process

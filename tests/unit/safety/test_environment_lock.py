@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import GuardError
-from drillbook.safety.environment_lock import EnvironmentLock, Lock, Role, state_folder
-from drillbook.safety.journal import EntryState, Journal, journal_path
+from drillbook.model import paths
+from drillbook.safety.environment_lock import EnvironmentLock, HolderRole, Lock, state_folder
+from drillbook.safety.journal import EntryState, Journal
 from drillbook.safety.permission import permit
-from drillbook.target.inventory.model import Environment, EnvironmentKind
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 from tests.support.unit import DEADLINE_S, until
 
 pytestmark = pytest.mark.unit
@@ -143,6 +144,53 @@ def test_the_lock_of_a_dead_process_is_free_and_says_whose_it_was(path: Path) ->
     mine.release()
 
 
+KILLED_WHILE_WRITING = """
+import os, signal, sys
+from pathlib import Path
+from drillbook.safety.environment_lock import Lock
+
+def killed(event, arguments):
+    if event == "os.truncate":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(killed)
+Lock(Path(sys.argv[1]), "a session that dies").acquire(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("drill", ["B", "A drill of which the title is longer than that of the one before"])
+def test_who_is_killed_while_it_writes_its_name_loses_no_evidence(path: Path, drill: str) -> None:
+    """Killed between the new text and the cut of the file: the new text is shorter than the old one, or longer."""
+    first = Lock(path, "the first", root=path.parent)
+    first.acquire("Redis is killed")
+    first.name_evidence("evidence/dead")
+    first.release(keep_name=True)
+    before = path.stat()
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, str(path), drill], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert path.stat().st_ino == before.st_ino, "the kernel's lock is that of the file"
+    found = Lock(path, "mine").holder()
+    assert found is not None
+    assert (found.drill, found.session) == (drill, "a session that dies")
+    assert found.evidence == "evidence/dead"
+    mine = Lock(path, "mine")
+    assert mine.acquire("one") == found
+    assert json.loads(path.read_text())["evidence"] == "evidence/dead"
+    mine.release()
+
+
+@pytest.mark.parametrize("kind", list(EnvironmentKind))
+def test_two_environments_with_similar_names_do_not_refuse_each_other(
+    tmp_path: Path, state: Path, kind: EnvironmentKind
+) -> None:
+    one = EnvironmentLock(tmp_path, Environment("my lab", kind), "one session")
+    other = EnvironmentLock(tmp_path, Environment("my-lab", kind), "another session")
+    one.acquire("one")
+    other.acquire("other")
+    one.release()
+    other.release()
+
+
 def test_a_holder_may_name_its_evidence(path: Path) -> None:
     lock = Lock(path, "mine")
     lock.acquire("one")
@@ -203,11 +251,11 @@ def test_an_interrupt_while_waiting_gives_the_place_up(path: Path) -> None:
 @pytest.mark.parametrize(
     ("role", "said"),
     [
-        (Role.GUARDIAN, "waiting for the guardian of 'one' (process"),
-        (Role.RESTORE, "waiting for 'one' (process"),
+        (HolderRole.GUARDIAN, "waiting for the guardian of 'one' (process"),
+        (HolderRole.RESTORE, "waiting for 'one' (process"),
     ],
 )
-def test_who_puts_the_environment_back_is_waited_for(path: Path, role: Role, said: str) -> None:
+def test_who_puts_the_environment_back_is_waited_for(path: Path, role: HolderRole, said: str) -> None:
     first, second = Lock(path, "one session", role=role), Lock(path, "another session")
     first.acquire("one")
     told: list[str] = []
@@ -222,8 +270,8 @@ def test_who_puts_the_environment_back_is_waited_for(path: Path, role: Role, sai
     second.release()
 
 
-@pytest.mark.parametrize("role", list(Role))
-def test_nobody_waits_for_the_drill_of_another_session(path: Path, role: Role) -> None:
+@pytest.mark.parametrize("role", list(HolderRole))
+def test_nobody_waits_for_the_drill_of_another_session(path: Path, role: HolderRole) -> None:
     first, second = Lock(path, "one session"), Lock(path, "another session", role=role)
     first.acquire("one")
     with pytest.raises(GuardError, match="another drill is running"):
@@ -248,7 +296,7 @@ def checkout(tmp_path: Path, name: str, environment: Environment = STAGING) -> E
 
 
 def break_something(root: Path, state: EntryState = EntryState.INJECTED) -> None:
-    journal = Journal(journal_path(root, "staging"))
+    journal = Journal(paths.journal(root, "staging"))
     journal.plan(
         "1", run_id="r", fault="network_cut", variables={}, inventory="inv", undo_playbook="undo.yml", evidence="e"
     )
@@ -278,7 +326,7 @@ def test_two_checkouts_do_not_have_one_environment(tmp_path: Path, state: Path, 
     assert other.acquire("Redis is killed") is None
     holder = other.holder()
     assert holder is not None
-    assert (holder.root, holder.role, holder.drill) == (str(tmp_path / "other"), Role.DRILL, "Redis is killed")
+    assert (holder.root, holder.role, holder.drill) == (str(tmp_path / "other"), HolderRole.DRILL, "Redis is killed")
     other.release()
     assert other.holder() is None
 
@@ -310,7 +358,7 @@ def test_the_open_fault_of_a_dead_drill_keeps_another_checkout_out(tmp_path: Pat
     dead = again.acquire("drillbook restore")
     assert dead is not None
     assert dead.drill == "The network is cut"
-    Journal(journal_path(tmp_path / "one", "staging")).mark("1", EntryState.CLOSED)
+    Journal(paths.journal(tmp_path / "one", "staging")).mark("1", EntryState.CLOSED)
     again.release()
     assert other.acquire("Redis is killed") is None
     other.release()

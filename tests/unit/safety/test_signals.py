@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.engine.drill_log import Chronicle
+from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.evidence.writer import Recorder
 from drillbook.safety.journal import Journal
 from drillbook.safety.signals import STOPPING, Shield, Stopped
@@ -75,7 +75,7 @@ def in_module(name: str, done: list[str]) -> Callable[[], None]:
     return work
 
 
-PROTECTED = [each.__module__ for each in (Chronicle, Journal, Recorder, Series)]
+PROTECTED = [each.__module__ for each in (DrillLog, Journal, Recorder, Series)]
 
 
 @pytest.mark.parametrize("module", ["threading", *PROTECTED, "coverage.sqldata"])

@@ -304,7 +304,7 @@ def served(looks_ms: Sequence[float], calls: int, keys_ms: float) -> World:
     stats = {"cmdstat_keys": {"calls": calls, "usec": round(1000 * keys_ms)}} if calls else {}
     looks = [sample(PRIMARY, at=at, took=each / 1000) for at, each in enumerate(looks_ms)]
     shown = f"looks of {looks_ms} ms, {calls} KEYS of {keys_ms} ms"
-    return World(shown, {"redis": looks}, {"client": Redis(info=stats)}, {"before": 0.4})
+    return World(shown, {"redis": looks}, {"redis_client": Redis(info=stats)}, {"before": 0.4})
 
 
 def served_items(value: object, shown: str = "", right: object = 10) -> World:
@@ -316,7 +316,7 @@ def cached_now(status: int, held: int) -> World:
     """A look-up ends with this status, and then so many items are cached."""
     return World(
         f"status {status}, {held} cached",
-        patched={"httpx.get": httpx.Response(status, json=ITEMS), "client": Redis(exists=held)},
+        patched={"httpx.get": httpx.Response(status, json=ITEMS), "redis_client": Redis(exists=held)},
         raises="" if status < 400 else f"the items cannot be looked up: status {status}",
     )
 
@@ -850,13 +850,13 @@ REDIS = [
     ),
     asks(
         "within 30 seconds Redis takes writes",
-        "client",
+        "redis_client",
         meets=[Redis(set=True)],
         refuses=[Redis(set=None), Redis(set=ReadOnlyError("You can't write against a read only replica."))],
     ),
     asks(
         "within 30 seconds 1 replica follows the primary",
-        "client",
+        "redis_client",
         meets=[replicas(1), replicas(2)],
         refuses=[replicas(0), Redis(execute_command=["slave", "127.0.0.1", 7001, "connected", 4711])],
     ),
@@ -895,7 +895,7 @@ REDIS = [
     ),
     asks(
         "within 60 seconds Redis answers PING over TLS with the password of the API",
-        "client",
+        "redis_client",
         "settings",
         meets=[(Redis(ping=True), {"REDIS_USERNAME": "app", "REDIS_PASSWORD": "x"})],
         refuses=[
@@ -918,7 +918,7 @@ REDIS = [
     ),
     asks(
         'within 60 seconds a new connection to Redis is refused with "max number of clients"',
-        "client",
+        "redis_client",
         meets=[Redis(ping=LIMIT)],
         refuses=[
             Redis(ping=True),
@@ -928,14 +928,14 @@ REDIS = [
     ),
     asks(
         "within 60 seconds a new connection to Redis is accepted",
-        "client",
+        "redis_client",
         meets=[Redis(ping=True)],
         refuses=[Redis(ping=False), Redis(ping=LIMIT)],
     ),
     Row(
         "within 60 seconds at most 50 % of the connections of Redis are taken",
-        meets=[World("50 of 100", patched={"client": clients(50)})],
-        refuses=[World("51 of 100", patched={"client": clients(51)})],
+        meets=[World("50 of 100", patched={"redis_client": clients(50)})],
+        refuses=[World("51 of 100", patched={"redis_client": clients(51)})],
     ),
     Row(
         "at least 2 connections lead to Redis, counted on its hosts",
@@ -944,14 +944,14 @@ REDIS = [
     ),
     asks(
         "Redis uses at least 10 MB more memory than before",
-        "client",
+        "redis_client",
         meets=[data_mb(22.3)],
         refuses=[data_mb(22.2), data_mb(12.3)],
         given={"memory_before_mb": 12.3},
     ),
     asks(
         "within 60 seconds Redis uses at most 10 MB more memory than before",
-        "client",
+        "redis_client",
         meets=[data_mb(22.3), data_mb(12.3)],
         refuses=[data_mb(22.4)],
         given={"memory_before_mb": 12.3},
@@ -991,14 +991,14 @@ CACHED = [
     ),
     asks(
         "within 20 seconds none of the items that users have looked up is cached",
-        "client",
+        "redis_client",
         meets=[Redis(exists=0)],
         refuses=[Redis(exists=1), Redis(exists=2)],
         given={"looked_up": ["item-51", "item-52"]},
     ),
     asks(
         "all items that users have looked up are still cached",
-        "client",
+        "redis_client",
         meets=[Redis(exists=2)],
         refuses=[Redis(exists=1), Redis(exists=0)],
         given={"looked_up": ["item-51", "item-52"]},
@@ -1128,7 +1128,7 @@ DIAGNOSES = [
         World(
             "others answer in the place of API and queue, and no Sentinel",
             {name: [sample({"detail": "Not Found"}, status=404)] for name in ("api", "queue")},
-            {"client": AWAY},
+            {"redis_client": AWAY},
         ),
         {
             "what the API depends on, as it sees it": "status 404",
@@ -1174,12 +1174,12 @@ DIAGNOSES = [
     Diagnosis("the latest failed jobs are written down", nothing("redis", members=[]), {"failed jobs": "none"}),
     Diagnosis(
         "the time that Redis has spent on KEYS is known",
-        World("a Redis that nobody asked", patched={"client": Redis(info={})}),
+        World("a Redis that nobody asked", patched={"redis_client": Redis(info={})}),
         {"calls of KEYS before the fault": 0},
     ),
     Diagnosis(
         "the memory of Redis is known",
-        World("an empty Redis", patched={"client": data_mb(0)}),
+        World("an empty Redis", patched={"redis_client": data_mb(0)}),
         {"the memory of Redis before the fault": "0.0 MB"},
     ),
 ]
@@ -1252,7 +1252,7 @@ def test_a_diagnosis_is_refused_when_nobody_answers(row: Diagnosis, monkeypatch:
         assert not said(row.sentence, world, monkeypatch).met
         return
     with pytest.raises(CouldNotLookError, match="nobody answers"):
-        said(row.sentence, replace(world, patched={"client": AWAY}), monkeypatch)
+        said(row.sentence, replace(world, patched={"redis_client": AWAY}), monkeypatch)
 
 
 def test_each_step_that_looks_is_seen_failing_here_or_where_the_list_says() -> None:

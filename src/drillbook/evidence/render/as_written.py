@@ -15,10 +15,11 @@ from typing import Any
 
 from drillbook.checks import HEALTHY
 from drillbook.errors import DrillbookError
+from drillbook.evidence.reader import read_record
 from drillbook.evidence.render.drill_table import SCHEMA as TABLE_SCHEMA
 from drillbook.model.json_values import observed_value
 from drillbook.model.phases import Phase
-from drillbook.model.record import SCHEMA
+from drillbook.model.record import Record
 from drillbook.model.tags import tag_values
 from drillbook.model.verdict import Outcome
 
@@ -32,7 +33,6 @@ COLUMNS = (
     *("acknowledged", "refused", "lost", "twice", "proven"),
 )
 SHOWN = (Outcome.PASSED, Outcome.NOT_RECOVERED)
-Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +54,21 @@ def read(places: Sequence[Path]) -> list[Evidence]:
             raise DrillbookError(f"{place}: there is no such folder; name an evidence folder, or that of one drill")
         own = place / "content" / "drill.json"
         for path in [own] if own.is_file() else sorted(place.glob("*/content/drill.json")):
-            record = _kept(path, "record", SCHEMA)
-            if record.get("control") is None:
+            record = read_record(path)
+            if record.control is None:
                 found[str(path.resolve())] = Evidence(path.parent.parent.name, record)
     return list(found.values())
-
-
-def _kept(path: Path, what: str, schema: str) -> Record:
-    """A file of evidence. Raises DrillbookError for one that cannot be read or is of another schema."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
-    if not isinstance(kept, dict) or kept.get("schema") != schema:
-        raise DrillbookError(f"{path}: is no {what} of the schema {schema}: take the folder away")
-    return kept
 
 
 def markdown(evidence: Iterable[Evidence]) -> str:
     """The findings, one section each, sorted by their source and scenario."""
     by_scenario: dict[tuple[str, ...], list[Evidence]] = {}
     for each in evidence:
-        tags = each.record["scenario"]["tags"]
+        tags = each.record.scenario.tags
         if AS_WRITTEN in tags:
             source = ", ".join(tag_values(tags, FINDING)) or "source not named"
-            name = each.record["scenario"]["name"]
-            by_scenario.setdefault((source, str(each.record["feature"]["path"]), name), []).append(each)
+            name = each.record.scenario.name
+            by_scenario.setdefault((source, each.record.feature.path, name), []).append(each)
     if not by_scenario:
         return f"No drill of a scenario tagged `@{AS_WRITTEN}` was found.\n"
     return "\n".join(
@@ -89,11 +78,11 @@ def markdown(evidence: Iterable[Evidence]) -> str:
 
 
 def _section(source: str, feature: str, name: str, drills: Sequence[Evidence]) -> list[str]:
-    newest_first = sorted(drills, key=lambda each: (str(each.record["started_at"]), each.id), reverse=True)
-    shown = next((each for each in newest_first if each.record["outcome"] in SHOWN), None)
+    newest_first = sorted(drills, key=lambda each: (each.record.started_at, each.id), reverse=True)
+    shown = next((each for each in newest_first if each.record.outcome in SHOWN), None)
     newest = newest_first[0]
     lines = [f"### {source}: {name}", ""]
-    description = _paragraphs(str((shown or newest).record["scenario"].get("description") or ""))
+    description = _paragraphs((shown or newest).record.scenario.description)
     lines += [*description, ""] if description else []
     if shown is None:
         return [*lines, f"Not shown: {_ended(newest)}.", ""]
@@ -106,27 +95,27 @@ def _section(source: str, feature: str, name: str, drills: Sequence[Evidence]) -
 
 
 def _ended(drill: Evidence) -> str:
-    outcome = drill.record["outcome"]
-    how = "has no verdict" if outcome is None else f"ended {outcome}: {drill.record['reason']}"
+    outcome = drill.record.outcome
+    how = "has no verdict" if outcome is None else f"ended {outcome}: {drill.record.reason}"
     return f"`{drill.id}` {how}"
 
 
 def _measured(record: Record) -> Iterable[tuple[str, str]]:
-    yield "outcome", f"{record['outcome']}: {record['reason']}"
-    work = record.get("work")
-    if work:
-        accepted = work.get("accepted_lost")
-        yield "acknowledged jobs", str(work["acknowledged"])
-        yield "lost", f"{work['lost_count']}{'' if accepted is None else f' (the scenario accepts exactly {accepted})'}"
-        yield "done twice", str(work["duplicated_count"])
-    for check in record.get("checks", ()):
-        if check["phase"] == Phase.SYMPTOMS and check["met"] and check["observed"] != HEALTHY:
-            yield f"symptom: {_cell(check['name'])}", f"{check['observed']} (at {check['found_s']:.1f} s)"
-    for seen in record.get("observations", ()):
-        yield _cell(seen["subject"]), f"{observed_value(seen)} (at {seen['at_s']:.1f} s)"
+    yield "outcome", f"{record.outcome}: {record.reason}"
+    work = record.work
+    if work is not None:
+        accepted = work.accepted_lost
+        yield "acknowledged jobs", str(work.acknowledged)
+        yield "lost", f"{work.lost_count}{'' if accepted is None else f' (the scenario accepts exactly {accepted})'}"
+        yield "done twice", str(work.duplicated_count)
+    for check in record.checks:
+        if check.phase is Phase.SYMPTOMS and check.met and check.observed != HEALTHY:
+            yield f"symptom: {_cell(check.name)}", f"{check.observed} (at {check.found_s:.1f} s)"
+    for seen in record.observations:
+        yield _cell(seen.subject), f"{observed_value(seen.value, seen.unit)} (at {seen.at_s:.1f} s)"
     words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
     for key, what in words.items():
-        took, doubt = record["times"].get(f"{key}_s"), record["times"].get(f"{key}_uncertainty_s")
+        took, doubt = record.times.of(key)
         if took is not None:
             yield what, f"{took:.1f} s ± {doubt or 0:.1f}"
 
@@ -149,7 +138,7 @@ class Table:
     """drills.json of a `drillbook drills` and the name of its folder."""
 
     id: str
-    drills: Record
+    drills: Mapping[str, Any]
 
 
 def read_table(places: Sequence[Path]) -> Table | None:
@@ -158,7 +147,13 @@ def read_table(places: Sequence[Path]) -> Table | None:
     if not found:
         return None
     path = max(found, key=lambda each: each.parent.parent.name)
-    return Table(path.parent.parent.name, _kept(path, "table", TABLE_SCHEMA))
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
+    if not isinstance(kept, dict) or kept.get("schema") != TABLE_SCHEMA:
+        raise DrillbookError(f"{path}: is no table of the schema {TABLE_SCHEMA}: take the folder away")
+    return Table(path.parent.parent.name, kept)
 
 
 def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
@@ -174,18 +169,18 @@ def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
         "|---" * len(COLUMNS) + "|",
     ]
     for row in rows:
-        record = records.get(Path(row["evidence"] or "-").name, {})
-        times, work = record.get("times") or {}, record.get("work") or {}
-        seconds = [times.get(f"{each}_s") for each in ("detect", "alert", "act", "recover")]
+        record = records.get(Path(row["evidence"] or "-").name)
+        seconds = [record.times.of(each)[0] if record else None for each in ("detect", "alert", "act", "recover")]
+        work = record.work if record else None
         lines.append(
             _line(
                 [
                     ", ".join(row["rows"]),
                     row["scenario"],
-                    str(record.get("started_at", "-"))[11:19] or "-",
+                    record.started_at[11:19] if record else "-",
                     row["outcome"],
                     *("-" if each is None else f"{each:.1f}" for each in seconds),
-                    *(str(work.get(each, "-")) for each in ("acknowledged", "refused")),
+                    *((str(work.acknowledged), str(work.refused)) if work else ("-", "-")),
                     *("-" if row[each] is None else str(row[each]) for each in ("lost", "duplicated")),
                     "yes" if row["proven"] else "NO",
                 ]

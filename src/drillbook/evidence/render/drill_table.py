@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from drillbook.model.proof import Proof, Run
+from drillbook.model.record import Record
 from drillbook.model.verdict import Outcome
 
 SCHEMA = "drillbook/drills/1"
@@ -61,23 +62,21 @@ def longest_first(scenarios: Iterable[Scenario]) -> list[Scenario]:
     return sorted(scenarios, key=lambda each: (each.took_s is not None, -(each.took_s or each.steps), each.nodeid))
 
 
-def row_of(
-    scenario: Scenario, runs: Sequence[Run], record: Mapping[str, Any] | None, log: str, status: int = 0
-) -> TableRow:
-    """`record` is drill.json of the drill itself, None when there is none; `status` is that of its pytest."""
+def row_of(scenario: Scenario, runs: Sequence[Run], record: Record | None, log: str, status: int = 0) -> TableRow:
+    """`record` is that of the drill itself, None when there is none; `status` is that of its pytest."""
     proof = Proof(scenario.nodeid, tuple(runs))
     against = proof.against
     if against is None and status:
         against = f"every run ended well, and their pytest with status {status}: see {log}"
     drill = next((run for run in runs if not run.control), None)
-    work = (record or {}).get("work") or {}
+    work = record.work if record is not None else None
     return TableRow(
         rows=scenario.rows,
         scenario=scenario.name,
         outcome=drill.outcome.value if drill is not None else NOT_RUN,
-        recover_s=((record or {}).get("times") or {}).get("recover_s"),
-        lost=work.get("lost_count"),
-        duplicated=work.get("duplicated_count"),
+        recover_s=record.times.recover_s if record is not None else None,
+        lost=work.lost_count if work is not None else None,
+        duplicated=work.duplicated_count if work is not None else None,
         proven=against is None,
         against=against,
         evidence=drill.evidence if drill is not None else None,

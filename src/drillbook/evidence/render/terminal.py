@@ -80,7 +80,7 @@ def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
 
 def observation(seen: Mapping[str, Any]) -> str:
     """`subject: value unit` in one line."""
-    return f"{seen['subject']}: {observed_value(seen)}"
+    return f"{seen['subject']}: {observed_value(seen['value'], seen['unit'])}"
 
 
 def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:

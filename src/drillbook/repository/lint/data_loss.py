@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drillbook.model.phases import StepKind
 from drillbook.model.tags import ACCEPTS_DATA_LOSS, accepted_loss
-from drillbook.repository.lint.facts import Repository, ScenarioFacts
+from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
-
-_ACTS = (StepKind.FAULT, StepKind.RECOVERY)
 
 
 def check(repository: Repository) -> Iterator[Finding]:
@@ -27,14 +25,14 @@ def _drill(scenario: ScenarioFacts, repository: Repository) -> Iterator[Finding]
     allowed = accepted_loss(scenario.tags)
     destroys = False
     for step in scenario.steps:
-        for kind, name in step.playbooks:
-            found = first_destroyer(repository.root, changes(kind, name))
+        for intent in step.intents:
+            found = first_destroyer(repository.root, changes(intent.kind, intent.name))
             destroys |= found is not None
             if found is not None and allowed is None:
                 where = f"{scenario.path}:{scenario.line}"
                 sentence = refusal(found.what, scenario.name, where)
                 yield Finding(found.path, found.line, "destroys-data", sentence)
-    known = all(step.uncertain is None and step.error is None for step in scenario.steps if step.kind in _ACTS)
+    known = all(step.known for step in scenario.steps if step.acts)
     if allowed is not None and not destroys and known:
         sentence = (
             f"@{ACCEPTS_DATA_LOSS}:{allowed}: no playbook of '{scenario.name}' says that it destroys data; "

@@ -10,44 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drillbook.model.phases import Phase, StepKind
+from drillbook.errors import DrillbookError
 from drillbook.repository.lint.findings import Finding
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.target.inventory.inventory import Inventory
-
-
-@dataclass(frozen=True, slots=True)
-class StepFacts:
-    """A step of a scenario. `uncertain` says why not all of what it does is known; `error` what it raised."""
-
-    line: int
-    text: str
-    kind: StepKind
-    phase: Phase | None = None
-    location: str = ""
-    playbooks: tuple[tuple[StepKind, str], ...] = ()
-    endpoints: tuple[str, ...] = ()
-    checks: int = 0
-    messages: tuple[str, ...] = ()
-    left_alone: bool = False
-    work: bool = False
-    uncertain: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ScenarioFacts:
-    """A scenario (or a row of an outline) that collection took; `phase`s are None in an ordinary test."""
-
-    path: str
-    line: int
-    name: str
-    tags: frozenset[str]
-    steps: tuple[StepFacts, ...]
-
-    @property
-    def is_drill(self) -> bool:
-        """Whether it breaks anything."""
-        return any(step.phase is not None for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +43,5 @@ class Repository:
     playbooks: Mapping[str, str] = field(default_factory=dict)
     inventory: Inventory | None = None
     inventory_name: str = ""
-    inventory_problem: str = ""
+    inventory_problem: DrillbookError | None = None
     whole: bool = True

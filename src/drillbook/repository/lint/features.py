@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drillbook.model import paths
-from drillbook.model.paths import playbook
+from drillbook.model.paths import message
 from drillbook.model.phases import Phase, StepKind
 from drillbook.model.tags import tag_values
-from drillbook.repository.lint.facts import Repository, ScenarioFacts, StepFacts
+from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
 from drillbook.repository.lint.playbooks import imported
+from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
 
-_ACTS = (StepKind.FAULT, StepKind.RECOVERY)
 _LOOKING = {
     Phase.BASELINE: "no step of the baseline hands a check to the drill: nobody looks whether the system is healthy",
     Phase.SYMPTOMS: "no step of the symptoms hands a check to the drill: nothing shows that the incident was there",
@@ -37,10 +37,8 @@ def _drill(scenario: ScenarioFacts, repository: Repository) -> Iterator[Finding]
     yield from _endpoints(scenario, repository)
     for step in scenario.steps:
         yield from _step(scenario, step, repository)
-    for phase, sentence in _LOOKING.items():
-        own = [step for step in scenario.steps if step.phase is phase]
-        if own and all(not step.checks and step.uncertain is None and step.error is None for step in own):
-            yield Finding(scenario.path, own[0].line, "no-check", sentence)
+    for phase, first in scenario.unlooked():
+        yield Finding(scenario.path, first.line, "no-check", _LOOKING[phase])
 
 
 def _self_healing(scenario: ScenarioFacts, repository: Repository) -> Iterator[Finding]:
@@ -71,37 +69,34 @@ def _endpoints(scenario: ScenarioFacts, repository: Repository) -> Iterator[Find
             sentence = f"@abort-when:{name} names no endpoint that {repository.inventory_name} samples (there: {named})"
             yield Finding(scenario.path, scenario.line, "no-endpoint", sentence)
     for step in scenario.steps:
-        for name in step.endpoints:
-            if name not in known:
-                sentence = (
-                    f"'{step.text}' looks at '{name}', which is no endpoint that {repository.inventory_name} samples "
-                    f"(there: {named}; {step.location})"
-                )
-                yield Finding(scenario.path, step.line, "no-endpoint", sentence)
-        if step.work and repository.inventory.work is None:
+        for name in step.not_sampled(repository.inventory):
+            sentence = (
+                f"'{step.text}' looks at '{name}', which is no endpoint that {repository.inventory_name} samples "
+                f"(there: {named}; {step.location})"
+            )
+            yield Finding(scenario.path, step.line, "no-endpoint", sentence)
+        if step.cannot_submit(repository.inventory):
             sentence = f"'{step.text}' submits work, and {repository.inventory_name} has no drillbook_work"
             yield Finding(scenario.path, step.line, "no-work", sentence)
 
 
 def _step(scenario: ScenarioFacts, step: StepFacts, repository: Repository) -> Iterator[Finding]:
-    for kind, name in step.playbooks:
-        wanted = paths.fault(name) if kind is StepKind.FAULT else paths.recovery(name)
-        if wanted not in repository.playbooks:
-            sentence = f"'{step.text}' names a {kind} that is not there: no {wanted}"
+    for intent in step.intents:
+        if intent.playbook not in repository.playbooks:
+            sentence = f"'{step.text}' names a {intent.kind} that is not there: no {intent.playbook}"
             yield Finding(scenario.path, step.line, "no-playbook", sentence)
     for name in step.messages:
-        if playbook(name) not in repository.playbooks:
-            sentence = f"'{step.text}' names a message that is not there: no {playbook(name)}"
+        if message(name) not in repository.playbooks:
+            sentence = f"'{step.text}' names a message that is not there: no {message(name)}"
             yield Finding(scenario.path, step.line, "no-playbook", sentence)
     if step.error is not None:
         sentence = f"'{step.text}' fails before anything is looked at: {step.error} ({step.location})"
         yield Finding(scenario.path, step.line, "step-fails", sentence)
-    elif step.kind in _ACTS and step.uncertain is not None:
+    elif step.acts and step.uncertain is not None:
         sentence = f"'{step.text}' was not looked into, so its playbook is not known: {step.uncertain}"
         yield Finding(scenario.path, step.line, "not-looked-into", sentence, Severity.WARNING)
-    elif step.kind in _ACTS and not (step.playbooks or step.left_alone or step.messages):
-        what = "drill.inject" if step.kind is StepKind.FAULT else "drill.recover or drill.leave_alone"
-        sentence = f"'{step.text}' is a {step.kind} that does not call {what} ({step.location})"
+    elif step.does_nothing:
+        sentence = f"'{step.text}' is a {step.kind} that does not call {step.missing_call} ({step.location})"
         yield Finding(scenario.path, step.line, "does-nothing", sentence)
 
 
@@ -120,11 +115,11 @@ def _unused(repository: Repository) -> Iterator[Finding]:
             sentence = f"no scenario says '{definition.sentence}'"
             yield Finding(definition.path, definition.line, "unused-step", sentence, Severity.WARNING)
     steps = [step for scenario in repository.scenarios for step in scenario.steps]
-    if any(step.kind in _ACTS and (step.uncertain or step.error) for step in steps):
+    if any(step.acts and not step.known for step in steps):
         sentence = "not looked at: faults and recoveries that no scenario uses, since some steps' are not known"
         yield Finding(where, 1, "unused", sentence, Severity.NOTE)
         return
-    used = {name for step in steps for name in step.playbooks}
+    used = {(each.kind, each.name) for step in steps for each in step.intents}
     used |= {
         (StepKind.FAULT, name)
         for scenario in repository.scenarios

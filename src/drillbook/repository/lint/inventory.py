@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from drillbook.errors import InventoryError, NoEnvironmentError
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding
 
-_PLACE = re.compile(r"\(?(?P<path>/?[\w./~-]+\.(?:ya?ml|ini|json|cfg)|/[\w./~-]+):(?P<line>\d+)(?::\d+)?\)?")
-
 
 def check(repository: Repository) -> Iterator[Finding]:
-    """The one sentence of the error, at the place that it names."""
-    problem = repository.inventory_problem
-    if not problem:
+    """The one sentence of the error, at its place."""
+    error = repository.inventory_problem
+    if error is None:
         return
-    sentence = problem.replace(f"{repository.root}/", "")
-    code = "no-environment" if "does not say what it is" in problem else "inventory"
+    root = f"{repository.root}/"
+    code = "no-environment" if isinstance(error, NoEnvironmentError) else "inventory"
     path, line = repository.inventory_name or ".", 1
-    if found := _PLACE.search(sentence):
-        path, line = found["path"], int(found["line"])
-    yield Finding(path, line, code, sentence)
+    if isinstance(error, InventoryError) and error.place is not None and error.place.line is not None:
+        path, line = error.place.path.removeprefix(root), error.place.line
+    yield Finding(path, line, code, str(error).replace(root, ""))

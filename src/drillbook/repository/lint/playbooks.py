@@ -17,8 +17,9 @@ from typing import Any
 from drillbook.model import paths
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
-from drillbook.repository.lint.yaml_lines import Lined, UnreadableError, load
 from drillbook.target.ansible.assertions import ASSERTIONS
+from drillbook.target.ansible.truth import boolean, condition
+from drillbook.target.ansible.yaml_lines import Lined, UnreadableError, load, mappings
 
 _SECTIONS = ("pre_tasks", "tasks", "post_tasks", "handlers")
 _IN_ORDER = ("pre_tasks", "roles", "tasks", "post_tasks")
@@ -27,8 +28,6 @@ _META = ("meta", "ansible.builtin.meta")
 _ENDS = frozenset({"end_play", "end_host", "end_batch", "end_role"})
 _ROLES = ("include_role", "import_role", "ansible.builtin.include_role", "ansible.builtin.import_role")
 _IMPORTS = ("import_playbook", "ansible.builtin.import_playbook")
-_TRUE = frozenset({"true", "yes", "on", "1", "not false", "{{ true }}"})
-_FALSE = frozenset({"false", "no", "off", "0", "not true", "{{ false }}"})
 
 
 def check(repository: Repository) -> Iterator[Finding]:
@@ -51,7 +50,7 @@ def check(repository: Repository) -> Iterator[Finding]:
         if "/defaults/" in path or "/vars/" in path or "/meta/" in path:
             continue
         lines = repository.playbooks[path].splitlines()
-        for entry in _entries(content):
+        for entry in mappings(content):
             yield from (_allowed(each, lines) for each in _silences(path, entry))
             yield from _ends_early(path, entry)
         if path.startswith(paths.FAULTS) and path.endswith("/undo.yml"):
@@ -61,7 +60,7 @@ def check(repository: Repository) -> Iterator[Finding]:
 def imported(path: str, text: str) -> set[str]:
     """The playbooks that this one imports, from the root as it is; none of one that cannot be read."""
     try:
-        plays = _entries(load(text))
+        plays = mappings(load(text))
     except UnreadableError:
         return set()
     return {_target(path, str(play[name])) for play in plays for name in _IMPORTS if name in play}
@@ -71,15 +70,11 @@ def _target(path: str, name: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), name))
 
 
-def _entries(content: object) -> list[Lined]:
-    return [each for each in content if isinstance(each, Lined)] if isinstance(content, list) else []
-
-
 # ------------------------------------------------------------------ the end of an undo
 
 
 def _undo(path: str, content: object, read: Mapping[str, object]) -> Iterator[Finding]:
-    plays = _entries(content)
+    plays = mappings(content)
     if not plays:
         yield Finding(path, 1, "undo-proves-nothing", "the undo has no play: nothing shows that the fault is gone")
     for number, play in enumerate(plays):
@@ -139,11 +134,10 @@ def _last(path: str, play: Lined, read: Mapping[str, object]) -> Iterator[Findin
     path = inside
     arguments = last[assertion]
     that = arguments.get("that") if isinstance(arguments, Mapping) else arguments
-    conditions = that if isinstance(that, list) else [that]
-    if that in (None, "", []) or all(_is_literally(each, _TRUE) for each in conditions):
+    if that in (None, "", []) or condition(that) is True:
         sentence = f"the last assertion of {named} cannot fail: say in `that` what is so when the fault is gone"
         yield Finding(path, last.lines[assertion], "undo-proves-nothing", sentence)
-    if "when" in last and _is_literally(last["when"], _FALSE):
+    if "when" in last and condition(last["when"]) is False:
         sentence = f"the last assertion of {named} is never made: `when` is false"
         yield Finding(path, last.lines["when"], "undo-proves-nothing", sentence)
 
@@ -158,10 +152,9 @@ def _last_task(tasks: Sequence[object]) -> object | None:
     return last
 
 
-def _is_literally(value: object, words: frozenset[str]) -> bool:
-    if isinstance(value, list):
-        return bool(value) and all(_is_literally(each, words) for each in value)
-    return str(value).strip().lower() in words
+def _is_off(value: object) -> bool:
+    """Whether a keyword is false, as it is or as a template of nothing but that."""
+    return boolean(value) is False or condition(value) is False
 
 
 def _sequence(value: object) -> list[Any]:
@@ -182,11 +175,11 @@ def _allowed(finding: Finding, lines: Sequence[str]) -> Finding:
 def _silences(path: str, entry: Lined) -> Iterator[Finding]:
     """Of a play, a block or a task, and of all that is in it."""
     for key in ("ignore_errors", "ignore_unreachable"):
-        if key in entry and not _is_literally(entry[key], _FALSE):
+        if key in entry and not _is_off(entry[key]):
             yield Finding(path, entry.lines[key], "ignored", f"{key}: what failed here is called successful")
-    if "failed_when" in entry and (entry["failed_when"] == [] or _is_literally(entry["failed_when"], _FALSE)):
+    if "failed_when" in entry and (entry["failed_when"] == [] or condition(entry["failed_when"]) is False):
         yield Finding(path, entry.lines["failed_when"], "never-fails", "failed_when: false: this task cannot fail")
-    if "check_mode" in entry and not _is_literally(entry["check_mode"], _FALSE):
+    if "check_mode" in entry and not _is_off(entry["check_mode"]):
         sentence = "check_mode: what runs in check mode changes nothing, and is called successful"
         yield Finding(path, entry.lines["check_mode"], "check-mode", sentence)
     if "rescue" in entry and not _sequence(entry["rescue"]):

@@ -71,9 +71,9 @@ def anchors(markdown: str) -> frozenset[str]:
             explicit = _ATTRIBUTE.search(following.content)
             if explicit is not None:
                 found.add(explicit[1])
-            slug = slug_of(_ATTRIBUTE.sub("", _text(following)))
-            found.add(slug if not before[slug] else f"{slug}-{before[slug]}")
-            before[slug] += 1
+            anchor = github_anchor(_ATTRIBUTE.sub("", _text(following)))
+            found.add(anchor if not before[anchor] else f"{anchor}-{before[anchor]}")
+            before[anchor] += 1
     return frozenset(found)
 
 
@@ -82,7 +82,7 @@ def _text(inline: Token) -> str:
     return "".join(each.content for each in inline.children or () if each.type in ("text", "code_inline"))
 
 
-def slug_of(heading: str) -> str:
+def github_anchor(heading: str) -> str:
     """GitHub's anchor of a heading's text."""
     kept = (
         char

@@ -1,6 +1,6 @@
 """What a scenario would do, as values; and a drill that only keeps what its steps hand to it.
 
-The rule: a plan touches nothing. `PlanningDrill` has the calls of `drill.Drill` for steps; it runs no playbook, asks no
+The rule: a plan touches nothing. `PlanningDrill` keeps `DrillApi`; it runs no playbook, asks no
 check, and opens nothing. What can only be known in a drill (a number before the fault, the result of a playbook) is
 `NotYetKnown`, and never made up.
 """

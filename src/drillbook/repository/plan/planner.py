@@ -14,25 +14,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_bdd.parser import Step
-
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills
 from drillbook.evidence.secret_names import is_secret_name
 from drillbook.model import paths
 from drillbook.model.objectives import Objectives
-from drillbook.model.phases import ACTING, Phase, PlannedStep, StepKind
+from drillbook.model.phases import Phase, PlannedStep, StepKind
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import accepted_loss
-from drillbook.repository.plan.dry_step import learn
 from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
-from drillbook.repository.plan.planning_drill import PlanningDrill
+from drillbook.repository.plan.scenario_facts import StepFacts, collect
 from drillbook.repository.preflight import ScenarioRun
 from drillbook.repository.step_definitions import Definition
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.permission import permit
 from drillbook.target.ansible.listing import Listings, PlayPlan
+from drillbook.target.ansible.yaml_lines import UnreadableError, load, mappings
 from drillbook.target.inventory.inventory import Inventory
 
 _ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
@@ -94,10 +92,13 @@ class _Scenario:
                 self._wrong(scenario.line, f"hosts and tasks cannot be planned: {inventory}")
             else:
                 leftovers = self._before_it_begins(resolved)
-            drill = PlanningDrill(resolved, objectives.rto_s, lost=objectives.accepted_lost or 0)
-            rows = zip(scenario.steps, self.run.parsed.steps, self.run.definitions, scenario.phases, strict=True)
-            steps = [self._step(drill, planned, step, found, phase) for planned, step, found, phase in rows]
-            self._nobody_looks(steps)
+            # problems are redacted with all else that is shown of a plan
+            facts = collect(scenario, self.run, resolved, session.root, str)
+            steps = [
+                self._step(planned, step, resolved) for planned, step in zip(scenario.steps, facts.steps, strict=True)
+            ]
+            for phase, first in facts.unlooked():
+                self._wrong(first.line, f"{_LOOKING[phase]}: no step of this phase hands a check to the drill")
         return ScenarioPlan(
             feature=scenario.feature_name,
             scenario=scenario.name,
@@ -127,79 +128,54 @@ class _Scenario:
             self._wrong(self.scenario.line, str(error))
             return ()
 
-    def _step(
-        self, drill: PlanningDrill, planned: PlannedStep, step: Step, definition: Definition, phase: Phase
-    ) -> StepPlan:
-        learned = learn(definition, step, drill, self.planner.session.root)
-        acts = planned.kind in ACTING
-        place = f" ({self._shown(learned.place)})" if learned.place else ""
-        if learned.error is not None:
-            self._wrong(planned.line, f"'{planned.keyword} {planned.text}' cannot be planned: {learned.error}")
-        if acts and learned.suspect is not None:
-            self._wrong(
-                planned.line,
-                f"'{planned.keyword} {planned.text}' cannot be planned: {learned.suspect}{place}; "
-                "a step of this kind only says which playbook is run",
-            )
-        elif acts and learned.unknown is not None:
-            self._wrong(
-                planned.line,
-                f"'{planned.keyword} {planned.text}' cannot be planned: it depends on what only the drill will know "
-                f"({learned.unknown})",
-            )
-        elif acts and learned.error is None and not (drill.intents or drill.left_alone or drill.messages):
-            what = "drill.inject" if planned.kind is StepKind.FAULT else "drill.recover or drill.leave_alone"
-            self._wrong(
-                planned.line, f"'{planned.keyword} {planned.text}' does not call {what} ({definition.location})"
-            )
-        self._look_for_what_it_reads(drill, planned)
-        unknown = learned.unknown and f"known only in the drill: {learned.unknown}"
-        if learned.suspect is not None:
-            unknown = f"not executed for the plan: {learned.suspect}{place}"
+    def _step(self, planned: PlannedStep, step: StepFacts, inventory: Inventory | None) -> StepPlan:
+        if step.error is not None:
+            self._wrong(step.line, f"'{step.text}' cannot be planned: {step.error}")
+        if step.acts and not step.executed:
+            sentence = f"{step.uncertain}; a step of this kind only says which playbook is run"
+            self._wrong(step.line, f"'{step.text}' cannot be planned: {sentence}")
+        elif step.acts and step.uncertain is not None:
+            sentence = f"it depends on what only the drill will know ({step.uncertain})"
+            self._wrong(step.line, f"'{step.text}' cannot be planned: {sentence}")
+        elif step.does_nothing:
+            self._wrong(step.line, f"'{step.text}' does not call {step.missing_call} ({step.location})")
+        if inventory is not None:
+            self._look_for_what_it_reads(step, inventory)
+        why = "known only in the drill" if step.executed else "not executed for the plan"
         return StepPlan(
             planned.keyword,
             planned.text,
-            planned.line,
-            definition.location,
-            phase,
+            step.line,
+            step.location,
+            step.phase,
             playbooks=(
-                *(play for intent in drill.intents for play in self._playbooks(intent, planned)),
-                *(play for message in drill.messages for play in self._message(message, planned)),
+                *(play for intent in step.intents for play in self._playbooks(intent, step)),
+                *(play for message in step.messages for play in self._message(message, step)),
             ),
-            checks=tuple(drill.checks),
-            notes=(*drill.notes, *(["nobody does anything"] if drill.left_alone else [])),
-            unknown=unknown or None,
+            checks=step.checks,
+            notes=(*step.notes, *(["nobody does anything"] if step.left_alone else [])),
+            unknown=f"{why}: {step.uncertain}" if step.uncertain is not None else None,
         )
 
-    def _look_for_what_it_reads(self, drill: PlanningDrill, planned: PlannedStep) -> None:
-        inventory = drill.inventory_or_none
-        if inventory is None:
-            return
-        for source in dict.fromkeys(drill.readings):
-            if source not in inventory.endpoints or not inventory.endpoints[source].probe:
-                known = ", ".join(sorted(inventory.endpoints)) or "none"
-                self._wrong(
-                    planned.line,
-                    f"'{planned.keyword} {planned.text}' looks at the endpoint '{source}', which "
-                    f"{self.planner.session.inventory_name} does not sample (endpoints: {known})",
-                )
-        if drill.work_wanted and inventory.work is None:
-            self._wrong(
-                planned.line,
-                f"'{planned.keyword} {planned.text}' submits work, and {self.planner.session.inventory_name} has no "
-                "drillbook_work",
-            )
+    def _look_for_what_it_reads(self, step: StepFacts, inventory: Inventory) -> None:
+        name = self.planner.session.inventory_name
+        for source in step.not_sampled(inventory):
+            known = ", ".join(sorted(inventory.endpoints)) or "none"
+            sentence = f"looks at the endpoint '{source}', which {name} does not sample (endpoints: {known})"
+            self._wrong(step.line, f"'{step.text}' {sentence}")
+        if step.cannot_submit(inventory):
+            self._wrong(step.line, f"'{step.text}' submits work, and {name} has no drillbook_work")
 
-    def _playbooks(self, intent: Intent, planned: PlannedStep) -> list[PlaybookPlan]:
+    def _playbooks(self, intent: Intent, step: StepFacts) -> list[PlaybookPlan]:
         if accepted_loss(self.scenario.tags) is None:
             found = first_destroyer(self.planner.session.root, changes(intent.kind, intent.name))
             if found is not None:
                 where = f"{self.scenario.feature_path}:{self.scenario.line}"
                 self._add(found.path, found.line, refusal(found.what, self.scenario.name, where))
-        root, said = self.planner.session.root, f"'{planned.keyword} {planned.text}'"
+        root, said = self.planner.session.root, f"'{step.text}'"
         if intent.kind is StepKind.RECOVERY:
             if not (root / intent.playbook).is_file():
-                self._wrong(planned.line, f"{said} names a recovery that is not there: no {intent.playbook}")
+                self._wrong(step.line, f"{said} names a recovery that is not there: no {intent.playbook}")
                 return []
             return [self._playbook("recovery", intent.playbook, intent.variables)]
         plans = []
@@ -209,17 +185,16 @@ class _Scenario:
                 plans.append(self._playbook(purpose, playbook, intent.variables))
             elif part != paths.SWITCH:  # only the dead man's switch may be missing
                 self._wrong(
-                    planned.line, f"{said} needs {playbook}, which is not there: a fault has inject.yml and undo.yml"
+                    step.line, f"{said} needs {playbook}, which is not there: a fault has inject.yml and undo.yml"
                 )
         return plans
 
-    def _message(self, name: str, planned: PlannedStep) -> list[PlaybookPlan]:
-        playbook = paths.playbook(name)
+    def _message(self, name: str, step: StepFacts) -> list[PlaybookPlan]:
+        playbook = paths.message(name)
         if not (self.planner.session.root / playbook).is_file():
-            said = f"'{planned.keyword} {planned.text}'"
-            self._wrong(planned.line, f"{said} names a message that is not there: no {playbook}")
+            self._wrong(step.line, f"'{step.text}' names a message that is not there: no {playbook}")
             return []
-        return [self._playbook(paths.PURPOSE, playbook, {})]
+        return [self._playbook("communication", playbook, {})]
 
     def _playbook(self, purpose: str, playbook: str, variables: Mapping[str, object]) -> PlaybookPlan:
         session = self.planner.session
@@ -253,21 +228,11 @@ class _Scenario:
                     f"{self.planner.session.inventory_name}",
                 )
 
-    def _nobody_looks(self, steps: list[StepPlan]) -> None:
-        """A phase that is to look, of which all steps are known, and none hands a check to the drill."""
-        for phase, what in _LOOKING.items():
-            own = [step for step in steps if step.phase is phase]
-            if own and all(not step.checks and step.unknown is None for step in own):
-                self._wrong(own[0].line, f"{what}: no step of this phase hands a check to the drill")
-
     def _wrong(self, line: int, message: str) -> None:
         self._add(self.scenario.feature_path, line, message)
 
     def _add(self, path: str, line: int, message: str) -> None:
         self.problems.append(PlanProblem(path, line, message))
-
-    def _shown(self, place: tuple[Path, int]) -> str:
-        return f"{paths.shown(place[0], self.planner.session.root)}:{place[1]}"
 
 
 _LOOKING = {
@@ -279,12 +244,11 @@ _LOOKING = {
 
 def _line_of_play(path: Path, number: int, count: int) -> int:
     """Where the play begins, in a file that holds all of its plays itself; else 1."""
-    lines = [
-        at
-        for at, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1)
-        if line.startswith("- ")
-    ]
-    return lines[number] if len(lines) == count else 1
+    try:
+        plays = mappings(load(path.read_text(encoding="utf-8", errors="replace")))
+    except UnreadableError:
+        return 1
+    return plays[number].line if len(plays) == count else 1
 
 
 # ------------------------------------------------------------------ how long it took
@@ -294,7 +258,7 @@ def history(evidence: Path, feature_path: str, scenario: str) -> History:
     """The durations of earlier drills of a scenario, from the records below the evidence folder."""
     unreadable: list[str] = []
     records = drills(evidence, feature_path, scenario, unreadable.append)
-    took = [float(record["duration_s"]) for record in records if record["duration_s"] is not None]
+    took = [record.duration_s for record in records if record.duration_s is not None]
     if not took:
         return History(unreadable=tuple(unreadable))
     return History(len(took), statistics.median(took), min(took), max(took), tuple(unreadable))

@@ -1,4 +1,7 @@
-"""The drill that a plan hands to the steps: it writes down what they ask for and touches nothing."""
+"""The drill that a plan hands to the steps: it writes down what they ask for and touches nothing.
+
+The rule: it keeps `DrillApi`, call for call; a test and mypy compare them.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ class PlanningDrill:
         self.messages = []
         self.left_alone = self.work_wanted = False
 
-    # ------------------------------------------------------------------ for steps, as in drill.Drill
+    # ------------------------------------------------------------------ for steps, as in DrillApi
 
     @property
     def inventory(self) -> Inventory:
@@ -113,7 +116,7 @@ class PlanningDrill:
         """Looks at hosts are made in a drill only."""
         raise NotYetKnown(f"a look at the hosts {pattern!r}")
 
-    def since_fault_s(self) -> float:
+    def fault_at_s(self) -> float:
         """Some instant: checks are built with it, and none is asked."""
         return 0.0
 

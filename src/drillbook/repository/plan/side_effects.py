@@ -15,6 +15,7 @@ import ast
 import builtins
 import enum
 import inspect
+import linecache
 import math
 import textwrap
 import time
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.checks import At, Check, Observation, Reading, happened, looked
+from drillbook.engine.drill_api import CALLS, FACTS
 from drillbook.model.python_source import parsed
 
 _MAKERS = (At, Check, Observation, Reading, happened, looked)
@@ -34,23 +36,21 @@ _PURE: tuple[object, ...] = (
     *(abs, all, any, bool, dict, enumerate, float, int, len, list, max, min, range, repr, reversed, round, set, sorted),
     *(str, sum, tuple, zip, time.monotonic, math.ceil, math.floor, math.inf, math.isclose, math.sqrt),
 )
-_METHODS = frozenset({
+_METHODS = CALLS | frozenset({
     # checks
     "json", "answers", "silent", "status", "latency", "is_", "is_not", "at_most", "at_least", "within",
     "contains", "satisfies", "marking",
-    # the drill, its load, its inventory
-    "inject", "recover", "leave_alone", "expect", "eventually", "throughout", "always", "bound", "require", "before",
-    "last_before", "seen", "since_fault_s", "phase_opened_s", "note", "observe", "baseline_begins", "submit_work",
-    "hosts", "submit", "announce", "arrives", "balance", "refused", "failures", "variable", "names", "setting",
+    # a drill's load and its inventory
+    "submit", "balance", "refused", "failures", "variable", "names", "setting",
     # texts, lists, mappings
     "lower", "upper", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "join", "replace", "title",
     "capitalize", "startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "zfill",
     "count", "index", "find", "isdigit", "get", "items", "keys", "values", "append", "extend", "copy",
 })  # fmt: skip
 _KEEPS_A_FUNCTION = frozenset({"satisfies"})
-_ATTRIBUTES = frozenset({
-    "load", "inventory", "people", "accepted_lost", "reference", "rate", "endpoints", "groups", "hostvars",
-    "environment", "work", "name", "kind", "url", "subject", "unit", "endpoint", "value",
+_ATTRIBUTES = FACTS | frozenset({
+    "rate", "endpoints", "groups", "hostvars", "environment", "work", "name", "kind", "url", "subject", "unit",
+    "endpoint", "value",
 })  # fmt: skip
 _PLAIN = (str, int, float, bool, bytes, types.NoneType)
 _CONTAINERS = (tuple, list, set, frozenset)
@@ -108,6 +108,16 @@ def _is_below(func: types.FunctionType, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve()) and "site-packages" not in path.parts
 
 
+def _source(code: types.CodeType) -> str:
+    """What `inspect.getsource` finds, which looks at the files of all modules before: 30 ms of a drill's start."""
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    if not lines:
+        msg = f"{code.co_filename} cannot be read"
+        raise OSError(msg)
+    return "".join(inspect.getblock(lines[code.co_firstlineno - 1 :]))
+
+
 class _SuspectError(Exception):
     def __init__(self, suspicion: Suspicion) -> None:
         super().__init__(suspicion.reason)
@@ -138,7 +148,7 @@ class _Function:
     def _parsed(self) -> ast.FunctionDef:
         # of the code, not of the function: a decorator's wrapper is what will be called, and not what it wraps
         try:
-            tree = parsed(textwrap.dedent(inspect.getsource(self._code)))
+            tree = parsed(textwrap.dedent(_source(self._code)))
         except (OSError, SyntaxError, TypeError):
             raise self._refused(None, "its source cannot be read") from None
         ast.increment_lineno(tree, self._code.co_firstlineno - 1)

@@ -16,6 +16,8 @@ from drillbook.errors import PlaybookError
 
 PLUGINS = Path(__file__).parent / "plugins"
 """Drillbook's own plugins for Ansible, in one folder for each type."""
+OWNER = "DRILLBOOK_OWNER"
+"""Names the process that runs a play, so that whoever finds that process dead can end the play."""
 PASSED_ON = frozenset(
     {
         "HOME",
@@ -39,6 +41,14 @@ _PLUGIN_FOLDERS = {
     "ANSIBLE_FILTER_PLUGINS": ("filter_plugins", "filter_plugins"),
     "ANSIBLE_LOOKUP_PLUGINS": ("lookup_plugins", "lookup_plugins"),
 }
+
+
+def ansible_playbook() -> Path:
+    """The program ansible-playbook of this Python. Raises PlaybookError when it is not there."""
+    program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+    if not program.is_file():
+        raise PlaybookError(f"There is no {program}: install Drillbook and ansible-core into one Python environment.")
+    return program
 
 
 def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.environment import ansible_playbook, environment
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.messages import error_sentence
 
@@ -51,9 +50,7 @@ class Listings:
         return known
 
     def _ask(self, playbook: Path, variables: str) -> tuple[PlayPlan, ...]:
-        program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
-        if not program.is_file():
-            raise PlaybookError(f"There is no {program}: install Drillbook and ansible-core into one environment.")
+        program = ansible_playbook()
         with tempfile.TemporaryDirectory(prefix="drillbook-plan-", ignore_cleanup_errors=True) as directory:
             private = Path(directory)
             write_private(private / "extravars", variables)  # a file: a command line is seen by everybody

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from drillbook.errors import Place
+
+_PLACE = re.compile(r"(?P<path>/?[\w./~-]+\.(?:ya?ml|ini|json|cfg)|/[\w./~-]+):(?P<line>\d+)")
 MESSAGE_CAP = 2_000
 STDOUT_CAP = 64_000
 """Characters. A task with 300 kB of output makes an event of 600 kB; evidence keeps the beginning and the end."""
@@ -24,6 +27,12 @@ def error_sentence(text: str, root: Path) -> str:
     if origin and origin[1] not in message:
         message = f"{message.rstrip('.')} ({relative(origin[1], root)})"
     return capped(message, MESSAGE_CAP)
+
+
+def place_in(message: str) -> Place | None:
+    """The first file and line that a message of Ansible names."""
+    found = _PLACE.search(message)
+    return None if found is None else Place(found["path"], int(found["line"]))
 
 
 def capped(text: str, cap: int) -> str:

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.secret_names import is_secret_name
+from drillbook.target.ansible.environment import OWNER
 from drillbook.target.ansible.events import PlayLog
 from drillbook.target.ansible.messages import relative
 from drillbook.target.ansible.result import PlayResult
 
 if TYPE_CHECKING:
+    from drillbook.target.ansible.run import Ended
     from drillbook.target.ansible.warm.client import Warm
-    from drillbook.target.inventory.inventory import Inventory
 
 
 class Playbooks:
@@ -35,7 +36,8 @@ class Playbooks:
     def __init__(
         self,
         root: Path,
-        inventory: Inventory,
+        inventory: Path,
+        connection_env: Mapping[str, str],
         redactor: Redactor,
         *,
         on_task: Callable[[str], None] | None = None,
@@ -43,16 +45,18 @@ class Playbooks:
         warm: Warm | None = None,
         owner: str = "",
     ) -> None:
-        """`on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible
-        gets; with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
+        """`inventory` is absolute; `connection_env` holds Ansible's settings for the connections to its hosts.
+
+        `on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible gets;
+        with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
         """
         self._root = root.absolute()
         self._inventory = inventory
         self._redactor = redactor
         self._on_task = on_task
+        self._environment = {**connection_env, OWNER: owner}
         self._pass_env = tuple(pass_env)
         self._warm = warm
-        self._owner = owner
 
     def run(
         self,
@@ -70,26 +74,20 @@ class Playbooks:
         A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
         no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
         """
-        from drillbook.target.ansible.processes import OWNER
+        # ansible-runner takes 0.05 s of processor time to import: a session that plays nothing does without
         from drillbook.target.ansible.run import run_ansible
 
-        path = playbook if playbook.is_absolute() else self._root / playbook
-        if not path.is_file():
-            msg = f"There is no playbook {playbook}: looked for {path}."
-            raise PlaybookError(msg)
-        for name, value in variables.items():
-            if is_secret_name(name) and isinstance(value, str):
-                self._redactor.add(name, value, declared=False)
-        named = relative(str(path), self._root)
+        path = self._existing(playbook)
+        self._hide_secrets(variables)
         log = PlayLog(self._root, self._redactor, on_task or self._on_task)
         started_at = datetime.now(UTC)
         started_s = time.monotonic()
         ended = run_ansible(
             path,
-            self._inventory.path,
+            self._inventory,
             root=self._root,
             variables=variables,
-            extra_env={**self._inventory.connection_env, OWNER: self._owner},
+            extra_env=self._environment,
             pass_env=self._pass_env,
             timeout_s=timeout_s,
             cancel=cancel,
@@ -99,24 +97,42 @@ class Playbooks:
             warm=self._warm if without is None else None,
         )
         ended_s = time.monotonic()
+        named = relative(str(path), self._root)
         if ended.status == "failed" and not log.a_play_started:
             reason = log.reason() or f"ansible-playbook ended with status {ended.rc}."
-            msg = f"{named} cannot be run: {reason}"
-            raise PlaybookError(msg)
-        tasks = log.results()
-        return PlayResult(
-            playbook=named,
-            rc=ended.rc,
-            status=ended.status,
-            started_s=started_s,
-            ended_s=ended_s,
-            started_at=started_at,
-            hosts=log.host_stats(tasks),
-            tasks=tasks,
-            stdout=log.stdout(),
-            check_mode=any(task.check_mode for task in tasks),
-            warnings=(*log.warnings, *ended.notes),
-            errors=tuple(log.errors),
-            plays_without_hosts=tuple(log.plays_without_hosts),
-            warm=ended.warm,
-        )
+            raise PlaybookError(f"{named} cannot be run: {reason}")
+        return _result(named, ended, log, started_at, (started_s, ended_s))
+
+    def _existing(self, playbook: Path) -> Path:
+        path = playbook if playbook.is_absolute() else self._root / playbook
+        if not path.is_file():
+            raise PlaybookError(f"There is no playbook {playbook}: looked for {path}.")
+        return path
+
+    def _hide_secrets(self, variables: Mapping[str, object]) -> None:
+        for name, value in variables.items():
+            if is_secret_name(name) and isinstance(value, str):
+                self._redactor.add(name, value, declared=False)
+
+
+def _result(
+    playbook: str, ended: Ended, log: PlayLog, started_at: datetime, from_to_s: tuple[float, float]
+) -> PlayResult:
+    """What the log of a run that ended holds; `from_to_s` are its begin and end by `time.monotonic()`."""
+    tasks = log.results()
+    return PlayResult(
+        playbook=playbook,
+        rc=ended.rc,
+        status=ended.status,
+        started_s=from_to_s[0],
+        ended_s=from_to_s[1],
+        started_at=started_at,
+        hosts=log.host_stats(tasks),
+        tasks=tasks,
+        stdout=log.stdout(),
+        check_mode=any(task.check_mode for task in tasks),
+        warnings=(*log.warnings, *ended.notes),
+        errors=tuple(log.errors),
+        plays_without_hosts=tuple(log.plays_without_hosts),
+        warm=ended.warm,
+    )

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import psutil
 
+from drillbook.target.ansible.environment import OWNER
+
 GRACE_S = 3.0
 """Seconds that ansible-playbook has after SIGTERM to end its workers; it needs 0.02 to 0.2."""
 RUN_MARK = "AWX_ISOLATED_DATA_DIR"
@@ -22,8 +24,6 @@ is no child of ours, and an orphan is nobody's.
 _JOBS = "async_wrapper"
 _MODULES = "/AnsiballZ_"
 """A module that a warm server runs is no child of its play either; it is the first process of its session."""
-OWNER = "DRILLBOOK_OWNER"
-"""Names the process that runs a play, so that whoever finds that process dead can end the play."""
 
 
 def end_plays(owner: str) -> list[str]:

@@ -9,20 +9,6 @@ from enum import StrEnum
 from typing import Any
 
 
-def what_went_wrong(result: PlayResult, *, must_change: bool = True) -> str | None:
-    """Why a playbook that was to change something did not do so cleanly; None when it did."""
-    if not result.matched:
-        return f"{result.playbook} matched no host"
-    unsaid = result.unsaid()
-    if unsaid:
-        return unsaid[0]
-    if result.status != "successful":
-        return f"{result.playbook} ended {result.status} (rc {result.rc})"
-    if must_change and not result.changed:
-        return f"{result.playbook} changed nothing"
-    return None
-
-
 class TaskStatus(StrEnum):
     """What became of one task on one host. IGNORED failed under `ignore_errors`; RESCUED failed in a block with
     `rescue`; DENIED failed under a `failed_when` that looks at nothing, and is "ok" for Ansible.
@@ -132,9 +118,25 @@ class PlayResult:
             for task in dict.fromkeys(each.task for each in self.tasks if each.check_mode)
         ]
         said += [f"Ansible stopped: {error}" for error in self.errors]
-        if self.rc != 0 and not said:
+        if not self.successful and not said:
             said.append(f"ansible-playbook ended with status {self.rc} and named no reason.")
         return tuple(said)
+
+    def why_not_clean(self, *, must_change: bool = False, on_every_host: bool = False) -> str | None:
+        """Why this run is not clean, in one sentence; None for a clean run.
+
+        `must_change`: a run that changed nothing is not clean. `on_every_host`: neither is one that ran no task on a
+        host that took part.
+        """
+        unsaid = self.unsaid()
+        if unsaid:
+            return unsaid[0]
+        if must_change and not self.changed:
+            return f"{self.playbook} changed nothing"
+        idle = [host for host in self.hosts if host not in self.last_tasks]
+        if on_every_host and idle:
+            return f"{self.playbook} ran no task on {idle[0]}"
+        return None
 
     def as_record(self) -> dict[str, Any]:
         """Ready for JSON; times stay those of the monotonic clock, relative to what is the caller's business."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -29,8 +28,7 @@ import pexpect
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
-from drillbook.errors import PlaybookError
-from drillbook.target.ansible.environment import PLUGINS, environment
+from drillbook.target.ansible.environment import PLUGINS, ansible_playbook, environment
 from drillbook.target.ansible.events import Event
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.processes import GRACE_S, RUN_MARK, ProcessTree
@@ -86,34 +84,11 @@ def run_ansible(
     Whatever this raises, no process of the run is left: KeyboardInterrupt and pytest's own exits go on after that,
     whatever `on_event` raises comes out at the end. Errors: PlaybookError when Ansible cannot be started.
     """
-    program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
-    if not program.is_file():
-        msg = f"There is no {program}: install Drillbook and ansible-core into one Python environment."
-        raise PlaybookError(msg)
+    program = ansible_playbook()
     with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
         private = Path(directory)  # 0700
-        # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
-        write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
-        if variables:
-            write_private(private / "env" / "extravars", variables_as_json(variables))
-        errors: list[Exception] = []
-
-        def handle(event: Event) -> bool:
-            try:
-                on_event(event)
-            except Exception as error:  # noqa: BLE001 - an exception here would leave the play running; it is raised at the end
-                errors.append(error)
-            return True  # None would throw the event away, and the statistics with it
-
-        runner = init_runner(
-            private_data_dir=directory,
-            project_dir=str(root),
-            playbook=str(playbook),
-            inventory=str(inventory),
-            quiet=True,
-            cancel_callback=_go_on,  # None would replace the SIGINT and SIGTERM handlers of this process
-            event_handler=handle,
-        )
+        events = _Events(on_event)
+        runner = _runner(private, root, playbook, inventory, variables=variables or {}, events=events)
         runner.config.command[:1] = warm.command(program) if warm else [str(program)]
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
@@ -126,9 +101,44 @@ def run_ansible(
         if warm:
             warm.report()
             ended = replace(ended, warm=warm.ran(kept[RUN_MARK]))
-        if errors:
-            raise errors[0]
+        if events.errors:
+            raise events.errors[0]
         return ended
+
+
+class _Events:
+    """Hands each event on, in ansible-runner's thread, and keeps what that raises."""
+
+    def __init__(self, on_event: Callable[[Event], None]) -> None:
+        self._on_event = on_event
+        self.errors: list[Exception] = []
+
+    def __call__(self, event: Event) -> bool:
+        try:
+            self._on_event(event)
+        except Exception as error:  # noqa: BLE001 - it would leave the play running; it is raised at the end
+            self.errors.append(error)
+        return True  # None would throw the event away, and the statistics with it
+
+
+def _runner(
+    private: Path, root: Path, playbook: Path, inventory: Path, *, variables: Mapping[str, object], events: _Events
+) -> Runner:
+    """A runner that has not started, with all that it needs in `private`."""
+    # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
+    write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
+    if variables:
+        write_private(private / "env" / "extravars", variables_as_json(variables))
+    runner: Runner = init_runner(
+        private_data_dir=str(private),
+        project_dir=str(root),
+        playbook=str(playbook),
+        inventory=str(inventory),
+        quiet=True,
+        cancel_callback=_go_on,  # None would replace the SIGINT and SIGTERM handlers of this process
+        event_handler=events,
+    )
+    return runner
 
 
 def _go_on() -> bool:

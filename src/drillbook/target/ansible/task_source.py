@@ -7,13 +7,13 @@ asserts is not shown. What cannot be read here is taken for a real condition.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import jinja2
-import yaml
 from jinja2 import nodes
 
 from drillbook.target.ansible.assertions import ASSERTIONS
+from drillbook.target.ansible.truth import condition
+from drillbook.target.ansible.yaml_lines import Lined, Tagged, UnreadableError, load, mapping_at
 
 _JINJA = jinja2.Environment(autoescape=False)
 
@@ -24,7 +24,11 @@ def denies_failure(where: str) -> bool:
     With `changed_when: false` the task only looks, and that there is nothing to see is an answer.
     """
     task = _task(where)
-    return "failed_when" in task and _looks_at_nothing(task["failed_when"]) and not _is_false(task.get("changed_when"))
+    return (
+        "failed_when" in task
+        and _looks_at_nothing(task["failed_when"])
+        and condition(task.get("changed_when")) is not False
+    )
 
 
 def asserts_nothing(where: str) -> bool:
@@ -33,48 +37,25 @@ def asserts_nothing(where: str) -> bool:
     return isinstance(arguments, dict) and "that" in arguments and _looks_at_nothing(arguments["that"])
 
 
-def _looks_at_nothing(condition: Any) -> bool:
-    if isinstance(condition, list):
-        return all(map(_looks_at_nothing, condition))
-    if not isinstance(condition, str):
+def _looks_at_nothing(said: object) -> bool:
+    if isinstance(said, list):
+        return all(map(_looks_at_nothing, said))
+    if not isinstance(said, str):
         return True
+    if isinstance(said, Tagged):
+        return False
     try:
-        tree = _JINJA.parse(condition if "{{" in condition or "{%" in condition else f"{{{{ ({condition}) }}}}")
+        tree = _JINJA.parse(said if "{{" in said or "{%" in said else f"{{{{ ({said}) }}}}")
     except jinja2.TemplateSyntaxError:
         return False
     return next(tree.find_all(nodes.Name), None) is None
 
 
-def _is_false(condition: Any) -> bool:
-    return str(condition).lower() in {"false", "no"}
-
-
-def _task(where: str) -> dict[Any, Any]:
-    """The mapping that begins at `path:line`; empty when there is none, or none that plain YAML can read."""
+def _task(where: str) -> Lined:
+    """The mapping that begins at `path:line`; empty when there is none, or none that can be read."""
     path, _, line = where.rpartition(":")
     try:
-        found = _mapping_at(yaml.compose(Path(path).read_bytes(), yaml.SafeLoader), int(line) - 1)
-        return {} if found is None else _plain(found)
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-
-
-def _mapping_at(node: yaml.Node | None, line: int) -> yaml.MappingNode | None:
-    if isinstance(node, yaml.MappingNode):
-        if node.start_mark.line == line:
-            return node
-        below = [value for _, value in node.value]
-    else:
-        below = node.value if isinstance(node, yaml.SequenceNode) else []
-    return next((found for each in below if (found := _mapping_at(each, line)) is not None), None)
-
-
-def _plain(node: yaml.MappingNode) -> dict[Any, Any]:
-    """The values that plain YAML knows; others (`!vault`) are left out."""
-    values = {}
-    for key, value in node.value:
-        try:
-            values[key.value] = yaml.constructor.SafeConstructor().construct_object(value, deep=True)
-        except yaml.YAMLError:
-            continue
-    return values
+        content = load(Path(path).read_text(encoding="utf-8"))
+        return mapping_at(content, int(line)) or Lined()
+    except (OSError, ValueError, UnreadableError):
+        return Lined()

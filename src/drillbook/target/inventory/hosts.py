@@ -25,6 +25,7 @@ from testinfra.backend.podman import PodmanBackend
 from testinfra.backend.ssh import SshBackend
 
 from drillbook.errors import CouldNotLookError, InventoryError
+from drillbook.target.ansible.truth import boolean
 
 _CONNECTIONS = {
     "local": "local",
@@ -48,7 +49,7 @@ def look_at(name: str, connection: Mapping[str, Any], private_dir: Path, *, dead
         msg = f'Checks cannot look at {name} over the connection "{plugin}": use one of {", ".join(_CONNECTIONS)}.'
         raise InventoryError(msg)
     become: dict[str, Any] = {}
-    if _is_true(connection.get("become")):
+    if boolean(connection.get("become")):
         become = {"sudo": True, "sudo_user": connection.get("become_user") or "root"}
     backend: _Deadline
     if kind == "local":
@@ -71,7 +72,7 @@ def _ssh(name: str, connection: Mapping[str, Any], private_dir: Path, become: Ma
     options = [connection.get(option) or "" for option in ("ssh_args", "ssh_common_args", "ssh_extra_args")]
     # Never ask: a check that waits for an answer looks like a system that does not.
     options.append("-o NumberOfPasswordPrompts=1" if connection.get("password") else "-o BatchMode=yes")
-    if not _is_true(connection.get("host_key_checking", True)):
+    if boolean(connection.get("host_key_checking", True)) is False:
         options.append("-o StrictHostKeyChecking=no")
     backend = _Ssh(
         "",
@@ -152,10 +153,6 @@ class _Ssh(_Deadline, SshBackend):
             msg = f"{self.name} could not be reached over ssh: {' '.join(result.stderr.split())}"
             raise CouldNotLookError(msg)
         return result
-
-
-def _is_true(value: object) -> bool:
-    return str(value).lower() in {"true", "yes", "on", "1"}
 
 
 def _short(command: str) -> str:

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import subprocess
-import tempfile
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import testinfra.host
+
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
-from drillbook.target.inventory.model import EMPTY, NO_PREREQUISITES, Endpoint, Environment, Prerequisites, Work
+from drillbook.target.inventory.connections import Connections
 from drillbook.target.inventory.reader import InventoryReader
 from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import EMPTY, NO_PREREQUISITES, Endpoint, Environment, Prerequisites, Work
 
 if TYPE_CHECKING:
-    import testinfra.host
-
     from drillbook.target.ansible.warm.client import Warm
 
 
 class Inventory:
-    """A resolved inventory. It owns a private directory (for the control sockets of ssh) that goes when it goes."""
+    """A resolved inventory. What is connected to its hosts ends when it goes."""
 
     def __init__(
         self,
@@ -64,9 +60,8 @@ class Inventory:
         self.groups = groups
         self.hostvars = hostvars
         self.secrets = secrets
-        self._connections = connections
+        self.connections = Connections(connections)
         self._problems = problems
-        self._looking: dict[tuple[str, float], testinfra.host.Host] = {}
 
     @classmethod
     def resolve(
@@ -113,23 +108,13 @@ class Inventory:
             secrets=MappingProxyType({secret.label: secret.value for secret in secrets}),
             connections=MappingProxyType(resolved.connections),
             problems=resolved.problems(),
-            where=reader.where,
+            where=lambda name: str(reader.place(name)),
         )
-
-    @cached_property
-    def private_dir(self) -> Path:
-        """A directory (0700) for as long as this object lives; the ssh connections whose sockets are in it end with
-        it.
-        """
-        long = len(tempfile.gettempdir()) > 30  # a socket's path has at most 107 bytes, and ssh adds 60 to this one
-        directory = tempfile.TemporaryDirectory(prefix="drillbook-", dir="/tmp" if long else None)
-        weakref.finalize(self, _leave, directory)
-        return Path(directory.name)
 
     @property
     def connection_env(self) -> dict[str, str]:
         """Settings of Ansible by which its ssh connections outlive a play, and end with this object."""
-        return {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.private_dir / "cp")}
+        return self.connections.env
 
     def variable(self, host: str, name: str) -> object:
         """The value of a variable for a host, templated. InventoryError if it has none."""
@@ -169,30 +154,12 @@ class Inventory:
         """testinfra's hosts for `names(pattern)`, never none. Each command has a deadline, after which
         CouldNotLookError is raised.
         """
-        from drillbook.target.inventory.hosts import look_at
-
-        found = []
-        for name in self.names(pattern):
-            if (name, deadline_s) not in self._looking:
-                connection = self._connections.get(name, EMPTY)
-                self._looking[name, deadline_s] = look_at(name, connection, self.private_dir, deadline_s=deadline_s)
-            found.append(self._looking[name, deadline_s])
-        return found
+        return [self.connections.look_at(name, deadline_s) for name in self.names(pattern)]
 
     def _unknown(self, name: str) -> str:
         groups = ", ".join(sorted(group for group in self.groups if group not in {"all", "ungrouped"})) or "none"
         hosts = ", ".join(self.hostvars)
         return f'{self.path} has no host or group "{name}". Its hosts: {hosts}. Its groups: {groups}.'
-
-
-def _leave(directory: tempfile.TemporaryDirectory[str]) -> None:
-    """End ssh's masters (they would stay for a minute after their last session) and remove their sockets."""
-    for socket in (Path(directory.name) / "cp").glob("*"):
-        with suppress(OSError, subprocess.SubprocessError):
-            leave = ["ssh", "-O", "exit", "-o", f"ControlPath={socket}", "-"]
-            subprocess.run(leave, capture_output=True, timeout=5, check=False)
-    with suppress(OSError):
-        directory.cleanup()
 
 
 def _existing(path: Path, root: Path) -> Path:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
-from drillbook.errors import InventoryError
-from drillbook.target.inventory.model import (
+from drillbook.errors import InventoryError, NoEnvironmentError, Place
+from drillbook.target.inventory.origins import origin_of
+from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import (
     COMPLETED_WITHIN_S,
     EMPTY,
     Endpoint,
@@ -20,8 +22,6 @@ from drillbook.target.inventory.model import (
     Prerequisites,
     Work,
 )
-from drillbook.target.inventory.resolver import ResolvedInventory
-from drillbook.target.inventory.secrets import origin_of
 from drillbook.target.inventory.strict_mapping import Node
 
 _KIND = {
@@ -68,17 +68,17 @@ class InventoryReader:
             for name in _FOR_ALL:
                 here, there = self._entries.get(name, {}), entries.get(name, {})
                 if here.get("value") != there.get("value"):
-                    where = origin_of(here or there, name) or resolved.path
-                    msg = f"{name} ({where}) differs between {first} and {host}: set it once, for the group all."
-                    raise InventoryError(msg)
+                    place = self._origin(here or there, name)
+                    sentence = f"{name} ({place}) differs between {first} and {host}: set it once, for the group all."
+                    raise InventoryError(sentence, place)
 
     def _refuse_errors(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         """What Drillbook or a connection needs has to have a value now, not in the middle of a drill."""
         for name, entry in entries.items():
             if "error" in entry and name.startswith(("drillbook_", "ansible_")):
                 path, message = entry["error"]["where"], entry["error"]["message"]
-                msg = f"{path} ({origin_of(entry, path) or self._resolved.path}): {message}"
-                raise InventoryError(msg)
+                place = self._origin(entry, path)
+                raise InventoryError(f"{path} ({place}): {message}", place)
 
     def _refuse_misspelt(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         """A prerequisite under a wrong name would be demanded of no drill, and nobody would notice."""
@@ -86,18 +86,17 @@ class InventoryReader:
             if name.startswith("drillbook_") and name not in _FOR_ALL:
                 near = difflib.get_close_matches(name, _FOR_ALL, 1, 0.9)
                 if near:
-                    place = origin_of(entries[name], name) or self._resolved.path
-                    msg = f'{name} ({place}): there is no such variable; did you mean "{near[0]}"?'
-                    raise InventoryError(msg)
+                    place = self._origin(entries[name], name)
+                    sentence = f'{name} ({place}): there is no such variable; did you mean "{near[0]}"?'
+                    raise InventoryError(sentence, place)
 
     def environment(self) -> Environment:
         node = self._top("drillbook_environment", {"name", "kind"})
         if node is None:
-            msg = (
+            raise NoEnvironmentError(
                 f"The inventory {self._resolved.path} does not say what it is, so no drill may run against it: "
                 f"add `{_ENVIRONMENT_EXAMPLE}` to the variables of its group all."
             )
-            raise InventoryError(msg)
         return Environment(node.text("name"), EnvironmentKind(node.choice("kind", list(EnvironmentKind))))
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -203,11 +202,14 @@ class InventoryReader:
         entry = self._entries.get(name)
         if entry is None or entry["value"] is None:
             return None
-        return Node(name, entry["value"], keys, self.where)
+        return Node(name, entry["value"], keys, self.place)
 
-    def where(self, path: str) -> str:
-        entry = self._entries.get(path.split(".", 1)[0], {})
-        return origin_of(entry, path) or str(self._resolved.path)
+    def place(self, path: str) -> Place:
+        """Where a variable, or a key in it ("a.b"), was written; the inventory itself when nobody knows."""
+        return self._origin(self._entries.get(path.split(".", 1)[0], {}), path)
+
+    def _origin(self, entry: Mapping[str, Any], path: str) -> Place:
+        return origin_of(entry, path) or Place(str(self._resolved.path))
 
 
 _ENDPOINT_KEYS = {

@@ -19,7 +19,9 @@ from drillbook.errors import InventoryError, PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.environment import PLUGINS
 from drillbook.target.ansible.events import PlayLog
-from drillbook.target.inventory.secrets import VAULT, Secret, origin_of, secrets_in
+from drillbook.target.ansible.messages import place_in
+from drillbook.target.inventory.origins import origin_of
+from drillbook.target.inventory.secrets import VAULT, Secret, secrets_in
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -40,8 +42,12 @@ class ResolvedInventory:
     def by_ansible(
         cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
     ) -> ResolvedInventory:
+        # ansible-runner takes 0.1 s to import: meanwhile the warm server is at the inventory
         from drillbook.target.ansible.run import run_ansible
 
+        known = warm.inventory(path, root, pass_env) if warm is not None else None
+        if known is not None:
+            return cls(path, known["groups"], known["hosts"], known["connections"])
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
@@ -70,7 +76,7 @@ class ResolvedInventory:
             if ended.rc != 0:
                 failed = " ".join(result.message for result in log.results() if result.message)
                 msg = f"Ansible cannot read the inventory {path}: {_with_place(failed or log.reason(), path)}"
-                raise InventoryError(msg)
+                raise InventoryError(msg, place_in(msg))
             if not written.exists():
                 msg = f"The inventory {path} names no host."
                 raise InventoryError(msg)
@@ -113,6 +119,7 @@ def _with_place(message: str, path: Path) -> str:
     """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
     if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
         return message
+    # only for an inventory that is wrong
     import yaml
 
     folder = path if path.is_dir() else path.parent

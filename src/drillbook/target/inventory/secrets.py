@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from drillbook.evidence.secret_forms import MIN_LENGTH
 from drillbook.evidence.secret_names import is_secret_header, is_secret_name
+from drillbook.target.inventory.origins import origin_of
 
 VAULT = b"$ANSIBLE_VAULT"
 _PART_OF_A_HEADER = 12
@@ -58,21 +59,16 @@ def _leaves(value: object, path: str) -> Iterable[tuple[str, object]]:
 
 def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) -> bool:
     """Whether the value was written in a file that is encrypted as a whole: its values carry no tag."""
-    origin = origin_of(entry, path).rsplit(":", 1)[0]
-    if origin and origin not in vaults:
+    origin = origin_of(entry, path)
+    if origin is None:
+        return False
+    if origin.path not in vaults:
         try:
-            with Path(origin).open("rb") as file:
-                vaults[origin] = file.read(len(VAULT)) == VAULT
+            with Path(origin.path).open("rb") as file:
+                vaults[origin.path] = file.read(len(VAULT)) == VAULT
         except OSError:
-            vaults[origin] = False
-    return vaults.get(origin, False)
-
-
-def origin_of(entry: Mapping[str, Any], path: str) -> str:
-    """File and line of the innermost part of `path` that has them, else "" (a script wrote it)."""
-    origins: Mapping[str, str] = entry.get("origins", {})
-    keys = path.split(".")
-    return next((origins[each] for n in range(len(keys), 0, -1) if (each := ".".join(keys[:n])) in origins), "")
+            vaults[origin.path] = False
+    return vaults[origin.path]
 
 
 def _password_of(url: str) -> str | None:

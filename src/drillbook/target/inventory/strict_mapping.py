@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from drillbook.errors import InventoryError
+from drillbook.errors import InventoryError, Place
 
 _MISSING: Any = object()
 _HOST_AND_PORT = re.compile(r"(\[[^\]\s]+\]|[^:\s]+):(\d{1,5})")
@@ -21,8 +21,8 @@ _HOST_AND_PORT = re.compile(r"(\[[^\]\s]+\]|[^:\s]+):(\d{1,5})")
 class Node:
     """A mapping at `path`, of which only `keys` may be set (None: any)."""
 
-    def __init__(self, path: str, value: object, keys: Collection[str] | None, where: Callable[[str], str]) -> None:
-        """`where` gives the file and line of a path."""
+    def __init__(self, path: str, value: object, keys: Collection[str] | None, where: Callable[[str], Place]) -> None:
+        """`where` gives the place of a path."""
         self._path = path
         self._where = where
         if not isinstance(value, dict):
@@ -153,8 +153,8 @@ class Node:
         return found[1].strip("[]"), int(found[2])
 
     def _refuse(self, path: str, reason: str) -> NoReturn:
-        msg = f"{path} ({self._where(path)}): {reason}."
-        raise InventoryError(msg)
+        place = self._where(path)
+        raise InventoryError(f"{path} ({place}): {reason}.", place)
 
 
 def _called(value: object) -> str:

@@ -69,7 +69,7 @@ class _Exchange(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         # the parser does not say that a body without a length has ended with its connection
-        self._to_the_end = not self._headers.keys() & {"content-length", "transfer-encoding"}
+        self._to_the_end = "content-length" not in self._headers and "transfer-encoding" not in self._headers
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
@@ -116,6 +116,7 @@ class HttpLine:
             **(headers or {}),
         }
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self._get: bytes | None = None
         self._exchange: _Exchange | None = None
 
     async def ask(self, method: str = "GET", body: bytes | None = None) -> Answer:
@@ -140,9 +141,13 @@ class HttpLine:
             self._exchange = exchange
         assert exchange.transport is not None
         exchange.waiter = loop.create_future()
-        length = "" if body is None else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        head = f"{method} {self._path} HTTP/1.1\r\n{self._fields}{length}\r\n".encode("latin-1")
-        exchange.transport.write(head + (body or b""))
+        if body is None:
+            # the prober's request, the same again and again
+            self._get = self._get or self._head("GET", "")
+            exchange.transport.write(self._get if method == "GET" else self._head(method, ""))
+        else:
+            of_body = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            exchange.transport.write(self._head(method, of_body) + body)
         try:
             return await exchange.waiter
         except BaseException:
@@ -150,6 +155,9 @@ class HttpLine:
             raise
         finally:
             exchange.waiter = None
+
+    def _head(self, method: str, of_body: str) -> bytes:
+        return f"{method} {self._path} HTTP/1.1\r\n{self._fields}{of_body}\r\n".encode("latin-1")
 
     def close(self) -> None:
         """Close the line; it opens again with the next request."""

@@ -2,6 +2,9 @@
 
 Open loop: attempts leave at the stated rate whether or not earlier ones were answered, so that a slow system does not
 hide its slowness (no coordinated omission). Each attempt ends as acknowledged, refused or unknown; none is forgotten.
+
+Two threads share a load, and no lock: the drill's thread swaps the order, the prober's thread carries it out, and each
+field has one thread that writes it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.work_balance import Account, Answered, Attempt, account
-from drillbook.target.inventory.model import Endpoint, Work
+from drillbook.target.inventory.settings import Endpoint, Work
 from drillbook.target.probing.http_connection import HttpLine
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.probes import why
@@ -35,6 +38,19 @@ class Rate:
     per_second: float
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be submitted from now on. It never changes: another order takes its place."""
+
+    per_second: float
+    body: str
+    count: int | None = None
+    """So many, and then `then`; None is without end."""
+    then: Order | None = None
+    ended: bool = False
+    """Nothing any more: the submitting ends."""
+
+
 class Load:
     """Submits work through the system's own front door and keeps the ledger of it."""
 
@@ -45,11 +61,13 @@ class Load:
         self._attempts: list[Attempt] = []
         self._skipped = 0
         self._number = 0
-        self._rate = 0.0
         self._lines: list[HttpLine] = []
-        self._body = json.dumps(work.submit_body)
-        self._steady = (0.0, self._body)
-        self._left: int | None = None
+        self._steady = Order(0.0, json.dumps(work.submit_body))
+        """The order without a count that was given last; the drill's thread writes it."""
+        self._order = self._steady
+        """The drill's thread writes it."""
+        self._sent: Order | None = None
+        """The order of which all was sent; the prober's thread writes it."""
         self._lock = threading.Lock()
         self._running: Any = None
 
@@ -71,7 +89,12 @@ class Load:
     @property
     def rate(self) -> float:
         """Submissions per second at present."""
-        return max(0.0, self._rate)
+        return self._current().per_second
+
+    def _current(self) -> Order:
+        """The order, or what comes after it once all of it was sent."""
+        order = self._order
+        return order.then if order.then is not None and order is self._sent else order
 
     def submit(self, per_second: float, fields: Mapping[str, object] | None = None, count: int | None = None) -> None:
         """Begin, or go on, at this rate; with a `count`, exactly so many and then as before (no more, if none were).
@@ -79,12 +102,12 @@ class Load:
         `fields` stand in the body instead of those of the inventory ({"payload": {"work_ms": 300}}).
         """
         body = self._work.submit_body
-        self._body = json.dumps({**_members(body), **fields} if fields else body)
+        form = json.dumps({**_members(body), **fields} if fields else body)
         if count is None:
-            self._steady = (per_second, self._body)
-        self._left = count
-        self._rate = per_second
-        self.rates.append(Rate(time.monotonic(), per_second))  # after the rate itself: this is what the loop looks at
+            self._steady = self._order = Order(per_second, form)
+        else:
+            self._order = Order(per_second, form, count, self._steady)
+        self.rates.append(Rate(time.monotonic(), per_second))
         if self._running is None:
             self._running = self._prober.run(self._run())
 
@@ -93,7 +116,7 @@ class Load:
         running, self._running = self._running, None
         if running is None:
             return
-        self._rate = -1.0
+        self._order = Order(0.0, self._order.body, ended=True)
         self.rates.append(Rate(time.monotonic(), 0.0))
         try:
             running.result(timeout=STOP_TIMEOUT_S)
@@ -102,13 +125,13 @@ class Load:
 
     async def _run(self) -> None:
         pending: set[asyncio.Task[None]] = set()
-        due = rate = 0.0
-        changes = 0
-        while self._rate >= 0:
-            now = time.monotonic()
-            if len(self.rates) != changes:
+        due = 0.0
+        known, left = None, None
+        while not (order := self._current()).ended:
+            now, rate = time.monotonic(), order.per_second
+            if order is not known:
                 # neither does a pause count as work overdue, nor a slow rate delay the first attempt of a fast one
-                due, rate, changes = now, self._rate, len(self.rates)
+                known, left, due = order, order.count, now
             if rate <= 0 or due > now:
                 # at least ten times a second, so that a new rate or a stop is seen soon
                 await asyncio.sleep(min(0.1, due - now) if rate > 0 else 0.1)
@@ -124,15 +147,13 @@ class Load:
             if len(pending) >= MAX_UNDER_WAY:
                 self._skipped += 1
                 continue
-            body = self._body
-            if self._left is not None:
-                self._left -= 1
-                if self._left <= 0:
-                    self._left = None
-                    self._rate, self._body = self._steady
-                    self.rates.append(Rate(time.monotonic(), self._rate))
+            if left is not None and order.then is not None:
+                left -= 1
+                if left <= 0:
+                    self._sent = order
+                    self.rates.append(Rate(time.monotonic(), order.then.per_second))
             self._number += 1
-            task = asyncio.get_running_loop().create_task(self._attempt(self._name(self._number), body))
+            task = asyncio.get_running_loop().create_task(self._attempt(self._name(self._number), order.body))
             pending.add(task)
             task.add_done_callback(pending.discard)
         if pending:
@@ -176,18 +197,13 @@ class Load:
 
         Raises CouldNotLookError when the database does not answer.
         """
-        import psycopg
+        # only drills with work use psycopg, which takes 0.1 s of CPU to import
+        from drillbook.target.probing import sql
 
         try:
-            with psycopg.connect(
-                self._database.url,
-                user=self._database.user,
-                password=self._database.password,
-                connect_timeout=max(1, round(self._database.timeout_s)),
-                options="-c statement_timeout=10000",
-            ) as connection:
+            with sql.connect(self._database) as connection:
                 rows = connection.execute(self._work.completed_query.encode(), {"prefix": f"{self.prefix}%"}).fetchall()
-        except psycopg.Error as error:
+        except sql.Error as error:
             raise CouldNotLookError(f"the completed work could not be read from the database: {why(error)}") from None
         return {str(job): int(times) for job, times in rows}
 

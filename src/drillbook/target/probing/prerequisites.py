@@ -16,7 +16,7 @@ from drillbook.errors import CouldNotLookError, DrillbookError, GuardError, Inve
 from drillbook.model.record import PrerequisiteRecord
 from drillbook.model.times.sample import Sample
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.probes import take_once
 from drillbook.target.probing.waiting import look_once
 

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
+from drillbook.target.probing.patience import Patience
 from drillbook.target.probing.probes import Probe, probe_of, take
 from drillbook.target.probing.sampler import Sampler, Spare
 from drillbook.target.probing.series import Series
@@ -95,10 +96,17 @@ class Prober:
             if told is not None:
                 told(sample)
 
-        def look(line: Probe) -> Coroutine[Any, Any, Sample]:
-            return take(line, endpoint.timeout_s)
+        patience: dict[Probe, Patience] = {}
 
-        return Sampler(endpoint, lambda: probe_of(endpoint), look, keep, self._spare)
+        def line() -> Probe:
+            probe = probe_of(endpoint)
+            patience[probe] = Patience(endpoint.timeout_s)
+            return probe
+
+        def look(probe: Probe) -> Coroutine[Any, Any, Sample]:
+            return take(probe, patience[probe])
+
+        return Sampler(endpoint, line, look, keep, self._spare)
 
     def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the prober's loop (the load generator does)."""

@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from drillbook.errors import CouldNotLookError
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 
 
-def _options(endpoint: Endpoint, *, password: str | None, user: str | None) -> dict[str, Any]:
+def connection_options(endpoint: Endpoint, *, password: str | None, user: str | None) -> dict[str, Any]:
     options: dict[str, Any] = {
         "username": user,
         "password": password,
@@ -42,7 +42,7 @@ def _driver() -> DriverInfo:
 
 
 @cache
-def _trust(ca: str | None) -> ssl.SSLContext:
+def trust_of(ca: str | None) -> ssl.SSLContext:
     """Whom TLS trusts, read once: redis-py reads all authorities of the system for each connection, 25 ms of CPU."""
     context = ssl.create_default_context()
     if ca is not None:
@@ -54,64 +54,15 @@ class _TlsConnection(SSLConnection):
     """redis-py's own, on settings that are read once."""
 
     def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
-        return _trust(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
+        return trust_of(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
 
 
-def _mapped(endpoint: Endpoint, host: str, port: int) -> tuple[str, int]:
+def reachable_at(endpoint: Endpoint, host: str, port: int) -> tuple[str, int]:
     reachable = endpoint.nat.get(f"{host}:{port}")
     if reachable is None:
         return host, port
     to_host, _, to_port = reachable.rpartition(":")
     return to_host, int(to_port)
-
-
-async def async_connection(endpoint: Endpoint) -> tuple[Any, str]:
-    """A connected asyncio connection to the primary, and the address by which the cluster knows it."""
-    from redis.asyncio.connection import Connection, SSLConnection
-    from redis.asyncio.retry import Retry as AsyncRetry
-
-    tls = urlsplit(endpoint.url).scheme == "rediss"
-    kind = SSLConnection if tls else Connection
-    never = AsyncRetry(NoBackoff(), 0)
-
-    async def connect(host: str, port: int, user: str | None, password: str | None) -> Any:
-        options = _options(endpoint, password=password, user=user)
-        connection: Any = kind(host=host, port=port, retry=never, **options)
-        if tls:
-            # for each of 20 connections a second (Redis is down) that took a fifth of a core
-            connection.ssl_context.context = _trust(options["ssl_ca_certs"])
-        await connection.connect()
-        return connection
-
-    parts = urlsplit(endpoint.url)
-    if parts.scheme == "unix":
-        from redis.asyncio.connection import UnixDomainSocketConnection
-
-        options = _options(endpoint, password=endpoint.password, user=endpoint.user)
-        connection: Any = UnixDomainSocketConnection(path=parts.path, retry=never, **options)
-        await connection.connect()
-        return connection, parts.path
-    if not endpoint.sentinels:
-        host, port = parts.hostname or "127.0.0.1", parts.port or 6379
-        return await connect(host, port, endpoint.user, endpoint.password), f"{host}:{port}"
-    refused: Exception | None = None
-    for host, port in endpoint.sentinels:
-        try:
-            sentinel = await connect(host, port, None, endpoint.sentinel_password)
-            try:
-                await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", endpoint.master_name)
-                address = await sentinel.read_response()
-            finally:
-                await sentinel.disconnect(nowait=True)
-        except (RedisError, OSError) as error:
-            refused = error
-            continue
-        if address:
-            announced = (_text(address[0]), int(address[1]))
-            to_host, to_port = _mapped(endpoint, *announced)
-            connection = await connect(to_host, to_port, endpoint.user, endpoint.password)
-            return connection, f"{announced[0]}:{announced[1]}"
-    raise refused or CouldNotLookError(f"no Sentinel of endpoint {endpoint.name!r} knows {endpoint.master_name!r}")
 
 
 def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
@@ -123,7 +74,7 @@ def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
     never = Retry(NoBackoff(), 0)
 
     def connect(host: str, port: int, user: str | None, password: str | None) -> redis.Redis:
-        options = _options(endpoint, password=password, user=user)
+        options = connection_options(endpoint, password=password, user=user)
         options |= {"host": host, "port": port, "db": database, "retry": never, "decode_responses": True}
         if tls:
             return redis.Redis.from_pool(ConnectionPool(connection_class=_TlsConnection, **options))
@@ -131,7 +82,7 @@ def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
 
     parts = urlsplit(endpoint.url)
     if parts.scheme == "unix":
-        options = _options(endpoint, password=endpoint.password, user=endpoint.user)
+        options = connection_options(endpoint, password=endpoint.password, user=endpoint.user)
         return redis.Redis(unix_socket_path=parts.path, db=database, retry=never, decode_responses=True, **options)
     if not endpoint.sentinels:
         return connect(parts.hostname or "127.0.0.1", parts.port or 6379, endpoint.user, endpoint.password)
@@ -144,10 +95,10 @@ def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
             refused = error
             continue
         if address:
-            to_host, to_port = _mapped(endpoint, _text(address[0]), int(address[1]))
+            to_host, to_port = reachable_at(endpoint, as_text(address[0]), int(address[1]))
             return connect(to_host, to_port, endpoint.user, endpoint.password)
     raise refused or CouldNotLookError(f"no Sentinel of endpoint {endpoint.name!r} knows {endpoint.master_name!r}")
 
 
-def _text(value: bytes | str) -> str:
+def as_text(value: bytes | str) -> str:
     return value.decode() if isinstance(value, bytes) else value

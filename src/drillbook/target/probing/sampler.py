@@ -19,13 +19,26 @@ from typing import TYPE_CHECKING, Any
 from drillbook.model.times.sample import Sample
 
 if TYPE_CHECKING:
-    from drillbook.target.inventory.model import Endpoint
+    from drillbook.target.inventory.settings import Endpoint
     from drillbook.target.probing.probes import Probe
 
 MORE_IN_ALL = 64
 """Looks under way beyond the first of each endpoint: who cannot keep up with a thousand endpoints would otherwise open
 twenty lines to each of them.
 """
+
+
+async def _at(due_s: float) -> None:
+    """Wait until this instant (monotonic). `asyncio.sleep` sets the same timer and cancels it once it has rung."""
+    loop = asyncio.get_running_loop()
+    rung = loop.create_future()
+    loop.call_at(due_s, _ring, rung)
+    await rung
+
+
+def _ring(rung: asyncio.Future[None]) -> None:
+    if not rung.done():  # whoever waited may be cancelled
+        rung.set_result(None)
 
 
 class Spare:
@@ -63,22 +76,33 @@ class Sampler:
     async def run(self, shift_s: float) -> None:
         """Look until cancelled; the first time in `shift_s`."""
         due = time.monotonic() + shift_s
+        one_by_one = self._most == 1
         try:
             while True:
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                while self._under_way and (self._under_way >= self._most or self._spare.left <= 0):
-                    waiting = [look for look in self._looks if not look.done()]
-                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                look = asyncio.get_running_loop().create_task(self._look())
-                self._looks.append(look)
-                look.add_done_callback(self._drain)
-                due = max(due + self.interval_s, time.monotonic())
+                await _at(due)
+                begun_s = time.monotonic()
+                if one_by_one:
+                    # a task for each look would take a tenth of what the sampling costs
+                    self._keep(await self._look())
+                else:
+                    begun_s = await self._begin_look()
+                due = max(due + self.interval_s, begun_s)
         finally:
             for look in self._looks:
                 look.cancel()
             await asyncio.gather(*self._looks, return_exceptions=True)
             for probe in self._idle:
                 await probe.close()
+
+    async def _begin_look(self) -> float:
+        """Begin a look as soon as there may be one more; gives when it began (monotonic)."""
+        while self._under_way and (self._under_way >= self._most or self._spare.left <= 0):
+            waiting = [look for look in self._looks if not look.done()]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        look = asyncio.get_running_loop().create_task(self._look())
+        self._looks.append(look)
+        look.add_done_callback(self._drain)
+        return time.monotonic()
 
     async def _look(self) -> Sample:
         more = self._under_way > 0

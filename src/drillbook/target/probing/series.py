@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from drillbook.model.times.sample import Sample
 
 __interrupt_after__ = "frame"  # safety/signals lets code of this module come to its end: it would leave a lock taken
+
+
+_SENT_S = attrgetter("sent_s")
 
 
 class Series:
@@ -21,12 +26,15 @@ class Series:
         self.name = name
         self._samples: list[Sample] = []
         self._changed = condition or threading.Condition()
+        self._waiting = 0
+        """How many wait for a sample. Whoever waits counts itself before it looks whether one came."""
 
     def append(self, sample: Sample) -> None:
         """Add a sample and wake who waits for one."""
-        with self._changed:
-            self._samples.append(sample)
-            self._changed.notify_all()
+        self._samples.append(sample)
+        if self._waiting:  # taking the lock for nobody was a twentieth of what a look costs
+            with self._changed:
+                self._changed.notify_all()
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -40,22 +48,19 @@ class Series:
 
     def first_index_since(self, sent_s: float) -> int:
         """Index of the first sample that was asked for at or after this instant."""
-        low, high = 0, len(self._samples)
-        while low < high:
-            middle = (low + high) // 2
-            if self._samples[middle].sent_s < sent_s:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+        return bisect_left(self._samples, sent_s, key=_SENT_S)
 
     def wait_beyond(self, length: int, until_s: float, stop: Callable[[], bool] = lambda: False) -> bool:
         """Wait until there are more than `length` samples; False when `until_s` (monotonic) passes first."""
         with self._changed:
-            while len(self._samples) <= length:
-                left = until_s - time.monotonic()
-                if left <= 0 or stop():
-                    return False
-                # woken by each sample; half a second so that a signal handler gets its turn on a quiet endpoint
-                self._changed.wait(min(left, 0.5))
+            self._waiting += 1
+            try:
+                while len(self._samples) <= length:
+                    left = until_s - time.monotonic()
+                    if left <= 0 or stop():
+                        return False
+                    # woken by each sample; half a second so that a signal handler gets its turn on a quiet endpoint
+                    self._changed.wait(min(left, 0.5))
+            finally:
+                self._waiting -= 1
         return True

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook import fault, given, parse, recovery, then
+from drillbook import Drill, fault, given, parse, recovery, then
 from drillbook.checks import At, looked
-from drillbook.engine.drill import Drill
 
 WEB = At("web", "the web service")
 

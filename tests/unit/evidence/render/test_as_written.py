@@ -23,45 +23,44 @@ from drillbook.evidence.render.as_written import (
     read_table,
     table_markdown,
 )
-from drillbook.model.record import SCHEMA
+from drillbook.model.phases import Phase
+from drillbook.model.record import CheckRecord, ObservationRecord, Record, ScenarioRecord, TimesRecord
+from drillbook.model.verdict import Outcome
+from tests.support import records
 
 pytestmark = pytest.mark.unit
 
 DESCRIPTION = "The source pushes it to a list.\nMove the job by the queue's own operation."
 
 
-def record(started: str = "2026-11-24T10:00:00Z", **changes: Any) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "control": None,
+def record(started: str = "2026-11-24T10:00:00Z", **changes: Any) -> Record:
+    values: dict[str, Any] = {
         "started_at": started,
-        "outcome": "PASSED",
+        "outcome": Outcome.PASSED,
         "reason": "recovered in 12.3 s",
-        "feature": {"path": "features/queue.feature"},
-        "scenario": {
-            "name": "A job is pushed by hand",
-            "tags": ["as-written", "finding:S0-1B", "row:Q4"],
-            "description": DESCRIPTION,
-        },
-        "work": {"acknowledged": 40, "lost_count": 8, "accepted_lost": 8, "duplicated_count": 0},
+        "feature": records.feature("features/queue.feature"),
+        "scenario": records.scenario(
+            "A job is pushed by hand", "as-written", "finding:S0-1B", "row:Q4", description=DESCRIPTION
+        ),
+        "work": records.work(40, lost=8, accepted_lost=8),
         "checks": [
             seen("the job is unknown", "unknown"),
             seen("Redis answers", "an answer"),
             seen("a late one", "nothing", met=False, found_s=None),
-            seen("the job is failed", "failed", phase="criteria"),
+            seen("the job is failed", "failed", phase=Phase.CRITERIA),
         ],
-        "observations": [{"subject": "jobs in failed", "value": 3, "unit": "jobs", "at_s": 12.04}],
-        "times": {"detect_s": 1.25, "detect_uncertainty_s": 0.1, "recover_s": None},
-        **changes,
+        "observations": [ObservationRecord(Phase.SYMPTOMS, 3, "jobs in failed", 3, "jobs", 12.04)],
+        "times": TimesRecord(detect_s=1.25, detect_uncertainty_s=0.1),
     }
+    return records.record(**(values | changes))
 
 
-def seen(name: str, observed: str, **changes: Any) -> dict[str, Any]:
-    return {"name": name, "phase": "symptoms", "met": True, "observed": observed, "found_s": 4.04, **changes}
+def seen(name: str, observed: str, phase: Phase = Phase.SYMPTOMS, **changes: Any) -> CheckRecord:
+    return records.check(3, phase, name=name, observed=observed, **({"found_s": 4.04} | changes))
 
 
-def tagged(*tags: str, name: str = "Another") -> dict[str, Any]:
-    return {"name": name, "tags": sorted(tags), "description": ""}
+def tagged(*tags: str, name: str = "Another") -> ScenarioRecord:
+    return records.scenario(name, *tags)
 
 
 WHOLE = """\
@@ -91,9 +90,9 @@ def test_a_finding() -> None:
 
 def test_the_newest_that_shows_something_counts() -> None:
     old, new = record("2026-11-23T10:00:00Z", reason="old"), record(reason="new")
-    broken = record("2026-11-24T11:00:00Z", outcome="INVALID", reason="nobody looked")
+    broken = record("2026-11-24T11:00:00Z", outcome=Outcome.INVALID, reason="nobody looked")
     for order in ([old, new, broken], [broken, old, new]):
-        text = markdown([Evidence(each["reason"].replace(" ", "-"), each) for each in order])
+        text = markdown([Evidence(str(each.reason).replace(" ", "-"), each) for each in order])
         assert "| outcome | PASSED: new |" in text
         assert "| evidence | `new` |" in text
         assert "A newer drill shows nothing: `nobody-looked` ended INVALID: nobody looked." in text
@@ -103,16 +102,16 @@ def test_the_newest_that_shows_something_counts() -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "said"),
-    [("INVALID", "ended INVALID: why"), ("ABORTED", "ended ABORTED: why"), (None, "has no verdict")],
+    [(Outcome.INVALID, "ended INVALID: why"), (Outcome.ABORTED, "ended ABORTED: why"), (None, "has no verdict")],
 )
-def test_a_drill_that_shows_nothing_is_no_finding(outcome: str | None, said: str) -> None:
+def test_a_drill_that_shows_nothing_is_no_finding(outcome: Outcome | None, said: str) -> None:
     text = markdown([Evidence("one", record(outcome=outcome, reason="why"))])
     assert f"Not shown: `one` {said}." in text
     assert "measured" not in text
 
 
 def test_what_the_command_breaks_is_a_finding_too() -> None:
-    text = markdown([Evidence("one", record(outcome="NOT_RECOVERED", reason="8 lost", work=None))])
+    text = markdown([Evidence("one", record(outcome=Outcome.NOT_RECOVERED, reason="8 lost", work=None))])
     assert "| outcome | NOT_RECOVERED: 8 lost |" in text
     assert "acknowledged jobs" not in text
 
@@ -134,26 +133,26 @@ def test_which_scenarios_and_in_which_order() -> None:
     assert markdown([]) == "No drill of a scenario tagged `@as-written` was found.\n"
 
 
-def kept(root: Path, name: str, value: object) -> Path:
+def kept(root: Path, name: str, value: Record | str) -> Path:
     folder = root / name / "content"
     folder.mkdir(parents=True)
-    (folder / "drill.json").write_text(value if isinstance(value, str) else json.dumps(value))
+    (folder / "drill.json").write_text(value if isinstance(value, str) else json.dumps(value.as_json()))
     return root / name
 
 
 def test_evidence_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
     one = kept(tmp_path, "one", record())
-    kept(tmp_path, "control", record(control={"name": "no-fault"}))
+    kept(tmp_path, "control", record(control=records.CONTROL))
     (tmp_path / "proof" / "content").mkdir(parents=True)
     assert [each.id for each in read([tmp_path])] == ["one"]
     assert [each.id for each in read([one, tmp_path])] == ["one"]
     with pytest.raises(DrillbookError, match="there is no such folder"):
         read([tmp_path / "missing"])
     kept(tmp_path, "torn", '{"schema"')
-    with pytest.raises(DrillbookError, match=r"torn/content/drill\.json: cannot be read"):
+    with pytest.raises(DrillbookError, match=r"torn/content/drill\.json: is not JSON"):
         read([tmp_path])
     (tmp_path / "torn/content/drill.json").write_text('{"schema": "other/1"}')
-    with pytest.raises(DrillbookError, match="is no record of the schema"):
+    with pytest.raises(DrillbookError, match="schema 'other/1' is unknown"):
         read([tmp_path])
 
 
@@ -213,7 +212,7 @@ def test_the_newest_table_with_the_times_of_its_drills(tmp_path: Path) -> None:
         "2 drills with their controls, on 3 labs side by side, in 61 s: 1 PASSED and proven. "
         "Evidence `20261124T100000Z-drills-1`."
     )
-    assert lines[4] == "| Q4 | A \\| B | 10:00:00 | PASSED | 1.2 | - | - | - | 40 | - | 8 | 0 | yes |"
+    assert lines[4] == "| Q4 | A \\| B | 10:00:00 | PASSED | 1.2 | - | - | - | 40 | 0 | 8 | 0 | yes |"
     assert lines[5] == "| Q4 | A \\| B | - | not run | - | - | - | - | - | - | - | - | NO |"
     kept_table(tmp_path, "20261124T110000Z-drills-2", schema="other/1")
     with pytest.raises(DrillbookError, match="is no table of the schema"):

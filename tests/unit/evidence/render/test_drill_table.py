@@ -8,13 +8,15 @@ import pytest
 
 from drillbook.evidence.render.drill_table import Scenario, TableRow, as_json, longest_first, markdown, row_of
 from drillbook.model.proof import Run
+from drillbook.model.record import TimesRecord
 from drillbook.model.verdict import Outcome
+from tests.support.records import record, work
 
 pytestmark = pytest.mark.unit
 
 ONE = Scenario("features/x.feature::One", "features/x.feature", "One", ("R1", "R7"), 40.0)
 CONTROLS = ("no-fault", "no-recovery", "recovery-twice")
-RECORD = {"times": {"recover_s": 12.34}, "work": {"lost_count": 0, "duplicated_count": 0}}
+RECORD = record(times=TimesRecord(recover_s=12.34), work=work())
 
 
 def runs(drill: Outcome, *controls: Outcome) -> list[Run]:

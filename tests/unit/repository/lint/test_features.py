@@ -9,25 +9,36 @@ from typing import Any
 
 import pytest
 
+from drillbook.errors import InventoryError
 from drillbook.model.phases import Phase, StepKind
-from drillbook.repository.lint.facts import DefinitionFacts, Repository, ScenarioFacts, StepFacts
+from drillbook.repository.lint.facts import DefinitionFacts, Repository
 from drillbook.repository.lint.features import check
 from drillbook.repository.lint.findings import Finding, Severity
+from drillbook.repository.plan.plan import CheckPlan, Intent
+from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind, Work
+from drillbook.target.inventory.settings import Environment, EnvironmentKind, Work
 from tests.support.unit import endpoint
 
 pytestmark = pytest.mark.unit
 
-GIVEN = StepFacts(4, "Given it is well", StepKind.GIVEN, Phase.BASELINE, "steps/a.py:1", endpoints=("web",), checks=1)
+LOOK = CheckPlan("at once", "the web service answers", "web")
+GIVEN = StepFacts(
+    4, "Given it is well", StepKind.GIVEN, Phase.BASELINE, "steps/a.py:1", endpoints=("web",), checks=(LOOK,)
+)
 BREAKS = StepFacts(
-    5, "When it breaks", StepKind.FAULT, Phase.FAULT, "steps/a.py:5", playbooks=((StepKind.FAULT, "cut"),)
+    5, "When it breaks", StepKind.FAULT, Phase.FAULT, "steps/a.py:5", intents=(Intent(StepKind.FAULT, "cut", {}),)
 )
-HURTS = StepFacts(6, "Then it hurts", StepKind.THEN, Phase.SYMPTOMS, "steps/a.py:9", checks=1)
+HURTS = StepFacts(6, "Then it hurts", StepKind.THEN, Phase.SYMPTOMS, "steps/a.py:9", checks=(LOOK,))
 FIX = StepFacts(
-    7, "When it is fixed", StepKind.RECOVERY, Phase.RECOVERY, "steps/a.py:13", playbooks=((StepKind.RECOVERY, "a/fix"),)
+    7,
+    "When it is fixed",
+    StepKind.RECOVERY,
+    Phase.RECOVERY,
+    "steps/a.py:13",
+    intents=(Intent(StepKind.RECOVERY, "a/fix", {}),),
 )
-WELL = StepFacts(8, "Then it is well", StepKind.THEN, Phase.CRITERIA, "steps/a.py:17", checks=1)
+WELL = StepFacts(8, "Then it is well", StepKind.THEN, Phase.CRITERIA, "steps/a.py:17", checks=(LOOK,))
 SOUND = ScenarioFacts("features/x.feature", 3, "It breaks", frozenset({"rto:1m"}), (GIVEN, BREAKS, HURTS, FIX, WELL))
 PLAYBOOKS = ("playbooks/faults/cut/inject.yml", "playbooks/faults/cut/undo.yml", "playbooks/recovery/a/fix.yml")
 
@@ -76,11 +87,11 @@ CASES: dict[str, tuple[ScenarioFacts, str]] = {
         f"{X}:3: no-rto: the drill 'It breaks' has no @rto: however late the recovery is, it is in time (warning)",
     ),
     "no such fault": (
-        with_step(BREAKS, playbooks=((StepKind.FAULT, "cut"), (StepKind.FAULT, "nope"))),
+        with_step(BREAKS, intents=(Intent(StepKind.FAULT, "cut", {}), Intent(StepKind.FAULT, "nope", {}))),
         f"{X}:5: no-playbook: 'When it breaks' names a fault that is not there: no playbooks/faults/nope/inject.yml",
     ),
     "no such recovery": (
-        with_step(FIX, playbooks=((StepKind.RECOVERY, "a/fix"), (StepKind.RECOVERY, "b"))),
+        with_step(FIX, intents=(Intent(StepKind.RECOVERY, "a/fix", {}), Intent(StepKind.RECOVERY, "b", {}))),
         f"{X}:7: no-playbook: 'When it is fixed' names a recovery that is not there: no playbooks/recovery/b.yml",
     ),
     "no such message": (
@@ -91,27 +102,25 @@ CASES: dict[str, tuple[ScenarioFacts, str]] = {
         ),
     ),
     "a fault that is none": (
-        replace(
-            SOUND, steps=(GIVEN, BREAKS, replace(BREAKS, line=9, text="And so on", playbooks=()), HURTS, FIX, WELL)
-        ),
+        replace(SOUND, steps=(GIVEN, BREAKS, replace(BREAKS, line=9, text="And so on", intents=()), HURTS, FIX, WELL)),
         f"{X}:9: does-nothing: 'And so on' is a fault that does not call drill.inject (steps/a.py:5)",
     ),
     "no baseline check": (
-        with_step(GIVEN, checks=0),
+        with_step(GIVEN, checks=()),
         (
             f"{X}:4: no-check: no step of the baseline hands a check to the drill: nobody looks whether the system is "
             "healthy"
         ),
     ),
     "no symptom": (
-        with_step(HURTS, checks=0),
+        with_step(HURTS, checks=()),
         (
             f"{X}:6: no-check: no step of the symptoms hands a check to the drill: nothing shows that the incident was "
             "there"
         ),
     ),
     "no criterion": (
-        with_step(WELL, checks=0),
+        with_step(WELL, checks=()),
         (
             f"{X}:8: no-check: no step of the criteria hands a check to the drill: nothing shows that the "
             "system is well again"
@@ -140,7 +149,7 @@ CASES: dict[str, tuple[ScenarioFacts, str]] = {
         f"{X}:4: no-work: 'Given it is well' submits work, and inventories has no drillbook_work",
     ),
     "a step that raises": (
-        with_step(HURTS, error="TypeError: x", checks=0),
+        with_step(HURTS, error="TypeError: x", checks=()),
         f"{X}:6: step-fails: 'Then it hurts' fails before anything is looked at: TypeError: x (steps/a.py:9)",
     ),
     "self-healing without its off": (
@@ -167,9 +176,9 @@ def test_what_is_wrong_with_a_scenario(name: str) -> None:
 
 
 TWINS: dict[str, ScenarioFacts] = {
-    "a check that is not known": with_step(HURTS, checks=0, uncertain="known only in the drill"),
+    "a check that is not known": with_step(HURTS, checks=(), uncertain="known only in the drill"),
     "a recovery that is left to the system": replace(
-        SOUND, steps=(GIVEN, BREAKS, HURTS, replace(FIX, playbooks=(), left_alone=True), FIX, WELL)
+        SOUND, steps=(GIVEN, BREAKS, HURTS, replace(FIX, intents=(), left_alone=True), FIX, WELL)
     ),
     "a tag that names an endpoint": tagged("abort-when:web"),
     "self-healing with its off": tagged("self-healing", "self-healing-off:cut"),
@@ -191,7 +200,7 @@ def test_work_with_its_settings() -> None:
 
 def test_endpoints_are_not_judged_without_an_inventory() -> None:
     scenario = with_step(GIVEN, endpoints=("wbe",))
-    assert found(repository(scenario, inventory=None, inventory_problem="no")) == []
+    assert found(repository(scenario, inventory=None, inventory_problem=InventoryError("no"))) == []
 
 
 def test_what_collection_refuses() -> None:
@@ -247,7 +256,7 @@ def test_use_is_not_judged_by_a_part_of_the_features() -> None:
 
 
 def test_a_fault_that_was_not_looked_into() -> None:
-    scenario = with_step(BREAKS, playbooks=(), uncertain="it calls subprocess.run() (steps/a.py:6)")
+    scenario = with_step(BREAKS, intents=(), uncertain="it calls subprocess.run() (steps/a.py:6)")
     assert found(repository(scenario)) == [
         (
             f"{X}:5: not-looked-into: 'When it breaks' was not looked into, so its playbook is not known: it calls "

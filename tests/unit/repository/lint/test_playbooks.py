@@ -42,6 +42,7 @@ ENDS_WELL: dict[str, str] = {
     "in the always of a block": play(
         "- block: [{ansible.builtin.command: x}]\n  always:\n    - ansible.builtin.assert: {that: it.x}"
     ),
+    "what is the name of a variable": play('- ansible.builtin.assert: {that: "yes"}'),
     "in post_tasks": SOUND.replace("  tasks:", "  post_tasks:") + "  tasks:\n    - ansible.builtin.command: x\n",
     "with a vault": play(LOOK, GONE, more="  vars:\n    x: !vault |\n      $ANSIBLE_VAULT;1.1;AES256\n      61\n"),
 }  # fmt: skip
@@ -71,6 +72,7 @@ ENDS_BADLY: dict[str, tuple[str, int, str]] = {
     "an empty condition": (play("- ansible.builtin.assert: {that: []}"), 4, CANNOT_FAIL),
     "true": (play("- ansible.builtin.assert: {that: true}"), 4, CANNOT_FAIL),
     "only truths": (play('- ansible.builtin.assert: {that: ["true", True, 1]}'), 4, CANNOT_FAIL),
+    "true, as a template": (play('- ansible.builtin.assert: {that: "{{ true }}"}'), 4, CANNOT_FAIL),
     "no task": (
         "- name: It is whole\n  hosts: all\n",
         1,
@@ -187,7 +189,16 @@ def test_of_a_play_and_of_a_role() -> None:
 
 @pytest.mark.parametrize(
     "keys",
-    ["ignore_errors: false", "failed_when: it.rc != 0", "failed_when: [false, it.rc != 0]", "check_mode: false"],
+    [
+        "ignore_errors: false",
+        'ignore_errors: "f"',
+        'ignore_unreachable: "N"',
+        'ignore_errors: "{{ false }}"',
+        "failed_when: it.rc != 0",
+        "failed_when: [false, it.rc != 0]",
+        'failed_when: "no"',  # a variable, and none that is defined: the task always fails
+        "check_mode: false",
+    ],
 )
 def test_and_what_does_not(keys: str) -> None:
     assert found(SOUND, recovery__fix=play(f"- ansible.builtin.command: x\n  {keys}")) == []

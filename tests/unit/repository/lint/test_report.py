@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from drillbook.commands.lint_collection import refusals
+from drillbook.errors import DrillbookError, InventoryError, NoEnvironmentError, Place, PlaybookError
+from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
+from drillbook.repository.feature_file import Problem
 from drillbook.repository.lint import Report, ansible_lint, inventory
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
+from drillbook.repository.step_modules import UnloadedModule
 
 pytestmark = pytest.mark.unit
 
@@ -42,21 +46,33 @@ def test_the_lines_of_a_report() -> None:
 # ------------------------------------------------------------------ what collection refuses
 
 
-def test_each_line_of_a_refusal_stands_at_its_place() -> None:
-    text = (
-        "features/x.feature:3: 'Given x' meets 2 step definitions:\n    @given x  (steps/a.py:1)\n    @given y  (s:2)\n"
-    )
-    text += "steps/b.py:9: this step module cannot be imported: SyntaxError"
-    assert [str(each) for each in refusals(text, "features/x.feature")] == [
-        "features/x.feature:3: refused: 'Given x' meets 2 step definitions: @given x  (steps/a.py:1) @given y  (s:2)",
-        "steps/b.py:9: refused: this step module cannot be imported: SyntaxError",
+PATH = "features/x.feature"
+
+
+def refused(error: BaseException, text: str) -> list[str]:
+    return [str(each) for each in refusals(error, text, PATH)]
+
+
+def test_each_problem_of_a_refusal_stands_at_its_place() -> None:
+    twice = Problem(3, "'Given x' meets 2 step definitions:", ("@given x  (steps/a.py:1)", "@given y  (s:2)"))
+    error = FeatureRefused.of(PATH, [twice, Problem(7, "it breaks: off (a.py:7)")])
+    assert refused(error, str(error)) == [
+        f"{PATH}:3: refused: 'Given x' meets 2 step definitions: @given x  (steps/a.py:1) @given y  (s:2)",
+        f"{PATH}:7: refused: it breaks: off (a.py:7)",
     ]
+
+
+def test_a_step_module_that_is_refused_stands_at_its_own_place() -> None:
+    sentence = "this step module cannot be imported: SyntaxError"
+    error = FeatureRefused.of_modules([UnloadedModule("steps/b.py", 9, sentence)])
+    assert str(error) == f"steps/b.py:9: {sentence}"
+    assert refused(error, str(error)) == [f"steps/b.py:9: refused: {sentence}"]
 
 
 def test_a_refusal_without_a_place_is_not_lost() -> None:
-    assert refusals("RuntimeError: no\n", "features/x.feature") == [
-        Finding("features/x.feature", 1, "refused", "RuntimeError: no")
-    ]
+    error = RuntimeError("no")
+    assert refused(error, "RuntimeError: no\n") == [f"{PATH}:1: refused: RuntimeError: no"]
+    assert refused(error, "") == [f"{PATH}:1: refused: RuntimeError"]
 
 
 # ------------------------------------------------------------------ the inventory
@@ -66,23 +82,35 @@ def test_a_refusal_without_a_place_is_not_lost() -> None:
     ("problem", "said"),
     [
         (
-            "drillbook_endpoints.api.url (/srv/inventories/lab/hosts.yml:23): the lab is not running.",
+            InventoryError(
+                "drillbook_endpoints.api.url (/srv/inventories/lab/hosts.yml:23): the lab is not running.",
+                Place("/srv/inventories/lab/hosts.yml", 23),
+            ),
             (
                 "inventories/lab/hosts.yml:23: inventory: drillbook_endpoints.api.url "
                 "(inventories/lab/hosts.yml:23): the lab is not running."
             ),
         ),
         (
-            "The inventory /srv/inventories/lab does not say what it is, so no drill may run against it: add it.",
+            InventoryError(
+                "drillbook_endpoints (/srv/inventories/lab): it is empty.", Place("/srv/inventories/lab", None)
+            ),
+            "inventories/lab:1: inventory: drillbook_endpoints (inventories/lab): it is empty.",
+        ),
+        (
+            NoEnvironmentError(
+                "The inventory /srv/inventories/lab does not say what it is, so no drill may run against it: add it."
+            ),
             (
                 "inventories/lab:1: no-environment: The inventory inventories/lab does not say what it is, so no "
                 "drill may run against it: add it."
             ),
         ),
-        ("There is no inventory x.", "inventories/lab:1: inventory: There is no inventory x."),
+        (InventoryError("There is no inventory x."), "inventories/lab:1: inventory: There is no inventory x."),
+        (PlaybookError("There is no ansible."), "inventories/lab:1: inventory: There is no ansible."),
     ],
 )
-def test_an_inventory_that_cannot_be_used(problem: str, said: str) -> None:
+def test_an_inventory_that_cannot_be_used(problem: DrillbookError, said: str) -> None:
     broken = Repository(Path("/srv"), inventory_name="inventories/lab", inventory_problem=problem)
     assert [str(each) for each in inventory.check(broken)] == [said]
 

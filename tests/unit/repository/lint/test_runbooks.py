@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.repository.lint.facts import Repository, ScenarioFacts
-from drillbook.repository.lint.runbooks import anchors, check, slug_of
+from drillbook.repository.lint.facts import Repository
+from drillbook.repository.lint.runbooks import anchors, check, github_anchor
+from drillbook.repository.plan.scenario_facts import ScenarioFacts
 
 pytestmark = pytest.mark.unit
 
@@ -47,7 +48,7 @@ Setext too
     ],
 )
 def test_the_anchor_of_a_heading(heading: str, slug: str) -> None:
-    assert slug_of(heading) == slug
+    assert github_anchor(heading) == slug
 
 
 def test_the_anchors_of_a_runbook() -> None:

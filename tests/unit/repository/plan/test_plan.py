@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +14,14 @@ from drillbook.checks import At, looked
 from drillbook.engine.drill import Drill
 from drillbook.errors import DrillbookError
 from drillbook.model.phases import Phase
-from drillbook.model.record import to_plain
+from drillbook.model.record import ControlRecord, to_plain
+from drillbook.model.verdict import Outcome
 from drillbook.repository.plan.plan import CheckPlan, History, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
 from drillbook.repository.plan.planner import history
 from drillbook.repository.plan.planning_drill import NotYetKnown, PlanningDrill
 from drillbook.repository.plan.text import expected, lines
 from drillbook.target.ansible.listing import PlayPlan, parse
-from tests.support import ROOT
+from tests.support import ROOT, records
 
 pytestmark = pytest.mark.unit
 
@@ -98,18 +98,18 @@ def record(
     *,
     scenario: str = "S",
     path: str = "f",
-    control: Mapping[str, str] | None = None,
+    control: ControlRecord | None = None,
 ) -> None:
     content = root / f"20261101T120000Z-s-{number:06d}" / "content"
     content.mkdir(parents=True)
-    known = {
-        "feature": {"path": path},
-        "scenario": {"name": scenario},
-        "duration_s": duration_s,
-        "outcome": "PASSED",
-        "control": control,
-    }
-    (content / "drill.json").write_text(json.dumps(known))
+    known = records.record(
+        feature=records.feature(path),
+        scenario=records.scenario(scenario),
+        duration_s=duration_s,
+        outcome=Outcome.PASSED,
+        control=control,
+    )
+    (content / "drill.json").write_text(json.dumps(known.as_json()))
 
 
 def test_the_history_of_a_scenario(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_the_history_of_a_scenario(tmp_path: Path) -> None:
         record(tmp_path, number, duration_s)
     record(tmp_path, 8, 99.0, scenario="another")
     record(tmp_path, 9, 99.0, path="another")
-    record(tmp_path, 7, 99.0, control={"name": "no-fault"})
+    record(tmp_path, 7, 99.0, control=records.CONTROL)
     assert history(tmp_path, "f", "S") == History(3, 14.0, 10.0, 30.0)
     assert history(tmp_path, "f", "new") == History()
     assert history(tmp_path / "missing", "f", "S") == History()
@@ -127,7 +127,8 @@ def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     record(tmp_path, 1, 10.0)
     name = "20261101T120000Z-s-000001/content/drill.json"
     (tmp_path / name).write_text("{")
-    assert history(tmp_path, "f", "S").unreadable == (f"{name} (JSONDecodeError)",)
+    (said,) = history(tmp_path, "f", "S").unreadable
+    assert said.startswith(f"{name}: is not JSON (")
 
 
 @pytest.mark.parametrize(

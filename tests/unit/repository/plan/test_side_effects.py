@@ -62,7 +62,7 @@ def a_check(drill: Drill, state: State, deadline: float) -> None:
 
 
 def a_helper_of_its_own(drill: Drill) -> None:
-    drill.eventually(message("redis", drill.since_fault_s()).marking("alerted"), within=60)
+    drill.eventually(message("redis", drill.fault_at_s()).marking("alerted"), within=60)
 
 
 def functions_that_are_handed_over(drill: Drill) -> None:

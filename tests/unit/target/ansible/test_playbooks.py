@@ -9,19 +9,16 @@ from typing import Any
 
 import pytest
 
-from drillbook.errors import PlaybookError
+from drillbook.errors import Place, PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.events import PlayLog
-from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, error_sentence
+from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, error_sentence, place_in
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, TaskStatus
-from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind
 
 pytestmark = pytest.mark.unit
 
 ROOT = Path("/srv/drills")
-ENVIRONMENT = Environment("test", EnvironmentKind.LAB)
 
 
 def log(redactor: Redactor | None = None) -> PlayLog:
@@ -160,6 +157,19 @@ def test_messages_of_ansible_become_one_line(text: str, sentence: str) -> None:
     assert error_sentence(text, ROOT) == sentence
 
 
+@pytest.mark.parametrize(
+    ("message", "place"),
+    [
+        ("Failed to parse (inventories/lab/hosts.yml:7:3)", Place("inventories/lab/hosts.yml", 7)),
+        ("Failed to parse /srv/x/hosts.ini:2: no", Place("/srv/x/hosts.ini", 2)),
+        ("It said 10.0.0.5:80", None),
+        ("No vault secrets", None),
+    ],
+)
+def test_the_place_that_a_message_of_ansible_names(message: str, place: Place | None) -> None:
+    assert place_in(message) == place
+
+
 def test_a_clean_run_leaves_nothing_unsaid() -> None:
     assert result(task(TaskStatus.OK), task(TaskStatus.CHANGED), task(TaskStatus.SKIPPED)).unsaid() == ()
 
@@ -182,12 +192,37 @@ def test_a_clean_run_leaves_nothing_unsaid() -> None:
         ),
         (result(rc=4, status="failed", errors=("No vault secrets",)), "Ansible stopped: No vault secrets"),
         (result(rc=250, status="failed"), "ansible-playbook ended with status 250 and named no reason."),
+        (result(status="failed"), "ansible-playbook ended with status 0 and named no reason."),
         (result(status="timeout", rc=254), "The playbook playbooks/play.yml was ended because it took too long."),
         (result(status="canceled", rc=254), "The playbook playbooks/play.yml was cancelled."),
     ],
 )
 def test_what_is_not_clean_is_said(it: PlayResult, said: str) -> None:
     assert it.unsaid() == (said,)
+    assert it.why_not_clean() == said
+
+
+CHANGED = task(TaskStatus.CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("it", "demands", "why"),
+    [
+        (result(CHANGED), {"must_change": True, "on_every_host": True}, None),
+        (result(task(TaskStatus.OK)), {}, None),
+        (result(task(TaskStatus.OK)), {"must_change": True}, "playbooks/play.yml changed nothing"),
+        (result(task(TaskStatus.SKIPPED)), {}, None),
+        (result(task(TaskStatus.SKIPPED)), {"on_every_host": True}, "playbooks/play.yml ran no task on web"),
+        (
+            result(CHANGED, hosts={"web": HostStats(changed=1), "api": HostStats()}),
+            {"must_change": True, "on_every_host": True},
+            "playbooks/play.yml ran no task on api",
+        ),
+        (result(hosts={}), {"must_change": True}, "No host matched: playbooks/play.yml did nothing."),
+    ],
+)
+def test_a_run_is_as_clean_as_its_caller_demands(it: PlayResult, demands: dict[str, bool], why: str | None) -> None:
+    assert it.why_not_clean(**demands) == why
 
 
 def test_the_first_change_is_the_earliest_to_end() -> None:
@@ -206,7 +241,7 @@ def test_the_last_task_of_a_host_is_one_that_ran() -> None:
 @pytest.fixture
 def playbooks(tmp_path: Path) -> Playbooks:
     (tmp_path / "hosts.ini").write_text("web ansible_connection=local\n")
-    return Playbooks(tmp_path, Inventory(tmp_path / "hosts.ini", ENVIRONMENT), Redactor())
+    return Playbooks(tmp_path, tmp_path / "hosts.ini", {}, Redactor())
 
 
 def test_a_playbook_that_does_not_exist_is_refused_before_anything_runs(playbooks: Playbooks) -> None:

@@ -28,6 +28,8 @@ def at(folder: Path, text: str) -> str:
         'failed_when: "{{ false }}"',
         "failed_when: [false, 1 is sameas 2]",
         "failed_when: false\n      secret: !vault x",
+        "failed_when: false\n      changed_when: 'no'",  # a variable, and none that is defined
+        "<<: {failed_when: false}",
     ],
 )
 def test_a_failure_that_is_denied(tmp_path: Path, text: str) -> None:
@@ -43,6 +45,11 @@ def test_a_failure_that_is_denied(tmp_path: Path, text: str) -> None:
         "failed_when: lookup('pipe', 'true') == 'x'",
         "failed_when: ((",
         "failed_when: false\n      changed_when: false",
+        "failed_when: false\n      changed_when: off",
+        "failed_when: false\n      changed_when: not true",
+        'failed_when: false\n      changed_when: "{{ false }}"',
+        "failed_when: false\n      changed_when: [false]",
+        "failed_when: !unsafe 'false'",
         "failed_when: !vault x",
         "changed_when: false",
     ],

@@ -14,12 +14,12 @@ from typing import Any
 import psutil
 import pytest
 
-from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError
+from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError, NoEnvironmentError, Place
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.secret_names import is_secret_header, is_secret_name
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook.target.inventory.resolver import ResolvedInventory
+from drillbook.target.inventory.settings import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
 from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
@@ -73,7 +73,7 @@ def test_an_environment_is_what_the_inventory_says() -> None:
 
 
 def test_an_inventory_that_does_not_say_what_it_is_is_refused() -> None:
-    with pytest.raises(InventoryError) as raised:
+    with pytest.raises(NoEnvironmentError) as raised:
         Inventory.of(resolved(web={}), ROOT, Redactor())
     assert str(raised.value) == (
         "The inventory /srv/drills/inventories/staging does not say what it is, so no drill may run against it: "
@@ -173,6 +173,10 @@ def test_what_is_wrong_is_one_sentence_with_its_place(variables: dict[str, objec
     with pytest.raises(InventoryError) as raised:
         inventory(**variables)
     assert str(raised.value).replace(f"{INVENTORY}/group_vars/all.yml", "ALL") == sentence
+    place = raised.value.place
+    assert place is not None
+    assert place.line is not None
+    assert f"({place})" in str(raised.value)
 
 
 def test_an_error_never_shows_a_value_that_may_be_a_password() -> None:
@@ -341,8 +345,11 @@ def test_work_and_its_defaults() -> None:
 
 def test_what_is_said_for_all_must_be_the_same_for_all() -> None:
     production = {"drillbook_environment": {"name": "live", "kind": "production"}}
-    with pytest.raises(InventoryError, match=r"drillbook_environment .*differs between redis-1 and api-1: set it once"):
+    with pytest.raises(
+        InventoryError, match=r"drillbook_environment .*differs between redis-1 and api-1: set it once"
+    ) as raised:
         Inventory.of(resolved(**{"redis-1": ENVIRONMENT, "api-1": production}), ROOT, Redactor())
+    assert raised.value.place == Place(f"{INVENTORY}/group_vars/all.yml", 10)
 
 
 def test_other_settings_may_differ_between_hosts() -> None:
@@ -351,6 +358,14 @@ def test_other_settings_may_differ_between_hosts() -> None:
     assert [it.variable(host, "drillbook_port") for host in hosts] == [1, 2]
     assert it.setting("drillbook_port") == 1
     assert it.setting("drillbook_other", "default") == "default"
+
+
+def test_what_a_script_wrote_has_no_line() -> None:
+    known = resolved(web=ENVIRONMENT | {"drillbook_endpoints": {}, "drillbook_work": 1})
+    known.entries["web"]["drillbook_work"]["origins"] = {}
+    with pytest.raises(InventoryError, match=r"^drillbook_work \(/srv/drills/inventories/staging\): it is") as raised:
+        Inventory.of(known, ROOT, Redactor())
+    assert raised.value.place == Place(str(INVENTORY))
 
 
 def failing(name: str, where: str) -> ResolvedInventory:
@@ -367,6 +382,7 @@ def test_a_variable_that_every_drill_needs_fails_at_once_with_its_own_message(na
     with pytest.raises(InventoryError) as raised:
         Inventory.of(failing(name, f"{name}.key"), ROOT, Redactor())
     assert str(raised.value) == f'{name}.key ({INVENTORY}/hosts.yml:4): Set vault_password, see "Setting up"'
+    assert raised.value.place == Place(f"{INVENTORY}/hosts.yml", 4)
 
 
 def test_any_other_variable_fails_only_when_it_is_asked_for() -> None:
@@ -590,6 +606,19 @@ def test_sudo_never_asks() -> None:
     assert host.backend.get_command("id") == """sudo -n -u 'o'"'"'brien' /bin/sh -c id"""
 
 
+@pytest.mark.parametrize(
+    ("said", "sudo"), [("y", True), ("T", True), (1, True), ("f", False), ("no", False), (None, False)]
+)
+def test_sudo_is_used_where_ansible_would(said: object, sudo: bool) -> None:
+    host = look(looking_at(connection="local", become=said))
+    assert host.backend.get_command("id").startswith("sudo") is sudo
+
+
+@pytest.mark.parametrize(("said", "checked"), [("n", False), ("F", False), (0, False), ("t", True), ("perhaps", True)])
+def test_host_keys_go_unchecked_only_where_ansible_is_told_so(said: object, checked: bool) -> None:
+    assert ("StrictHostKeyChecking=no" in ssh_command(host_key_checking=said)[0]) is not checked
+
+
 def test_containers_are_looked_at_by_their_own_client() -> None:
     host = look(looking_at(connection="community.docker.docker", remote_addr="redis-1"))
     assert (host.backend.NAME, host.backend.name) == ("docker", "web")
@@ -611,7 +640,7 @@ def test_what_is_looked_at_is_not_logged(caplog: pytest.LogCaptureFixture) -> No
 
 def test_the_private_directory_goes_with_the_inventory() -> None:
     it = looking_at()
-    directory = it.private_dir
+    directory = it.connections.private_dir
     assert directory.stat().st_mode & 0o777 == 0o700
     assert it.connection_env["ANSIBLE_SSH_CONTROL_PATH_DIR"].startswith(str(directory))
     del it

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.work_balance import Answered, Attempt
-from drillbook.target.inventory.model import Endpoint, EndpointKind, Work
+from drillbook.target.inventory.settings import Endpoint, EndpointKind, Work
 from drillbook.target.probing import load as loading
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
@@ -210,7 +213,7 @@ def test_stopping_a_load_whose_prober_is_gone_says_so(monkeypatch: pytest.Monkey
     with loaded(ACCEPTED) as load:
         load.submit(FAST)
         load._prober.run(asyncio.sleep(0)).result(DEADLINE_S)
-        load._rate = -1.0
+        load._order = replace(load._order, ended=True)
         load._running.result(DEADLINE_S)
         load._running = load._prober.run(asyncio.sleep(DEADLINE_S))
         with pytest.raises(CouldNotLookError, match="did not stop in time"):
@@ -236,6 +239,40 @@ def test_the_rate_may_change_and_begins_at_once() -> None:
         load.stop()
         assert [rate.per_second for rate in load.rates] == [0.001, FAST, 0.0, FAST, 0.0]
         assert len({attempt.id for attempt in load.attempts}) == len(load.attempts)
+
+
+def test_an_order_is_given_as_a_whole() -> None:
+    """Between any two lines of `submit` the loop sends: never with the fields of one order and the end of another."""
+    bodies: list[Any] = []
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            bodies.append(json.loads((await request(reader))[1]))
+            writer.write(reply(202))
+
+    def of(kind: str) -> int:
+        return sum(body.get("kind") == kind for body in bodies)
+
+    with loaded(handler) as load:
+
+        def line(frame: FrameType, event: str, _argument: object) -> Any:
+            if event == "call":
+                return line if frame.f_code is Load.submit.__code__ else None
+            sent = len(bodies)
+            until(lambda: len(bodies) > sent + 1, "attempts between two lines")
+            return line
+
+        load.submit(FAST, {"kind": "steady"})
+        before = sys.gettrace()
+        sys.settrace(line)
+        try:
+            load.submit(FAST, {"kind": "some"}, count=3)
+        finally:
+            sys.settrace(before)
+        count = of("steady")
+        until(lambda: of("steady") > count, "the steady work again")
+        load.stop()
+    assert of("some") == 3
 
 
 def test_a_pause_is_no_work_overdue(monkeypatch: pytest.MonkeyPatch) -> None:

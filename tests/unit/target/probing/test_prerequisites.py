@@ -11,7 +11,7 @@ import pytest
 from drillbook.checks import Check, Observation
 from drillbook.errors import CouldNotLookError, DrillbookError, GuardError
 from drillbook.target.inventory.inventory import Inventory
-from drillbook.target.inventory.model import Environment, EnvironmentKind, Prerequisites
+from drillbook.target.inventory.settings import Environment, EnvironmentKind, Prerequisites
 from drillbook.target.probing.prerequisites import (
     answering,
     distinct_names,

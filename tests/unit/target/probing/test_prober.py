@@ -20,9 +20,10 @@ import pytest
 
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing import prober as probing
 from drillbook.target.probing import probes
+from drillbook.target.probing.patience import Patience
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.probes import HttpProbe, SqlProbe, TcpProbe, take, why
 from tests.support.unit import (
@@ -151,7 +152,7 @@ def test_nobody_there(scheme: str) -> None:
 
 def test_an_open_port_is_sampled_too() -> None:
     with Server(silent) as server:
-        sample = asyncio.run(take(TcpProbe(endpoint("it", f"tcp://127.0.0.1:{server.port}")), DEADLINE_S))
+        sample = asyncio.run(take(TcpProbe(endpoint("it", f"tcp://127.0.0.1:{server.port}")), Patience(DEADLINE_S)))
     assert (sample.ok, sample.value) == (True, "connected")
 
 
@@ -405,7 +406,7 @@ def test_an_endpoint_that_nobody_can_ask_is_said_before_anything_starts(tmp_path
 
 def test_a_sample_has_the_times_of_its_look() -> None:
     before = time.monotonic()
-    sample = asyncio.run(take(Scripted(quick), 1.0))
+    sample = asyncio.run(take(Scripted(quick), Patience(1.0)))
     assert before <= sample.sent_s <= sample.done_s <= time.monotonic()
     assert (sample.ok, sample.value, sample.error) == (True, "here", None)
 

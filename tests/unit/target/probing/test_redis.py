@@ -14,9 +14,10 @@ from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from drillbook.errors import CouldNotLookError
-from drillbook.target.inventory.model import Endpoint
+from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.probes import RedisProbe
-from drillbook.target.probing.redis import async_connection, client
+from drillbook.target.probing.redis import client
+from drillbook.target.probing.redis_async import connection as async_connection
 from drillbook_lab.lifecycle.parts import tls
 from tests.support.unit import DEADLINE_S, Handler, Server, endpoint, free_port
 

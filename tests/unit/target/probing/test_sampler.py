@@ -9,7 +9,8 @@ from typing import ClassVar
 import pytest
 
 from drillbook.model.times.sample import Sample
-from drillbook.target.inventory.model import Endpoint, EndpointKind
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
+from drillbook.target.probing.patience import Patience
 from drillbook.target.probing.probes import take
 from drillbook.target.probing.sampler import Sampler, Spare
 
@@ -75,7 +76,7 @@ def sampled(
         endpoint = Endpoint(
             "it", EndpointKind.TCP, "tcp://127.0.0.1:1", timeout_s=timeout_s, samples_per_s=per_s, looks_at_once=most
         )
-        sampler = Sampler(endpoint, line, lambda each: take(each, timeout_s), keep, spare)
+        sampler = Sampler(endpoint, line, lambda each: take(each, Patience(timeout_s)), keep, spare)
         task = asyncio.create_task(sampler.run(0.0))
         async with asyncio.timeout(DEADLINE_S):
             await done.wait()
@@ -171,4 +172,4 @@ def test_a_line_that_cannot_be_made_is_an_error_at_once() -> None:
 
     endpoint = Endpoint("it", EndpointKind.TCP, "tcp://127.0.0.1:1")
     with pytest.raises(ValueError, match="no such place"):
-        Sampler(endpoint, refuse, lambda each: take(each, 1.0), lambda _sample: None)
+        Sampler(endpoint, refuse, lambda each: take(each, Patience(1.0)), lambda _sample: None)

@@ -1,15 +1,16 @@
-"""Reads a record that may be damaged: the report shows what is legible and says what is not."""
+"""Makes a record that may be damaged fit for the page: the report shows what is legible of it.
+
+The rule: whatever stands in drill.json, the template finds each field, of a kind that it can show. All others read a
+record by evidence/reader.py, whole or not at all.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-from drillbook.errors import DrillbookError
 from drillbook.evidence.render.plots.shapes import Row
 from drillbook.model.record import (
     CheckRecord,
@@ -24,35 +25,6 @@ from drillbook.model.record import (
     WorkRecord,
 )
 from drillbook.model.times.overhead import Overhead
-
-
-def readable_rows(path: Path, remarks: list[str]) -> list[Row]:
-    """The rows of an NDJSON file; none when it is missing."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise DrillbookError(f"{path}: cannot be read: {error.strerror}") from error
-    rows: list[Row] = []
-    unread = 0
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if isinstance(row, dict):
-            rows.append(row)
-        else:
-            unread += 1
-    if unread:
-        remarks.append(
-            f"{path.name}: {unread} line(s) cannot be read and are left out of the pictures "
-            "(a drill that is killed leaves a torn last line)."
-        )
-    return rows
 
 
 def whole_record(record: Row) -> dict[str, Any]:

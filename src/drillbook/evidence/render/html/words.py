@@ -1,4 +1,4 @@
-"""The words and numbers of the report."""
+"""Puts values of a record into the words and numbers of the page: the filters of its template."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ NOTHING = "\N{EN DASH}"
 _RECAP = ("ok", "changed", "failed", "unreachable", "skipped", "rescued", "ignored")
 _GOOD_WORDS = frozenset({"passed", "ok", "changed", "successful", "gone", "absent"})
 _BAD_WORDS = frozenset({"failed", "unreachable", "timeout", "canceled", "interrupted", "ignored", "rescued", "denied"})
-
-# ---- numbers and words ------------------------------------------------------------------------------------------
 
 
 def seconds_text(value: object) -> str:

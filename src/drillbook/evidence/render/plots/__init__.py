@@ -1,25 +1,4 @@
-"""The pictures of a drill as SVG: pure functions of the record, its samples and its attempts.
+"""The pictures of a drill as SVG: pure functions of the record, its samples and its attempts; one module a picture.
 
-matplotlib draws; it is imported when the first picture is drawn.
+matplotlib draws. Its import takes half a second of CPU, so whoever may not need a picture imports this package late.
 """
-
-from __future__ import annotations
-
-__all__ = [
-    "COLUMNS",
-    "PALETTE",
-    "PHASES",
-    "Row",
-    "Sheet",
-    "availability",
-    "bands",
-    "latency",
-    "length_s",
-    "number",
-    "per_second",
-    "stretches",
-    "thinned",
-    "timeline",
-    "warm_up",
-    "work",
-]

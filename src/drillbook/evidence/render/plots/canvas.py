@@ -1,4 +1,4 @@
-"""What every picture is drawn with: the palette, the style rules of the page, and axes over the time of the drill."""
+"""Keeps what all pictures share: the palette, the style rules of the page, and axes over the time of the drill."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from drillbook.evidence.render.plots.shapes import PHASES, STEPS_S, Row, bands
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 PALETTE: Mapping[str, tuple[str, str]] = {
     # name: (light scheme, dark scheme). The phases are Okabe and Ito's, told apart by any kind of colour vision.
@@ -57,8 +59,6 @@ class Sheet:
 @contextmanager
 def drawing() -> Iterator[Callable[[float], Figure]]:
     """A function that makes an empty figure of a height in inches, untouched by the user's matplotlib set-up."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
 
     def new_figure(height_in: float) -> Figure:
         return Figure(figsize=(WIDTH_IN, height_in), facecolor="none")
@@ -91,8 +91,6 @@ def drawing() -> Iterator[Callable[[float], Figure]]:
 
 def time_axes(figure: Figure, *, bottom_in: float, height_in: float, end_s: float, ticks: bool = True) -> Axes:
     """Axes over the drill's time, at the same place in every picture: they stand exactly below each other."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
     high = figure.get_size_inches()[1]
     width = WIDTH_IN - LEFT_IN - RIGHT_IN
     axes = figure.add_axes((LEFT_IN / WIDTH_IN, bottom_in / high, width / WIDTH_IN, height_in / high))
@@ -134,9 +132,6 @@ _NAMES_SHOWN = 22
 
 def text_width_pt(text: str, size_pt: float) -> float:
     """How wide a text is in the font that matplotlib carries with it, which is wider than most."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
     width, _height, _descent = text_to_path.get_text_width_height_descent(text, FontProperties(size=size_pt), False)
     return float(width)
 

@@ -1,4 +1,4 @@
-"""What is drawn: pure functions of the record, its samples and its attempts, thinned to what a picture can show.
+"""Computes what is drawn, from the record, its samples and its attempts, thinned to what a picture can show.
 
 The rule: thinning never hides a failure. Where there are more samples than a picture has columns, a column that holds a
 failed look is drawn as failed, and a latency keeps its least and its greatest value.

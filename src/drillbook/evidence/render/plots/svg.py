@@ -1,4 +1,4 @@
-"""What matplotlib writes is made fit for a page.
+"""Makes what matplotlib writes fit for a page.
 
 Colours become custom properties (so that the page's dark scheme reaches the pictures), style attributes become classes
 (so that the page's policy can forbid inline styles), and identifiers become unique within the page.
@@ -10,13 +10,11 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from drillbook.evidence.render.plots.canvas import NAMES, Sheet
+from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from drillbook.evidence.render.plots.canvas import NAMES, Sheet
 
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 _FONT_FAMILY = re.compile(r"font-family:[^;]*;?")

@@ -1,10 +1,11 @@
-"""The four pictures: the time-line of the drill, availability and latency per endpoint, and the submitted work."""
+"""Draws the time-line of the drill: its phases, playbooks and events, and the limit that the RTO sets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
 
 from drillbook.evidence.render.plots.canvas import (
     LEFT_IN,
@@ -18,82 +19,128 @@ from drillbook.evidence.render.plots.canvas import (
     text_width_pt,
     time_axes,
 )
-from drillbook.evidence.render.plots.shapes import Row, bands, number, rto_limit_s
+from drillbook.evidence.render.plots.shapes import Band, Row, bands, number, rto_limit_s
 from drillbook.evidence.render.plots.svg import Picture, finish
+from drillbook.model.record import Purpose
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+_WIDTH_PT = (WIDTH_IN - LEFT_IN - RIGHT_IN) * 72
+_BAND_PT, _LANE_PT = 22, 13
 
 
 def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
     """Phases as bands, playbooks and what the harness took as bars, events as labelled marks, and the RTO's limit."""
-    phases = bands(record, end_s)
+    scene = _scene(record, end_s)
+    if end_s <= 0 or not (scene.phases or scene.events):
+        return None
+    with drawing() as new_figure:
+        _place(scene.labels, 1 / scene.s_per_pt, _WIDTH_PT)
+        lanes = max((label.lane for label in scene.labels), default=-1) + 1
+        below = 16 * bool(scene.plays) + 12 * bool(scene.added)
+        top = _BAND_PT + (8 + lanes * _LANE_PT if lanes else 0)
+        height_in = (top + below + 6) / 72
+        figure = new_figure(height_in + 0.5)
+        axes = time_axes(figure, bottom_in=0.45, height_in=height_in, end_s=scene.end_s)
+        axes.set_ylim(-below - 4, top + 2)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        _draw_phases(axes, scene.phases, scene.s_per_pt)
+        _bars(axes, scene.plays, scene.added, -below, scene.s_per_pt)
+        _draw_events(axes, scene)
+        return finish(figure, "timeline", "Time-line of the drill", _words(scene), sheet)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What of a drill has a moment, and so a place in the picture; `end_s` is where the picture ends."""
+
+    phases: Sequence[Band]
+    events: Sequence[tuple[float, Row]]
+    labels: Sequence[_Label]
+    """Those of the events in their order, then perhaps that of the limit."""
+    plays: Sequence[Row]
+    added: Sequence[Row]
+    """What the harness took."""
+    limit_s: float | None
+    end_s: float
+
+    @property
+    def s_per_pt(self) -> float:
+        return self.end_s / _WIDTH_PT
+
+
+def _scene(record: Row, end_s: float) -> _Scene:
     events = sorted(
         ((event["at_s"], event) for event in record["timeline"] if number(event["at_s"]) is not None),
         key=lambda pair: pair[0],
     )
-    if end_s <= 0 or not (phases or events):
-        return None
     limit_s = rto_limit_s(record)
     shown_end_s = max(end_s, limit_s * 1.02) if limit_s is not None and limit_s <= 1.4 * end_s else end_s
     labels = [_Label(at_s, f"{event['event']}".replace("_", " ") + f"  {at_s:.1f} s") for at_s, event in events]
     if limit_s is not None and limit_s <= shown_end_s:
         labels.append(_Label(limit_s, f"RTO limit  {limit_s:g} s", limit=True))
     # renewals of a dead man's switch come every few seconds, and would hide what changed something
-    shown = [play for play in record["plays"] if play.get("purpose") != "switch"]
-    plays = [play for play in shown if None not in (number(play["started_s"]), number(play["ended_s"]))]
-    added = [row for row in (record.get("overhead") or {}).get("stretches", ()) if _is_span(row)]
-    with drawing() as new_figure:
-        width_pt = (WIDTH_IN - LEFT_IN - RIGHT_IN) * 72
-        _place(labels, width_pt / shown_end_s, width_pt)
-        lanes = max((label.lane for label in labels), default=-1) + 1
-        below, band, lane_pt = 16 * bool(plays) + 12 * bool(added), 22, 13
-        top = band + (8 + lanes * lane_pt if lanes else 0)
-        figure = new_figure((top + below + 6) / 72 + 0.5)
-        axes = time_axes(figure, bottom_in=0.45, height_in=(top + below + 6) / 72, end_s=shown_end_s)
-        axes.set_ylim(-below - 4, top + 2)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        for one in phases:
-            colour = phase_colour(one.phase)
-            # a band that is thinner than a line of print would not be seen
-            wide = max(one.end_s - one.begin_s, shown_end_s / width_pt)
-            axes.broken_barh([(one.begin_s, wide)], (0, band), facecolor=colour, alpha=0.38, linewidth=0)
-            axes.broken_barh([(one.begin_s, wide)], (0, 2.5), facecolor=colour, linewidth=0)
-            if text_width_pt(one.phase, 8.5) + 4 < (one.end_s - one.begin_s) * width_pt / shown_end_s:
-                middle = (one.begin_s + one.end_s) / 2
-                axes.text(middle, band / 2 + 1, one.phase, ha="center", va="center", fontsize=8.5)
-        _side(axes, band / 2, "phases")
-        _bars(axes, plays, added, -below, shown_end_s / width_pt)
-        for (_at_s, event), label in zip(events, labels, strict=False):
-            doubt = number(event["uncertainty_s"]) or 0.0
-            if doubt * width_pt / shown_end_s >= 1:
-                axes.plot(
-                    [max(label.at_s - doubt, 0), label.at_s + doubt],
-                    [band + 2, band + 2],
-                    color=STAND_INS["ink"],
-                    linewidth=1.6,
-                )
-        for label in labels:
-            _draw_label(axes, label, band, lane_pt, shown_end_s / width_pt)
-        if limit_s is not None and limit_s > shown_end_s:
-            axes.annotate(
-                f"RTO limit\nat {limit_s:g} s →",
-                (1, band / 2),
-                (6, 0),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-                color=STAND_INS["bad"],
-                annotation_clip=False,
+    shown = [play for play in record["plays"] if play.get("purpose") != Purpose.SWITCH]
+    return _Scene(
+        phases=bands(record, end_s),
+        events=events,
+        labels=labels,
+        plays=[play for play in shown if None not in (number(play["started_s"]), number(play["ended_s"]))],
+        added=[row for row in (record.get("overhead") or {}).get("stretches", ()) if _is_span(row)],
+        limit_s=limit_s,
+        end_s=shown_end_s,
+    )
+
+
+def _words(scene: _Scene) -> str:
+    """The picture in words."""
+    words = "Phases: " + joined(f"{one.phase} {one.begin_s:.1f}-{one.end_s:.1f} s" for one in scene.phases)
+    told = (f"{event['event']} at {at_s:.1f} s".replace("_", " ") for at_s, event in scene.events)
+    words += ". Events: " + joined(told)
+    if scene.added:
+        words += f". The harness took {sum(row['until_s'] - row['since_s'] for row in scene.added):.1f} s"
+    if scene.limit_s is not None:
+        words += f". The RTO ends at {scene.limit_s:g} s"
+    return words + "."
+
+
+def _draw_phases(axes: Axes, phases: Sequence[Band], s_per_pt: float) -> None:
+    for one in phases:
+        colour = phase_colour(one.phase)
+        # a band that is thinner than a line of print would not be seen
+        wide = max(one.end_s - one.begin_s, s_per_pt)
+        axes.broken_barh([(one.begin_s, wide)], (0, _BAND_PT), facecolor=colour, alpha=0.38, linewidth=0)
+        axes.broken_barh([(one.begin_s, wide)], (0, 2.5), facecolor=colour, linewidth=0)
+        if text_width_pt(one.phase, 8.5) + 4 < (one.end_s - one.begin_s) / s_per_pt:
+            middle = (one.begin_s + one.end_s) / 2
+            axes.text(middle, _BAND_PT / 2 + 1, one.phase, ha="center", va="center", fontsize=8.5)
+    _side(axes, _BAND_PT / 2, "phases")
+
+
+def _draw_events(axes: Axes, scene: _Scene) -> None:
+    """A mark and a label for each event, how far its moment may lie from there, and the limit."""
+    for (_at_s, event), label in zip(scene.events, scene.labels, strict=False):
+        doubt = number(event["uncertainty_s"]) or 0.0
+        if doubt / scene.s_per_pt >= 1:
+            axes.plot(
+                [max(label.at_s - doubt, 0), label.at_s + doubt],
+                [_BAND_PT + 2, _BAND_PT + 2],
+                color=STAND_INS["ink"],
+                linewidth=1.6,
             )
-        words = "Phases: " + joined(f"{one.phase} {one.begin_s:.1f}-{one.end_s:.1f} s" for one in phases)
-        words += ". Events: " + joined(f"{event['event']} at {at_s:.1f} s".replace("_", " ") for at_s, event in events)
-        words += f". The harness took {sum(row['until_s'] - row['since_s'] for row in added):.1f} s" if added else ""
-        if limit_s is not None:
-            words += f". The RTO ends at {limit_s:g} s"
-        return finish(figure, "timeline", "Time-line of the drill", words + ".", sheet)
+    for label in scene.labels:
+        _draw_label(axes, label, scene.s_per_pt)
+    if scene.limit_s is not None and scene.limit_s > scene.end_s:
+        axes.annotate(
+            f"RTO limit\nat {scene.limit_s:g} s →",
+            (1, _BAND_PT / 2),
+            (6, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            color=STAND_INS["bad"],
+            annotation_clip=False,
+        )
 
 
 def _bars(axes: Axes, plays: Sequence[Row], added: Sequence[Row], foot: float, s_per_pt: float) -> None:
@@ -159,12 +206,12 @@ def _place(labels: Sequence[_Label], pt_per_s: float, width_pt: float) -> None:
         lines.append((at, lane))
 
 
-def _draw_label(axes: Axes, label: _Label, band: float, lane_pt: float, s_per_pt: float) -> None:
+def _draw_label(axes: Axes, label: _Label, s_per_pt: float) -> None:
     colour = STAND_INS["bad" if label.limit else "ink"]
-    height = band + 8 + label.lane * lane_pt
+    height = _BAND_PT + 8 + label.lane * _LANE_PT
     axes.plot(
         [label.at_s, label.at_s],
-        [band, height + 9],
+        [_BAND_PT, height + 9],
         color=colour,
         linewidth=1.0,
         linestyle=(0, (3, 2)) if label.limit else "-",

@@ -1,4 +1,4 @@
-"""Imports what drawing needs, before anybody waits for it."""
+"""Sets up what drawing needs, before anybody waits for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from drillbook.evidence.render.plots.svg import finish
 
 
 def warm_up() -> None:
-    """Import and set up all that pictures need, by one that nobody sees."""
+    """Set up all that pictures need, by one that nobody sees."""
     with drawing() as new_figure:
         figure = new_figure(1.0)
         time_axes(figure, bottom_in=0.4, height_in=0.4, end_s=1.0)

@@ -19,11 +19,13 @@ from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.target.ansible.environment import environment
 from drillbook.target.ansible.warm import proc_title
-from drillbook.target.ansible.warm.request import MODULES, PYTHON
+from drillbook.target.ansible.warm.early_answer import Early
+from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
 
 TESTED = ("2.19",)
 """Versions of ansible-core: the Python of any is its own business, and a warm play depends on it."""
@@ -43,10 +45,18 @@ def why_not(ansible_core: str, platform: str = sys.platform) -> str:
 class Warm:
     """The server of one session, or the reason why there is none."""
 
-    def __init__(self, root: Path, pass_env: tuple[str, ...], program: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        pass_env: tuple[str, ...],
+        program: Path,
+        say: Callable[[str], None],
+        inventory: Path | None = None,
+    ) -> None:
         """Starts the server of a repository, and does not wait for it. `say` is told, once, why runs are cold, and
-        once why modules are.
+        once why modules are. `inventory` is resolved as soon as the server can.
         """
+        self.early = Early(root, inventory, pass_env)
         self.folder = Path(tempfile.mkdtemp(prefix="drillbook-warm-"))  # 0700
         self._socket = self.folder / "socket"
         self._say = say
@@ -63,7 +73,9 @@ class Warm:
 
     def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
         padding, room = proc_title.room()
-        variables = environment(root, self.folder, pass_env) | room
+        variables = environment(root, self.folder, pass_env)
+        answer = self.early.expect(variables)
+        variables |= room
         # As ansible-runner sets them for each run; were they others, the first run would be cold and say so.
         variables |= {
             "ANSIBLE_CALLBACK_PLUGINS": _callbacks(),
@@ -75,19 +87,22 @@ class Warm:
         python = _interpreter(program)
         modules = self.folder / MODULES
         modules.mkdir(mode=0o700)
+        (self.folder / RESOLVE).mkdir(mode=0o700)
         with (
             _listening(self._socket) as listener,
             _listening(modules / "socket") as of_modules,
+            answer,
             (self.folder / "log").open("wb") as log,
         ):
             through = [python, "-IS", str(_SHIM), str(modules / "socket"), python]
             (modules / PYTHON).write_text(f'#!/bin/sh\nexec {shlex.join(through)} "$@"\n', encoding="utf-8")
             (modules / PYTHON).chmod(0o700)
-            files = [listener.fileno(), of_modules.fileno(), lifeline]
+            files = [listener.fileno(), of_modules.fileno(), answer.fileno(), lifeline]
+            asked = (*files, os.getpid(), program, self.folder, self.early.inventory or "")
             command = [python, "-P", "-m", f"{__package__}.server"]
             try:
                 self._server = subprocess.Popen(
-                    [*command, *map(str, (*files, os.getpid(), program, self.folder)), *padding],
+                    [*command, *map(str, asked), *padding],
                     cwd=root,
                     env=variables,
                     stdin=subprocess.DEVNULL,
@@ -116,6 +131,10 @@ class Warm:
             return mark in (self.folder / "ran").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return False
+
+    def inventory(self, path: Path, root: Path, pass_env: tuple[str, ...]) -> dict[str, Any] | None:
+        """What a cold run would write of the inventory (absolute); None where it has to be asked. Waits for it."""
+        return self.early.take(path, root, pass_env, self.folder)
 
     def report(self) -> None:
         """Say why a run was cold, or its modules were; once for each. To be called after each run."""
@@ -176,6 +195,7 @@ class Warm:
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
+        self.early.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -37,7 +37,6 @@ _LIBRARIES = ("redis", "ssl", "urllib.request")
 class Modules:
     """What modules have in common, and whether one may have it."""
 
-    name = "drillbook-warm-modules"
     ahead = False
     ends_with_shim = True
 

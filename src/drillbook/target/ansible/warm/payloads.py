@@ -18,14 +18,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ansible
+from ansible import constants
+from ansible.executor import module_common
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import module_utils_loader
+
 _OF_COLLECTIONS = b"ansible_collections"
 
 
 def keep_payloads(folder: Path) -> None:
     """Let Ansible's packer use this folder, which is the session's own. To be called once, before the first fork."""
-    from ansible import constants
-    from ansible.executor import module_common
-
     pack: Callable[..., Any] = module_common._find_module_utils
 
     def pack_or_take(*, module_path: Any, b_module_data: bytes, **rest: Any) -> Any:
@@ -47,8 +50,6 @@ def run_modules_with(python: Path) -> None:
     """Let `python` run what the Python of this process would run, on this machine and as this user. To be called once,
     before the first fork.
     """
-    from ansible.plugins.action import ActionBase
-
     configure: Callable[..., Any] = ActionBase._configure_module
 
     def configure_for_python(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -79,9 +80,6 @@ def _state(module_path: str, source: bytes) -> str | None:
 
 def _utils() -> Iterator[Path]:
     """The files that may come before those of Ansible's own `module_utils`, in the order in which they are found."""
-    import ansible
-    from ansible.plugins.loader import module_utils_loader
-
     builtin = Path(ansible.__file__).parent
     for folder in map(Path, module_utils_loader._get_paths(subdirs=False)):
         if not folder.is_relative_to(builtin):

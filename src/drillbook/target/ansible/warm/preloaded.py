@@ -21,6 +21,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ansible import constants
+from ansible._internal._templating._engine import TemplateEngine
+from ansible.cli.playbook import PlaybookCLI
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook import Playbook
+from ansible.plugins import get_plugin_class, loader
+from ansible.plugins.loader import PluginLoader
+from ansible.utils.collection_loader import AnsibleCollectionConfig, _collection_finder
+from ansible.utils.display import Display
+from ansible.vars.manager import VariableManager
+
 Definitions = dict[str, Any]
 _STORED = "ansible.plugins."
 
@@ -35,33 +47,17 @@ class Prepared:
 
 
 def prepare() -> Prepared:
-    """Load what most plays need. To be called once, before the first fork, after `import ansible.cli.playbook`."""
+    """Load what most plays need. To be called once, before the first fork."""
     prepared = Prepared()
     imported = frozenset(sys.modules)
-    _import_libraries()
     _put_in(prepared)
     _load_plugins(prepared)
     _forget(prepared, imported)
     return prepared
 
 
-def _import_libraries() -> None:
-    """What is no plugin, and is imported by every play."""
-    import ansible.executor.module_common
-    import ansible.executor.process.worker
-    import ansible.executor.task_executor
-    import ansible.plugins.action
-    import ansible.plugins.strategy
-    import ansible.template  # noqa: F401
-
-
 def _put_in(prepared: Prepared) -> None:
     """Let Ansible's loaders take what is prepared."""
-    from ansible import constants
-    from ansible.plugins import get_plugin_class
-    from ansible.plugins.loader import PluginLoader
-    from ansible.utils.collection_loader import _collection_finder
-
     load_source: Callable[..., ModuleType] = PluginLoader._load_module_source
     load_definitions: Callable[..., None] = PluginLoader._load_config_defs
     parse: Callable[..., Any] = _collection_finder._meta_yml_to_dict
@@ -96,10 +92,6 @@ def _put_in(prepared: Prepared) -> None:
 
 def _load_plugins(prepared: Prepared) -> None:
     """Load the built-in plugins through Ansible's own loaders, which for this time know no other folder."""
-    from ansible import constants
-    from ansible.plugins import get_plugin_class, loader
-    from ansible.utils.collection_loader import _collection_finder
-
     parsed: dict[bytes, Any] = {}
     parse = _collection_finder._meta_yml_to_dict
 
@@ -150,8 +142,6 @@ def _load_plugins(prepared: Prepared) -> None:
 
 def _load_runners_definitions(prepared: Prepared, callbacks: Any, folders: list[str]) -> None:
     """The options of ansible-runner's callback. Not the callback: it changes how everything after it is printed."""
-    from ansible import constants
-
     for folder in folders:
         path = Path(folder).absolute() / "awx_display.py"
         if path.is_file():
@@ -167,31 +157,23 @@ def _rehearse() -> None:
     """Go through what each play begins with, for the caches of re, abc, inspect and Jinja; what is made is thrown
     away.
     """
-    from ansible.cli.playbook import PlaybookCLI
-    from ansible.inventory.manager import InventoryManager
-    from ansible.parsing.dataloader import DataLoader
-    from ansible.playbook import Playbook
-    from ansible.vars.manager import VariableManager
-
     PlaybookCLI(["ansible-playbook"]).init_parser()
     with tempfile.TemporaryDirectory() as folder:
         for name, text in _REHEARSED.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
-        loader = DataLoader()
+        files = DataLoader()
         for name in ("hosts.ini", "hosts.yml"):
-            inventory = InventoryManager(loader=loader, sources=[str(Path(folder) / name)])
-        variables = VariableManager(loader=loader, inventory=inventory)
-        for play in Playbook.load(str(Path(folder) / "play.yml"), variables, loader).get_plays():
+            inventory = InventoryManager(loader=files, sources=[str(Path(folder) / name)])
+        variables = VariableManager(loader=files, inventory=inventory)
+        for play in Playbook.load(str(Path(folder) / "play.yml"), variables, files).get_plays():
             for block in play.compile():
                 for task in block.block:
                     known = variables.get_vars(play=play, host=inventory.get_hosts()[0], task=task)
-                    _template(loader, known, task)
+                    _template(files, known, task)
 
 
-def _template(loader: Any, variables: dict[str, Any], task: Any) -> None:
-    from ansible._internal._templating._engine import TemplateEngine
-
-    templar = TemplateEngine(loader=loader, variables=variables)
+def _template(files: Any, variables: dict[str, Any], task: Any) -> None:
+    templar = TemplateEngine(loader=files, variables=variables)
     templar.template(task.name)
     task.copy().post_validate(templar)
 
@@ -207,11 +189,6 @@ _REHEARSED = {
 
 def _forget(prepared: Prepared, imported: frozenset[str]) -> None:
     """Leave Ansible as it is after its import."""
-    from ansible import constants
-    from ansible.plugins import loader
-    from ansible.utils.collection_loader import AnsibleCollectionConfig, _collection_finder
-    from ansible.utils.display import Display
-
     for name in [each for each in sys.modules if each not in imported]:
         package = hasattr(sys.modules[name], "__path__")
         if name.startswith("ansible_collections") or (name.startswith(_STORED) and not package):

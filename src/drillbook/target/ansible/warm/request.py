@@ -10,6 +10,8 @@ from pathlib import Path
 
 MODULES, PYTHON = "modules", "python"
 """The folder of the server of modules, below that of the session, and what runs a module through it."""
+RESOLVE = "resolve"
+"""The folder below that of the session where the play would lie that resolves the inventory: nothing is in it."""
 MARK = b"AWX_ISOLATED_DATA_DIR"
 """The variable by which the processes of a run are found."""
 READ_LATER = frozenset({MARK, b"ANSIBLE_SSH_CONTROL_PATH_DIR"})

@@ -57,6 +57,7 @@ def _line(connection: _socket.socket) -> bytes:
 
 def _leave_the_terminal() -> None:
     """Give the controlling terminal up, for the play to take it: a prompt needs one, and it has one session only."""
+    # two shared libraries to load, which a module's shim has no use for: 1 ms of each task
     import fcntl
     import termios
 

@@ -78,28 +78,34 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
-        hosts: dict[str, dict[str, Any]] = {}
-        connections = {}
-        everyone = set(task_vars["groups"]["all"])
-        for host in filter(everyone.__contains__, task_vars["hostvars"]):  # in the order of the inventory
-            raw = task_vars["hostvars"].raw_get(host)
-            available = {**raw, **shared}
-            templar = self._templar.copy_with_new_env(available_variables=available)
-            hosts[host] = {}
-            for name, value in raw.items():
-                if name not in _MAGIC:
-                    hosts[host][name], worked_out = _entry(value, name, templar)
-                    if worked_out is not None:
-                        # for what names it further down: to work it out anew each time took three times as long
-                        available[name] = worked_out
-            values = {variable: entry["value"] for variable, entry in hosts[host].items() if "value" in entry}
-            connections[host] = _connection(values | {"inventory_hostname": host})
-        known = {"groups": task_vars["groups"], "hosts": hosts, "connections": connections}
+        known = resolved(task_vars["hostvars"], task_vars, self._templar)
         written = os.open(self._task.args["dest"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(written, "w", encoding="utf-8") as file:
-            json.dump(_plain(known), file)
+            json.dump(known, file)
         return result | {"changed": False}
+
+
+def resolved(hostvars: Any, task_vars: dict[str, Any], templar: Any) -> dict[str, Any]:
+    """The groups, and of each host its variables and how Ansible connects to it: what JSON has."""
+    shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
+    hosts: dict[str, dict[str, Any]] = {}
+    connections = {}
+    everyone = set(task_vars["groups"]["all"])
+    for host in filter(everyone.__contains__, hostvars):  # in the order of the inventory
+        raw = hostvars.raw_get(host)
+        available = {**raw, **shared}
+        for_host = templar.copy_with_new_env(available_variables=available)
+        hosts[host] = {}
+        for name, value in raw.items():
+            if name not in _MAGIC:
+                hosts[host][name], worked_out = _entry(value, name, for_host)
+                if worked_out is not None:
+                    # for what names it further down: to work it out anew each time took three times as long
+                    available[name] = worked_out
+        values = {variable: entry["value"] for variable, entry in hosts[host].items() if "value" in entry}
+        connections[host] = _connection(values | {"inventory_hostname": host})
+    plain: dict[str, Any] = _plain({"groups": task_vars["groups"], "hosts": hosts, "connections": connections})
+    return plain
 
 
 def _connection(variables: dict[str, Any]) -> dict[str, Any]:

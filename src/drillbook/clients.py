@@ -1,0 +1,92 @@
+"""Clients for steps: what a step asks an endpoint itself, beside the samples that the drill takes of it.
+
+    from drillbook.clients import redis_client
+
+    def waiting(drill):
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
+            return redis.llen("bull:jobs:wait")
+
+    drill.eventually(looked("jobs that wait", lambda: waiting(drill), "jobs").is_(0), within=30)
+
+The rule: a client takes address, account, TLS and time-out from the endpoint, and nothing from the environment of the
+process. Each look makes a client of its own, so that it finds the primary of the moment. The errors are those of the
+libraries (`RedisError`, `httpx.HTTPError`, `psycopg.Error`): an error within a look means that this look saw nothing.
+
+There are checks for prerequisites here, too, since they ask hosts and endpoints: `present`, `reachable`, `readable`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from drillbook.target.inventory.settings import Endpoint
+from drillbook.target.probing.prerequisites import present, reachable, readable
+
+# redis, httpx and psycopg take 0.3 s of CPU together, at the start of every pytest: each is imported when it is used
+if TYPE_CHECKING:
+    import httpx
+    import psycopg
+    import redis
+    from redis.exceptions import RedisError
+    from redis.exceptions import ResponseError as RedisResponseError
+
+__all__ = [
+    "Endpoint",
+    "RedisError",
+    "RedisResponseError",
+    "http_get",
+    "present",
+    "reachable",
+    "readable",
+    "redis_client",
+    "sql_connection",
+]
+_OF_REDIS = {"RedisError": "RedisError", "RedisResponseError": "ResponseError"}
+
+
+def redis_client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
+    """A client to the primary of the moment, found through Sentinel where the endpoint names one.
+
+    It speaks TLS for `rediss://` and follows the endpoint's `nat`. It tries once, and answers are text. Close it after
+    use, best by `with`. Raises RedisError or OSError when nobody answers, CouldNotLookError when no Sentinel knows the
+    primary.
+    """
+    from drillbook.target.probing.redis import client
+
+    return client(endpoint, database)
+
+
+def http_get(
+    endpoint: Endpoint, parameters: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """The answer to one GET, whatever its status is. No redirect is followed and no proxy is used.
+
+    `parameters` are set in the query of the endpoint's URL; `headers` are sent instead of the endpoint's ({} for none).
+    Raises httpx.HTTPError when nobody answers within the endpoint's time-out.
+    """
+    import httpx
+
+    url = httpx.URL(endpoint.url).copy_merge_params(parameters or {})
+    sent = endpoint.headers if headers is None else headers
+    trust = ssl.create_default_context(cafile=str(endpoint.ca)) if endpoint.ca is not None else True
+    return httpx.get(url, headers=sent, timeout=endpoint.timeout_s, verify=trust, trust_env=False)
+
+
+def sql_connection(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection to PostgreSQL; close it after use, best by `with`.
+
+    A statement may take 10 s. Raises psycopg.Error when nobody answers within the endpoint's time-out.
+    """
+    from drillbook.target.probing.sql import connect
+
+    return connect(endpoint)
+
+
+def __getattr__(name: str) -> object:
+    if name in _OF_REDIS:
+        error: object = getattr(import_module("redis.exceptions"), _OF_REDIS[name])
+        return error
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,229 @@
+"""What a step does to the target: break it, recover it, tell people. Each act is a playbook, and is measured.
+
+The rule: no fault without its undo on disk first. A control withholds acts by handing the steps `Withheld` in the
+place of `Acting`: nothing here asks which control is run.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from drillbook.engine import incident_messages
+from drillbook.engine.keeping.switch_record import record_switches
+from drillbook.engine.under_way import UnderWay, refuse_loss
+from drillbook.errors import DrillbookError
+from drillbook.model import paths
+from drillbook.model.control import ControlKind
+from drillbook.model.phases import Phase, StepKind
+from drillbook.model.record import SECOND_RECOVERY
+from drillbook.model.tags import NOT_REPEATABLE, SELF_HEALING_OFF
+from drillbook.model.times.timeline import Event, Moment
+from drillbook.model.verdict import FindingKind
+from drillbook.safety.data_loss import changes
+from drillbook.safety.journal import EntryState
+from drillbook.target.ansible.result import PlayResult, TaskResult, TaskStatus
+
+
+class Acts(Protocol):
+    """What steps may do. The variables are those of the playbook."""
+
+    def inject(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
+        """Break something."""
+
+    def recover(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
+        """Run the team's procedure."""
+
+    def announce(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
+        """Tell people."""
+
+    def leave_alone(self) -> None:
+        """Leave the system to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """The acts of a step that is run as it is written."""
+
+    drill: UnderWay
+
+    # ------------------------------------------------------------------ faults
+
+    def inject(self, name: str, variables: Mapping[str, object]) -> PlayResult:
+        """Run inject.yml of the fault and mark when it happened. Raises DrillFailure when it did not."""
+        drill = self.drill
+        drill.step_of("inject", Phase.FAULT)
+        control = drill.scenario.control
+        if control is not None and control.kind is ControlKind.NO_RECOVERY and drill.incident_s is None:
+            for healer in drill.scenario.tag_values(SELF_HEALING_OFF):
+                self._break(healer, {})
+                drill.log.note(f"the self-healing is switched off: {healer!r}")
+        result, change = self._break(name, variables)
+        # it happened at some instant of the task that changed something; counted from that task's begin
+        spent_s = change.ended_s - change.started_s
+        drill.log.mark(Event.FAULT_INJECTED, Moment(change.started_s, spent_s, f"{result.playbook}: {change.task}"))
+        drill.open_incident(change.started_s)
+        return result
+
+    def _break(self, name: str, variables: Mapping[str, object]) -> tuple[PlayResult, TaskResult]:
+        """Run a fault, its undo on disk first; gives the task that changed something first."""
+        drill = self.drill
+        session, log = drill.session, drill.log
+        inject, undo = paths.fault(name), paths.fault(name, paths.UNDO)
+        for path in (inject, undo):
+            if not (session.root / path).is_file():
+                raise DrillbookError(f"no {path}: a fault is a folder with inject.yml and undo.yml")
+        refuse_loss(session, drill.scenario, drill.objectives, changes(StepKind.FAULT, name))
+        if not session.guardian.ensure():
+            log.note("the guardian had died: another one stands by")
+        if not drill.prober.looked(drill.settled_s):  # what was before a fault must be known of every endpoint
+            raise self._not_injected(name, "there are endpoints that were not looked at once before it")
+        entry = uuid.uuid4().hex
+        record = log.fault(name, variables, entry)
+        planned = session.journal.plan(
+            entry,
+            run_id=drill.run_id,
+            fault=name,
+            variables=variables,
+            inventory=session.inventory_name,
+            undo_playbook=undo,
+            evidence=paths.located(log.folder, session.root),
+            switch_playbook=session.switches.playbook(name),
+        )
+        unarmed = session.switches.arm(planned)
+        record_switches(session.switches, log)
+        if unarmed is not None:
+            raise self._not_injected(name, unarmed)
+        result = drill.play(session.root / inject, variables, "fault")
+        session.journal.mark(entry, EntryState.INJECTED)
+        problem = result.why_not_clean(must_change=True)
+        if problem is not None:
+            raise self._not_injected(name, problem)
+        record.took_effect = True
+        assert result.first_change is not None
+        return result, result.first_change
+
+    def _not_injected(self, name: str, why: str) -> AssertionError:
+        return self.drill.fail(Phase.FAULT, FindingKind.FAILED, f"the fault {name!r} did not happen: {why}")
+
+    # ------------------------------------------------------------------ recoveries
+
+    def recover(self, name: str, variables: Mapping[str, object]) -> PlayResult:
+        """Run the recovery's playbook. Raises DrillFailure when it did not run clean."""
+        drill = self.drill
+        drill.step_of("recover", Phase.RECOVERY)
+        log, scenario = drill.log, drill.scenario
+        path = _recovery(drill, name)
+        log.opened_s = time.monotonic()
+        log.mark(Event.RECOVERY_STARTED, Moment(log.opened_s, 0.0, f"recovery/{name}"))
+        without = scenario.control.task if scenario.control is not None else None
+        result = drill.play(path, variables, "recovery", without=without)
+        drill.left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
+        # without one of its tasks it may change nothing: whether that is missed, the criteria say
+        problem = result.why_not_clean(must_change=without is None)
+        if problem is not None and without is not None:
+            raise drill.fail(Phase.RECOVERY, FindingKind.MISSED, f"without {without}: {problem}")
+        if problem is not None:
+            sentence = f"the recovery {name!r} did not run clean: {problem}"
+            raise drill.fail(Phase.RECOVERY, FindingKind.FAILED, sentence)
+        self._recovered(Moment(result.ended_s, 0.0, f"recovery/{name}"))
+        drill.recoveries.append((name, path, variables))
+        if scenario.control is not None and scenario.control.kind is ControlKind.RECOVERY_TWICE:
+            self.recover_again(name, path, variables)
+        return result
+
+    def recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
+        """Run a recovery once more. Raises DrillFailure (BETRAYED) when it changed something or did not run clean."""
+        drill = self.drill
+        result = drill.play(path, variables, SECOND_RECOVERY)
+        change, problem = result.first_change, result.why_not_clean()
+        sentence = None
+        if change is not None and NOT_REPEATABLE not in drill.scenario.tags:
+            sentence = f"changed something again: {change.task!r} on {change.host} ({change.path})"
+        elif problem is not None:
+            sentence = f"did not run clean: {problem}"
+        if sentence is not None:
+            said = f"the second run of the recovery {name!r} {sentence}"
+            raise drill.fail(drill.log.phase, FindingKind.BETRAYED, said)
+
+    def leave_alone(self) -> None:
+        """Nobody acts: the recovery begins and ends now."""
+        self.drill.step_of("leave_alone", Phase.RECOVERY)
+        now = Moment(time.monotonic(), 0.0, "nobody acted")
+        self.drill.log.opened_s = now.at_s
+        self.drill.log.mark(Event.RECOVERY_STARTED, now)
+        self._recovered(now)
+
+    def _recovered(self, moment: Moment) -> None:
+        log = self.drill.log
+        if log.step is not None:
+            log.recovered_steps.add(log.step.number)
+        log.mark(Event.RECOVERY_FINISHED, moment, again=True)
+
+    # ------------------------------------------------------------------ messages
+
+    def announce(self, name: str, variables: Mapping[str, object]) -> PlayResult:
+        """Run the message's playbook with what was measured. Raises DrillFailure when it was not sent cleanly."""
+        drill = self.drill
+        step = drill.step_of("announce", Phase.RECOVERY)
+        path = _message(drill, name)
+        drill.announced_s[name] = time.monotonic()
+        given = {incident_messages.VARIABLE: incident_messages.incident(drill), **variables}
+        result = drill.play(path, given, "communication")
+        problem = result.why_not_clean(must_change=True)
+        if problem is not None:
+            raise drill.fail(Phase.RECOVERY, FindingKind.FAILED, f"the message {name!r} was not sent: {problem}")
+        drill.log.told_steps.add(step.number)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The acts of a step whose playbook a control withholds: it is refused as ever, noted, and not run."""
+
+    drill: UnderWay
+
+    def inject(self, name: str, _variables: Mapping[str, object]) -> None:
+        """The incident opens now, although nothing is broken."""
+        self.drill.step_of("inject", Phase.FAULT)
+        self.drill.log.note(f"withheld: the fault {name!r}")
+        self.drill.open_incident(time.monotonic())
+
+    def recover(self, name: str, _variables: Mapping[str, object]) -> None:
+        """The criteria are looked at from now on, although nobody recovers."""
+        self.drill.step_of("recover", Phase.RECOVERY)
+        _recovery(self.drill, name)
+        self.drill.log.opened_s = time.monotonic()
+        self.drill.log.note(f"withheld: the recovery {name!r}")
+
+    def announce(self, name: str, _variables: Mapping[str, object]) -> None:
+        """Nobody is told."""
+        self.drill.step_of("announce", Phase.RECOVERY)
+        _message(self.drill, name)
+        self.drill.log.note(f"withheld: the message {name!r}")
+
+    def leave_alone(self) -> None:
+        """The criteria are looked at from now on."""
+        self.drill.step_of("leave_alone", Phase.RECOVERY)
+        self.drill.log.opened_s = time.monotonic()
+
+
+def _recovery(drill: UnderWay, name: str) -> Path:
+    """The playbook of a recovery that may run here. Raises DrillbookError, and GuardError when it destroys data."""
+    path = drill.session.root / paths.recovery(name)
+    if not path.is_file():
+        raise DrillbookError(f"no {paths.recovery(name)}: the step names a recovery that is not there")
+    refuse_loss(drill.session, drill.scenario, drill.objectives, changes(StepKind.RECOVERY, name))
+    return path
+
+
+def _message(drill: UnderWay, name: str) -> Path:
+    """The playbook of a message. Raises DrillbookError when there is none."""
+    playbook = paths.message(name)
+    if not (drill.session.root / playbook).is_file():
+        raise DrillbookError(f"no {playbook}: the step names a message that is not there")
+    return drill.session.root / playbook

@@ -1,0 +1,127 @@
+"""What a drill that has begun knows: its parts, and what its steps have come to so far.
+
+The rule: acting, looking and the life of a drill share this and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drillbook.checks import Check
+from drillbook.engine.failures import DrillFailure, kind_of, sentence_of
+from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.session import DrillSession
+from drillbook.errors import DrillbookError, GuardError
+from drillbook.model.control_rules.waits import Measured
+from drillbook.model.objectives import Objectives
+from drillbook.model.phases import Phase
+from drillbook.model.record import CheckRecord, StepRecord
+from drillbook.model.scenario import Scenario
+from drillbook.model.times.windows import Found
+from drillbook.model.verdict import FindingKind
+from drillbook.safety.abort_condition import AbortGuard
+from drillbook.safety.data_loss import first_destroyer, refusal
+from drillbook.target.ansible.result import PlayResult
+from drillbook.target.probing.load import Load
+from drillbook.target.probing.prober import Prober
+
+PLAY_TIMEOUT_S = 600.0
+
+
+@dataclass(slots=True)
+class Kept:
+    """A check that was met once, and has to be so again (baseline) or to stay so (criteria)."""
+
+    check: Check
+    record: CheckRecord
+    found: Found
+    until_s: float
+    asked_too_late: bool
+    """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
+    dated: bool = False
+    """What was seen has happened at a moment of its own, as a message that arrived: it does not happen again."""
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """A drill under way. Instants are of `time.monotonic()`."""
+
+    session: DrillSession
+    scenario: Scenario
+    objectives: Objectives
+    run_id: str
+    log: DrillLog
+    prober: Prober
+    abort: AbortGuard
+    settled_s: float
+    """From here on the system counts as settled: what was before the fault is read from here."""
+    measured: Measured | None = None
+    """What the drill itself needed, in a control of it."""
+    load: Load | None = None
+    incident_s: float | None = None
+    """When this incident's fault happened; None before the first."""
+    baseline: list[Kept] = field(default_factory=list)
+    criteria: list[Kept] = field(default_factory=list)
+    recoveries: list[tuple[str, Path, Mapping[str, object]]] = field(default_factory=list)
+    """The name, playbook and variables of each recovery that ran clean."""
+    announced_s: dict[str, float] = field(default_factory=dict)
+    left_out_seen: bool = False
+    """Whether the task that a control leaves out was part of a recovery."""
+    _incident_phase: int = -1
+    _told: BaseException | None = None
+
+    @property
+    def opened_s(self) -> float:
+        """The event that opened the phase: the fault, the recovery's start, or the step's own begin."""
+        looks = self.log.phase in (Phase.SYMPTOMS, Phase.CRITERIA)
+        return self.log.opened_s if looks else self.log.step_began_s
+
+    def open_incident(self, at_s: float) -> None:
+        """Something was broken at this instant; further faults of the same phase belong to the first one's incident."""
+        phase = len(self.log.record.phases)
+        if self._incident_phase != phase:
+            self._incident_phase, self.log.opened_s = phase, at_s
+        self.incident_s = self.log.opened_s
+
+    def step_of(self, call: str, phase: Phase) -> StepRecord:
+        """The step under way, which has to be of this phase. Raises DrillbookError."""
+        step = self.log.step
+        if step is None or step.phase is not phase:
+            where = f"'{step.keyword} {step.text}'" if step is not None else "a hook or fixture"
+            raise DrillbookError(f"drill.{call}() belongs into a @{phase} step, and {where} is none")
+        return step
+
+    def play(self, path: Path, variables: Mapping[str, object], purpose: str, without: str | None = None) -> PlayResult:
+        """Run a playbook and keep what it did. Raises PlaybookError."""
+        result = self.session.playbooks.run(
+            path,
+            variables,
+            timeout_s=PLAY_TIMEOUT_S,
+            without=without,
+            on_task=lambda task: self.log.tell("detail", text=task),
+        )
+        self.log.play(result, purpose, variables)
+        return result
+
+    def fail(self, phase: Phase, kind: FindingKind, sentence: str) -> DrillFailure:
+        """Keep what speaks against the drill; gives the failure to be raised."""
+        said = self.log.find(phase, kind, sentence)
+        return DrillFailure(f"{self.log.judge(restored=False).outcome}: {said}")
+
+    def tell(self, error: BaseException) -> None:
+        """What a step raised speaks against the drill, once; what is told already does not again."""
+        if isinstance(error, DrillFailure) or error is self._told or self.abort.fired is not None:
+            return
+        self._told = error
+        self.fail(self.log.phase, kind_of(error), sentence_of(error))
+
+
+def refuse_loss(session: DrillSession, scenario: Scenario, objectives: Objectives, playbooks: Iterable[str]) -> None:
+    """Nothing that destroys data runs in a scenario that does not say how much may be lost. Raises GuardError."""
+    if objectives.accepted_lost is not None:
+        return
+    found = first_destroyer(session.root, playbooks)
+    if found is not None:
+        raise GuardError(refusal(found, scenario.name, scenario.place))

@@ -1,0 +1,1 @@
+"""Features as pytest nodes: collected, refused, and shown when they fail."""

@@ -1,0 +1,84 @@
+"""pytest's hooks for `.feature` files: options, step modules, and which scenarios are left to run.
+
+The rule: what is asked for and cannot be had (a control that is none, a step folder that is not there) is an error of
+usage before anything is collected. Register this module as a plugin, and call `add_options` from `pytest_addoption`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from drillbook.pytest_plugin.collecting.nodes import FeatureFile, unloaded_key
+from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
+from drillbook.repository.step_modules import DEFAULT_FOLDERS, load_steps
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """The ini options of this module."""
+    parser.addini(
+        "drillbook_steps",
+        "folders with step modules, relative to the rootdir (default: steps)",
+        type="args",
+        default=DEFAULT_FOLDERS,
+    )
+    parser.addini(
+        "drillbook_require",
+        f"what must not be missing: {REQUIRE_DRILLS} (no drill is left out), {REQUIRE_RTO} (each drill states one)",
+        type="args",
+        default=[],
+    )
+    group = parser.getgroup("drillbook", "recovery drills")
+    group.addoption(
+        "--control",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="run each drill as this control, and not as it is: no-fault (the symptoms must not be observed), "
+        "no-recovery (the criteria must not hold), recovery-twice (the second run must change nothing), "
+        "without:FILE:LINE (the recovery without that task). May be given several times",
+    )
+    group.addoption("--scenario", metavar="NODEID", default=None, help=argparse.SUPPRESS)
+    group.addoption(
+        "--prove",
+        action="store_true",
+        help="run each drill and then its controls (no-fault, no-recovery, recovery-twice)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    asked_controls(config)
+    unknown = set(config.getini("drillbook_require")) - {REQUIRE_DRILLS, REQUIRE_RTO}
+    if unknown:
+        raise pytest.UsageError(
+            f"drillbook_require: {', '.join(sorted(unknown))}: known are {REQUIRE_DRILLS} and {REQUIRE_RTO}"
+        )
+    if not (config.option.help or config.option.version):
+        config.stash[unloaded_key] = load_steps(config, config.getini("drillbook_steps"))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix == ".feature":
+        return FeatureFile.from_parent(parent, path=file_path)
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`--scenario` keeps the runs of one scenario only, whatever the rest of the command line selects."""
+    only = config.getoption("--scenario", None)
+    if only is not None:
+        others = [item for item in items if getattr(item, "drill_nodeid", None) != only]
+        items[:] = [item for item in items if getattr(item, "drill_nodeid", None) == only]
+        config.hook.pytest_deselected(items=others)
+
+
+@pytest.fixture
+def datatable() -> None:
+    """None for a step that takes a `datatable` and has none in the feature."""
+
+
+@pytest.fixture
+def docstring() -> None:
+    """None for a step that takes a `docstring` and has none in the feature."""

@@ -1,0 +1,116 @@
+"""How a failed scenario is shown: its steps, each with what became of it, and the user's own frames.
+
+The rule: frames of pytest, pluggy and pytest-bdd are nobody's business; an error that is a sentence is
+shown as that sentence, first, with no traceback at all; and no secret is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import _pytest
+import pluggy
+import pytest_bdd
+from _pytest._code.code import (
+    ExceptionChainRepr,
+    ExceptionRepr,
+    ReprEntryNative,
+    ReprFileLocation,
+    ReprTraceback,
+    TerminalRepr,
+    Traceback,
+    TracebackEntry,
+)
+
+from drillbook.errors import DrillbookError
+from drillbook.model.phases import PlannedStep
+
+_MACHINERY = (
+    *(Path(str(module.__file__)).parent for module in (_pytest, pluggy, pytest_bdd)),
+    Path(__file__).parents[1],
+)
+
+
+class StepMark(StrEnum):
+    """What became of a step."""
+
+    PASSED = "passed"
+    FAILED = "FAILED"
+    NOT_RUN = "not run"
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """The text of an error that needs no traceback: a DrillbookError, or one that has `__drillbook_sentence__`.
+
+    The attribute may hold the sentence itself; any other value (True) means the text of the error.
+    """
+    marked = getattr(error, "__drillbook_sentence__", None)
+    if isinstance(marked, str):
+        return marked
+    if marked or isinstance(error, DrillbookError):
+        return str(error)
+    return None
+
+
+def trail(path: str, steps: Sequence[PlannedStep], marks: Sequence[StepMark]) -> str:
+    """The steps of a scenario, one a line: mark, `path:line`, sentence. Ends with a newline."""
+    places = [f"{path}:{step.line}" for step in steps]
+    width = max(map(len, places), default=0)
+    return "".join(
+        f"  {mark:<7}  {place:<{width}}  {step.keyword} {step.text}\n"
+        for mark, place, step in zip(marks, places, steps, strict=True)
+    )
+
+
+def sentence_repr(sentence: str, steps: str, path: str, line: int) -> TerminalRepr:
+    """A failure that is a sentence, with the steps below it. `path` and `line` are where it happened in the feature."""
+    text = f"{sentence}\n\n{steps}" if steps else f"{sentence}\n"
+    return ExceptionChainRepr([(_native(text), ReprFileLocation(path, line, sentence), None)])
+
+
+def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
+    """The same failure with the steps above its traceback; what has no traceback stays as it is."""
+    if isinstance(shown, ExceptionRepr):
+        # An entry of the traceback itself, as a section of its own would come last, and a class of our own
+        # would be turned to plain text by pytest-xdist.
+        first = shown.chain[0][0] if isinstance(shown, ExceptionChainRepr) else shown.reprtraceback
+        first.reprentries = [ReprEntryNative([steps]), *first.reprentries]
+    return shown
+
+
+def without_secrets(shown: Any, redact: Callable[[str], str]) -> Any:
+    """The same failure with each text in it redacted; as one text where a secret goes over several of them."""
+    shown = _each_text(shown, redact)
+    text = re.sub("(?m)^E +", "", str(shown))  # pytest's mark of each line of an error
+    return shown if redact(text) == text else redact(text)
+
+
+def _each_text(shown: Any, redact: Callable[[str], str]) -> Any:
+    # in place, as pytest takes the error for its short summary and for JUnit from the parts
+    match shown:
+        case str():
+            return redact(shown)
+        case list() | tuple():
+            return type(shown)(_each_text(each, redact) for each in shown)
+        case TerminalRepr():
+            for name, each in vars(shown).items():
+                setattr(shown, name, _each_text(each, redact))
+    return shown
+
+
+def own_frames(traceback: Traceback) -> Traceback:
+    """The frames of the user's step, and of the fixture that it asked for; all, if none is the user's."""
+    return Traceback(entry for entry in traceback if not _is_machinery(entry)) or traceback
+
+
+def _is_machinery(entry: TracebackEntry) -> bool:
+    path = Path(entry.frame.code.raw.co_filename)
+    return any(place == path or place in path.parents for place in _MACHINERY)
+
+
+def _native(text: str) -> ReprTraceback:
+    return ReprTraceback([ReprEntryNative([text])], None, style="native")

@@ -1,0 +1,35 @@
+"""Tags of a feature as pytest's markers, so that `-m` selects by them.
+
+The rule: each tag is a marker in which `_` stands for what is neither letter nor digit: `@row:R1` is `-m row_R1`,
+`@rto:10m` is `-m rto_10m`, `@runbook:redis.md#restore` is `-m runbook_redis_md_restore`. A tag of letters, digits, `-`
+and `.` is also a marker as it stands: `-m production-safe`. The tags as written are `Scenario.tags`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+
+import pytest
+
+_markers_key = pytest.StashKey[set[str]]()
+
+
+def apply_tag(config: pytest.Config, tag: str, function: Callable[..., object]) -> None:
+    """Mark the function with the tag, unless a `pytest_bdd_apply_tag` of the user's does."""
+    # pytest-bdd's own takes the tag for a name of a marker, which cannot hold a colon.
+    others = config.pluginmanager.subset_hook_caller("pytest_bdd_apply_tag", [sys.modules.get("pytest_bdd.plugin")])
+    if others(tag=tag, function=function):
+        return
+    for name in {tag, slug(tag)} if re.fullmatch(r"[\w.-]+", tag) else {slug(tag)}:
+        known = config.stash.setdefault(_markers_key, set())
+        if name not in known:
+            known.add(name)
+            config.addinivalue_line("markers", f"{name}: the tag @{tag} of a feature")
+        getattr(pytest.mark, name)(function)
+
+
+def slug(text: str) -> str:
+    """The text as an identifier: each run of what is neither letter nor digit as one `_`."""
+    return re.sub(r"\W+", "_", text).strip("_") or "unnamed"

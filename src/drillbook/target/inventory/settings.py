@@ -1,0 +1,98 @@
+"""The settings of an inventory (`drillbook_*`) as values: environment, endpoints, work, prerequisites."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+EMPTY: Mapping[Any, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[str, str]:
+    return EMPTY
+
+
+class EnvironmentKind(StrEnum):
+    """How careful to be. PRODUCTION needs a leave of its own for every run."""
+
+    LAB = "lab"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the inventory says that it is."""
+
+    name: str
+    kind: EnvironmentKind
+
+
+class EndpointKind(StrEnum):
+    """What is spoken at an endpoint."""
+
+    HTTP = "http"
+    REDIS = "redis"
+    SQL = "sql"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A door of the system that the prober knocks at. `url` holds no password; Redis may be found through Sentinel."""
+
+    name: str
+    kind: EndpointKind
+    url: str
+    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    timeout_s: float = 1.0
+    samples_per_s: float = 20.0
+    looks_at_once: int = 1
+    probe: bool = True
+    master_name: str | None = None
+    sentinels: tuple[tuple[str, int], ...] = ()
+    nat: Mapping[str, str] = field(default_factory=_nothing)
+    """Addresses that Sentinel announces -> addresses that can be reached from here ("127.0.0.1:6379" ->
+    "127.0.0.1:16379").
+    """
+    sentinel_password: str | None = field(default=None, repr=False)
+
+
+COMPLETED_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How work is given to the system, and how it is counted afterwards."""
+
+    submit_url: str
+    completed_endpoint: str
+    completed_query: str
+    submit_method: str = "POST"
+    submit_headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    submit_body: Any = None
+    """Any JSON; "{id}" in its strings is replaced by the id of the job."""
+    submit_ca: Path | None = None
+    acknowledged: frozenset[int] = frozenset({202})
+    refused: frozenset[int] = frozenset({503})
+    completed_within_s: float = COMPLETED_WITHIN_S
+    """After the last criterion: what is acknowledged and not done by then is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisites:
+    """What the environment demands of every drill: people present, hosts reached, endpoints that answer."""
+
+    people: int = 0
+    hosts: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+
+
+NO_PREREQUISITES = Prerequisites()

@@ -1,0 +1,293 @@
+# mypy: disable-error-code="no-untyped-call"
+# (psutil is not typed)
+"""The inventory that the warm server resolves while pytest collects: what a cold run resolves, or there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from drillbook.errors import InventoryError
+from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.warm.client import Warm
+from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.resolver import ResolvedInventory
+
+pytestmark = pytest.mark.lab
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+HOSTS = "[web]\nweb-1\nweb-2\n"
+ALL = "drillbook_environment: {name: test, kind: lab}\n"
+EVERYTHING = """\
+drillbook_environment: {name: test, kind: lab}
+ansible_connection: local
+ansible_python_interpreter: "{{ ansible_playbook_python }}"
+base: 10.0.0
+number: 7
+address: "{{ base }}.{{ number }}"
+nested: {list: ["{{ address }}", 1, true, null], same: "{{ inventory_hostname }}"}
+everybody: "{{ groups['web'] | map('upper') | join(',') }}"
+other: "{{ hostvars['web-2'].address }}"
+given: "{{ lookup('ansible.builtin.env', 'GIVEN') }}"
+kept: "{{ lookup('ansible.builtin.env', 'KEPT_BACK') }}"
+ours: "{{ lookup('ansible.builtin.env', 'DRILLBOOK_OURS') }}"
+read: "{{ lookup('ansible.builtin.file', inventory_dir ~ '/data.txt') }}"
+first: "{{ lookup('ansible.builtin.first_found', [inventory_dir ~ '/nowhere', inventory_dir ~ '/data.txt']) }}"
+options: "{{ [ansible_check_mode, ansible_diff_mode, ansible_forks, ansible_verbosity, ansible_version.full] }}"
+magic: "{{ [inventory_dir, group_names, ansible_inventory_sources, ansible_facts] }}"
+undefined: "{{ nobody_defined_this }}"
+demanded: "{{ missing | mandatory('Set missing') }}"
+filtered: "{{ 'a-b' | regex_replace('-', '+') | ours }}"
+unsafe: !unsafe "{{ 6 * 7 }}"
+"""
+FILTER = """\
+class FilterModule:
+    def filters(self):
+        return {"ours": lambda text: f"<{text}>"}
+"""
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text))
+    path.chmod(mode)
+    return path
+
+
+class Repository:
+    """A repository, and the servers that were started for it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / "inventory"
+        write(self.path / "hosts.ini", HOSTS)
+        write(self.path / "group_vars/all.yml", ALL)
+        self._started: list[Warm] = []
+
+    def warm(self, *pass_env: str, path: Path | None = None) -> Warm:
+        started = Warm(self.root, pass_env, SCRIPTS / "ansible-playbook", lambda _text: None, path or self.path)
+        self._started.append(started)
+        return started
+
+    def early(self, warm: Warm, *pass_env: str, path: Path | None = None) -> ResolvedInventory | None:
+        known = warm.inventory(path or self.path, self.root, pass_env)
+        if known is None:
+            return None
+        return ResolvedInventory(path or self.path, known["groups"], known["hosts"], known["connections"])
+
+    def cold(self, *pass_env: str) -> ResolvedInventory:
+        return ResolvedInventory.by_ansible(self.path, self.root, pass_env)
+
+    def close(self) -> None:
+        for warm in self._started:
+            warm.close()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Iterator[Repository]:
+    made = Repository(tmp_path)
+    yield made
+    made.close()
+
+
+def variables(repository: Repository, text: str) -> None:
+    write(repository.path / "group_vars/all.yml", text)
+
+
+def everything(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIVEN", "KEPT_BACK", "DRILLBOOK_OURS"):
+        monkeypatch.setenv(name, f"of {name}")
+    variables(repository, EVERYTHING)
+    write(repository.path / "data.txt", "of the file\n")
+    write(
+        repository.path / "host_vars/web-2.yml", "number: 8\nansible_host: '{{ address }}'\nansible_connection: ssh\n"
+    )
+    write(repository.path / "group_vars/web/plain.yml", "of_the_group: web\n")
+    write(repository.root / "playbooks/filter_plugins/ours.py", FILTER)
+    password = write(repository.root / "password", "the password of the vault\n")
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(password))
+    vault = write(repository.path / "group_vars/web/vault.yml", "token: correct-horse\nheader: 'Bearer {{ token }}'\n")
+    subprocess.run(
+        [SCRIPTS / "ansible-vault", "encrypt", vault],  # the password is where the plays find it
+        check=True,
+        capture_output=True,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+
+
+def test_it_is_what_a_cold_run_resolves(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything(repository, monkeypatch)
+    early = repository.early(repository.warm("GIVEN"), "GIVEN")
+    cold = repository.cold("GIVEN")
+    assert early is not None
+    for host in ("web-1", "web-2"):
+        assert early.entries[host] == cold.entries[host]
+    assert early == cold
+    values = early.values["web-1"]
+    assert [values[name] for name in ("given", "kept", "ours")] == ["of GIVEN", "", "of DRILLBOOK_OURS"]
+    assert [values[name] for name in ("read", "other", "filtered")] == ["of the file", "10.0.0.8", "<a+b>"]
+    assert values["header"] == "Bearer correct-horse"
+    place = f"{repository.path}/group_vars/all.yml"
+    assert early.problems()["web-1", "undefined"].startswith(f"{place}:17: 'nobody_defined_this' is undefined")
+    assert early.problems()["web-1", "demanded"] == f"{place}:18: Set missing"
+    assert early.connections["web-2"]["host"] == "10.0.0.8"
+    assert {secret.label for secret in early.secrets()} == {"token", "header"}
+
+
+def test_a_session_uses_it_and_starts_no_play(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything(repository, monkeypatch)
+    warm = repository.warm("GIVEN")
+    redactor = Redactor()
+    inventory = Inventory.resolve(repository.path, repository.root, redactor, pass_env=("GIVEN",), warm=warm)
+    assert inventory.variable("web-1", "given") == "of GIVEN"
+    assert redactor.text("correct-horse") == "[REDACTED:token]"
+    assert not (warm.folder / "ran").exists()
+
+
+def changes_a_variable(repository: Repository, _patch: pytest.MonkeyPatch) -> None:
+    variables(repository, ALL + "added: 1\n")
+
+
+def adds_a_file(repository: Repository, _patch: pytest.MonkeyPatch) -> None:
+    write(repository.path / "group_vars/web.yml", "added: 1\n")
+
+
+def adds_what_was_looked_for(repository: Repository, _patch: pytest.MonkeyPatch) -> None:
+    write(repository.root / "elsewhere/data.txt", "1")
+
+
+def adds_a_filter(repository: Repository, _patch: pytest.MonkeyPatch) -> None:
+    write(repository.root / "playbooks/filter_plugins/ours.py", FILTER.replace("ours", "upper"))
+
+
+def sets_a_variable(_repository: Repository, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("DRILLBOOK_ADDED", "1")
+
+
+def adds_an_ansible_cfg(repository: Repository, _patch: pytest.MonkeyPatch) -> None:
+    write(repository.root / "ansible.cfg", "[defaults]\nforks = 3\n")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changes_a_variable,
+        adds_a_file,
+        adds_what_was_looked_for,
+        adds_a_filter,
+        sets_a_variable,
+        adds_an_ansible_cfg,
+    ],
+)
+def test_what_has_changed_since_is_resolved_anew(
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Repository, pytest.MonkeyPatch], None],
+) -> None:
+    (repository.root / "playbooks/filter_plugins").mkdir(parents=True)
+    (repository.root / "elsewhere").mkdir()
+    named = "[inventory_dir ~ '/../elsewhere/data.txt', inventory_dir ~ '/hosts.ini']"
+    found = f"lookup('ansible.builtin.first_found', {named}) | upper"
+    variables(repository, ALL + f'found: "{{{{ {found} }}}}"\n')
+    warm, changed = repository.warm(), repository.warm()
+    assert repository.early(warm) is not None
+    changed.early.wait()
+    change(repository, monkeypatch)
+    assert repository.early(changed) is None
+
+
+def test_another_inventory_or_environment_is_resolved_anew(repository: Repository, tmp_path: Path) -> None:
+    other = write(tmp_path / "other.ini", HOSTS)
+    assert repository.early(repository.warm(), path=other) is None
+    assert repository.early(repository.warm(), "HOME") is None
+    first = repository.warm()
+    assert repository.early(first) is not None
+    assert repository.early(first) is None  # it is given once
+
+
+SCRIPT = """\
+#!{python}
+import json, sys
+open({ran!r}, "a").write("x")
+sys.exit({status}) if {status} else None
+settings = {{"drillbook_environment": {{"name": "s", "kind": "lab"}}}}
+print(json.dumps({{"all": {{"hosts": ["web-1"], "vars": settings}}}}))
+"""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_an_inventory_that_is_a_program_runs_once_and_in_its_play(repository: Repository, status: int) -> None:
+    """It may take long, ask somebody, or cost something: not before a drill wants it."""
+    ran = repository.root / "ran"
+    script = SCRIPT.format(python=SCRIPTS / "python", ran=str(ran), status=status)
+    path = write(repository.root / "hosts.py", script, 0o755)
+    warm = repository.warm(path=path)
+    warm.early.wait()
+    assert not ran.exists()
+    if status:
+        with pytest.raises(InventoryError, match=r"cannot read the inventory .*hosts\.py"):
+            Inventory.resolve(path, repository.root, warm=warm)
+    else:
+        assert Inventory.resolve(path, repository.root, warm=warm).names("all") == ("web-1",)
+    assert warm.early.why == "it starts a program"
+    assert ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("value: \"{{ lookup('ansible.builtin.pipe', 'true') }}\"\n", "it starts a program"),
+        ("value: \"{{ lookup('ansible.builtin.url', 'http://127.0.0.1:9') }}\"\n", "it opens a connection"),
+        ("value: \"{{ lookup('ansible.builtin.password', '/tmp/drillbook-none/x') }}\"\n", "it changes a file"),
+        ("ansible_connection: nowhere.at_all.plugin\n", "NotHereError"),
+        ("ansible_connection: '{{ nobody_defined_this }}'\n", "NotHereError"),
+        ("ansible_shell_type: none_such\n", "NotHereError"),
+        ("ansible_become: 'perhaps'\n", "NotHereError"),
+        ("broken: [\n", "AnsibleParserError"),
+    ],
+)
+def test_what_is_more_than_reading_or_may_fail_is_left_to_a_play(repository: Repository, text: str, why: str) -> None:
+    variables(repository, ALL + text)
+    warm = repository.warm()
+    assert repository.early(warm) is None
+    assert warm.early.why == why
+
+
+def test_what_is_wrong_is_said_as_in_a_cold_run(repository: Repository) -> None:
+    for text in ("broken: [\n", "ansible_connection: '{{ nobody_defined_this }}'\n"):
+        variables(repository, ALL + text)
+        said = []
+        for warm in (repository.warm(), None):
+            with pytest.raises(InventoryError) as raised:
+                Inventory.resolve(repository.path, repository.root, warm=warm)
+            said.append(str(raised.value))
+        assert said[0] == said[1]
+        assert "group_vars/all.yml" in said[0] or "nobody_defined_this" in said[0]
+
+
+def test_no_secret_stands_in_a_list_of_processes_or_in_a_file(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything(repository, monkeypatch)
+    warm = repository.warm("GIVEN")
+    warm.early.wait()
+    assert b"correct-horse" in bytes(warm.early._said)  # it has been resolved
+    assert warm.server is not None
+    server = psutil.Process(warm.server)
+    children = [each for each in server.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+    assert children
+    for process in (server, *children):
+        assert "correct-horse" not in " ".join((*process.cmdline(), *process.environ().values()))
+    assert warm.folder.stat().st_mode & 0o077 == 0
+    for path in warm.folder.rglob("*"):
+        if path.is_file():
+            assert b"correct-horse" not in path.read_bytes()
+            assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
+    assert "correct-horse" not in repr(warm.early)

@@ -1,0 +1,77 @@
+"""How a drill ended, as one value: on the way to pytest's reports and back, to a proof, and in parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drillbook.model.proof import Run
+from drillbook.model.record import RepeatRecord
+from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
+
+pytestmark = pytest.mark.unit
+
+PASSED = DrillOutcome("x.feature::S", "x.feature::S", "", Outcome.PASSED, "recovered in 2 s", "evidence/one")
+ENDED = {
+    "passed": PASSED,
+    "a control": replace(PASSED, nodeid="x.feature::S[no-fault]", control="no-fault", outcome=Outcome.BETRAYED),
+    "no evidence": replace(PASSED, outcome=Outcome.ABORTED, evidence=None),
+    "a task that nothing misses": replace(PASSED, control="without:a.yml:7", outcome=Outcome.HELD, unmissed=True),
+    "its control at the end": replace(PASSED, repeat=RepeatRecord(Outcome.BETRAYED, "it changed something again")),
+}
+
+
+def report(**more: Any) -> pytest.TestReport:
+    return pytest.TestReport(PASSED.nodeid, ("x.feature", 1, "S"), {}, "passed", None, "teardown", **more)
+
+
+def sent(told: Told, nodeid: str = PASSED.nodeid) -> Told | None:
+    """As it comes out of a report that went to another process as JSON."""
+    before = report()
+    told.put_on(before)
+    after = report(drill=json.loads(json.dumps(vars(before)["drill"])))
+    after.nodeid = nodeid
+    return Told.on(after)
+
+
+@pytest.mark.parametrize("ended", ENDED.values(), ids=ENDED.keys())
+def test_an_outcome_survives_the_way_between_processes(ended: DrillOutcome) -> None:
+    told = Told(begun=True, standing=ended.outcome, ended=ended)
+    assert sent(told, ended.nodeid) == told
+
+
+@pytest.mark.parametrize("told", [Told(), Told(begun=True), Told(begun=True, standing=Outcome.INVALID)])
+def test_a_drill_that_has_not_ended_says_so(told: Told) -> None:
+    assert sent(told) == told
+
+
+def test_a_report_of_another_test_says_nothing_of_a_drill() -> None:
+    assert Told.on(report()) is None
+
+
+def test_what_a_proof_takes_of_it() -> None:
+    unmissed = ENDED["a task that nothing misses"]
+    run = Run("x.feature::S", "without:a.yml:7", Outcome.HELD, "recovered in 2 s", "evidence/one", unmissed=True)
+    assert unmissed.run == run
+
+
+@pytest.mark.parametrize(
+    ("scenario", "control"), [("x::S", "x::S[recovery-twice]"), ("x::S[eu-2]", "x::S[eu-2-recovery-twice]")]
+)
+def test_the_control_at_the_end_of_a_drill_is_a_run_of_its_own(scenario: str, control: str) -> None:
+    drill = replace(PASSED, nodeid=scenario, scenario=scenario, repeat=RepeatRecord(Outcome.HELD, "changed nothing"))
+    whole, own = drill.parts()
+    assert whole == drill
+    assert (own.nodeid, own.outcome, own.reason) == (control, Outcome.HELD, "changed nothing")
+    assert own.run == Run(scenario, "recovery-twice", Outcome.HELD, "changed nothing", "evidence/one")
+
+
+def test_a_drill_is_good_when_its_control_is() -> None:
+    assert PASSED.parts() == (PASSED,)
+    assert PASSED.good
+    assert not ENDED["its control at the end"].good
+    assert not ENDED["a control"].good
