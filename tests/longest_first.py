@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -44,11 +44,11 @@ class Keep:
     """Sums up what each file took."""
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[file_of(report.nodeid)] += report.duration
 
     def pytest_sessionfinish(self) -> None:
-        found = {name: round(seconds, 1) for name, seconds in self._seconds.most_common()}
+        found = {name: round(seconds, 1) for name, seconds in self._seconds.items()}
         TABLE.write_text(json.dumps(found, indent=1) + "\n")

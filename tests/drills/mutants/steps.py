@@ -76,7 +76,7 @@ STEPS = (
     Mutant("given breaks", "The fault comes before its time.", INVALID, "belongs into a @fault step",
            body("healthy", LOOK, "drill.inject('breakage')")),
     Mutant("no drill at all", "Fault and recovery are plain When steps.", NOT_RECOVERED, "'drill' is for drills",
-           swapped("steps/web.py", "import fault, given, parse, recovery", "import given, parse, when"),
+           swapped("steps/web.py", "fault, given, parse, recovery, then", "given, parse, then, when"),
            swapped("steps/web.py", "from drillbook.checks", "fault = recovery = when\n\nfrom drillbook.checks"), alone=True),
     Mutant("broken twice", "The second time changes nothing.", INVALID, "changed nothing",
            feature(*GOOD[:2], GOOD[1], *GOOD[2:])),
