@@ -27,11 +27,18 @@ pythonpath = .
 
 # The collection alone, without the drill engine around it.
 COLLECTION_ONLY = """\
+import pytest
+
 pytest_plugins = ["drillbook.pytest_plugin.collecting.collection"]
 
 def pytest_addoption(parser):
     from drillbook.pytest_plugin.collecting.collection import add_options
     add_options(parser)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt(excinfo):
+    # a refused file interrupts the session; pytest reads the source of each frame of that, and shows none: half a run
+    excinfo.traceback = excinfo.traceback[-1:]
 """
 
 STEPS = """\
