@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.checks import Check
+from drillbook.engine.keeping.plays import play_record
 from drillbook.engine.keeping.progress import progress
 from drillbook.errors import DrillbookError
 from drillbook.evidence.writer import Recorder
@@ -26,9 +27,7 @@ from drillbook.model.record import (
     FaultRecord,
     ObservationRecord,
     PhaseRecord,
-    PlayRecord,
     ProbeRecord,
-    Purpose,
     Record,
     RepeatRecord,
     Role,
@@ -183,7 +182,7 @@ class DrillLog:
         """A playbook ran."""
         step = self.step.number if self.step is not None else None
         zero_s = self.anchor.mono_s
-        self.record.plays.append(_play_record(result, step=step, purpose=purpose, zero_s=zero_s, variables=variables))
+        self.record.plays.append(play_record(result, step=step, purpose=purpose, zero_s=zero_s, variables=variables))
         self._recorder.save()
 
     def fault(self, name: str, variables: Mapping[str, object], entry: str) -> FaultRecord:
@@ -377,27 +376,3 @@ def _set_span(record: object, name: str, span: Span | None) -> None:
     if span is not None:
         setattr(record, f"{name}_s", span.seconds)
         setattr(record, f"{name}_uncertainty_s", span.uncertainty_s)
-
-
-def _play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: float, variables: object) -> PlayRecord:
-    """A play's result in drill time."""
-    plain = result.as_record()
-    tasks: list[Mapping[str, Any]] = [
-        {**task, "started_s": round(task["started_s"] - zero_s, 3), "ended_s": round(task["ended_s"] - zero_s, 3)}
-        for task in plain["tasks"]
-    ]
-    return PlayRecord(
-        step=step,
-        purpose=Purpose(purpose),
-        playbook=result.playbook,
-        variables=to_plain(variables),
-        started_s=result.started_s - zero_s,
-        ended_s=result.ended_s - zero_s,
-        status=result.status,
-        rc=result.rc,
-        changed=result.changed,
-        problems=list(result.unsaid()),
-        hosts=to_plain(result.hosts),
-        tasks=tasks,
-        warm=result.warm,
-    )

@@ -4,7 +4,7 @@ The rule: a warm run equals a cold one, or it is a cold one. What Ansible reads 
 what it was for the server, else the shim becomes the real ansible-playbook.
 
     pytest ── Warm (client) ─────────── starts, ends, and is told why a run was cold
-      │            └─ Early (early_answer.py) <── the inventory ── fork (early_inventory.py)
+      │            └─ Early (early/answer.py) <── the inventory ── fork (early/inventory.py)
       │                                              │
       └─ ansible-runner ── shim ── its terminal ──> server ── fork ──> play (play.py)
                              ^ exit status ───────────┤                  │

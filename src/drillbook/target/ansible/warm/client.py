@@ -24,7 +24,7 @@ from typing import Any
 from drillbook.errors import DrillbookError
 from drillbook.target.ansible.environment import environment
 from drillbook.target.ansible.warm import proc_title
-from drillbook.target.ansible.warm.early_answer import Early
+from drillbook.target.ansible.warm.early.answer import Early
 from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
 
 TESTED = ("2.19",)

@@ -4,7 +4,7 @@
         LISTENER MODULES ANSWER LIFELINE PYTEST PROGRAM FOLDER INVENTORY PADDING
 
 LISTENER, MODULES, ANSWER and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. INVENTORY is
-resolved first, in a fork, and sent to ANSWER (`early_inventory`); empty, it is not.
+resolved first, in a fork, and sent to ANSWER (`early.inventory`); empty, it is not.
 
 The rule: what runs a module may not be a process that has imported Ansible. So before the import a second server is
 forked, which listens at MODULES and becomes the modules that the plays run on this machine (`module`).
@@ -125,7 +125,7 @@ def _serve_plays(server: Server, configuration: Configuration, given: Given) -> 
 def _resolve(server: Server, given: Given) -> int | None:
     """Fork the one that resolves, and let it go first. Its pidfd; None where Ansible warned while it was imported."""
     # Ansible may be imported in this process only, after the fork of the other server
-    from drillbook.target.ansible.warm.early_inventory import answer
+    from drillbook.target.ansible.warm.early.inventory import answer
 
     if os.fstat(2).st_size:
         return None

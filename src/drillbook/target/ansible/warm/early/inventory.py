@@ -2,7 +2,7 @@
 # (ansible-core is not typed)
 """The inventory of the session, resolved in a fork of the server while pytest collects.
 
-The rule is that of the package: what comes of it is what a cold run writes, or there is nothing. A cold run is a play
+The rule: what comes of it is what a cold run writes, or there is nothing. A cold run is a play
 (`drillbook.target.inventory.resolver`); here is what that does with an inventory, without what a play needs besides.
 So nothing comes of it where the inventory is wrong, where a play might fail by a variable that only plays read, and
 where it takes more than reading files (`witness`). Then the play says what is wrong, or runs the program that the
@@ -31,7 +31,7 @@ from ansible.utils.collection_loader import AnsibleCollectionConfig, _collection
 from ansible.vars.hostvars import HostVars
 
 from drillbook.target.ansible.plugins.action.drillbook_variables import resolved
-from drillbook.target.ansible.warm.witness import Witness
+from drillbook.target.ansible.warm.early.witness import Witness
 
 LIMIT_S = 60
 """How long the fork may live."""

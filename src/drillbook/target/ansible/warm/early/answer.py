@@ -16,7 +16,7 @@ from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.target.ansible.environment import environment
-from drillbook.target.ansible.warm.witness import look, still_holds
+from drillbook.target.ansible.warm.early.witness import look, still_holds
 
 WAIT_S = 60.0
 """How long a drill waits for an answer; one that takes longer is made anew, by a run that has its own deadline."""
