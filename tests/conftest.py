@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import textwrap
 
 import hypothesis
 import pytest
 
-pytest_plugins = ["pytester", "tests.tiers"]
+pytest_plugins = ["pytester", "tests.tiers", "tests.longest_first", "tests.measured"]
 
 # An example may take as long as the machine lets it.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
+# Each run of pytest within a test would load what happens to be installed anew: testinfra alone is half of a short one.
 PYTEST_INI = """\
 [pytest]
-addopts = -p no:drillbook -p no:hypothesispytest -p collection_only -p no:cacheprovider --strict-markers
+addopts =
+    -p no:drillbook -p no:hypothesispytest -p no:pytest11.testinfra -p no:anyio -p no:valkey -p no:platformdirs
+    -p collection_only -p no:cacheprovider --strict-markers
 filterwarnings = error
 pythonpath = .
 """
 
 # The collection alone, without the drill engine around it.
 COLLECTION_ONLY = """\
+import pytest
+
 pytest_plugins = ["drillbook.pytest_plugin.collecting.collection"]
 
 def pytest_addoption(parser):
     from drillbook.pytest_plugin.collecting.collection import add_options
     add_options(parser)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt(excinfo):
+    # a refused file interrupts the session; pytest reads the source of each frame of that, and shows none: half a run
+    excinfo.traceback = excinfo.traceback[-1:]
 """
 
 STEPS = """\
@@ -115,14 +126,14 @@ def project(pytester: pytest.Pytester) -> Project:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many of the harness mutants were killed (tests/drills/test_mutants.py), and which were not.
+    """How many of the harness mutants were killed (tests/drills/test_mutants*.py), and which were not.
 
     Here and not beside them: xdist's controller has all reports, and loads only the conftest.py above the paths given.
     """
-    of_mutants = "test_mutants.py::test_it_does_not_pass["
+    of_mutants = re.compile(r"test_mutants\w*\.py::test_it_does_not_pass\[").search
     reports = {outcome: terminalreporter.getreports(outcome) for outcome in ("passed", "failed", "error")}
-    killed = {report.nodeid for report in reports.pop("passed") if of_mutants in report.nodeid}
-    survivors = {report.nodeid for each in reports.values() for report in each if of_mutants in report.nodeid}
+    killed = {report.nodeid for report in reports.pop("passed") if of_mutants(report.nodeid)}
+    survivors = {report.nodeid for each in reports.values() for report in each if of_mutants(report.nodeid)}
     if killed or survivors:
         killed -= survivors
         terminalreporter.write_line(f"mutants: {len(killed)} of {len(killed | survivors)} killed")

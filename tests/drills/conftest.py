@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -263,11 +264,10 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state" / "drillbook"
 
 
-@pytest.fixture
-def mini(tmp_path: Path) -> Iterator[Mini]:
-    """The repository with its service running; nothing of it is left afterwards."""
-    root = tmp_path / "mini"
-    shutil.copytree(MINI, root)
+@contextmanager
+def serving(root: Path) -> Iterator[Mini]:
+    """A copy of the repository with its service running; nothing of it is left afterwards."""
+    shutil.copytree(MINI, root, ignore=shutil.ignore_patterns("__pycache__"))
     service = subprocess.Popen([sys.executable, str(root / "service.py"), str(root)], env=unmeasured())
     try:
         wait_for((root / "port").exists, "the service listens")
@@ -277,6 +277,13 @@ def mini(tmp_path: Path) -> Iterator[Mini]:
         service.wait()
         # a guardian whose drill was killed is at its work for some seconds more
         wait_for(lambda: not left_over(root), "no process of the drill is left", DEADLINE_S)
+
+
+@pytest.fixture
+def mini(tmp_path: Path) -> Iterator[Mini]:
+    """The repository, served as long as the test runs."""
+    with serving(tmp_path / "mini") as mini:
+        yield mini
 
 
 def left_over(root: Path) -> list[str]:

@@ -1,72 +1,30 @@
 """The harness mutants: each way in which a drill could pass falsely ends otherwise, with a reason that names it.
 
-The bar is all of them. Other ways are kept where their subject is: test_verdicts.py (whole drills), test_silence.py
-(histories that once passed), tests/unit: model/test_work_balance.py (an empty ledger), pytest_plugin/test_refusals.py.
+The bar is all of them. Here are those that need a session of their own; test_mutants_of_pytest.py has those of pytest
+and its hooks, test_mutants_shared.py those that share a session. Other ways are kept where their subject is:
+test_verdicts.py (whole drills), test_silence.py (histories that once passed), tests/unit: model/test_work_balance.py
+(an empty ledger), pytest_plugin/test_refusals.py.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from xml.etree import ElementTree
 
 import pytest
 
-from .conftest import Mini, Ran
-from .mutants import PASSED, STATUS, Edit, Mutant, added, body, step, swapped
-from .mutants.dataloss import DATALOSS
-from .mutants.machinery import BROKEN, FIXTURE, MACHINERY, hook
-from .mutants.playbooks import FIX, PLAYBOOKS
-from .mutants.steps import STEPS
-from .mutants.surroundings import SURROUNDINGS
+from .conftest import Mini
+from .mutants import PASSED, Edit, Mutant, added, body, step, swapped
+from .mutants.alone import assert_that_it_does_not_pass, changed, passed_in_junit
+from .mutants.machinery import BROKEN, FIXTURE, hook
+from .mutants.playbooks import FIX
+from .mutants.tables import parameters
 
 pytestmark = pytest.mark.lab
 
-TABLES = {
-    "steps": STEPS,
-    "dataloss": DATALOSS,
-    "machinery": MACHINERY,
-    "playbooks": PLAYBOOKS,
-    "surroundings": SURROUNDINGS,
-}
-MUTANTS = [
-    pytest.param(mutant, id=f"{subject}-{mutant.name.replace(' ', '-')}")
-    for subject, table in TABLES.items()
-    for mutant in table
-]
 
-
-@pytest.fixture(autouse=True)
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Coverage makes a drill a third slower, and there are a hundred: the other tests are measured."""
-    for name in tuple(os.environ):
-        if name.startswith("COVERAGE_PROCESS"):
-            monkeypatch.delenv(name)
-
-
-def changed(mini: Mini, edits: tuple[Edit, ...], args: tuple[str, ...] = ()) -> Ran:
-    """Run the changed repository."""
-    for edit in edits:
-        edit(mini)
-    return mini.pytest("features", "--junitxml=junit.xml", *args)
-
-
-def passed_in_junit(mini: Mini) -> list[str]:
-    """The test cases of which JUnit says nothing bad."""
-    path = mini.root / "junit.xml"
-    cases = ElementTree.parse(path).iter("testcase") if path.exists() else ()
-    return [case.get("name", "") for case in cases if case.find("failure") is None and case.find("error") is None]
-
-
-@pytest.mark.parametrize("mutant", MUTANTS)
+@pytest.mark.parametrize("mutant", parameters("steps", "dataloss", "playbooks", "surroundings", shared=False))
 def test_it_does_not_pass(mini: Mini, mutant: Mutant) -> None:
-    ran = changed(mini, mutant.edits, mutant.args)
-    assert ran.status in STATUS[mutant.ends], ran.output
-    assert re.search(mutant.why, ran.output), ran.output
-    assert not re.search(r"\d passed", ran.output), ran.output
-    assert not passed_in_junit(mini), ran.output
-    assert all(drill["outcome"] != PASSED for drill in ran.drills()), ran.output
-    assert mini.broken is mutant.broken
+    assert_that_it_does_not_pass(mini, mutant)
 
 
 def test_a_fixture_that_fails_after_the_drill(mini: Mini) -> None:

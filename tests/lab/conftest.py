@@ -8,12 +8,24 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
+from .support import Plays
 
-@pytest.fixture(scope="session")
+
+@pytest.fixture(scope="package")
 def whole_lab() -> Iterator[RunningLab]:
     """The lab itself, as its tests have left it."""
     with running_lab() as lab:
         yield lab
+
+
+@pytest.fixture(scope="package")
+def plays(whole_lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
+    """A warm Ansible for the lab."""
+    made = Plays(tmp_path_factory.mktemp("plays"), whole_lab)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

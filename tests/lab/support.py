@@ -1,48 +1,94 @@
-"""What tests of the lab share: Ansible as people run it, and processes that are known by how long they sleep."""
+"""What tests of the lab share: a warm Ansible with our modules, and processes that are known by how long they sleep."""
 # mypy: disable-error-code="no-untyped-call"
 # (psutil is not typed)
 
 from __future__ import annotations
 
-import os
-import subprocess
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
+from drillbook.target.ansible.events import Event
+from drillbook.target.ansible.run import run_ansible
+from drillbook.target.ansible.warm.client import Warm
 from drillbook_lab.lifecycle.supervision.processes import runs
 from drillbook_lab.testing import RunningLab
 
 ROOT = Path(__file__).parents[2]
 
 
-def ansible(lab: RunningLab, home: Path, command: str, *arguments: str) -> str:
-    """What a command of Ansible prints, with the modules and roles of this repository, on the lab."""
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).with_name(command)),
-            *arguments,
-            *("-e", f"ansible_python_interpreter={sys.executable}"),
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_ROLES_PATH": str(ROOT / "playbooks/roles"),
-            "ANSIBLE_LIBRARY": str(ROOT / "playbooks/library"),
-            "ANSIBLE_MODULE_UTILS": str(ROOT / "playbooks/module_utils"),
-            "ANSIBLE_HOME": str(home),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_LOCALHOST_WARNING": "False",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
-            "DRILLBOOK_LAB_STATE": str(lab.lab.state),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.stdout
+class Plays:
+    """Ansible with the modules and roles of this repository, on a lab if there is one; warm, as in a session of drills.
+
+    That a play does the same warm and in a process of its own is shown by test_warm_equals_cold.py.
+    """
+
+    def __init__(self, folder: Path, lab: RunningLab | None = None) -> None:
+        self._folder = folder
+        self._cold: list[str] = []
+        self._state = {"DRILLBOOK_LAB_STATE": str(lab.lab.state)} if lab else {}
+        self.inventory = folder / "hosts.ini"
+        self.inventory.write_text("""\
+localhost
+web-1
+[all:vars]
+ansible_connection=local
+ansible_python_interpreter="{{ ansible_playbook_python }}"
+""")
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._state.items():
+                patch.setenv(name, value)
+            self._warm = Warm(ROOT, (), Path(sys.executable).with_name("ansible-playbook"), self._cold.append)
+
+    def run(self, playbook: Path, inventory: Path | None = None, **variables: object) -> list[Event]:
+        """The events of a run, whatever became of it."""
+        events: list[Event] = []
+        run_ansible(
+            playbook,
+            inventory or self.inventory,
+            root=ROOT,
+            variables=variables,
+            extra_env=self._state,
+            timeout_s=120,
+            on_event=events.append,
+            warm=self._warm,
+        )
+        assert self._cold == []
+        return events
+
+    def module(self, name: str, **arguments: object) -> dict[str, Any]:
+        """What a module answers; `failed` in it when it refuses."""
+        play = self._folder / "module.yml"
+        task = {"name": "The module", name: arguments, "ignore_errors": True}
+        play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]))
+        events = self.run(play)
+        answers = [
+            each["event_data"]["res"] for each in events if each["event"] in {"runner_on_ok", "runner_on_failed"}
+        ]
+        assert len(answers) == 1, said(events)
+        answer: dict[str, Any] = answers[0]
+        return answer
+
+    def close(self) -> None:
+        self._warm.close()
+
+
+def said(events: Sequence[Event]) -> str:
+    """What Ansible has printed."""
+    return "\n".join(str(event.get("stdout", "")) for event in events)
+
+
+def recap(events: Sequence[Event]) -> tuple[bool, bool]:
+    """Whether a run did something and none of it failed, and whether it changed something."""
+    stats = [event["event_data"] for event in events if event["event"] == "playbook_on_stats"]
+    if not stats or not stats[-1]["ok"] or stats[-1]["failures"] or stats[-1]["dark"]:
+        return False, any(each["changed"] for each in stats)
+    return True, bool(stats[-1]["changed"])
 
 
 def sleeping(seconds: str) -> list[psutil.Process]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drillbook_lab.testing import RunningLab
 
-from .support import ansible
+from .support import Plays
 
 pytestmark = pytest.mark.lab
 
@@ -22,8 +20,8 @@ PREFIX = "bull:webhooks:"
 class Modules:
     """Runs one module after the other on the lab's queue, as Ansible runs them."""
 
-    def __init__(self, lab: RunningLab, home: Path) -> None:
-        self.lab, self._home = lab, home
+    def __init__(self, lab: RunningLab, plays: Plays) -> None:
+        self.lab, self._plays = lab, plays
         redis = lab.contract["redis"]
         self._queue = {
             "queue": "webhooks",
@@ -37,11 +35,7 @@ class Modules:
 
     def run(self, module: str, **arguments: Any) -> dict[str, Any]:
         """What the module answers; `failed` in it when it refuses."""
-        asked = json.dumps({**self._queue, **arguments})
-        said = ansible(self.lab, self._home, "ansible", "localhost", "-m", module, "-a", asked)
-        # before it may stand what Ansible says of a failure
-        answer: dict[str, Any] = json.loads(said.rpartition(" => ")[2])
-        return answer
+        return self._plays.module(module, **{**self._queue, **arguments})
 
     def submit(self, **payload: Any) -> str:
         """A webhook by the front door; gives the id of its job."""
@@ -67,8 +61,8 @@ class Modules:
 
 
 @pytest.fixture
-def modules(lab: RunningLab, tmp_path: Path) -> Iterator[Modules]:
-    made = Modules(lab, tmp_path)
+def modules(lab: RunningLab, plays: Plays) -> Iterator[Modules]:
+    made = Modules(lab, plays)
     made.run("bullmq_clear", what="failed")  # of a test before, in another file
     yield made
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -17,7 +15,7 @@ from redis.client import Redis
 from drillbook_lab.base.topology import HOST, REDIS_NODES
 from drillbook_lab.testing import RunningLab
 
-from .support import ROOT, ansible
+from .support import ROOT, Plays, recap
 
 pytestmark = pytest.mark.lab
 
@@ -27,8 +25,8 @@ LIMIT = 10_000
 class Node:
     """The primary, and the modules as Ansible runs them on its host."""
 
-    def __init__(self, lab: RunningLab, home: Path) -> None:
-        self.lab, self._home = lab, home
+    def __init__(self, lab: RunningLab, plays: Plays, home: Path) -> None:
+        self.lab, self._plays = lab, plays
         redis = lab.contract["redis"]
         self.port = int(redis["nodes"][lab.primary()]["port"])
         self.password = str(redis["admin_password"])
@@ -36,20 +34,13 @@ class Node:
 
     def module(self, name: str, **arguments: Any) -> dict[str, Any]:
         """What the module answers; `failed` in it when it refuses."""
-        asked = {"port": self.port, "password": self.password, **arguments}
-        said = ansible(self.lab, self._home, "ansible", "localhost", "-m", name, "-a", json.dumps(asked))
-        answer: dict[str, Any] = json.loads(said[said.index("{") :])
-        return answer
+        return self._plays.module(name, **{"port": self.port, "password": self.password, **arguments})
 
-    def playbook(self, name: str, *options: str) -> str:
+    def playbook(self, name: str, **variables: str) -> str:
         """Whether a recovery, run on the lab's own inventory, `changed` something, did not, or `failed`."""
-        playbook = str(ROOT / f"playbooks/{name}.yml")
-        said = ansible(
-            self.lab, self._home, "ansible-playbook", "-i", str(ROOT / "inventories/lab"), playbook, *options
-        )
-        recaps = re.findall(r"ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+) ", said)
-        ok, changed, unreachable, failed = (sum(map(int, each)) for each in zip(*recaps, strict=True))
-        if not ok or unreachable or failed:
+        events = self._plays.run(ROOT / f"playbooks/{name}.yml", ROOT / "inventories/lab", **variables)
+        well, changed = recap(events)
+        if not well:
             return "failed"
         return "changed" if changed else "unchanged"
 
@@ -63,8 +54,8 @@ class Node:
 
 
 @pytest.fixture
-def node(lab: RunningLab, tmp_path: Path) -> Iterator[Node]:
-    found = Node(lab, tmp_path)
+def node(lab: RunningLab, plays: Plays, tmp_path: Path) -> Iterator[Node]:
+    found = Node(lab, plays, tmp_path)
     yield found
     (tmp_path / "leak").unlink(missing_ok=True)
     lab.eventually("the end of a leak", lambda: "leaked" not in found.names())
@@ -244,5 +235,5 @@ def test_no_other_redis_node_is_started_while_the_one_that_led_last_cannot_be(no
 
 def test_redis_is_not_started_when_sentinel_watches_other_nodes(node: Node) -> None:
     before = [node.lab.pid(name) for name in REDIS_NODES]
-    assert node.playbook("recovery/redis/start", "-e", "drillbook_redis_address=127.0.0.1:1") == "failed"
+    assert node.playbook("recovery/redis/start", drillbook_redis_address="127.0.0.1:1") == "failed"
     assert [node.lab.pid(name) for name in REDIS_NODES] == before

@@ -6,16 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .support import Plays, recap, said
+
 pytestmark = pytest.mark.lab
 
-PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 PM2 = "7.0.4"
 PLAY = """
 - hosts: web-1
@@ -30,8 +30,9 @@ class Managed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._plays = Plays(folder)
         self._pm2 = folder / "node_modules" / ".bin" / "pm2"
-        self._env = {**os.environ, "PM2_HOME": str(folder / "home"), "ANSIBLE_HOME": str(folder / "ansible")}
+        self._env = {**os.environ, "PM2_HOME": str(folder / "home")}
         (folder / "play.yml").write_text(PLAY)
         (folder / "app.mjs").write_text("setInterval(() => {}, 1000);\n")
 
@@ -40,6 +41,9 @@ class Managed:
             [str(self._pm2), *arguments], cwd=self.folder, env=self._env, capture_output=True, text=True, check=True
         )
         return done.stdout
+
+    def close(self) -> None:
+        self._plays.close()
 
     def pid(self) -> int:
         return int(self.pm2("pid", "web-1").split()[-1])
@@ -50,22 +54,10 @@ class Managed:
             "drillbook_service_manager": "pm2",
             "drillbook_pm2": str(self._pm2),
             "drillbook_pm2_home": str(self.folder / "home"),
-            "ansible_python_interpreter": sys.executable,
             **variables,
         }
-        done = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                *("-i", "web-1,", "-c", "local", "-e", json.dumps(given), "play.yml"),
-            ],
-            cwd=self.folder,
-            env={**self._env, "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"), "ANSIBLE_NOCOLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return done.returncode == 0, "changed=0 " not in done.stdout, done.stdout + done.stderr
+        events = self._plays.run(self.folder / "play.yml", **given)
+        return *recap(events), said(events)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +84,7 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Managed]:
     finally:
         # ends the daemon and what it manages; nothing of it is left
         found.pm2("kill")
+        found.close()
 
 
 def test_a_service_is_stopped_and_started_once(managed: Managed) -> None:

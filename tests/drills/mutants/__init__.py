@@ -1,6 +1,6 @@
 """Ways in which a drill could pass falsely, as values: what is wrong, how the good repository gets it, how it must end.
 
-The tables stand beside this file, by subject; test_mutants.py runs them.
+The tables stand beside this file, by subject; tests/drills/test_mutants*.py run them.
 """
 
 from __future__ import annotations
@@ -40,11 +40,21 @@ class Mutant:
     args: tuple[str, ...]
     broken: bool
     """The service is broken at the end, as it was before the drill."""
+    alone: bool
+    """It has a session of its own; shared.py says which may share one."""
 
     def __init__(
-        self, name: str, wrong: str, ends: str, why: str, *edits: Edit, args: tuple[str, ...] = (), broken: bool = False
+        self,
+        name: str,
+        wrong: str,
+        ends: str,
+        why: str,
+        *edits: Edit,
+        args: tuple[str, ...] = (),
+        broken: bool = False,
+        alone: bool = False,
     ) -> None:
-        values = (name, wrong, ends, why, edits, args, broken)
+        values = (name, wrong, ends, why, edits, args, broken, alone)
         for field, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, field, value)
 
