@@ -81,6 +81,7 @@ class Repository:
         (root / "hosts.ini").write_text(HOSTS)
         self.play(HANGS)
         self.said: list[str] = []
+        self._others = psutil.Process().children()  # of the tests before this one
         self.warm = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", self.said.append)
 
     def play(self, text: str) -> None:
@@ -98,6 +99,10 @@ class Repository:
         (found,) = [each for each in self.server.children() if "drillbook-warm-modules" in each.cmdline()]
         return found
 
+    def children(self) -> list[psutil.Process]:
+        """The processes that a run has started, without the server."""
+        return [each for each in psutil.Process().children() if each not in (*self._others, self.server)]
+
     def run(self, cancel: threading.Event | None = None) -> Ended:
         return run_ansible(
             self.root / "play.yml",
@@ -113,7 +118,7 @@ class Repository:
         """All processes of the run, once it hangs."""
         wait_for(lambda: len(sleeping(self.hang)) >= 2 * hosts, "the play hangs")
         seen = set(self.server.children(recursive=True)) | set(sleeping(self.hang))
-        seen |= {each for each in psutil.Process().children() if each != self.server}
+        seen |= set(self.children())
         seen.discard(self.modules)
         assert len(seen) > 4 * hosts
         return sorted(seen, key=lambda process: int(process.pid))
@@ -165,7 +170,7 @@ def test_a_run_that_is_ended_before_its_play_has_begun(repository: Repository) -
     cancel = threading.Event()
     cancel.set()
     assert repository.run(cancel).status == "canceled"
-    assert [each for each in psutil.Process().children() if each != repository.server] == []
+    assert repository.children() == []
     repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
     assert repository.run().status == "successful"
     others = [each for each in repository.server.children() if each != repository.modules]

@@ -29,7 +29,7 @@ FIRST_SAMPLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class _Looks:
     """When a check is looked at: since when, until when, how long it has to hold (0: by one look)."""
 
     since_s: float
@@ -58,20 +58,20 @@ class Demanding:
             return
         _refuse_no_time(check, within, "deadline")
         now = time.monotonic()
-        self._await(check, _Span(now, now + within, within), Role.BOUND)
+        self._await(check, _Looks(now, now + within, within), Role.BOUND)
 
     def eventually(self, check: Check, within: float) -> None:
         """Met within so many seconds of the event that opened the phase."""
         _refuse_no_time(check, within, "deadline")
         since_s = self.drill.opened_s
-        self._await(check, _Span(since_s, since_s + within, within))
+        self._await(check, _Looks(since_s, since_s + within, within))
 
     def throughout(self, check: Check, for_: float, within: float | None) -> None:
         """Met by every look for `for_` seconds on end, in a window that begins within `within` seconds."""
         _refuse_no_time(check, for_, "window")
         allowed = within if within is not None else (self.drill.objectives.rto_s or DEFAULT_DEADLINE_S)
         since_s = self.drill.opened_s
-        self._await(check, _Span(since_s, since_s + allowed, allowed, for_))
+        self._await(check, _Looks(since_s, since_s + allowed, allowed, for_))
 
     def arrives(self, message: str, check: Check, within: float) -> None:
         """Met within so many seconds after the message began to be sent."""
@@ -79,7 +79,7 @@ class Demanding:
         since_s = self.drill.announced_s.get(message)
         if since_s is None:
             raise DrillbookError(f"the message {message!r} was not sent before: a step above has to announce it")
-        self._await(check, _Span(since_s, since_s + within, within), Role.COMMUNICATION)
+        self._await(check, _Looks(since_s, since_s + within, within), Role.COMMUNICATION)
 
     def always(self, check: Check) -> None:
         """Met by every sample since the event that opened the phase, and by one more from now."""
@@ -116,7 +116,7 @@ class Demanding:
 
     # ------------------------------------------------------------------ what must be so, and what a control changes
 
-    def _until(self, check: Check, span: _Span) -> _Span:
+    def _until(self, check: Check, span: _Looks) -> _Looks:
         """How long to wait."""
         del check
         return span
@@ -129,7 +129,7 @@ class Demanding:
         """It is not so."""
         raise self.drill.fail(self.drill.log.phase, FindingKind.FAILED, sentence)
 
-    def _met(self, check: Check, record: CheckRecord, watched: Watched, span: _Span) -> None:
+    def _met(self, check: Check, record: CheckRecord, watched: Watched, span: _Looks) -> None:
         """It is so: keep it, and mark what it shows."""
         assert watched.found is not None
         if record.role is Role.COMMUNICATION:
@@ -160,9 +160,9 @@ class Demanding:
             # one look that begins after now: the next tick of the endpoint, plus one under way
             endpoint = self.drill.prober.endpoint(check.source)
             until_s += 1 / endpoint.samples_per_s + endpoint.timeout_s
-        return self._await(check, _Span(now, until_s, None), role)
+        return self._await(check, _Looks(now, until_s, None), role)
 
-    def _await(self, check: Check, stated: _Span, role: Role = Role.EVIDENCE) -> CheckRecord:
+    def _await(self, check: Check, stated: _Looks, role: Role = Role.EVIDENCE) -> CheckRecord:
         """Wait for the check, keep what was seen, and let it have its meaning."""
         log = self.drill.log
         if log.step is None:
@@ -211,7 +211,7 @@ class Absent(Demanding):
         del message
         _refuse_no_time(check, within, "deadline")
 
-    def _until(self, check: Check, span: _Span) -> _Span:
+    def _until(self, check: Check, span: _Looks) -> _Looks:
         drill, step = self.drill, self.drill.log.step
         control = drill.scenario.control
         if span.within_s is None or step is None or control is None:
@@ -222,7 +222,7 @@ class Absent(Demanding):
         if not isinstance(check.source, str):
             # nobody looks in advance: one look at least, sent after now, however long the checks before it took
             until_s = max(until_s, time.monotonic() + ONE_LOOK_S)
-        return _Span(span.since_s, until_s, within_s, span.length_s)
+        return _Looks(span.since_s, until_s, within_s, span.length_s)
 
     def _unknown(self, error: CouldNotLookError) -> None:
         del error
@@ -230,7 +230,7 @@ class Absent(Demanding):
     def _unmet(self, sentence: str) -> None:
         del sentence
 
-    def _met(self, check: Check, record: CheckRecord, watched: Watched, span: _Span) -> None:
+    def _met(self, check: Check, record: CheckRecord, watched: Watched, span: _Looks) -> None:
         del check, record, watched, span
 
 

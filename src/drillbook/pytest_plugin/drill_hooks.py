@@ -97,7 +97,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     item = request.node
     if isinstance(item, ScenarioItem) and item.scenario.is_drill:
         request.getfixturevalue("drill")
-        item.conductor = item.stash[drill_key]
+        item.conductor = item.stash.get(drill_key, None)  # none where a fixture of the user's has taken the name
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -45,7 +45,7 @@ class Kind(Protocol):
     def run(self) -> None: ...
 
 
-class Run:
+class ForkedRun:
     """One shim, and its play once it has one."""
 
     def __init__(self, connection: socket.socket, fds: list[int], body: bytes, request: Request) -> None:
@@ -75,7 +75,7 @@ class Server:
         self.ran = ran
         self.memory = Memory()
         self.memory.name([os.fsencode(sys.executable), name.encode()])
-        self.runs: dict[int, Run] = {}  # by the connection
+        self.runs: dict[int, ForkedRun] = {}  # by the connection
         self.spare: tuple[int, socket.socket] | None = None
         self.enders: set[int] = set()
         self.selector = selectors.DefaultSelector()
@@ -150,7 +150,7 @@ class Server:
             _say(connection, f"the warm server does not understand the shim ({error})")
             connection.close()
             return
-        run = Run(connection, fds, body, request)
+        run = ForkedRun(connection, fds, body, request)
         why = self.kind.why_cold(request)
         if not why and not self.memory.holds(request.environment):
             why = "the environment is too large"
@@ -160,7 +160,7 @@ class Server:
         if why:
             self._close(run)
 
-    def _heard(self, run: Run) -> None:
+    def _heard(self, run: ForkedRun) -> None:
         """The shim says go, or has gone."""
         if run.connection.fileno() not in self.runs:
             return  # closed in the same round
@@ -183,7 +183,7 @@ class Server:
                     os.killpg(run.pid, signal.SIGKILL)
             # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
 
-    def _hand_over(self, run: Run) -> int | None:
+    def _hand_over(self, run: ForkedRun) -> int | None:
         """Give the run to a fork; returns when that can be found by what /proc says of it, and before it begins."""
         for _ in range(2):  # the one that waited may have been killed
             pid, line = self.spare or self._fork()
@@ -259,7 +259,7 @@ class Server:
                 _say(run.connection, f"exit {code}" if code >= 0 else f"signal {-code}")
                 self._close(run)
 
-    def _close(self, run: Run, *, watched: bool = True) -> None:
+    def _close(self, run: ForkedRun, *, watched: bool = True) -> None:
         del self.runs[run.connection.fileno()]
         if watched:
             with suppress(KeyError):
@@ -267,7 +267,7 @@ class Server:
         run.close_fds()
         run.connection.close()
 
-    def _end(self, run: Run, grace_s: float) -> None:
+    def _end(self, run: ForkedRun, grace_s: float) -> None:
         """End the play with all its processes, in a process that has the time to wait for them."""
         if run.pid is None:
             self._close(run)
