@@ -21,7 +21,7 @@ def inventory_path(config: pytest.Config) -> Path:
     named = named or os.environ.get("DRILLBOOK_INVENTORY")
     if named:
         return Path(os.path.abspath(config.invocation_params.dir / str(named)))  # noqa: PTH100 - ".." is resolved, links are not
-    return Path(os.path.abspath(config.rootpath / str(config.getini("drillbook_inventory"))))  # noqa: PTH100
+    return Path(os.path.abspath(config.rootpath / str(config.getini("drillbook_inventory"))))  # noqa: PTH100 - as above
 
 
 def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:

@@ -85,7 +85,7 @@ def answer(inventory: str, playbooks: str, to: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-class _Playbook(CLI):  # type: ignore[misc]
+class _Playbook(CLI):  # type: ignore[misc]  # ansible-core is not typed
     """ansible-playbook, with its options and without what runs a playbook: a tenth of Ansible's import."""
 
     name = "ansible-playbook"
