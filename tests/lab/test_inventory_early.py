@@ -141,6 +141,32 @@ def test_it_is_what_a_cold_run_resolves(repository: Repository, monkeypatch: pyt
     assert {secret.label for secret in early.secrets()} == {"token", "header"}
 
 
+def test_one_text_is_compiled_once_and_means_what_it_means_where_it_stands(repository: Repository) -> None:
+    variables(
+        repository,
+        ALL
+        + r"""
+number: 7
+plain: "{{ number }} [[ number ]]"
+again: "{{ number }} [[ number ]]"
+marked: "#jinja2:variable_start_string:'[[', variable_end_string:']]'\n{{ number }} [[ number ]]"
+escaped: '{{ "7" | regex_search("\d") }}'
+broken: "{{ number"
+broken_again: "{{ number"
+""",
+    )
+    write(repository.path / "host_vars/web-2.yml", "number: 8\n")
+    cold = repository.cold()
+    for host, number in (("web-1", 7), ("web-2", 8)):
+        values = cold.values[host]
+        assert [values[name] for name in ("plain", "again")] == [f"{number} [[ number ]]"] * 2
+        assert (values["marked"], values["escaped"]) == (f"{{{{ number }}}} {number}", "7")
+        for name, line in (("broken", 8), ("broken_again", 9)):
+            assert cold.problems()[host, name].startswith(f"{repository.path}/group_vars/all.yml:{line}: ")
+    early = repository.early(repository.warm())
+    assert early == cold
+
+
 def test_a_session_uses_it_and_starts_no_play(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     everything(repository, monkeypatch)
     warm = repository.warm("GIVEN")
