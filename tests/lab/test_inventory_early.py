@@ -9,6 +9,7 @@ import subprocess
 import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -307,10 +308,12 @@ def test_no_secret_stands_in_a_list_of_processes_or_in_a_file(
     assert b"correct-horse" in bytes(warm.early._said)  # it has been resolved
     assert warm.server is not None
     server = psutil.Process(warm.server)
-    children = [each for each in server.children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
-    assert children
-    for process in (server, *children):
-        assert "correct-horse" not in " ".join((*process.cmdline(), *process.environ().values()))
+    looked_at = 0
+    for process in (server, *server.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # the one that resolved it ends about now
+            assert "correct-horse" not in " ".join((*process.cmdline(), *process.environ().values()))
+            looked_at += 1
+    assert looked_at >= 2  # the server, and the one that serves modules
     assert warm.folder.stat().st_mode & 0o077 == 0
     for path in warm.folder.rglob("*"):
         if path.is_file():
