@@ -36,6 +36,7 @@ from drillbook.model.record import (
 )
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
+from drillbook.model.time_limits import TimeLimits
 from drillbook.model.times.clock import Anchor, rfc3339
 from drillbook.model.verdict import FindingKind, Verdict
 from drillbook.safety.abort_condition import AbortGuard, conditions, refuse_unhealthy
@@ -191,8 +192,10 @@ def start(
             prober=prober,
             abort=abort,
             settled_s=log.anchor.mono_s,
+            limits=TimeLimits.of(leave.scenario.tags, leave.objectives.rto_s, session.time_limits),
             measured=leave.measured,
         )
+        under_way.name_what_is_shown()
         return Begun(lock, shield, under_way, Drill(under_way))
     except BaseException as error:
         if prober is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,19 +19,20 @@ from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
+from drillbook.model.time_limits import DEFAULTS_S, UNDO
 from drillbook.safety.dead_man_switch import Switches
 from drillbook.safety.environment_lock import EnvironmentLock, Holder, HolderRole
 from drillbook.safety.guardian import Guardian
 from drillbook.safety.journal import Entry, Journal
 from drillbook.safety.undo import Undone, undo_all
+from drillbook.target.ansible.environment import passed_on
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.secrets import secrets_in_environment
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
-
-UNDO_TIMEOUT_S = 300.0
 
 
 def _quiet(_event: object) -> None:
@@ -53,6 +54,8 @@ class DrillSession:
     people: tuple[str, ...] = ()
     """Who is present at the drills."""
     pass_env: tuple[str, ...] = ()
+    time_limits: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that the ini gives to plays, undos and the baseline, by the names of their tags."""
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     redactor: Redactor = field(default_factory=Redactor)
@@ -60,6 +63,13 @@ class DrillSession:
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
     write_report: ReportWriter = _nobody
     """Writes the report of a drill that died, once its record is closed."""
+
+    told: set[str] = field(default_factory=set)
+    """What is told once a session."""
+
+    def __post_init__(self) -> None:
+        for name, value in secrets_in_environment(passed_on(self.pass_env)):
+            self.redactor.add(name, value, declared=False)
 
     def close(self) -> None:
         """End what was started for the session."""
@@ -129,7 +139,8 @@ class DrillSession:
                 f"undo it with 'drillbook restore --inventory {entry.inventory}'"
             )
         undo = self.root / entry.undo_playbook
-        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
+        limit_s = max(entry.undo_timeout_s or 0.0, self.time_limits.get(UNDO, 0.0)) or DEFAULTS_S[UNDO]
+        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=limit_s))
 
     def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
         """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""

@@ -17,7 +17,7 @@ from drillbook.model.phases import StepKind
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
-from drillbook.pytest_plugin.options import inventory_path
+from drillbook.pytest_plugin.options import inventory_path, time_limits
 from drillbook.repository.plan.dry_step import intents
 from drillbook.target.probing.prerequisites import distinct_names
 
@@ -37,6 +37,7 @@ def new_session(config: pytest.Config) -> DrillSession:
         allow_production=config.getoption("--allow-production"),
         people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
         pass_env=tuple(config.getini("drillbook_pass_env")),
+        time_limits=time_limits(config),
         listener=config.stash.get(out_key, lambda _event: None),
         warm=config.stash.get(warm_ansible.warm_key, None),
         write_report=write_report,

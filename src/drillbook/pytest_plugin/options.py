@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from drillbook.model.control import STANDARD, Control
+from drillbook.model.time_limits import DEFAULTS_S
+from drillbook.model.times.durations import parse_duration
 
 REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
 
@@ -22,6 +24,19 @@ def inventory_path(config: pytest.Config) -> Path:
     if named:
         return Path(os.path.abspath(config.invocation_params.dir / str(named)))  # noqa: PTH100 - ".." is resolved, links are not
     return Path(os.path.abspath(config.rootpath / str(config.getini("drillbook_inventory"))))  # noqa: PTH100 - as above
+
+
+def time_limits(config: pytest.Config) -> dict[str, float]:
+    """Seconds that the ini gives, by the names of the tags. Raises UsageError for what is no duration."""
+    limits: dict[str, float] = {}
+    for name in DEFAULTS_S:
+        option = f"drillbook_{name.replace('-', '_')}"
+        text = str(config.getini(option))
+        try:
+            limits |= {name: parse_duration(text)} if text else {}
+        except ValueError as error:
+            raise pytest.UsageError(f"{option}: {error}") from None
+    return limits
 
 
 def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:

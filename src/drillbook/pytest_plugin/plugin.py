@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.pytest_plugin import plan_mode, warm_ansible
 from drillbook.pytest_plugin.collecting import collection
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
@@ -70,6 +71,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
+    for name, default_s in DEFAULTS_S.items():
+        said = f"how long at most, for all scenarios ({default_s:.0f}s): '30m'; a scenario's tag @{name} wins"
+        parser.addini(f"drillbook_{name.replace('-', '_')}", said, default="")
     collection.add_options(parser)
 
 

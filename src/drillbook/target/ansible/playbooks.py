@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.evidence.secret_names import is_secret_name
 from drillbook.target.ansible.environment import OWNER
 from drillbook.target.ansible.events import PlayLog
 from drillbook.target.ansible.messages import relative
 from drillbook.target.ansible.result import PlayResult
+from drillbook.target.ansible.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.run import Ended
@@ -67,6 +67,7 @@ class Playbooks:
         cancel: threading.Event | None = None,
         on_task: Callable[[str], None] | None = None,
         without: str | None = None,
+        selection: Selection = ALL,
     ) -> PlayResult:
         """Run `playbook` (absolute, or relative to the root) and wait for it, interruptibly.
 
@@ -78,7 +79,7 @@ class Playbooks:
         from drillbook.target.ansible.run import run_ansible
 
         path = self._existing(playbook)
-        self._hide_secrets(variables)
+        self._redactor.learn(variables)
         log = PlayLog(self._root, self._redactor, on_task or self._on_task)
         started_at = datetime.now(UTC)
         started_s = time.monotonic()
@@ -92,7 +93,9 @@ class Playbooks:
             timeout_s=timeout_s,
             cancel=cancel,
             on_event=log.event,
+            on_secret=log.decrypted,
             without=without,
+            selection=selection,
             # a task is left out by a plugin of its own, which a warm Ansible did not load
             warm=self._warm if without is None else None,
         )
@@ -108,11 +111,6 @@ class Playbooks:
         if not path.is_file():
             raise PlaybookError(f"There is no playbook {playbook}: looked for {path}.")
         return path
-
-    def _hide_secrets(self, variables: Mapping[str, object]) -> None:
-        for name, value in variables.items():
-            if is_secret_name(name) and isinstance(value, str):
-                self._redactor.add(name, value, declared=False)
 
 
 def _result(

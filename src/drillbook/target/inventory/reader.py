@@ -119,7 +119,7 @@ class InventoryReader:
             name=name,
             kind=kind,
             url=url,
-            headers=node.texts("headers"),
+            headers=node.headers("headers"),
             user=node.text("user", user),
             password=node.text("password", password),
             ca=self._path(node, "ca"),
@@ -168,7 +168,7 @@ class InventoryReader:
         return Work(
             submit_url=_submit_url(submit),
             submit_method=submit.text("method", "POST").upper(),
-            submit_headers=submit.texts("headers"),
+            submit_headers=submit.headers("headers"),
             submit_body=submit.value("body", None),
             submit_ca=self._path(submit, "ca"),
             acknowledged=submit.statuses("acknowledged", frozenset({202})),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.errors import DrillbookError
-from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.environment import command_of, environment, interpreter
 from drillbook.target.ansible.warm import proc_title
 from drillbook.target.ansible.warm.early.answer import Early
 from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
@@ -84,7 +84,7 @@ class Warm:
             "RUNNER_ONLY_FAILED_EVENTS": "False",
         }
         lifeline, self._lifeline = os.pipe()
-        python = _interpreter(program)
+        python = interpreter(program)
         modules = self.folder / MODULES
         modules.mkdir(mode=0o700)
         (self.folder / RESOLVE).mkdir(mode=0o700)
@@ -122,8 +122,8 @@ class Warm:
     def command(self, program: Path) -> list[str]:
         """What ansible-runner is to start as its ansible-playbook."""
         if self._server is None or self._server.poll() is not None:
-            return [str(program)]
-        return [_interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
+            return command_of(program)
+        return [interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
 
     def ran(self, mark: str) -> bool:
         """Whether the run with this mark was a fork of the server: it says so itself."""
@@ -214,13 +214,3 @@ def _callbacks() -> str:
     if found is None or found.origin is None:
         raise DrillbookError("ansible-runner is not installed")
     return str(Path(found.origin).absolute().parent / "display_callback" / "callback")
-
-
-def _interpreter(program: Path) -> str:
-    """The Python that the script names, which is what a play sees as `ansible_playbook_python`."""
-    with program.open("rb") as script:
-        first = script.readline(256).decode(errors="replace").strip()
-    named = first.removeprefix("#!").strip()
-    return (
-        named if first.startswith("#!") and "python" in Path(named).name and Path(named).is_file() else sys.executable
-    )
