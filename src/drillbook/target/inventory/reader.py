@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ _FOR_ALL = (
     "drillbook_dead_man_switch",
     "drillbook_prerequisites",
 )
+_CONNECTS = re.compile(
+    r"ansible_(?:connection|host|port|user|password|private_key_file|host_key_checking|remote_(?:user|addr|port)|"
+    r"python_interpreter|pipelining|timeout|(?:become|docker|paramiko|podman|scp|sftp|ssh|su|sudo)(?:_\w+)?)"
+)
+"""Variables of Ansible that say how a host is reached."""
 LEAST_SWITCH_S = 10
 """Seconds. A renewal is a play of 1 to 2.5 s, made three times in this time; it may be missed once."""
 _ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
@@ -73,9 +79,11 @@ class InventoryReader:
                     raise InventoryError(sentence, place)
 
     def _refuse_errors(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill."""
+        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill. Others are for
+        plays, which have variables of their own (`template_path`, a role's defaults).
+        """
         for name, entry in entries.items():
-            if "error" in entry and name.startswith(("drillbook_", "ansible_")):
+            if "error" in entry and (name in _FOR_ALL or _CONNECTS.fullmatch(name)):
                 path, message = entry["error"]["where"], entry["error"]["message"]
                 place = self._origin(entry, path)
                 raise InventoryError(f"{path} ({place}): {message}", place)

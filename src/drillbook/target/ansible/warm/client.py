@@ -68,10 +68,13 @@ class Warm:
         if not self._why:
             try:
                 self._start(root, pass_env, program)
+            except _NotRunError as error:
+                self._why = str(error)
             except (OSError, DrillbookError) as error:  # what is wrong with ansible.cfg is each run's own error
                 self._why = f"the server cannot be started ({error})"
 
     def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
+        _try(self.folder / "try")
         padding, room = proc_title.room()
         variables = environment(root, self.folder, pass_env)
         answer = self.early.expect(variables)
@@ -197,6 +200,27 @@ class Warm:
                 self._server.wait()
         self.early.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _NotRunError(Exception):
+    """Programs in the folder of the session cannot be run."""
+
+
+def _try(script: Path) -> None:
+    """Run a script where that of the modules lies: each local task would fail where none can be run. Raises
+    _NotRunError.
+    """
+    script.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    script.chmod(0o700)
+    try:
+        done = subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, timeout=_END_S, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise _NotRunError(
+            f"{script.parent.parent} lets no program be run ({why}): let TMPDIR name a folder that does"
+        ) from None
+    if done.returncode != 0:
+        raise _NotRunError(f"a script in {script.parent.parent} ended with status {done.returncode}")
 
 
 def _listening(path: Path) -> socket.socket:
