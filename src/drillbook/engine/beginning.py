@@ -211,7 +211,7 @@ def _new_log(session: DrillSession, leave: Leave, run_id: str, prerequisites: li
     record = new_record(session, leave, run_id, anchor)
     record.people, record.prerequisites = list(session.people), prerequisites
     title = record.title if control is None else f"{control} {record.title}"
-    folder = session.evidence_root / folder_name(anchor.wall, title, run_id)
+    folder = session.evidence_root / folder_name(anchor.wall, session.redactor.text(title), run_id)
     recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
     return DrillLog(anchor, record, recorder, leave.objectives, control)
 

@@ -43,6 +43,11 @@ class RollCall:
         """Only these, of what was collected, are to be run by this session; the others are somebody else's."""
         self._collected = dict.fromkeys(nodeids, True)
 
+    def renamed(self, old: str, new: str) -> None:
+        """A title with a secret in it is shown under another name."""
+        if old in self._collected:
+            self._collected[new] = self._collected.pop(old)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A drill that did not pass has a report that failed, also where a hook rewrote it: JUnit reads only those.
