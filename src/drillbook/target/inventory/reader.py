@@ -83,8 +83,12 @@ class InventoryReader:
         plays, which have variables of their own (`template_path`, a role's defaults).
         """
         for name, entry in entries.items():
-            if "error" in entry and (name in _FOR_ALL or _CONNECTS.fullmatch(name)):
-                path, message = entry["error"]["where"], entry["error"]["message"]
+            if "error" not in entry:
+                continue
+            path, message = entry["error"]["where"], entry["error"]["message"]
+            # `mandatory`, in a variable of ours for playbooks, is somebody's demand
+            demanded = name.startswith("drillbook_") and not message.endswith("is undefined")
+            if demanded or name in _FOR_ALL or _CONNECTS.fullmatch(name):
                 place = self._origin(entry, path)
                 raise InventoryError(f"{path} ({place}): {message}", place)
 

@@ -16,7 +16,7 @@ FILE = "decrypted"
 """In the private folder of a run: lines of JSON, as `changes.py` writes them."""
 OnSecret = Callable[[str, str], None]
 """Is told the label and the value of a secret."""
-_NO_SECRETS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "none", "~"})
+_NO_SECRETS = frozenset({"", "true", "false", "yes", "no", "on", "off", "null", "none", "~"})
 
 
 class Decrypted:
