@@ -12,6 +12,7 @@ import pytest
 
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.listing import Listings
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.inventory.settings import Environment, EnvironmentKind
@@ -193,6 +194,23 @@ def test_an_inventory_that_is_a_script(tmp_path: Path) -> None:
     inventory = Inventory.resolve(Path("hosts.py"), tmp_path, redactor)
     assert inventory.names("all") == ("web",)
     assert redactor.text("of-the-script") == "[REDACTED:api_token]"
+
+
+def test_several_inventories_are_merged_and_the_last_wins(tmp_path: Path) -> None:
+    write(tmp_path / "one/hosts.ini", "web-1 ansible_connection=local\n")
+    write(tmp_path / "one/group_vars/all.yml", ALL + "size: small\nof_one: 1\n")
+    write(tmp_path / "two.yml", "all: {hosts: {web-2: {ansible_connection: local}}, vars: {size: large}}\n")
+    write(tmp_path / "play.yml", "- {hosts: all, gather_facts: false, tasks: [{ansible.builtin.debug: {var: size}}]}\n")
+    inventory = Inventory.resolve(Path("one"), tmp_path, further=[Path("two.yml")])
+    assert inventory.names("all") == ("web-1", "web-2")
+    # group_vars of a folder win over the variables of a file, as they do in Ansible
+    assert [inventory.variable("web-2", name) for name in ("size", "of_one")] == ["small", 1]
+    playbooks = Playbooks(tmp_path, inventory.path, {}, Redactor(), further=inventory.further)
+    assert sorted(playbooks.run(Path("play.yml")).hosts) == ["web-1", "web-2"]
+    listed = Listings(tmp_path, inventory.path, Redactor(), (), inventory.further).plays(tmp_path / "play.yml", {})
+    assert [each.hosts for each in listed] == [("web-1", "web-2")]
+    with pytest.raises(InventoryError, match=r"There is no inventory three\.yml"):
+        Inventory.resolve(Path("one"), tmp_path, further=[Path("three.yml")])
 
 
 def test_a_script_that_fails_is_quoted(tmp_path: Path) -> None:

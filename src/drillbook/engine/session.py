@@ -54,6 +54,8 @@ class DrillSession:
     people: tuple[str, ...] = ()
     """Who is present at the drills."""
     pass_env: tuple[str, ...] = ()
+    further_inventories: tuple[Path, ...] = ()
+    """What is merged with the inventory, as Ansible merges what it is given by further `-i`."""
     time_limits: Mapping[str, float] = field(default_factory=dict)
     """Seconds that the ini gives to plays, undos and the baseline, by the names of their tags."""
     listener: Listener = _quiet
@@ -83,7 +85,14 @@ class DrillSession:
             # what a record says of the software, while the server is at the inventory
             harness()
             git_state(self.root)
-        return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
+        return Inventory.resolve(
+            self.inventory_path,
+            self.root,
+            self.redactor,
+            further=self.further_inventories,
+            pass_env=self.pass_env,
+            warm=self.warm,
+        )
 
     @cached_property
     def playbooks(self) -> Playbooks:
@@ -93,6 +102,7 @@ class DrillSession:
             self.inventory.path,
             self.inventory.connection_env,
             self.redactor,
+            further=self.inventory.further,
             pass_env=self.pass_env,
             warm=self.warm,
             owner=self.owner,
@@ -107,7 +117,9 @@ class DrillSession:
     def guardian(self) -> Guardian:
         """Who puts everything back when this process dies; not started by asking for it."""
         environment = self.inventory.environment.name
-        return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
+        return Guardian(
+            self.root, self.inventory_path, environment, self.owner, self.pass_env, further=self.further_inventories
+        )
 
     @cached_property
     def switches(self) -> Switches:
@@ -125,8 +137,10 @@ class DrillSession:
 
     @property
     def inventory_name(self) -> str:
-        """The inventory's path as evidence and journal name it: relative to the root where it lies below it."""
-        return paths.relative(self.inventory_path, self.root)
+        """The inventory's path as evidence and journal name it: relative to the root where it lies below it. Several
+        are separated by commas.
+        """
+        return ", ".join(paths.relative(each, self.root) for each in (self.inventory_path, *self.further_inventories))
 
     def run_undo(self, entry: Entry) -> PlayResult:
         """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
@@ -136,10 +150,10 @@ class DrillSession:
         if entry.inventory != self.inventory_name:
             raise DrillbookError(
                 f"the fault {entry.fault!r} was injected with the inventory {entry.inventory}: "
-                f"undo it with 'drillbook restore --inventory {entry.inventory}'"
+                f"undo it with 'drillbook restore --inventory {entry.inventory.replace(', ', ' --inventory ')}'"
             )
         undo = self.root / entry.undo_playbook
-        limit_s = max(entry.undo_timeout_s or 0.0, self.time_limits.get(UNDO, 0.0)) or DEFAULTS_S[UNDO]
+        limit_s = entry.undo_timeout_s or self.time_limits.get(UNDO) or DEFAULTS_S[UNDO]
         return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=limit_s))
 
     def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:

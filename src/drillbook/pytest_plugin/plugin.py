@@ -40,7 +40,11 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("drillbook", "recovery drills")
     if importlib.util.find_spec("pytest_ansible") is None:
         group.addoption(
-            "--inventory", metavar="PATH", default=None, help="Ansible inventory to drill (default: inventories/lab)"
+            "--inventory",
+            metavar="PATH",
+            action="append",
+            default=None,
+            help="Ansible inventory to drill (default: inventories/lab); several times: merged, as by Ansible's -i",
         )
     group.addoption("--evidence", metavar="DIR", default=None, help="where evidence is kept (default: evidence)")
     group.addoption(

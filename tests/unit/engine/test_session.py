@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from drillbook.engine.session import DrillSession
+from drillbook.errors import DrillbookError
 from drillbook.model.time_limits import UNDO
-from drillbook.safety.journal import Journal
+from drillbook.safety.journal import Entry, Journal
 
 pytestmark = pytest.mark.unit
 
@@ -45,6 +46,13 @@ def test_a_short_secret_of_the_environment_is_named(tmp_path: Path, monkeypatch:
     assert session(tmp_path, "APP_PASSWORD").redactor.too_short == {"APP_PASSWORD"}
 
 
+def test_an_undo_is_made_with_all_inventories_of_its_drill(tmp_path: Path) -> None:
+    entry = SimpleNamespace(inventory="hosts.yml, more/two.yml", fault="cut")
+    assert session(tmp_path, further_inventories=(tmp_path / "more/two.yml",)).inventory_name == entry.inventory
+    with pytest.raises(DrillbookError, match=r"drillbook restore --inventory hosts\.yml --inventory more/two\.yml"):
+        session(tmp_path).run_undo(cast(Entry, entry))
+
+
 @pytest.mark.parametrize(
     ("of_entry", "of_ini", "limit_s"),
     [
@@ -52,7 +60,7 @@ def test_a_short_secret_of_the_environment_is_named(tmp_path: Path, monkeypatch:
         (7200.0, {}, 7200.0),
         (None, {UNDO: 900.0}, 900.0),
         (60.0, {}, 60.0),
-        (60.0, {UNDO: 90.0}, 90.0),
+        (60.0, {UNDO: 90.0}, 60.0),
     ],
 )
 def test_an_undo_has_the_time_that_its_drill_gave_it_whoever_makes_it(

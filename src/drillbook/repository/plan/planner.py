@@ -67,7 +67,9 @@ class Planner:
         assert isinstance(inventory, Inventory)
         if self._listings is None:
             session = self.session
-            self._listings = Listings(session.root, inventory.path, session.redactor, session.pass_env)
+            self._listings = Listings(
+                session.root, inventory.path, session.redactor, session.pass_env, inventory.further
+            )
         return self._listings.plays(playbook, variables, selection)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,16 @@ _TAGS = re.compile(r"\tTAGS: \[[^\]]*\]$")
 class Listings:
     """Lists playbooks of one repository with one inventory; the same playbook with the same variables once."""
 
-    def __init__(self, root: Path, inventory: Path, redactor: Redactor, pass_env: Iterable[str] = ()) -> None:
-        self._root, self._inventory, self._redactor = root.absolute(), inventory.absolute(), redactor
+    def __init__(
+        self,
+        root: Path,
+        inventory: Path,
+        redactor: Redactor,
+        pass_env: Iterable[str] = (),
+        further: Sequence[Path] = (),
+    ) -> None:
+        self._root, self._redactor = root.absolute(), redactor
+        self._inventories = [each.absolute() for each in (inventory, *further)]
         self._pass_env = tuple(pass_env)
         self._known: dict[tuple[Path, str, Selection], tuple[PlayPlan, ...] | PlaybookError] = {}
 
@@ -58,7 +66,8 @@ class Listings:
         with tempfile.TemporaryDirectory(prefix="drillbook-plan-", ignore_cleanup_errors=True) as directory:
             private = Path(directory)
             write_private(private / "extravars", variables)  # a file: a command line is seen by everybody
-            command = [*command_of(program), "-i", str(self._inventory), "-e", f"@{private / 'extravars'}"]
+            command = [*command_of(program), "-e", f"@{private / 'extravars'}"]
+            command += [word for each in self._inventories for word in ("-i", str(each))]
             try:
                 done = subprocess.run(
                     [*command, *selection.arguments(), "--list-hosts", "--list-tasks", str(playbook)],

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -40,18 +40,19 @@ class Playbooks:
         connection_env: Mapping[str, str],
         redactor: Redactor,
         *,
+        further: Sequence[Path] = (),
         on_task: Callable[[str], None] | None = None,
         pass_env: Iterable[str] = (),
         warm: Warm | None = None,
         owner: str = "",
     ) -> None:
-        """`inventory` is absolute; `connection_env` holds Ansible's settings for the connections to its hosts.
+        """The inventories are absolute; `connection_env` holds Ansible's settings for the connections to their hosts.
 
         `on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible gets;
         with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
         """
         self._root = root.absolute()
-        self._inventory = inventory
+        self._inventory, self._further = inventory, tuple(further)
         self._redactor = redactor
         self._on_task = on_task
         self._environment = {**connection_env, OWNER: owner}
@@ -87,6 +88,7 @@ class Playbooks:
             path,
             self._inventory,
             root=self._root,
+            further=self._further,
             variables=variables,
             extra_env=self._environment,
             pass_env=self._pass_env,

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +69,7 @@ def run_ansible(
     inventory: Path,
     *,
     root: Path,
+    further: Sequence[Path] = (),
     variables: Mapping[str, object] | None = None,
     extra_env: Mapping[str, str] | None = None,
     pass_env: Iterable[str] = (),
@@ -81,8 +82,8 @@ def run_ansible(
     warm: Warm | None = None,
 ) -> Ended:
     """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in another thread.
-    With `warm` it runs on an Ansible that is already imported, if there is one. `on_secret` is told what was decrypted
-    before `on_event` gets an event that may show it.
+    `further` inventories are merged with the first. With `warm` it runs on an Ansible that is already imported, if
+    there is one. `on_secret` is told what was decrypted before `on_event` gets an event that may show it.
 
     `without` is a task that is left out: FILE:LINE, relative to the root.
 
@@ -94,7 +95,7 @@ def run_ansible(
         private = Path(directory)  # 0700
         decrypted = Decrypted(private / "artifacts", on_secret or _forget)
         events = _Events(on_event, decrypted)
-        runner = _runner(private, root, playbook, inventory, variables=variables or {}, events=events)
+        runner = _runner(private, root, playbook, (inventory, *further), variables=variables or {}, events=events)
         runner.config.command[-1:] = [*selection.arguments(), runner.config.command[-1]]  # before the playbook
         runner.config.command[:1] = warm.command(program) if warm else command_of(program)
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
@@ -136,7 +137,13 @@ class _Events:
 
 
 def _runner(
-    private: Path, root: Path, playbook: Path, inventory: Path, *, variables: Mapping[str, object], events: _Events
+    private: Path,
+    root: Path,
+    playbook: Path,
+    inventories: Sequence[Path],
+    *,
+    variables: Mapping[str, object],
+    events: _Events,
 ) -> Runner:
     """A runner that has not started, with all that it needs in `private`."""
     # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
@@ -147,7 +154,7 @@ def _runner(
         private_data_dir=str(private),
         project_dir=str(root),
         playbook=str(playbook),
-        inventory=str(inventory),
+        inventory=[str(each) for each in inventories],
         quiet=True,
         cancel_callback=_go_on,  # None would replace the SIGINT and SIGTERM handlers of this process
         event_handler=events,

@@ -11,6 +11,7 @@ import json
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,17 +39,23 @@ class ResolvedInventory:
     groups: dict[str, list[str]]
     entries: dict[str, dict[str, dict[str, Any]]]  # host -> variable -> {value, vaulted, origins} or {error, origins}
     connections: dict[str, dict[str, Any]]  # host -> how Ansible would connect to it
+    further: tuple[Path, ...] = ()  # what was merged with it
 
     @classmethod
     def by_ansible(
-        cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
+        cls,
+        path: Path,
+        root: Path,
+        pass_env: tuple[str, ...],
+        warm: Warm | None = None,
+        further: Sequence[Path] = (),
     ) -> ResolvedInventory:
         # ansible-runner takes 0.1 s to import: meanwhile the warm server is at the inventory
         from drillbook.target.ansible.run import run_ansible
 
-        known = warm.inventory(path, root, pass_env) if warm is not None else None
+        known = warm.inventory(path, root, pass_env) if warm is not None and not further else None
         if known is not None:
-            return cls(path, known["groups"], known["hosts"], known["connections"])
+            return cls(path, known["groups"], known["hosts"], known["connections"], tuple(further))
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
@@ -64,6 +71,7 @@ class ResolvedInventory:
                     playbook,
                     path,
                     root=root,
+                    further=further,
                     pass_env=pass_env,
                     timeout_s=RESOLVE_TIMEOUT_S,
                     on_event=log.event,
@@ -83,7 +91,7 @@ class ResolvedInventory:
                 msg = f"The inventory {path} names no host."
                 raise InventoryError(msg)
             known = json.loads(written.read_text(encoding="utf-8"))
-        return cls(path, known["groups"], known["hosts"], known["connections"])
+        return cls(path, known["groups"], known["hosts"], known["connections"], tuple(further))
 
     @property
     def values(self) -> dict[str, dict[str, object]]:
