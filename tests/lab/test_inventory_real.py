@@ -196,7 +196,7 @@ def test_an_inventory_that_is_a_script(tmp_path: Path) -> None:
     assert redactor.text("of-the-script") == "[REDACTED:api_token]"
 
 
-def test_several_inventories_are_merged_and_the_last_wins(tmp_path: Path) -> None:
+def test_several_inventories_are_merged_as_ansible_merges_them(tmp_path: Path) -> None:
     write(tmp_path / "one/hosts.ini", "web-1 ansible_connection=local\n")
     write(tmp_path / "one/group_vars/all.yml", ALL + "size: small\nof_one: 1\n")
     write(tmp_path / "two.yml", "all: {hosts: {web-2: {ansible_connection: local}}, vars: {size: large}}\n")
