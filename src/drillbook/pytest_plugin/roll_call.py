@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin.collecting.hiding import drills_key
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS
 from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
@@ -74,6 +75,7 @@ class RollCall:
     def pytest_testnodedown(self, node: Any) -> None:
         """xdist: all workers collect the same, and the controller nothing."""
         self._collected |= getattr(node, "workeroutput", {}).get("drillbook_collected", {})
+        self._config.stash[drills_key] = bool(self._collected)
 
     def not_run(self) -> dict[str, str]:
         """The drills that have no outcome, and why."""

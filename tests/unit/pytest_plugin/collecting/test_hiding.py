@@ -9,8 +9,9 @@ import pytest
 
 from drillbook.evidence.redaction import Redactor
 from drillbook.model.scenario import Scenario
-from drillbook.pytest_plugin.collecting.hiding import hide, knows_key, rename
+from drillbook.pytest_plugin.collecting.hiding import drills_key, hide, knows_key, rename
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
+from drillbook.pytest_plugin.roll_call import RollCall
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +68,13 @@ def test_all_of_a_report_is_redacted(redactor: Redactor) -> None:
     hide(cast(Any, config), report)
     assert "swordfish" not in str(report)
     assert report.longrepr == "it was [REDACTED:token]"
+
+
+def test_the_controller_of_xdist_knows_from_its_workers_that_there_are_drills() -> None:
+    """What it shows of warnings has come from them, and may have a secret in it."""
+    config: Any = SimpleNamespace(stash={})
+    roll = RollCall(config, [])
+    roll.pytest_testnodedown(SimpleNamespace(workeroutput={}))
+    assert config.stash == {drills_key: False}
+    roll.pytest_testnodedown(SimpleNamespace(workeroutput={"drillbook_collected": {"x.feature::S": True}}))
+    assert config.stash == {drills_key: True}
