@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.errors import InventoryError
+from drillbook.errors import InventoryError, Place
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.listing import Listings
 from drillbook.target.ansible.playbooks import Playbooks
@@ -264,8 +264,11 @@ def test_an_inventory_for_which_ansible_would_ask_is_refused_at_once(
     write(tmp_path / "group_vars/all.yml", ALL)
     write(tmp_path / "ansible.cfg", f"[{section}]\n# {setting}\n{setting}\n")
     name = setting.partition(" ")[0]
-    with pytest.raises(InventoryError, match=rf"^With {name} \(.*/ansible\.cfg:3\) Ansible asks for a password"):
+    with pytest.raises(
+        InventoryError, match=rf"^With {name} \(.*/ansible\.cfg:3\) Ansible asks for a password"
+    ) as raised:
         Inventory.resolve(Path("hosts.ini"), tmp_path)
+    assert raised.value.place == Place(str(tmp_path / "ansible.cfg"), 3)
 
 
 def test_a_vault_without_its_password_is_named(root: Path, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ _HEADERS = re.compile(
     r"^(?!idempotency|sec-websocket|surrogate|cache).*-key$",
     re.IGNORECASE,
 )
+_PART_OF_A_HEADER = 12
+"""Characters. A shorter part ("Bearer", "theme") stands in too many harmless places."""
 HIDDEN_ALREADY = frozenset({"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "********"})
 """What Ansible shows in the place of a secret."""
 
@@ -68,8 +70,17 @@ def is_secret_header(name: str) -> bool:
 
 def is_secret_path(keys: Sequence[str]) -> bool:
     """Whether the last of these keys, each in the mapping that the one before it names, holds a secret."""
-    in_headers = any(key.lower().endswith("headers") for key in keys[:-1]) and is_secret_header(keys[-1])
-    return in_headers or any(is_secret_name(key) for key in keys)
+    return is_header_path(keys) or any(is_secret_name(key) for key in keys)
+
+
+def is_header_path(keys: Sequence[str]) -> bool:
+    """Whether the last of these keys is the name of an HTTP header that holds a secret."""
+    return any(key.lower().endswith("headers") for key in keys[:-1]) and is_secret_header(keys[-1])
+
+
+def parts_of_header(value: str) -> list[str]:
+    """What is printed without the rest of a header: the token of "Bearer TOKEN", the id of "session=ID; theme=dark"."""
+    return [part for part in re.split(r"[ ;,=]+", value) if _PART_OF_A_HEADER <= len(part) < len(value)]
 
 
 def leaves(value: object, *names: str, path: str = "") -> Iterator[tuple[str, tuple[str, ...], object]]:
@@ -97,3 +108,5 @@ def named_secrets(value: object, *names: str) -> Iterator[tuple[str, str]]:
         long_enough = isinstance(each, str) or len(str(each)) >= MIN_LENGTH
         if keys and long_enough and is_secret_path(keys) and str(each) not in HIDDEN_ALREADY:
             yield path, str(each)
+            if is_header_path(keys):
+                yield from ((path, part) for part in parts_of_header(str(each)))

@@ -78,7 +78,7 @@ class ResolvedInventory:
                     warm=warm,
                 )
             except PlaybookError as error:
-                raise InventoryError(str(error)) from error
+                raise InventoryError(str(error), place_in(str(error))) from error
             if ended.status == "timeout":
                 msg = f"Ansible did not read the inventory {path} within {RESOLVE_TIMEOUT_S:.0f} seconds."
                 raise InventoryError(msg)

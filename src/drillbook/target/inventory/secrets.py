@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from drillbook.evidence.secret_forms import MIN_LENGTH
-from drillbook.evidence.secret_names import is_secret_header, is_secret_path, leaves, named_secrets
+from drillbook.evidence.secret_names import is_header_path, is_secret_path, leaves, named_secrets, parts_of_header
 from drillbook.target.inventory.origins import origin_of
 
 VAULT = b"$ANSIBLE_VAULT"
-_PART_OF_A_HEADER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +32,13 @@ def secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> 
     vaulted = entry.get("vaulted", ())
     ours = name.startswith("drillbook_")
     for path, keys, value in leaves(entry["value"], name):
-        is_header = "headers" in keys[:-1] and is_secret_header(keys[-1])
         # headers of ours that are no mapping: what is wrong with them is told, and may be a token
         named = is_secret_path(keys) or (ours and keys[-1] == "headers")
         in_vault = _in_a_vault(entry, path, vaults) or any(f"{path}.".startswith(f"{each}.") for each in vaulted)
         if (in_vault or named) and (isinstance(value, str) or len(str(value)) >= MIN_LENGTH):
             yield path, str(value), named and (in_vault or ours)
-        if is_header:  # "Bearer TOKEN", "session=ID; theme=dark": the parts are printed without the rest
-            parts = re.split(r"[ ;,=]+", str(value))
-            yield from ((path, part, False) for part in parts if len(part) >= _PART_OF_A_HEADER)
+        if is_header_path(keys):
+            yield from ((path, part, False) for part in parts_of_header(str(value)))
         if isinstance(value, str) and (password := password_of(value)):
             yield path, password, ours
 

@@ -117,8 +117,14 @@ def test_what_a_loop_or_a_result_names_as_a_secret_is_one() -> None:
     it.event(event("runner_on_failed", res={"results": failed}))
     it.event(event("runner_on_ok", "made", res={"ansible_facts": {"api_token": "third-of-them"}}))
     it.event(event("runner_on_ok", "[third-of-them]", res={"env": [{"name": "PGPASSWORD", "value": "fourth-of-them"}]}))
+    sent = {"headers": {"Authorization": "Bearer fifth-of-them", "X-Api-Key": "sixth-of-them", "Accept": "text/plain"}}
+    it.event(
+        event("runner_on_failed", res={"invocation": {"module_args": sent}, "msg": "not fifth-of-them text/plain"})
+    )
+    it.event(event("runner_on_failed", res={"msg": "not sixth-of-them"}))
     shown = f"{it.stdout()} {it.results()}"
     assert "of-them" not in shown
+    assert "not [REDACTED:invocation.module_args.headers.Authorization] text/plain" in shown
     assert "'name': 'app'" in shown
 
 
