@@ -44,7 +44,7 @@ _HEADERS = re.compile(
 )
 _PART_OF_A_HEADER = 12
 """Characters. A shorter part ("Bearer", "theme") stands in too many harmless places."""
-HIDDEN_ALREADY = frozenset({"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "********"})
+HIDDEN_ALREADY = frozenset({"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "NOT_LOGGING_PASSWORD", "********"})
 """What Ansible shows in the place of a secret."""
 
 

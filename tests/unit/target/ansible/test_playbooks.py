@@ -131,7 +131,8 @@ def test_what_a_loop_or_a_result_names_as_a_secret_is_one() -> None:
 def test_what_ansible_hides_itself_is_no_secret() -> None:
     redactor = Redactor()
     arguments = {"password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "update_password": "always", "password_lock": True}
-    log(redactor).event(event("runner_on_ok", res={"invocation": {"module_args": arguments}}))
+    result = {"invocation": {"module_args": arguments}, "password": "NOT_LOGGING_PASSWORD"}
+    log(redactor).event(event("runner_on_ok", res=result))
     assert redactor.counts() == {}
 
 
