@@ -149,7 +149,7 @@ def everything(repository: Repository) -> Iterator[SimpleNamespace]:
                 continue
             command_lines.append(" ".join(words))
             for word in words:
-                if word.startswith("@") and word.endswith("extravars"):
+                if word.startswith("@") and word.endswith("/env/extravars"):  # not that of a plan
                     folder = Path(word[1:]).parents[1]
                     private["modes"] = {
                         str(path.relative_to(folder)): path.stat().st_mode & 0o777
