@@ -142,6 +142,7 @@ def everything(repository: Repository) -> Iterator[SimpleNamespace]:
         told.append(name)
         if name != "Something changes":
             return
+        ours = {each.pid for each in psutil.Process().children(recursive=True)}  # others may run plays here
         for process in psutil.process_iter():
             try:
                 words = process.cmdline()
@@ -149,7 +150,7 @@ def everything(repository: Repository) -> Iterator[SimpleNamespace]:
                 continue
             command_lines.append(" ".join(words))
             for word in words:
-                if word.startswith("@") and word.endswith("/env/extravars"):  # not that of a plan
+                if process.pid in ours and word.startswith("@") and word.endswith("/env/extravars"):
                     folder = Path(word[1:]).parents[1]
                     private["modes"] = {
                         str(path.relative_to(folder)): path.stat().st_mode & 0o777
