@@ -84,21 +84,28 @@ def destroyers(root: Path, playbook: str) -> tuple[Destroyer, ...]:
     return tuple(sorted(scan.found))
 
 
+def files_of(root: Path, playbook: str) -> tuple[str, ...]:
+    """A playbook (relative to the root) and the files of the repository that it brings in, sorted."""
+    scan = _Scan(root)
+    scan.file(root / playbook)
+    return tuple(sorted(each.relative_to(root.resolve()).as_posix() for each in scan.seen))
+
+
 class _Scan:
     """Reads a playbook and the files of the repository that it names: task files, roles, modules, scripts."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
-        self._seen: set[Path] = set()
+        self.seen: set[Path] = set()
         self.found: set[Destroyer] = set()
 
     def file(self, named: Path | str) -> None:
         if not os.path.isfile(named):  # noqa: PTH113 - of each word that might be one; with a Path 3 times as long
             return
         path = Path(named).resolve()
-        if path in self._seen or not path.is_relative_to(self._root):
+        if path in self.seen or not path.is_relative_to(self._root):
             return
-        self._seen.add(path)
+        self.seen.add(path)
         if path.stat().st_size > _LARGEST_BYTES:
             return
         text = path.read_text(encoding="utf-8", errors="replace")

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.assertions import ASSERTIONS
 from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, capped, error_sentence, relative
@@ -46,9 +47,14 @@ class PlayLog:
     _results: list[TaskResult] = field(default_factory=list)
     _stats: dict[str, Any] | None = None
 
+    def decrypted(self, label: str, value: str) -> None:
+        """What the play has decrypted may not be shown."""
+        self.redactor.add(relative(label, self.root), value, declared=False)
+
     def event(self, event: Event) -> None:
         now = time.monotonic()
         data: dict[str, Any] = event.get("event_data") or {}
+        self.redactor.learn(data.get("res"))
         stdout = str(event.get("stdout") or "").replace("\r\n", "\n")
         self._output.append(self._shown(event, data, stdout))
         uuid = str(data.get("task_uuid", ""))
@@ -109,7 +115,10 @@ class PlayLog:
             started_s=self._started.get((uuid, host), self._started.get((uuid, ""), now)),
             ended_s=now,
             message=capped(
-                self.redactor.text(_message(result, failed=kind != "runner_on_ok" or status is TaskStatus.DENIED)),
+                without_machine(
+                    self.redactor.text(_message(result, failed=kind != "runner_on_ok" or status is TaskStatus.DENIED)),
+                    self.root,
+                ),
                 MESSAGE_CAP,
             ),
             path=relative(where, self.root),
@@ -205,7 +214,7 @@ def _message(result: Mapping[str, Any], *, failed: bool) -> str:
     bad = next((each for each in items if each.get("failed") or each.get("unreachable") or _is_suppressed(each)), None)
     if failed and bad is not None:
         return f"item {bad.get('item')!r}: {_message(bad, failed=True)}"
-    parts = [result.get("msg")]
+    parts = [result.get("msg") or result.get("reason")]  # what could not be included has a reason
     if failed:
         parts += [
             result.get("stderr") or result.get("module_stderr"),
