@@ -279,6 +279,8 @@ class DrillLife:
         """Why the drill is over, when its abort condition fired; from here on that is noted only."""
         fired = self._drill.abort.hold()
         if fired is None:
+            for sentence in self._drill.abort.unseen(self._drill.prober):
+                self._log.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
             return None
         self._log.mark(Event.ABORT_FIRED, fired.moment(self._drill.prober.of(fired.endpoint).all()))
         failure = self._drill.fail(self._log.phase, FindingKind.ABORTED, fired.sentence)
@@ -319,7 +321,7 @@ class DrillLife:
             partial = control is not None and control.kind is not ControlKind.RECOVERY_TWICE
             Restore(drill, may_be_whole=partial).run()
             drill.prober.stop()
-            for note in drill.abort.notes():
+            for note in (*drill.abort.notes(), *drill.prober.unseen(self._log.at)):
                 self._log.note(note)
             self._verdict = self._closed()
         finally:

@@ -101,6 +101,11 @@ class Demanding:
                 record.met, record.observed, record.found_s = False, seen.observed, drill.log.at(sample.done_s)
                 self._unmet(f"{check.name}: observed {seen.observed}, required {seen.required} all the time")
                 return
+        try:
+            drill.prober.refuse_unseen(check.name, check.source, since_s, past[-1].done_s if past else None)
+        except CouldNotLookError as error:
+            record.met, record.unknown, record.observed = False, True, str(error)
+            self._unknown(error)
 
     def require(self, check: Check) -> None:
         """A prerequisite is there, by one look, before anything is broken."""
@@ -124,6 +129,9 @@ class Demanding:
     def _unknown(self, error: CouldNotLookError) -> None:
         """Nobody could look."""
         raise error
+
+    def _missed(self, record: CheckRecord, watched: Watched) -> None:
+        """It was not seen to be so. What was so for a moment only would be no criterion, and no symptom to rely on."""
 
     def _unmet(self, sentence: str) -> None:
         """It is not so."""
@@ -196,6 +204,7 @@ class Demanding:
             return record
         log.watched(record, watched)
         if watched.found is None:
+            self._missed(record, watched)
             self._unmet(not_met(check, watched, span.within_s, span.length_s))
         else:
             self._met(check, record, watched, span)
@@ -227,6 +236,11 @@ class Absent(Demanding):
     def _unknown(self, error: CouldNotLookError) -> None:
         del error
 
+    def _missed(self, record: CheckRecord, watched: Watched) -> None:
+        """It was never so only if somebody looked all the time."""
+        if watched.gap is not None:
+            record.unknown, record.observed = True, f"{watched.gap} while it was waited for"
+
     def _unmet(self, sentence: str) -> None:
         del sentence
 
@@ -254,12 +268,17 @@ def last_before(drill: UnderWay, reading: Reading) -> object:
 
 
 def seen_since(drill: UnderWay, reading: Reading) -> list[object]:
-    """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none."""
+    """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none.
+
+    Raises CouldNotLookError when nobody looked for a time since then.
+    """
     if not isinstance(reading.source, str):
         raise DrillbookError(f"{reading.subject}: only what the prober samples can be asked about the past")
     since_s = drill.opened_s
-    samples = drill.prober.of(reading.source).all()
-    values = [reading.read(sample) for sample in samples if sample.sent_s >= since_s]
+    samples = [sample for sample in drill.prober.of(reading.source).all() if sample.sent_s >= since_s]
+    if samples:
+        drill.prober.refuse_unseen(reading.subject, reading.source, since_s, samples[-1].done_s)
+    values = [reading.read(sample) for sample in samples]
     return [value for value in values if value is not MISSING]
 
 

@@ -5,7 +5,7 @@ millisecond) beside RFC 3339 UTC wall time (`*_at`) for display. Lists stand in 
 The shape is described field by field in docs/evidence.md.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # long: the fields of drill.json, one class for each of its lists
 
 import math
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from typing import Any
 from drillbook.model.control import ControlKind
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
+from drillbook.model.times.gaps import Gap
 from drillbook.model.times.overhead import Overhead
 from drillbook.model.verdict import Axis, Finding, Outcome, Verdict
 
@@ -289,6 +290,7 @@ class ProbeRecord:
     failures: int
     interval_s: float
     timeout_s: float
+    gaps: list[Gap] = field(default_factory=list)
 
 
 @dataclass(slots=True)

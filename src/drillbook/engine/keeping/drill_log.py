@@ -37,6 +37,7 @@ from drillbook.model.record import (
     to_plain,
 )
 from drillbook.model.times.clock import Anchor, rfc3339
+from drillbook.model.times.gaps import Gap
 from drillbook.model.times.overhead import overhead
 from drillbook.model.times.timeline import Event, Moment, Span, times
 from drillbook.model.verdict import Finding, FindingKind, Progress, Verdict, judge
@@ -348,7 +349,8 @@ class DrillLog:
         self.flush(prober, load)
         record.probes = [
             ProbeRecord(
-                each.endpoint, kinds[each.endpoint], each.samples, each.failures, each.interval_s, each.timeout_s
+                *(each.endpoint, kinds[each.endpoint], each.samples, each.failures, each.interval_s, each.timeout_s),
+                gaps=[Gap(self.at(gap.since_s), self.at(gap.until_s)) for gap in each.gaps],
             )
             for each in prober.stats()
         ]

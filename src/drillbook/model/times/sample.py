@@ -24,3 +24,8 @@ class Sample:
     def latency_ms(self) -> float:
         """From the moment of asking to the answer (or to giving up), in milliseconds."""
         return (self.done_s - self.sent_s) * 1000
+
+    @property
+    def sees_since_s(self) -> float:
+        """From here on the look saw the system: an answer shows its own moment, silence all of the waiting for one."""
+        return self.done_s if self.error is None else self.sent_s

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from drillbook.model.times.gaps import LONGEST_WAIT_S
+
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -63,6 +65,11 @@ class Endpoint:
     "127.0.0.1:16379").
     """
     sentinel_password: str | None = field(default=None, repr=False)
+
+    @property
+    def longest_gap_s(self) -> float:
+        """As far apart as two looks may be: when nobody saw anything for longer, nobody looked."""
+        return 1 / self.samples_per_s + min(self.timeout_s, LONGEST_WAIT_S)
 
 
 COMPLETED_WITHIN_S = 60.0
