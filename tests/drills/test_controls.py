@@ -112,6 +112,28 @@ def slower(drill: Drill) -> None:
     assert ran.drill["outcome"] == "HELD"
 
 
+IDLE = """\
+- name: It is waited until somebody has healed it
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: A ritual
+      ansible.builtin.command: sleep 4
+      changed_when: true
+"""
+
+
+def test_a_system_that_heals_while_the_recovery_runs_betrays_its_runbook(mini: Mini) -> None:
+    """The criterion is looked at once, and in the control there is no recovery that takes its time before that."""
+    (mini.root / "playbooks/faults/breakage/inject.yml").write_text(BLIP)
+    (mini.root / "playbooks/recovery/fix.yml").write_text(IDLE)
+    mini.feature(*GOOD[:4], 'Then the service says "ok"', tags="@rto:1m @not-repeatable")
+    ran = mini.pytest("features", "--prove")
+    assert ran.status == 14, ran.output
+    assert "recovered, not by the runbook" in ran.output
+    assert [drill["outcome"] for drill in ran.drills()] == ["PASSED", "HELD", "BETRAYED"]
+
+
 def test_a_system_that_heals_by_itself_betrays_its_runbook(mini: Mini) -> None:
     (mini.root / "playbooks/faults/breakage/inject.yml").write_text(BLIP)
     ran = control(mini, "no-recovery")

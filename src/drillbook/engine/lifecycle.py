@@ -24,7 +24,7 @@ from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model import paths
 from drillbook.model.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import RepeatRecord, StepRecord, StepStatus
+from drillbook.model.record import RepeatRecord, Role, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind, Outcome, Verdict
@@ -152,7 +152,11 @@ class DrillLife:
         before = self._scenario.phases[: number - 1]
         acted = max((at for at, phase in enumerate(before, start=1) if phase is Phase.RECOVERY), default=0)
         return self._way is Way.ABSENT and any(
-            check.phase is Phase.CRITERIA and check.step > acted and not check.met and not check.unknown
+            check.phase is Phase.CRITERIA
+            and check.step > acted
+            and check.role is not Role.BOUND
+            and not check.met
+            and not check.unknown
             for check in self._log.record.checks
         )
 

@@ -223,14 +223,20 @@ class Absent(Demanding):
     def _until(self, check: Check, span: _Looks) -> _Looks:
         drill, step = self.drill, self.drill.log.step
         control = drill.scenario.control
-        if span.within_s is None or step is None or control is None:
+        if step is None or control is None:
             return span
+        wait, stated_s, since_s = wait_of(control.kind), span.within_s, span.since_s
+        if stated_s is None:
+            if not wait.whole or step.phase is not Phase.CRITERIA:
+                return span
+            # what the drill saw by one look has to come true all the same, however long the drill took to get there
+            stated_s, since_s = drill.objectives.rto_s or DEFAULT_DEADLINE_S, drill.opened_s
         nth = sum(known.step == step.number for known in drill.log.record.checks)
-        within_s = allowed_s(wait_of(control.kind), drill.measured, step.number, nth, span.within_s)
-        until_s = span.since_s + within_s
-        if not isinstance(check.source, str):
-            # nobody looks in advance: one look at least, sent after now, however long the checks before it took
-            until_s = max(until_s, time.monotonic() + ONE_LOOK_S)
+        within_s = allowed_s(wait, drill.measured, step.number, nth, stated_s)
+        # one look at least, sent after now, however long the checks before it took
+        until_s = since_s + within_s
+        if not isinstance(check.source, str) or span.within_s is None:
+            until_s = max(until_s, span.until_s, time.monotonic() + ONE_LOOK_S)
         return _Looks(span.since_s, until_s, within_s, span.length_s)
 
     def _unknown(self, error: CouldNotLookError) -> None:

@@ -133,7 +133,9 @@ def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence
     group_of = _groups(steps)
     groups: dict[int, list[CheckRecord]] = {}
     for check in checks:
-        if check.phase is Phase.CRITERIA and check.step in group_of:
+        # a bound holds in the incident and without it: that it does not says nothing of the recovery
+        missable = check.role is not Role.BOUND or control.kind is ControlKind.WITHOUT_TASK
+        if check.phase is Phase.CRITERIA and check.step in group_of and missable:
             groups.setdefault(group_of[check.step], []).append(check)
     if not groups:
         return _Found(Outcome.INVALID, "the control shows nothing: no criterion was looked at")
