@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.engine.under_way import Kept, UnderWay
@@ -18,7 +18,7 @@ from drillbook.model.control_rules.waits import allowed_s, wait_of
 from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, PrerequisiteRecord, Role
-from drillbook.model.times.timeline import Event, Moment
+from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind
 from drillbook.target.probing.prerequisites import lacking, look
 from drillbook.target.probing.waiting import Watched, judge, not_met, watch
@@ -145,8 +145,12 @@ class Demanding:
         drill, found = self.drill, watched.found
         dated = watched.last is not None and watched.last.at_s is not None
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
-        kept = Kept(check, record, found, span.until_s, asked_too_late=late and not dated, dated=dated)
-        moment = Moment(found.at_s, found.uncertainty_s, check.name)
+        if late and not dated:
+            # nobody asked before: it may have been so since the phase was opened
+            found = replace(found, uncertainty_s=max(found.uncertainty_s, found.at_s - drill.opened_s))
+            record.uncertainty_s = found.uncertainty_s
+        kept = Kept(check, record, found, span.until_s, bounded=self._is_bound(check, watched, late), dated=dated)
+        moment = kept.moment
         match record.phase:
             case Phase.BASELINE:
                 drill.baseline.append(kept)
@@ -158,6 +162,15 @@ class Demanding:
                     drill.log.mark(Event.FIRST_HEALTHY, moment)
         if check.event is not None:
             drill.log.mark(Event(check.event), moment)
+
+    def _is_bound(self, check: Check, watched: Watched, late: bool) -> bool:
+        """Whether nobody looked for too long before it was met."""
+        if watched.last is None or watched.last.at_s is not None or watched.found is None:
+            return False
+        if not isinstance(check.source, str):
+            return late
+        # a look that waited for its time-out, and the next that had an answer, are two looks
+        return watched.found.uncertainty_s > 2 * self.drill.prober.endpoint(check.source).longest_gap_s
 
     # ------------------------------------------------------------------ how it is looked at
 

@@ -7,6 +7,8 @@ moment of the recovery is a sample's.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from drillbook.checks import Check, Observation
 from drillbook.engine.keeping.drill_log import DrillLog
@@ -34,7 +36,7 @@ def settle(drill: UnderWay) -> None:
             moments = [(kept, _still(log, prober, kept, end_s)) for kept in drill.criteria]
             broken = [kept for kept, moment in moments if moment is None]
             if not broken:
-                _recovered(log, [(kept, moment) for kept, moment in moments if moment is not None], end_s)
+                _recovered(log, [moment for _, moment in moments if moment is not None], end_s)
                 return
             again = [_met_again(log, prober, kept) for kept in broken]
         except CouldNotLookError as error:
@@ -113,10 +115,13 @@ def still_met(drill: UnderWay) -> None:
             log.find(Phase.REPEAT, kind, f"after the second run of the recovery: {against[1]}")
 
 
-def _recovered(log: DrillLog, moments: list[tuple[Kept, Moment]], end_s: float) -> None:
-    dated = [moment for kept, moment in moments if not kept.asked_too_late]
+def _recovered(log: DrillLog, moments: Sequence[Moment], end_s: float) -> None:
     if moments:
-        latest = max(dated or [moment for _, moment in moments], key=lambda moment: moment.at_s)
+        latest = max(moments, key=lambda moment: moment.at_s)
+        if latest.bounded:
+            # not before the others were seen to be met
+            since_s = max(moment.at_s - moment.uncertainty_s for moment in moments)
+            latest = replace(latest, uncertainty_s=latest.at_s - since_s)
         log.mark(Event.RECOVERED, latest)
         log.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
 
@@ -141,7 +146,7 @@ def _still(log: DrillLog, prober: Prober, kept: Kept, end_s: float) -> Moment | 
     """
     found, check = kept.found, kept.check
     if not isinstance(check.source, str):
-        return Moment(found.at_s, found.uncertainty_s, check.name)
+        return kept.moment
     samples = prober.of(check.source).all()
     # from that look on, in the order of asking: one asked before it may have hung until after it
     first = next((number for number, sample in enumerate(samples) if sample.done_s == found.at_s), None)
@@ -151,7 +156,7 @@ def _still(log: DrillLog, prober: Prober, kept: Kept, end_s: float) -> Moment | 
     kept.record.breaks += breaks
     if not breaks:
         prober.refuse_unseen(check.name, check.source, found.at_s, end_s)
-        return Moment(found.at_s, found.uncertainty_s, check.name)
+        return kept.moment
     held_s = samples[-1].done_s - begin.done_s if begin is not None else 0.0
     if not met or begin is None or held_s < (kept.record.window_s or 0.0):
         return None

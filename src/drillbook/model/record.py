@@ -257,6 +257,8 @@ class EventRecord:
     at_s: float
     uncertainty_s: float
     source: str
+    bounded: bool = False
+    """It was so by then, and perhaps long before."""
 
 
 @dataclass(slots=True)
@@ -274,6 +276,8 @@ class TimesRecord:
     rto_s: float | None = None
     rto_clock: str = "fault_injected"
     rto_met: bool | None = None
+    bounds: list[str] = field(default_factory=list)
+    """Of which of the four the seconds are a bound: it took no longer, and nobody looked before."""
 
     def of(self, name: str) -> tuple[float | None, float | None]:
         """(seconds, their uncertainty) of `detect`, `alert`, `act` or `recover`."""
