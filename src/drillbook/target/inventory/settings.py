@@ -53,6 +53,8 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    database: int = 0
+    """The number of Redis' database."""
     ca: Path | None = None
     timeout_s: float = 1.0
     samples_per_s: float = 20.0
