@@ -50,9 +50,9 @@ _OF_REDIS = {"RedisError": "RedisError", "RedisResponseError": "ResponseError"}
 def redis_client(endpoint: Endpoint, database: int | None = None) -> redis.Redis:
     """A client to the primary of the moment, found through Sentinel where the endpoint names one.
 
-    It uses the database that the endpoint's URL names, unless it is given one. It speaks TLS for `rediss://` and follows
-    the endpoint's `nat`. It tries once, and answers are text. Close it after use, best by `with`. Raises RedisError or
-    OSError when nobody answers, CouldNotLookError when no Sentinel knows the primary.
+    It uses the database that the endpoint's URL names, unless it is given one. It speaks TLS for `rediss://` and
+    follows the endpoint's `nat`. It tries once, and answers are text. Close it after use, best by `with`. Raises
+    RedisError or OSError when nobody answers, CouldNotLookError when no Sentinel knows the primary.
     """
     from drillbook.target.probing.redis import client
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from drillbook.checks import MISSING, Check, Observation, Reading
@@ -21,6 +22,7 @@ from drillbook.model.record import CheckRecord, PrerequisiteRecord, Role
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind
 from drillbook.target.probing.prerequisites import lacking, look
+from drillbook.target.probing.series import Series
 from drillbook.target.probing.waiting import Watched, judge, not_met, watch
 
 ONE_LOOK_S = 1.0
@@ -88,7 +90,8 @@ class Demanding:
             raise DrillbookError(f"{check.name}: only what the prober samples can be asked about the past")
         since_s = drill.opened_s
         record = self._look_once(check, Role.BOUND)
-        past = [sample for sample in drill.prober.of(check.source).all() if sample.sent_s >= since_s]
+        series = drill.prober.of(check.source)
+        past = series.all()[series.first_index_since(since_s) :]
         record.samples, record.since_s = len(past), drill.log.at(since_s)
         for sample in past:
             try:
@@ -293,8 +296,9 @@ def seen_since(drill: UnderWay, reading: Reading) -> list[object]:
     """
     if not isinstance(reading.source, str):
         raise DrillbookError(f"{reading.subject}: only what the prober samples can be asked about the past")
-    since_s = drill.opened_s
-    samples = [sample for sample in drill.prober.of(reading.source).all() if sample.sent_s >= since_s]
+    since_s, series = drill.opened_s, drill.prober.of(reading.source)
+    series.remember(reading.path)
+    samples = series.all()[series.first_index_since(since_s) :]
     if samples:
         drill.prober.refuse_unseen(reading.subject, reading.source, since_s, samples[-1].done_s)
     values = [reading.read(sample) for sample in samples]
@@ -305,21 +309,30 @@ def _values_before(drill: UnderWay, reading: Reading) -> list[object]:
     if not isinstance(reading.source, str):
         raise DrillbookError(f"{reading.subject}: only what the prober samples has a value before the fault")
     series = drill.prober.of(reading.source)
+    series.remember(reading.path)
     fault = drill.log.moments.get(Event.FAULT_INJECTED)
     end_s = fault.at_s if fault else math.inf
     # with the fault withheld, a step asks when the baseline has just begun
     until_s = time.monotonic() + (0 if fault else FIRST_SAMPLE_S)
     while True:
         length = len(series)
-        values = [
-            value
-            for sample in series.all()
-            if drill.settled_s <= sample.sent_s and sample.done_s < end_s and sample.error is None
-            for value in (reading.read(sample),)
-            if value is not MISSING
-        ]
+        values = list(_read(reading, series, drill.settled_s, end_s))
         if values or not series.wait_beyond(length, until_s):
             return values
+
+
+def _read(reading: Reading, series: Series, since_s: float, end_s: float) -> Iterator[object]:
+    """The values of the looks between these instants, as far as they are kept."""
+    for sample in series.all()[series.first_index_since(since_s) :]:
+        if sample.sent_s >= end_s:
+            return
+        if sample.done_s < end_s and sample.error is None:
+            try:
+                value = reading.read(sample)
+            except CouldNotLookError:
+                continue
+            if value is not MISSING:
+                yield value
 
 
 def _refuse_no_time(check: Check, length_s: float, what: str) -> None:

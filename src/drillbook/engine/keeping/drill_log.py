@@ -262,7 +262,7 @@ class DrillLog:
         rows = []
         for name, series in prober.series.items():
             done = self._flushed.get(name, 0)
-            new = series.all()[done:]
+            new = series.looks()[done:]
             self._flushed[name] = done + len(new)
             rows += [
                 {

@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 
 import httptools
 
+MOST_BYTES = 8_000_000
+"""What an answer may be long: an endpoint that never stops would fill the memory of this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -40,6 +43,7 @@ class _Exchange(asyncio.Protocol):
     def _clear(self) -> None:
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
+        self._length = 0
 
     # asyncio
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,6 +77,10 @@ class _Exchange(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
+        self._length += len(body)
+        if self._length > MOST_BYTES:
+            self._fail(ConnectionError(f"the answer is longer than {MOST_BYTES // 1_000_000} MB"))
+            self.close()
 
     def on_message_complete(self) -> None:
         self._to_the_end = False

@@ -144,7 +144,7 @@ class Prober:
         """
         limit_s = self.endpoint(name).longest_gap_s
         series = self.of(name)
-        samples = series.all() if since_s is None else series.all()[series.first_index_since(since_s) :]
+        samples = series.looks()[0 if since_s is None else series.first_index_since(since_s) :]
         return gaps_in(samples, limit_s, since_s, until_s)
 
     def refuse_unseen(self, what: str, name: str, since_s: float, until_s: float | None = None) -> None:
@@ -213,7 +213,7 @@ class Prober:
             ProbeStats(
                 name,
                 len(self.series[name]),
-                sum(not sample.ok for sample in self.series[name].all()),
+                sum(not sample.ok for sample in self.series[name].looks()),
                 1 / endpoint.samples_per_s,
                 endpoint.timeout_s,
                 self.gaps(name, None, self._stopped_s),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from drillbook.errors import DrillbookError
 from drillbook.model.times.sample import Sample
 from drillbook.target.inventory.settings import Endpoint, EndpointKind
+from drillbook.target.probing.bodies import Body
 from drillbook.target.probing.http_connection import HttpLine
 from drillbook.target.probing.patience import Patience
 
@@ -34,30 +34,23 @@ class Probe(Protocol):
 
 
 class HttpProbe:
-    """GET; the value is the parsed JSON body, or the text."""
+    """GET; the value is the body, which is read as JSON or text when a check reads it."""
 
     overlaps: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._line = HttpLine(endpoint.url, endpoint.headers, endpoint.ca)
         self._raw: bytes | None = None
-        self._value: object = None
+        self._value: Body | None = None
 
     async def look(self) -> tuple[bool, int | None, object]:
         answer = await self._line.ask()
         if answer.body != self._raw:
-            self._raw, self._value = answer.body, _parse(answer.body)
+            self._raw, self._value = answer.body, Body(answer.body)
         return answer.status < 400, answer.status, self._value
 
     async def close(self) -> None:
         self._line.close()
-
-
-def _parse(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode("utf-8", "backslashreplace")
 
 
 class RedisProbe:

@@ -57,6 +57,8 @@ def watch(
     Instants are monotonic seconds. With `first_only` the first sample decides. Raises CouldNotLookError when the
     judgement crashes, every look failed, nobody looked in time, or nothing was sampled at all.
     """
+    if isinstance(check.source, str):
+        prober.of(check.source).remember(check.path)
     samples, max_gap_s = _samples(prober, check, since_s, until_s, length_s)
     window = Window(length_s, max_gap_s, asked_before_s=_asked_before(prober, check, since_s))
     last: Observation | None = None
@@ -199,6 +201,8 @@ def judge(check: Check, sample: Sample) -> Observation:
     try:
         seen = check.judge(sample)
         met = seen.met
+    except CouldNotLookError as error:
+        raise CouldNotLookError(f"{check.name}: {error}") from error
     except Exception as error:
         raise CouldNotLookError(f"{check.name}: the check itself failed ({why(error)})") from error
     if not isinstance(met, bool):

@@ -73,11 +73,13 @@ def test_with_a_sentinel_a_place_has_no_effect(url: str) -> None:
         endpoints(kind="redis", url=url, sentinel=SENTINEL)
 
 
-@pytest.mark.parametrize(("url", "key"), [("redis://app:correct-horse@cache", "user"), ("postgresql://a:pw@db/app", "password")])
+@pytest.mark.parametrize(
+    ("url", "key"), [("redis://app:correct-horse@cache", "user"), ("postgresql://a:pw@db/app", "password")]
+)
 def test_an_account_is_named_once(url: str, key: str) -> None:
     kind = "redis" if url.startswith("redis") else "sql"
     with pytest.raises(InventoryError, match=f"it names a {key}, and so does the key {key}"):
-        endpoints(kind=kind, url=url, **{key: "other"})
+        endpoints(kind=kind, url=url, **{key: "another-horse"})
 
 
 def test_what_libpq_reads_of_a_url_stays_in_it() -> None:
