@@ -82,7 +82,8 @@ def http_get(
 def sql_connection(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:
     """A connection to PostgreSQL; close it after use, best by `with`.
 
-    A statement may take 10 s. Raises psycopg.Error when nobody answers within the endpoint's time-out.
+    In a transaction (all but `autocommit`) a statement may take 10 s. Nothing is prepared, since a pooler may stand in
+    between. Raises psycopg.Error when nobody answers within the endpoint's time-out.
     """
     from drillbook.target.probing.sql import connect
 

@@ -106,7 +106,7 @@ class SqlProbe:
                 self._endpoint.timeout_s, _shut, self._connection.pgconn.socket
             )
             try:
-                cursor = await self._connection.execute("select 1", prepare=True)
+                cursor = await self._connection.execute("select 1")
                 await cursor.fetchone()
             finally:
                 alarm.cancel()

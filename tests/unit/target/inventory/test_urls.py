@@ -74,7 +74,7 @@ def test_with_a_sentinel_a_place_has_no_effect(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "key"), [("redis://app:correct-horse@cache", "user"), ("postgresql://a:pw@db/app", "password")]
+    ("url", "key"), [("redis://app:correct-horse@cache", "user"), ("postgresql://:correct-horse@db/app", "password")]
 )
 def test_an_account_is_named_once(url: str, key: str) -> None:
     kind = "redis" if url.startswith("redis") else "sql"
