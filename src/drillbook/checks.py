@@ -82,7 +82,9 @@ class Reading:
                 return Observation(met=False, observed=sample.error, required=required)
             value = self.read(sample)
             if value is MISSING:
-                return Observation(met=False, observed=f"no {self.subject} in the answer", required=required)
+                return Observation(
+                    met=False, observed=f"no {self.subject} in the answer{_kind_of(sample)}", required=required
+                )
             try:
                 fits = met(value)
             except TypeError:
@@ -195,6 +197,13 @@ class At:
             return value * factor
 
         return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit, path)
+
+
+def _kind_of(sample: Sample) -> str:
+    """What answer it was: a login page has a status, too, and is no JSON."""
+    status = "" if sample.status is None else f"status {sample.status}"
+    told = ", ".join(filter(None, (status, sample.form)))
+    return f" ({told})" if told else ""
 
 
 def number(value: Any) -> Any:

@@ -62,21 +62,31 @@ def redis_client(endpoint: Endpoint, database: int | None = None) -> redis.Redis
 def http_get(
     endpoint: Endpoint, parameters: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """The answer to one GET, whatever its status is. No redirect is followed and no proxy is used.
+    """The answer to one GET, whatever its status is. No proxy is used, and a redirect is followed where the endpoint
+    says so; its headers go to its own origin alone.
 
     `parameters` are set in the query of the endpoint's URL; `headers` are sent instead of the endpoint's ({} for none).
     Raises httpx.HTTPError when nobody answers within the endpoint's time-out, or a header cannot be sent.
     """
     import httpx
 
+    from drillbook.target.probing.http.route import MOST_REDIRECTS, origin
+
     url = httpx.URL(endpoint.url).copy_merge_params(parameters or {})
     sent = endpoint.headers if headers is None else headers
     trust = ssl.create_default_context(cafile=str(endpoint.ca)) if endpoint.ca is not None else True
+    settings: dict[str, Any] = {"timeout": endpoint.timeout_s, "verify": trust, "trust_env": False}
     try:
-        return httpx.get(url, headers=sent, timeout=endpoint.timeout_s, verify=trust, trust_env=False)
+        answer = httpx.get(url, headers=sent, **settings)
+        for _ in range(MOST_REDIRECTS if endpoint.follow else 0):
+            if answer.next_request is None:
+                break
+            to = answer.next_request.url
+            answer = httpx.get(to, headers=sent if origin(str(to)) == origin(str(url)) else {}, **settings)
     except httpx.LocalProtocolError:  # it quotes the header, which may be a token
         msg = f"The endpoint {endpoint.name} cannot be asked: a header has a line feed in it, or a space at an end"
         raise httpx.LocalProtocolError(msg) from None
+    return answer
 
 
 def sql_connection(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:

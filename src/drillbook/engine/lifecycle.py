@@ -325,7 +325,7 @@ class DrillLife:
             partial = control is not None and control.kind is not ControlKind.RECOVERY_TWICE
             Restore(drill, may_be_whole=partial).run()
             drill.prober.stop()
-            for note in (*drill.abort.notes(), *drill.prober.unseen(self._log.at)):
+            for note in (*drill.abort.notes(), *drill.prober.unseen(self._log.at), *drill.prober.redirected()):
                 self._log.note(note)
             self._verdict = self._closed()
         finally:

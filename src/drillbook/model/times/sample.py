@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Sample:
     """One look at an endpoint. Times are monotonic seconds.
 
-    `ok` says that the endpoint answered as a healthy one does (HTTP below 400, PONG, a row); `value` is what it said;
-    `error` is why there is no value.
+    `ok` says that the endpoint answered as a healthy one does (HTTP 2xx, PONG, a row); `value` is what it said, `form`
+    its content type and encoding; `error` is why there is no value.
     """
 
     sent_s: float
@@ -19,6 +19,7 @@ class Sample:
     status: int | None = None
     value: object = None
     error: str | None = None
+    form: str = ""
 
     @property
     def latency_ms(self) -> float:

@@ -32,8 +32,12 @@ _OF_KINDS: Mapping[str, tuple[frozenset[EndpointKind], Mapping[EndpointKind, str
     "password": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), LOG_IN),
     "ca": (frozenset({EndpointKind.HTTP, EndpointKind.REDIS}), _SQL_CA),
     "looks_at_once": (frozenset({EndpointKind.HTTP, EndpointKind.TCP}), {}),
+    "follow": (frozenset({EndpointKind.HTTP}), {}),
+    "healthy": (frozenset({EndpointKind.HTTP}), {}),
 }
 """Keys that not every kind uses: of which kinds they are, and what to do instead."""
+_HEALTHY = {"2xx": 300, "3xx": 400}
+"""Up to which statuses an answer is healthy, by the word for the highest of them."""
 _FOR_ALL = (
     "drillbook_environment",
     "drillbook_endpoints",
@@ -129,6 +133,8 @@ class InventoryReader:
             samples_per_s=node.number("samples_per_second", 20.0),
             looks_at_once=node.count("looks_at_once") or 1,
             probe=node.flag("probe", default=True),
+            follow=node.flag("follow", default=False),
+            healthy_below=_HEALTHY[node.choice("healthy", _HEALTHY) if node.has("healthy") else "2xx"],
             master_name=sentinel.text("master") if sentinel else None,
             sentinels=sentinel.addresses("nodes") if sentinel else (),
             nat=sentinel.translated("nat") if sentinel else EMPTY,
@@ -207,6 +213,8 @@ _ENDPOINT_KEYS = {
     "samples_per_second",
     "looks_at_once",
     "probe",
+    "follow",
+    "healthy",
     "sentinel",
 }
 

@@ -60,6 +60,10 @@ class Endpoint:
     samples_per_s: float = 20.0
     looks_at_once: int = 1
     probe: bool = True
+    follow: bool = False
+    """Whether redirects are followed."""
+    healthy_below: int = 300
+    """An HTTP status from 200 on is healthy below this one."""
     master_name: str | None = None
     sentinels: tuple[tuple[str, int], ...] = ()
     nat: Mapping[str, str] = field(default_factory=_nothing)

@@ -21,7 +21,7 @@ from typing import Any
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.work_balance import Account, Answered, Attempt, account
 from drillbook.target.inventory.settings import Endpoint, Work
-from drillbook.target.probing.http_connection import HttpLine
+from drillbook.target.probing.http.connection import HttpLine
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.probes import why
 

@@ -58,6 +58,7 @@ class Prober:
         self._tasks: list[asyncio.Task[None]] = []
         self._spare = Spare()
         self._pulse = Pulse()
+        self._redirected: dict[str, int] = {}
         self._cpu_s = 0.0
         self._started_s = 0.0
         self._stopped_s: float | None = None
@@ -102,6 +103,8 @@ class Prober:
             if self._pulse.stood_still(sample.sent_s):
                 return
             series.append(sample)
+            if sample.status is not None and 300 <= sample.status < 400:
+                self._redirected.setdefault(name, sample.status)
             if told is not None:
                 told(sample)
 
@@ -220,6 +223,15 @@ class Prober:
             )
             for name, endpoint in self._endpoints.items()
         ]
+
+    def redirected(self) -> Iterator[str]:
+        """A sentence for each endpoint that answered with a redirect which nobody followed."""
+        for name, status in tuple(self._redirected.items()):
+            judged = "that counts as healthy" if status < self._endpoints[name].healthy_below else "that is not healthy"
+            yield (
+                f"{name!r} was answered by a redirect (status {status}), and {judged}: name the place itself in its "
+                "url, or set follow: true or healthy: 3xx"
+            )
 
     def unseen(self, at: Callable[[float], float]) -> Iterator[str]:
         """A sentence for each endpoint at which nobody looked for a time; `at` gives the drill's time of an instant."""

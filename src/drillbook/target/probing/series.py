@@ -1,7 +1,7 @@
 """The time series that every check reads: samples of one endpoint in the order in which they were taken.
 
 The rule: a moment that a drill reports is the moment of a sample, never the moment when somebody asked. Values are kept
-packed (bodies.py), and opened for who reads them; the oldest go when there are too many.
+packed (http/bodies.py), and opened for who reads them; the oldest go when there are too many.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from operator import attrgetter
 from typing import overload
 
 from drillbook.model.times.sample import Sample
-from drillbook.target.probing import bodies
-from drillbook.target.probing.bodies import Body
+from drillbook.target.probing.http import bodies
+from drillbook.target.probing.http.bodies import Body
 
 __interrupt_after__ = "frame"  # safety/signals lets code of this module come to its end: it would leave a lock taken
 

@@ -100,8 +100,8 @@ def test_an_inventory_that_does_not_say_what_it_is_is_refused() -> None:
             {"drillbook_endpoints": {"api": {"kind": "http", "ulr": "http://x"}}},
             (
                 'drillbook_endpoints.api.ulr (ALL:13): there is no such key; did you mean "url"? '
-                "Known are ca, headers, kind, looks_at_once, password, probe, samples_per_second, sentinel, timeout, "
-                "url, user."
+                "Known are ca, follow, headers, healthy, kind, looks_at_once, password, probe, samples_per_second, "
+                "sentinel, timeout, url, user."
             ),
         ),
         (

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from drillbook.checks import At
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.times.sample import Sample
 from drillbook.target.inventory.settings import Endpoint, EndpointKind
@@ -98,12 +99,45 @@ def test_an_answer_is_sampled_again_and_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "ok"), [(200, True), (204, True), (302, True), (400, False), (404, False), (503, False)]
+    ("status", "ok"), [(200, True), (204, True), (302, False), (400, False), (404, False), (503, False)]
 )
 def test_which_status_is_healthy(status: int, ok: bool) -> None:
     raw = reply(status, b"" if status == 204 else b"{}")
     (first, *_) = samples(answering(raw))
     assert (first.ok, first.status, first.error) == (ok, status, None)
+
+
+@pytest.mark.parametrize(("below", "ok", "judged"), [(300, False, "is not healthy"), (400, True, "counts as healthy")])
+def test_a_redirect_is_told_and_is_healthy_where_the_endpoint_says_so(below: int, ok: bool, judged: str) -> None:
+    login = reply(302, b"", "Location: /login\r\n")
+    with Server(answering(login)) as server:
+        api = endpoint("api", f"http://127.0.0.1:{server.port}", healthy_below=below)
+        with Prober({"api": api}) as prober:
+            until(lambda: len(prober.of("api")) >= 3)
+        assert {each.ok for each in prober.of("api").all()} == {ok}
+        (told,) = prober.redirected()
+    assert f"'api' was answered by a redirect (status 302), and that {judged}" in told
+
+
+def test_what_is_no_redirect_is_not_told() -> None:
+    with Server(UP) as server, Prober({"api": endpoint("api", f"http://127.0.0.1:{server.port}")}) as prober:
+        until(lambda: len(prober.of("api")) >= 1)
+        assert list(prober.redirected()) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "form"),
+    [
+        ("Content-Type: text/html; charset=utf-8\r\n", "text/html"),
+        ("Content-Type: application/json\r\nContent-Encoding: br\r\n", "application/json, br"),
+        ("", ""),
+    ],
+)
+def test_a_look_says_what_kind_of_answer_it_was(headers: str, form: str) -> None:
+    (first, *_) = samples(answering(reply(401, b"<h1>Log in</h1>", headers)))
+    assert first.form == form
+    seen = At("api", "the API").json("status", "status").is_("up").judge(first)
+    assert seen.observed == f"no status in the answer (status 401{', ' if form else ''}{form})"
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,13 @@ _OVERHEAD = 150
 class Body:
     """One answer's body."""
 
-    __slots__ = ("_deflated", "_kept")
+    __slots__ = ("_deflated", "_kept", "form")
     _latest: ClassVar[tuple[Body | None, object]] = (None, None)
     """The one that was read last, and its value: who reads a series finds the same one again and again."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, form: str = "") -> None:
+        """`form` is its content type and encoding."""
+        self.form = form
         self._deflated = len(raw) >= _PACKED_FROM
         self._kept = zlib.compress(raw, 1) if self._deflated else raw
 
@@ -39,7 +41,7 @@ class Body:
 
     def same_as(self, other: Body) -> bool:
         """Whether both say the same, byte for byte."""
-        return self._kept == other._kept and self._deflated is other._deflated
+        return self._kept == other._kept and self._deflated is other._deflated and self.form == other.form
 
     def read(self) -> object:
         """The JSON, or the text."""

@@ -13,8 +13,8 @@ import pytest
 from drillbook.checks import MISSING, At, Check, Observation, Reading
 from drillbook.errors import CouldNotLookError
 from drillbook.model.times.remembered import Remembered
-from drillbook.target.probing import bodies
-from drillbook.target.probing.bodies import Body
+from drillbook.target.probing.http import bodies
+from drillbook.target.probing.http.bodies import Body
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.series import Series
 from drillbook.target.probing.waiting import judge, watch
@@ -136,6 +136,6 @@ def test_an_endpoint_that_says_much_is_sampled_all_the_same() -> None:
 
 
 def test_an_answer_without_an_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drillbook.target.probing.http_connection.MOST_BYTES", 1_000_000)
+    monkeypatch.setattr("drillbook.target.probing.http.connection.MOST_BYTES", 1_000_000)
     first = samples(answering(reply(200, b"x" * 1_500_000)))[0]
     assert (first.ok, first.error) == (False, "ConnectionError: the answer is longer than 1 MB")
