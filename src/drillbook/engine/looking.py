@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from drillbook.checks import MISSING, Check, Observation, Reading
@@ -19,10 +20,10 @@ from drillbook.model.control_rules.waits import allowed_s, wait_of
 from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, PrerequisiteRecord, Role
+from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind
 from drillbook.target.probing.prerequisites import lacking, look
-from drillbook.target.probing.series import Series
 from drillbook.target.probing.waiting import Watched, judge, not_met, watch
 
 ONE_LOOK_S = 1.0
@@ -292,17 +293,13 @@ def last_before(drill: UnderWay, reading: Reading) -> object:
 def seen_since(drill: UnderWay, reading: Reading) -> list[object]:
     """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none.
 
-    Raises CouldNotLookError when nobody looked for a time since then.
+    Those of looks that were made, and are still kept: who makes a claim of all the time hands a check to `always`.
     """
     if not isinstance(reading.source, str):
         raise DrillbookError(f"{reading.subject}: only what the prober samples can be asked about the past")
     since_s, series = drill.opened_s, drill.prober.of(reading.source)
     series.remember(reading.path)
-    samples = series.all()[series.first_index_since(since_s) :]
-    if samples:
-        drill.prober.refuse_unseen(reading.subject, reading.source, since_s, samples[-1].done_s)
-    values = [reading.read(sample) for sample in samples]
-    return [value for value in values if value is not MISSING]
+    return list(_read(reading, series.all()[series.first_index_since(since_s) :]))
 
 
 def _values_before(drill: UnderWay, reading: Reading) -> list[object]:
@@ -316,21 +313,17 @@ def _values_before(drill: UnderWay, reading: Reading) -> list[object]:
     until_s = time.monotonic() + (0 if fault else FIRST_SAMPLE_S)
     while True:
         length = len(series)
-        values = list(_read(reading, series, drill.settled_s, end_s))
+        samples = series.all()[series.first_index_since(drill.settled_s) :]
+        values = list(_read(reading, (each for each in samples if each.done_s < end_s and each.error is None)))
         if values or not series.wait_beyond(length, until_s):
             return values
 
 
-def _read(reading: Reading, series: Series, since_s: float, end_s: float) -> Iterator[object]:
-    """The values of the looks between these instants, as far as they are kept."""
-    for sample in series.all()[series.first_index_since(since_s) :]:
-        if sample.sent_s >= end_s:
-            return
-        if sample.done_s < end_s and sample.error is None:
-            try:
-                value = reading.read(sample)
-            except CouldNotLookError:
-                continue
+def _read(reading: Reading, samples: Iterable[Sample]) -> Iterator[object]:
+    """The values, as far as they are kept."""
+    for sample in samples:
+        with suppress(CouldNotLookError):
+            value = reading.read(sample)
             if value is not MISSING:
                 yield value
 
