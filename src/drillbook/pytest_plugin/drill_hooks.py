@@ -91,7 +91,7 @@ def _of(request: pytest.FixtureRequest) -> DrillLife | None:
     return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.scenario.is_drill else None
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
@@ -100,28 +100,28 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
         item.conductor = item.stash.get(drill_key, None)  # none where a fixture of the user's has taken the name
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_bdd_before_step(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is not None:
         drill.step_started(request.node.step_number)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(trylast=True, optionalhook=True)
 def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is not None:
         drill.step_passed()
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(trylast=True, optionalhook=True)
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
     drill = _of(request)
     if drill is not None and not isinstance(exception, pytest.exit.Exception):  # that is a stop, not a failure
         drill.step_failed(exception)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from drillbook.model.time_limits import DEFAULTS_S
-from drillbook.pytest_plugin import plan_mode, warm_ansible
+from drillbook.pytest_plugin import asked, plan_mode, warm_ansible
 from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
@@ -87,11 +87,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the collection, and take hold of the terminal while its capture is suspended."""
-    if not config.hook.pytest_bdd_before_step.has_spec():
-        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.stash[ended_key] = []
     config.stash[hiding.knows_key] = known_secrets
     config.stash[roll_key] = RollCall(config, config.stash[ended_key])
+    if not asked.is_ours(config):
+        return
+    if not config.hook.pytest_bdd_before_step.has_spec():
+        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
     number = config.getoption("--handed-over")
     if number is not None:
@@ -112,6 +114,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[out_key] = shown = screen(config.get_terminal_writer().hasmarkup)
         if getattr(config.option, "numprocesses", None):
             config.stash[mailbox_key] = Mailbox(shown)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Where pytest finds nothing in a feature that is named, say why."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        why = asked.not_ours(session.config)
+        if why is not None:
+            raise pytest.UsageError(*error.args, why) from None
+        raise
 
 
 @pytest.hookimpl(optionalhook=True)

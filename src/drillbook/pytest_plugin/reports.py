@@ -13,6 +13,7 @@ from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.asked import HOW_TO_ASK
 from drillbook.pytest_plugin.collecting.hiding import hide
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
@@ -30,7 +31,7 @@ from drillbook.pytest_plugin.outcomes import (
     told,
 )
 from drillbook.pytest_plugin.plugin import roll_key
-from drillbook.pytest_plugin.roll_call import ENDED_WELL
+from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
     from drillbook.engine.lifecycle import DrillLife
@@ -174,6 +175,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"not run: {nodeid} ({why})")
     if len(missing) > NAMED:
         terminalreporter.write_line(f"not run: {len(missing) - NAMED} more drills")
+    if NOT_ASKED_FOR in missing.values():
+        terminalreporter.write_line(HOW_TO_ASK)
     _show_proofs(terminalreporter, [each.run for each in ended])
 
 
@@ -197,5 +200,5 @@ def _keep_runs(config: pytest.Config) -> None:
     runs = runs_of(config)
     keep_proofs(config, runs)
     if config.getoption("--runs-to"):
-        rows = json.dumps(rows_of(config, runs))
-        Path(config.getoption("--runs-to")).write_text(rows, encoding="utf-8")
+        told = {"asked_for": config.stash[roll_key].asked_for(), "runs": rows_of(config, runs)}
+        Path(config.getoption("--runs-to")).write_text(json.dumps(told), encoding="utf-8")

@@ -14,13 +14,18 @@ PYTEST_FOLLOWS = {"ignore_unknown_options": True, "allow_interspersed_args": Fal
 """Our own options stand before the features, pytest's behind them: the value of one is no feature then."""
 
 
+def tell(sentence: str) -> None:
+    """Say one sentence on standard error."""
+    typer.echo(f"drillbook: {sentence}", err=True)
+
+
 @contextmanager
 def said_plainly(status: int = WRONG_CALL) -> Iterator[None]:
     """An error of Drillbook's is one sentence, and this exit status."""
     try:
         yield
     except DrillbookError as error:
-        typer.echo(f"drillbook: {error}", err=True)
+        tell(str(error))
         raise typer.Exit(status) from None
 
 
