@@ -38,7 +38,7 @@ from drillbook.model.scenario import Scenario
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
 from drillbook.model.time_limits import TimeLimits
 from drillbook.model.times.clock import Anchor, rfc3339
-from drillbook.model.verdict import FindingKind, Verdict
+from drillbook.model.verdict import RESTORE, FindingKind, Verdict
 from drillbook.safety.abort_condition import AbortGuard, conditions, refuse_unhealthy
 from drillbook.safety.data_loss import changes
 from drillbook.safety.environment_lock import EnvironmentLock, Holder
@@ -131,7 +131,7 @@ def restore_leftovers(session: DrillSession, dead: Holder | None) -> None:
     if failed:
         raise NotRestored(
             f"NOT_RESTORED: an earlier drill left the fault {failed[0].entry.fault!r} and it cannot be undone: "
-            f"{failed[0].problem}. No drill starts over it"
+            f"{failed[0].problem}. No drill starts over it: put right what keeps the undo, then {RESTORE}"
         )
 
 

@@ -6,7 +6,7 @@ The rule: playbooks are texts from the root, with `/`, and no other module puts 
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "playbooks/communication/"
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
@@ -38,6 +38,21 @@ def kept(root: Path) -> Path:
 def journal(root: Path, environment: str) -> Path:
     """Where the checkout at `root` keeps the undo journal of an environment."""
     return kept(root) / f"journal-{unique_file_part(environment)}.ndjson"
+
+
+def journals(root: Path) -> list[tuple[str, Path]]:
+    """Each environment with a journal in the checkout at `root`, and the journal."""
+    return _environments(kept(root), "journal-", ".ndjson")
+
+
+def locks(folder: Path) -> list[tuple[str, Path]]:
+    """Each environment with a lock in this folder, and the lock."""
+    return _environments(folder, "lock-", "")
+
+
+def _environments(folder: Path, before: str, after: str) -> list[tuple[str, Path]]:
+    found = sorted(folder.glob(f"{before}*{after}"))
+    return [(unquote(each.name.removeprefix(before).removesuffix(after)), each) for each in found]
 
 
 def lock(folder: Path, environment: str) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.model.verdict import Outcome
+from drillbook.model.verdict import RESTORE, Outcome
 from drillbook.pytest_plugin import drawing
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
@@ -76,7 +76,7 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
         # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
     finally:
         if drill.evidence is not None:
-            outcome, reason, unmissed = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal", False
+            outcome, reason, unmissed = Outcome.NOT_RESTORED, f"the restore broke off: {RESTORE}", False
             if drill.verdict is not None:
                 outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
             conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)

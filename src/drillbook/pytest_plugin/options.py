@@ -12,6 +12,7 @@ from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
 
 REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
+DEFAULT_INVENTORY, DEFAULT_EVIDENCE = "inventories/lab", "evidence"
 DEFAULT_FEATURES = ["features"]
 ROOTS_OF_OURS = ("steps", "inventories")
 """Folders of a root that is a drill repository without an ini of Drillbook's."""

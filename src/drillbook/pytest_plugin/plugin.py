@@ -20,6 +20,7 @@ from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
 from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
+from drillbook.pytest_plugin.options import DEFAULT_EVIDENCE, DEFAULT_INVENTORY
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.roll_call import RollCall
 
@@ -27,7 +28,6 @@ pytest_plugins = [
     f"{__package__}.{name}" for name in ("collecting.hiding", "drawing", "drill_hooks", "outcomes", "reports")
 ]
 
-DEFAULT_INVENTORY = "inventories/lab"
 XDIST_EXIT_TIMEOUT_S = 600
 mailbox_key = pytest.StashKey[Mailbox]()
 roll_key = pytest.StashKey[RollCall]()
@@ -76,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         type="bool",
         default=True,
     )
-    parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
+    parser.addini("drillbook_evidence", "folder for evidence", default=DEFAULT_EVIDENCE)
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
     for name, default_s in DEFAULTS_S.items():
         said = f"how long at most, for all scenarios ({default_s:.0f}s): '30m'; a scenario's tag @{name} wins"
