@@ -78,3 +78,20 @@ def test_beside_our_features_other_suites_have_theirs(mini: Mini) -> None:
     ran = mini.pytest("tests")
     assert ran.status == 0, ran.output
     assert "1 passed" in ran.output
+
+
+# ------------------------------------------------------------------ what a terminal and xdist may have
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "1")])
+def test_what_a_system_answers_is_shown_and_not_obeyed(mini: Mini, more: tuple[str, ...]) -> None:
+    (mini.root / "steps/answers.py").write_text(
+        "from drillbook import given\n\n\n@given('it answers')\ndef answers():\n"
+        "    print('half \\ud83d')\n    raise ValueError('\\x1b[2Jhalf \\ud83d')\n"
+    )
+    mini.feature("Given it answers", tags="@_x @_")
+    ran = mini.pytest("features", *more)
+    assert ran.status == 1, ran.output
+    assert "ValueError: \\x1b[2Jhalf \\ud83d" in ran.output
+    assert "INTERNALERROR" not in ran.output
+    assert "\x1b[2J" not in ran.output

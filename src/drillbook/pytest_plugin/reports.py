@@ -31,6 +31,7 @@ from drillbook.pytest_plugin.outcomes import (
     told,
 )
 from drillbook.pytest_plugin.plugin import roll_key
+from drillbook.pytest_plugin.printable import in_each_text, printable, printable_data
 from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def pytest_runtest_makereport(
     """
     report = yield
     hide(item.config, report)
+    if isinstance(item, ScenarioItem):
+        _let_be_shown(report)
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         return report
     before = told(item)
@@ -87,6 +90,13 @@ def _standing(item: ScenarioItem, made: DrillLife | None) -> Outcome | None:
 
 def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
+
+
+def _let_be_shown(report: pytest.TestReport) -> None:
+    """What a system has answered is in the error, and may be in what was captured: as a terminal may have it."""
+    report.longrepr = in_each_text(report.longrepr, printable)
+    report.sections = printable_data(report.sections)
+    report.user_properties = printable_data(report.user_properties)
 
 
 def _said(report: pytest.TestReport) -> str:

@@ -23,13 +23,13 @@ from pytest_bdd.gherkin_parser import Step as GherkinStep
 from pytest_bdd.parser import PARAM_RE, Feature, FeatureParser, Rule, ScenarioTemplate, Step
 from pytest_bdd.types import GIVEN, STEP_TYPE_BY_PARSER_KEYWORD
 
-from drillbook.model.tags import ABORT_WHEN, ACCEPTS_DATA_LOSS, RTO_CLOCKS, SEVERITIES, tag_values
+from drillbook.model.tags import ABORT_WHEN, ACCEPTS_DATA_LOSS, RTO_CLOCKS, SEVERITIES, slug, tag_values
 from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
 from drillbook.repository.feature_lines import lost_lines, stray_characters
 
 # Tags are markers, and these make pytest fail without arguments.
-_NEED_ARGUMENTS = ("@parametrize", "@usefixtures", "@filterwarnings", "@skipif")
+_NEED_ARGUMENTS = ("parametrize", "usefixtures", "filterwarnings", "skipif")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -143,7 +143,7 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for tag in tags:
         key, _, value = tag.name.removeprefix("@").partition(":")
-        if tag.name in _NEED_ARGUMENTS:
+        if slug(tag.name) in _NEED_ARGUMENTS:
             yield Problem(tag.location.line, f"{tag.name} is a marker of pytest's that needs arguments: rename the tag")
         yield from _abort_problems(tag, key, value, tags)
         yield from _loss_problems(tag, key)

@@ -28,6 +28,7 @@ from _pytest._code.code import (
 
 from drillbook.errors import DrillbookError
 from drillbook.model.phases import PlannedStep
+from drillbook.pytest_plugin.printable import in_each_text
 
 _MACHINERY = (
     *(Path(str(module.__file__)).parent for module in (_pytest, pluggy, pytest_bdd)),
@@ -84,22 +85,9 @@ def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
 
 def without_secrets(shown: Any, redact: Callable[[str], str]) -> Any:
     """The same failure with each text in it redacted; as one text where a secret goes over several of them."""
-    shown = _each_text(shown, redact)
+    shown = in_each_text(shown, redact)
     text = re.sub("(?m)^E +", "", str(shown))  # pytest's mark of each line of an error
     return shown if redact(text) == text else redact(text)
-
-
-def _each_text(shown: Any, redact: Callable[[str], str]) -> Any:
-    # in place, as pytest takes the error for its short summary and for JUnit from the parts
-    match shown:
-        case str():
-            return redact(shown)
-        case list() | tuple():
-            return type(shown)(_each_text(each, redact) for each in shown)
-        case TerminalRepr():
-            for name, each in vars(shown).items():
-                setattr(shown, name, _each_text(each, redact))
-    return shown
 
 
 def own_frames(traceback: Traceback) -> Traceback:

@@ -25,6 +25,7 @@ from drillbook.model.tags import (
     NOT_REPEATABLE,
     SELF_HEALING,
     SELF_HEALING_OFF,
+    slug,
     tag_values,
 )
 from drillbook.pytest_plugin.collecting.failure_repr import (
@@ -36,7 +37,7 @@ from drillbook.pytest_plugin.collecting.failure_repr import (
     with_trail,
 )
 from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
-from drillbook.pytest_plugin.collecting.tag_markers import apply_tag, slug
+from drillbook.pytest_plugin.collecting.tag_markers import apply_tag
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
 from drillbook.repository.feature_file import Problem, node_name, read_feature
 from drillbook.repository.preflight import ScenarioRun, runs_of

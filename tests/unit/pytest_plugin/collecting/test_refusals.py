@@ -597,3 +597,17 @@ def test_what_is_a_drill_or_says_nothing_of_drills_is_not_refused_there(project:
     project.feature("@rto:10m\n" + body(DRILL))
     project.feature("@severity:P1 @row:R1\n" + HEALTHY, "features/y.feature")
     project.run("features", "-o", "drillbook_require=drills").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("tag", ["skipif:", "parametrize!", "-usefixtures", "_filterwarnings"])
+def test_a_tag_that_would_be_a_marker_of_pytest_s_is_refused_however_it_is_spelt(project: Project, tag: str) -> None:
+    project.feature(f"@{tag}\n{HEALTHY}")
+    ran = project.run()
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines([f"*{X}:1: @{tag} is a marker of pytest's that needs arguments: rename the tag"])
+
+
+@pytest.mark.parametrize(("tag", "expression"), [("_x", "x"), ("__x.y", "x_y"), ("_", "unnamed"), ("not", "not_slow")])
+def test_a_tag_that_is_no_marker_as_it_stands_selects_by_its_words(project: Project, tag: str, expression: str) -> None:
+    project.feature(f"@{tag} @not_slow\n{HEALTHY}")
+    project.run("features", "-m", expression).assert_outcomes(passed=1)
