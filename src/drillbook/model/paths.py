@@ -5,6 +5,7 @@ The rule: playbooks are texts from the root, with `/`, and no other module puts 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -25,6 +26,20 @@ def recovery(name: str) -> str:
 def message(name: str) -> str:
     """The playbook that sends a message."""
     return f"{MESSAGES}{name}.yml"
+
+
+def misnamed(root: Path, playbook: str) -> str:
+    """What to add to a sentence that this playbook is not there: which file beside its place is likely meant, if any."""
+    wanted = root / playbook
+    with suppress(OSError):
+        for found in sorted(wanted.parent.iterdir()):
+            if found.suffix.lower() in {".yml", ".yaml"} and _spelt(found.stem) == _spelt(wanted.stem):
+                return f" (there is {found.name}: rename it to {wanted.name})"
+    return ""
+
+
+def _spelt(stem: str) -> str:
+    return stem.casefold().replace("-", "_").replace(" ", "_")
 
 
 # ------------------------------------------------------------------ Drillbook's own files
