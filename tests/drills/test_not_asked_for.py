@@ -68,7 +68,9 @@ def test_another_suite_may_go_without_pytest_bdd(foreign: Mini) -> None:
 def test_who_names_a_feature_of_another_suite_reads_why_nothing_runs(foreign: Mini) -> None:
     ran = foreign.pytest("-p", "no:pytest11.testinfra", "features/b.feature")
     assert ran.status == 4
-    assert "features/b.feature is no feature of Drillbook's: those lie below features (drillbook_features)" in ran.output
+    assert (
+        "features/b.feature is no feature of Drillbook's: those lie below features (drillbook_features)" in ran.output
+    )
 
 
 def test_beside_our_features_other_suites_have_theirs(mini: Mini) -> None:

@@ -27,9 +27,8 @@ class OpenFault:
     def __str__(self) -> str:
         where = f", in the checkout {self.checkout}: run 'drillbook restore' there" if self.checkout else ""
         entry = self.entry
-        return (
-            f"{entry.fault} in {self.environment} ({entry.state} {entry.at}, with the inventory {entry.inventory}){where}"
-        )
+        how = f"{entry.state} {entry.at}, with the inventory {entry.inventory}"
+        return f"{entry.fault} in {self.environment} ({how}){where}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,9 @@ def prove(arguments: Sequence[str], *, ablate: bool, say: Callable[[str], None] 
 
 def why_not_proven(told: Mapping[str, Any]) -> str | None:
     """Why not each scenario that was asked for is proven, as one sentence; None when each is."""
-    runs = [Run(**{name: row[name] for name in _OF_A_RUN} | {"outcome": Outcome(row["outcome"])}) for row in told["runs"]]
+    runs = [
+        Run(**{name: row[name] for name in _OF_A_RUN} | {"outcome": Outcome(row["outcome"])}) for row in told["runs"]
+    ]
     if not runs:
         return "nothing is proven: pytest has run no drill"
     asked_for = dict.fromkeys([*told["asked_for"], *(run.scenario for run in runs)])

@@ -29,7 +29,7 @@ def message(name: str) -> str:
 
 
 def misnamed(root: Path, playbook: str) -> str:
-    """What to add to a sentence that this playbook is not there: which file beside its place is likely meant, if any."""
+    """What to add to the sentence that a playbook is not there: the file beside its place that is meant, if any."""
     wanted = root / playbook
     with suppress(OSError):
         for found in sorted(wanted.parent.iterdir()):

@@ -114,7 +114,7 @@ class Screen:
 
 @contextmanager
 def _short(address: str) -> Iterator[str]:
-    """The address by its folder's descriptor: a socket's path has 107 characters, and a temporary folder's may have more."""
+    """The address by its folder's descriptor: a socket's path has 107 characters, and a folder's may have more."""
     folder, _, name = address.rpartition("/")
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

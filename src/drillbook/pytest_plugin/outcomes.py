@@ -166,7 +166,9 @@ def _shown(repeat: RepeatRecord | None) -> RepeatRecord | None:
 def conclude_anew(item: ScenarioItem, outcome: Outcome, reason: str, repeat: RepeatRecord | None) -> None:
     """What came to light after the end speaks against a drill that had ended well."""
     before = item.stash[outcome_key]
-    ended = replace(before, outcome=outcome, reason=printable(reason), unmissed=False, repeat=_shown(repeat) or before.repeat)
+    ended = replace(
+        before, outcome=outcome, reason=printable(reason), unmissed=False, repeat=_shown(repeat) or before.repeat
+    )
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 

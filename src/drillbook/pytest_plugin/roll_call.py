@@ -42,7 +42,8 @@ class RollCall:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """What is left in the list is to be run."""
         to_be_run = dict.fromkeys((item.nodeid for item in session.items), TO_BE_RUN)
-        known = to_be_run | dict.fromkeys(self._config.stash.get(unasked_key, []), NOT_ASKED_FOR)
+        unasked: list[str] = self._config.stash.get(unasked_key, [])
+        known = to_be_run | dict.fromkeys(unasked, NOT_ASKED_FOR)
         self._collected |= {nodeid: known[nodeid] for nodeid in self._collected if nodeid in known}
 
     def expect(self, nodeids: Iterable[str]) -> None:

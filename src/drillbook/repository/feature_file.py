@@ -86,7 +86,9 @@ def read_feature(path: Path) -> FeatureText:
         line = error.object[: error.start].count(b"\n") + 1
         return FeatureText(None, (), (Problem(line, "the file is not UTF-8 text"),))
     except CompositeParserException as error:
-        found = {_syntax_problem(each) for each in error.errors} | {Problem(*each) for each in stray_characters(text, None)}
+        found = {_syntax_problem(each) for each in error.errors} | {
+            Problem(*each) for each in stray_characters(text, None)
+        }
         return FeatureText(None, (), tuple(sorted(found)))
     if not data.get("feature"):
         return FeatureText(None, (), (Problem(1, "there is no Feature in this file"),))

@@ -12,7 +12,7 @@ from typing import Any
 
 from gherkin.dialect import Dialect
 
-_COLONS = ":：﹕꞉∶︓"
+_COLONS = ":\ua789\u2236"
 _JOINERS = "\u200c\u200d"
 """They stand within words of some scripts, and within emoji."""
 _FENCES = ('"""', "```")
@@ -31,11 +31,11 @@ def lost_lines(text: str, document: Mapping[str, Any]) -> Iterator[tuple[int, st
         inside = steps_follow.get(max((at for at in steps_follow if at < number), default=0), False)
         keyword = next((found for each in dialects if each and (found := _keyword(line, each, bullets=inside))), None)
         if keyword is not None:
-            yield (
-                number,
+            sentence = (
                 f"'{line.strip()}' begins like the keyword '{keyword}', and is only a description here: nothing of it "
-                f"would run. Write the keyword as the language has it, or begin the line with another word",
+                "would run. Write the keyword as the language has it, or begin the line with another word"
             )
+            yield number, sentence
 
 
 def stray_characters(text: str, document: Mapping[str, Any] | None) -> Iterator[tuple[int, str]]:
@@ -50,11 +50,8 @@ def stray_characters(text: str, document: Mapping[str, Any] | None) -> Iterator[
         for column, character in enumerate(line, start=1):
             if _is_stray(line, column - 1):
                 name = unicodedata.name(character, "a control character")
-                yield (
-                    number,
-                    f"column {column} has U+{ord(character):04X} ({name}), which looks like a blank or like nothing: "
-                    "write a space, or remove it",
-                )
+                what = f"column {column} has U+{ord(character):04X} ({name})"
+                yield number, f"{what}, which looks like a blank or like nothing: write a space, or remove it"
 
 
 def _read(text: str, kept: set[int] | None) -> Iterator[tuple[int, str]]:

@@ -168,7 +168,9 @@ class Lock:
         holder = self.holder()
         try:
             if holder is not None:
-                os.kill(holder.pid, 0)  # one that is gone holds nothing, and whoever takes its lock now is not disturbed
+                os.kill(
+                    holder.pid, 0
+                )  # one that is gone holds nothing, and whoever takes its lock now is not disturbed
             with self.path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):

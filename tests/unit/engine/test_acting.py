@@ -44,5 +44,7 @@ def test_a_part_of_a_fault_under_another_name(tmp_path: Path, there: tuple[str, 
 
 def test_a_recovery_under_another_name(tmp_path: Path) -> None:
     files(tmp_path, "playbooks/recovery/roll_back.yaml")
-    with pytest.raises(DrillbookError, match=r"no playbooks/recovery/roll_back\.yml \(there is roll_back\.yaml: rename"):
+    with pytest.raises(
+        DrillbookError, match=r"no playbooks/recovery/roll_back\.yml \(there is roll_back\.yaml: rename"
+    ):
         acting._recovery(under_way(tmp_path), "roll_back")

@@ -27,7 +27,9 @@ FEATURE = "features/redis.feature"
 NOW = "Feature: as it is now\n"
 
 
-def passed(root: Path, number: int, text: str = NOW, line: int = 14, environment: tuple[str, str] = ("s", "staging")) -> None:
+def passed(
+    root: Path, number: int, text: str = NOW, line: int = 14, environment: tuple[str, str] = ("s", "staging")
+) -> None:
     """A drill that has passed, with this text of its feature."""
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     made = record(

@@ -94,7 +94,11 @@ MISSING = {
     "any recovery": (after(recoveries_done=0, recoveries_planned=0), Outcome.INVALID, "0 of 0 recoveries"),
     "a recovery": (after(recoveries_planned=2), Outcome.INVALID, "1 of 2 recoveries"),
     "a criterion": (after(criterion_checks=0), Outcome.INVALID, "no success criterion"),
-    "an undo": (after(undo_open=2), Outcome.NOT_RESTORED, "2 fault(s) are not proven gone: undo it with 'drillbook restore'"),
+    "an undo": (
+        after(undo_open=2),
+        Outcome.NOT_RESTORED,
+        "2 fault(s) are not proven gone: undo it with 'drillbook restore'",
+    ),
     "the baseline again": (after(baseline_again=0), Outcome.NOT_RESTORED, "no baseline check was repeated"),
 }
 

@@ -221,9 +221,7 @@ def test_events_of_workers_reach_the_controller_with_their_names(mailbox: Mailbo
         post.close()
 
 
-def test_a_temporary_folder_may_have_a_long_name(
-    tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_temporary_folder_may_have_a_long_name(tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / ("t" * 100)
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))

@@ -15,7 +15,10 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("two lines\n\tand a tab, \u00e4\u00f6\u00fc, \U0001f525", "two lines\n\tand a tab, \u00e4\u00f6\u00fc, \U0001f525"),
+        (
+            "two lines\n\tand a tab, \u00e4\u00f6\u00fc, \U0001f525",
+            "two lines\n\tand a tab, \u00e4\u00f6\u00fc, \U0001f525",
+        ),
         ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
         ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
         ("over\rwritten\x08", "over\\rwritten\\x08"),

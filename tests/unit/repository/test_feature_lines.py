@@ -98,7 +98,9 @@ def test_prose_is_prose(tmp_path: Path, line: str) -> None:
 
 
 def test_bullets_below_the_feature_and_text_below_a_step_are_no_steps(tmp_path: Path) -> None:
-    text = 'Feature: F\n  * an item\n  Scenario: S\n    Given it works\n      """\n      given\u00a0this text\n      """\n'
+    text = (
+        'Feature: F\n  * an item\n  Scenario: S\n    Given it works\n      """\n      given\u00a0this text\n      """\n'
+    )
     assert problems(tmp_path, text) == []
 
 
@@ -114,7 +116,10 @@ def test_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     [
         ("Feature: F\n  Scenario: S\n    Given it\u00a0works\n", "3: column 13 has U+00A0 (NO-BREAK SPACE)"),
         ("Feature: F\n  Scenario: S\n    Given it works\u200b\n", "3: column 19 has U+200B (ZERO WIDTH SPACE)"),
-        ("Feature: F\n  Scenario: S\n    Given it\ufeff works\n", "3: column 13 has U+FEFF (ZERO WIDTH NO-BREAK SPACE)"),
+        (
+            "Feature: F\n  Scenario: S\n    Given it\ufeff works\n",
+            "3: column 13 has U+FEFF (ZERO WIDTH NO-BREAK SPACE)",
+        ),
         ("Feature: F\n  Scenario: S\u2009T\n    Given it works\n", "2: column 14 has U+2009 (THIN SPACE)"),
         ("@a\u200b\nFeature: F\n  Scenario: S\n    Given it works\n", "1: column 3 has U+200B (ZERO WIDTH SPACE)"),
         (

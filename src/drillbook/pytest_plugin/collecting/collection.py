@@ -73,7 +73,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--scenario` keeps the runs of one scenario only, whatever else is selected; a drill stays where it is asked for."""
+    """`--scenario` keeps the runs of one scenario only, whatever else is selected; what is not asked for goes."""
     only = config.getoption("--scenario", None)
     if only is not None:
         _take_out(config, items, [item for item in items if getattr(item, "drill_nodeid", None) != only])

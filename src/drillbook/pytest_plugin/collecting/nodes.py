@@ -56,8 +56,8 @@ _definitions_key = pytest.StashKey[dict[pytest.Collector | None, Definitions]]()
 
 
 NO_DRILL = (
-    "the scenario has the tag @{} and is no drill, for no step of it is a fault or a recovery, and drillbook_require asks "
-    "for drills: define its step with @fault, or take the tag away"
+    "the scenario has the tag @{} and is no drill, for no step of it is a fault or a recovery, and drillbook_require "
+    "asks for drills: define its step with @fault, or take the tag away"
 )
 
 

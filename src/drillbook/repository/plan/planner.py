@@ -179,7 +179,10 @@ class _Scenario:
         root, said = self.planner.session.root, f"'{step.text}'"
         if intent.kind is StepKind.RECOVERY:
             if not (root / intent.playbook).is_file():
-                self._wrong(step.line, f"{said} names a recovery that is not there: no {intent.playbook}{self._other(intent.playbook)}")
+                self._wrong(
+                    step.line,
+                    f"{said} names a recovery that is not there: no {intent.playbook}{self._other(intent.playbook)}",
+                )
                 return []
             return [self._playbook("recovery", intent.playbook, intent.variables, intent.selection)]
         plans = []
@@ -198,7 +201,9 @@ class _Scenario:
     def _message(self, name: str, step: StepFacts) -> list[PlaybookPlan]:
         playbook = paths.message(name)
         if not (self.planner.session.root / playbook).is_file():
-            self._wrong(step.line, f"'{step.text}' names a message that is not there: no {playbook}{self._other(playbook)}")
+            self._wrong(
+                step.line, f"'{step.text}' names a message that is not there: no {playbook}{self._other(playbook)}"
+            )
             return []
         return [self._playbook("communication", playbook, {})]
 

@@ -57,7 +57,9 @@ def suite(project: Project) -> Project:
     ],
 )
 def test_nobody_has_asked_for_a_drill(suite: Project, args: list[str]) -> None:
-    suite.pytester.makeini((suite.path / "pytest.ini").read_text() + "markers = slow\n    severity_P1\n    severity_P0\n")
+    suite.pytester.makeini(
+        (suite.path / "pytest.ini").read_text() + "markers = slow\n    severity_P1\n    severity_P0\n"
+    )
     suite.pytester.path.joinpath("tox.ini").rename(suite.path / "pytest.ini")
     assert set(suite.ids(*args)) == {LOOK, TEST}
     suite.run(*args).assert_outcomes(passed=2, deselected=1)
@@ -87,7 +89,9 @@ def test_the_root_that_is_named_by_its_own_path_is_no_feature(suite: Project) ->
     ],
 )
 def test_who_names_features_or_a_tag_has_asked(suite: Project, args: list[str], run: list[str]) -> None:
-    (suite.path / "pytest.ini").write_text((suite.path / "pytest.ini").read_text() + "markers = slow\n    severity_P0\n")
+    (suite.path / "pytest.ini").write_text(
+        (suite.path / "pytest.ini").read_text() + "markers = slow\n    severity_P0\n"
+    )
     assert suite.ids(*args) == run
 
 
@@ -104,7 +108,7 @@ def test_who_stands_within_the_features_has_named_none(suite: Project, monkeypat
 def test_what_failed_last_is_not_asked_for_by_that(suite: Project) -> None:
     suite.write("pytest.ini", (suite.path / "pytest.ini").read_text().replace("-p no:cacheprovider ", ""))
     suite.steps("@then('it fails')\ndef fails(): raise ValueError")
-    suite.feature(FEATURE.replace('as up\n', 'as up\n    And it fails\n', 1))
+    suite.feature(FEATURE.replace("as up\n", "as up\n    And it fails\n", 1))
     suite.run("features").assert_outcomes(passed=1, failed=1)
     suite.run("--lf", "-k", "D").assert_outcomes(deselected=1)
     assert suite.ids("--lf", "features", "-k", "D") == [DRILL]

@@ -590,7 +590,9 @@ def test_what_is_tagged_as_a_drill_and_is_none_is_refused_where_drills_are_requi
     project.run("features").assert_outcomes(passed=1)
     ran = project.run("features", "-o", "drillbook_require=drills")
     ran.assert_outcomes(errors=1)
-    ran.stdout.fnmatch_lines([f"*{X}:3: the scenario has the tag @{tag} and is no drill, for no step of it is a fault*"])
+    ran.stdout.fnmatch_lines(
+        [f"*{X}:3: the scenario has the tag @{tag} and is no drill, for no step of it is a fault*"]
+    )
 
 
 def test_what_is_a_drill_or_says_nothing_of_drills_is_not_refused_there(project: Project) -> None:
