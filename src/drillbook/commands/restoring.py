@@ -15,7 +15,7 @@ from drillbook.errors import DrillbookError
 from drillbook.evidence.render.worker import write_report
 from drillbook.model import paths
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.ini import Ini, read_ini
+from drillbook.pytest_plugin.options import Ini, read_ini
 from drillbook.safety.environment_lock import HolderRole
 from drillbook.safety.undo import Undone
 

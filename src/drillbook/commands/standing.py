@@ -11,7 +11,7 @@ from pathlib import Path
 from drillbook.commands.left_open import LeftOpen, locks_of
 from drillbook.evidence.reader import RecordError, read_record
 from drillbook.model.record import Record
-from drillbook.pytest_plugin.ini import read_ini
+from drillbook.pytest_plugin.options import read_ini
 
 
 def lines(root: Path) -> Iterator[str]:

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import pytest
 
 from drillbook.evidence.render import terminal
-from drillbook.pytest_plugin.printable import printable_data
+from drillbook.model.printable import printable_data
 
 HEARTBEAT_S = 15.0
 REDRAW_S = 0.2

@@ -17,12 +17,12 @@ from _pytest.junitxml import xml_key
 
 from drillbook.evidence.proofs import write_proof
 from drillbook.model.control import REPEATED
+from drillbook.model.printable import printable
 from drillbook.model.proof import Run, proofs
 from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
-from drillbook.pytest_plugin.printable import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from drillbook.model.time_limits import DEFAULTS_S
-from drillbook.pytest_plugin import asked, plan_mode, warm_ansible
-from drillbook.pytest_plugin.collecting import collection, hiding
+from drillbook.pytest_plugin import plan_mode, warm_ansible
+from drillbook.pytest_plugin.collecting import asked, collection, hiding
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
 from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.evidence.render import terminal
+from drillbook.model.printable import printable, printable_data
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin import drawing
-from drillbook.pytest_plugin.asked import HOW_TO_ASK
+from drillbook.pytest_plugin.collecting.asked import HOW_TO_ASK
+from drillbook.pytest_plugin.collecting.failure_repr import in_each_text
 from drillbook.pytest_plugin.collecting.hiding import hide
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
@@ -31,7 +33,6 @@ from drillbook.pytest_plugin.outcomes import (
     told,
 )
 from drillbook.pytest_plugin.plugin import roll_key
-from drillbook.pytest_plugin.printable import in_each_text, printable, printable_data
 from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 
 if TYPE_CHECKING:

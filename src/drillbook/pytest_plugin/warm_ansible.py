@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drillbook.pytest_plugin import asked
+from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
 from drillbook.pytest_plugin.options import inventory_paths

@@ -43,12 +43,14 @@ def passed(
     Recorder(folder, made, Redactor(), lambda _event: None)
 
 
-def measured(root: Path, kind: EnvironmentKind = EnvironmentKind.STAGING, name: str = "s") -> Any:
+def measured(
+    root: Path, kind: EnvironmentKind = EnvironmentKind.STAGING, name: str = "s", *, proves: bool = False
+) -> Any:
     """What a control of the scenario on line 14 takes for its times."""
     (root / "features").mkdir(exist_ok=True)
     (root / FEATURE).write_text(NOW)
     inventory = SimpleNamespace(environment=Environment(name, kind))
-    session = SimpleNamespace(root=root, evidence_root=root / "evidence", inventory=inventory)
+    session = SimpleNamespace(root=root, evidence_root=root / "evidence", inventory=inventory, proves=proves)
     scenario = Scenario(
         feature_path=FEATURE,
         line=14,
@@ -79,6 +81,11 @@ def test_the_times_of_another_version_are_refused(tmp_path: Path) -> None:
         "(2026-11-22T12:00:00.000Z): its times are none for the control no-recovery. Run the drill as it is now, then "
         "its controls, or both with 'drillbook prove'"
     )
+
+
+def test_in_a_proof_they_are_not_taken_and_nobody_is_refused(tmp_path: Path) -> None:
+    passed(tmp_path, 1, "Feature: as it was\n")
+    assert measured(tmp_path, proves=True) is None
 
 
 def test_another_row_of_the_outline_is_another_drill(tmp_path: Path) -> None:

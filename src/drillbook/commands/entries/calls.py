@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import typer
 
 from drillbook.errors import DrillbookError
+from drillbook.model.printable import printable
 
 WRONG_CALL = 64
 PYTEST_FOLLOWS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
@@ -16,7 +17,7 @@ PYTEST_FOLLOWS = {"ignore_unknown_options": True, "allow_interspersed_args": Fal
 
 def tell(sentence: str) -> None:
     """Say one sentence on standard error."""
-    typer.echo(f"drillbook: {sentence}", err=True)
+    typer.echo(printable(f"drillbook: {sentence}"), err=True)
 
 
 @contextmanager

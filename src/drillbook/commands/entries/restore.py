@@ -9,9 +9,14 @@ import typer
 
 from drillbook.commands import restoring
 from drillbook.commands.entries.calls import said_plainly
+from drillbook.model.printable import printable
 from drillbook.model.verdict import Outcome
 
 app = typer.Typer(add_completion=False)
+
+
+def _say(line: str) -> None:
+    typer.echo(printable(line))  # a play has said some of it
 
 
 @app.command()
@@ -28,7 +33,7 @@ def restore(
         root = restoring.checkout(here)
     with said_plainly(Outcome.ABORTED.exit_status):
         if check:
-            raise typer.Exit(restoring.check(root, typer.echo))
+            raise typer.Exit(restoring.check(root, _say))
         if inventory is not None and not inventory.is_absolute():
             inventory = next((at / inventory for at in (here, root) if (at / inventory).exists()), root / inventory)
-        raise typer.Exit(restoring.restore(root, inventory, typer.echo))
+        raise typer.Exit(restoring.restore(root, inventory, _say))

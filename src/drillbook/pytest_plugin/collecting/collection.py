@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.pytest_plugin import asked
+from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem, unloaded_key
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
 from drillbook.repository.step_modules import DEFAULT_FOLDERS, load_steps

@@ -28,7 +28,6 @@ from _pytest._code.code import (
 
 from drillbook.errors import DrillbookError
 from drillbook.model.phases import PlannedStep
-from drillbook.pytest_plugin.printable import in_each_text
 
 _MACHINERY = (
     *(Path(str(module.__file__)).parent for module in (_pytest, pluggy, pytest_bdd)),
@@ -88,6 +87,22 @@ def without_secrets(shown: Any, redact: Callable[[str], str]) -> Any:
     shown = in_each_text(shown, redact)
     text = re.sub("(?m)^E +", "", str(shown))  # pytest's mark of each line of an error
     return shown if redact(text) == text else redact(text)
+
+
+def in_each_text(shown: Any, change: Callable[[str], str]) -> Any:
+    """A failure as pytest has it, with each text in it changed.
+
+    In place: pytest takes the error for its short summary and for JUnit from the parts.
+    """
+    match shown:
+        case str():
+            return change(shown)
+        case list() | tuple():
+            return type(shown)(in_each_text(each, change) for each in shown)
+        case TerminalRepr():
+            for name, each in vars(shown).items():
+                setattr(shown, name, in_each_text(each, change))
+    return shown
 
 
 def own_frames(traceback: Traceback) -> Traceback:

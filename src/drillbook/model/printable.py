@@ -7,10 +7,8 @@ is shown as what it is, since it can be sent nowhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from _pytest._code.code import TerminalRepr
 
 _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -30,19 +28,3 @@ def printable_data(data: Any) -> Any:
         case list() | tuple():
             return type(data)(map(printable_data, data))
     return data
-
-
-def in_each_text(shown: Any, change: Callable[[str], str]) -> Any:
-    """A failure as pytest has it, with each text in it changed.
-
-    In place: pytest takes the error for its short summary and for JUnit from the parts.
-    """
-    match shown:
-        case str():
-            return change(shown)
-        case list() | tuple():
-            return type(shown)(in_each_text(each, change) for each in shown)
-        case TerminalRepr():
-            for name, each in vars(shown).items():
-                setattr(shown, name, in_each_text(each, change))
-    return shown

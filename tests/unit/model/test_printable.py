@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.pytest_plugin.printable import printable, printable_data
+from drillbook.model.printable import printable, printable_data
 from tests.support.unit import quickly
 
 pytestmark = pytest.mark.unit
