@@ -50,6 +50,13 @@ def is_feature(config: pytest.Config, path: Path) -> bool:
     return path.suffix == ".feature" and _is_below(path, _folders(config))
 
 
+def missing_folder(config: pytest.Config) -> Path | None:
+    """A folder of features that the ini names and that is not there: every drill in it would be missing unseen."""
+    if config.getini("drillbook_features") == DEFAULT_FEATURES:
+        return None
+    return next((folder for folder in _folders(config) if not folder.is_dir()), None)
+
+
 def not_ours(config: pytest.Config) -> str | None:
     """Why a feature that the command line names is none of ours; None where it names none, or only ours."""
     for path in _named(config):

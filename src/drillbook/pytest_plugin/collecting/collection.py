@@ -61,6 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"drillbook_require: {', '.join(sorted(unknown))}: known are {REQUIRE_DRILLS} and {REQUIRE_RTO}"
         )
+    missing = asked.missing_folder(config)
+    if missing is not None:
+        raise pytest.UsageError(f"drillbook_features: there is no folder {missing}")
     if not (config.option.help or config.option.version):
         config.stash[unloaded_key] = load_steps(config, config.getini("drillbook_steps"))
 

@@ -125,3 +125,10 @@ def test_features_are_below_the_folders_of_the_ini(suite: Project) -> None:
     without_asking(suite, "drillbook_features = .")
     assert DRILL not in suite.ids(".")
     assert DRILL in suite.ids("features")
+
+
+def test_a_folder_of_features_that_is_not_there_is_an_error_of_usage(suite: Project) -> None:
+    without_asking(suite, "drillbook_features = features faetures")
+    ran = suite.run("tests")
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+    ran.stderr.fnmatch_lines([f"*drillbook_features: there is no folder {suite.path}/faetures"])
