@@ -20,6 +20,10 @@ from drillbook.safety.environment_lock import HolderRole
 from drillbook.safety.undo import Undone
 
 Say = Callable[[str], None]
+SEVERAL = ", "
+"""Between the names of inventories that are merged, as the journal has them."""
+Inventories = tuple[Path, ...]
+"""An inventory, and what is merged with it."""
 
 
 def checkout(here: Path) -> Path:
@@ -37,15 +41,16 @@ def check(root: Path, say: Say) -> int:
     return _said(LeftOpen.read(root), say, "nothing is open: no fault that is not proven gone")
 
 
-def restore(root: Path, named: Path | None, say: Say) -> int:
-    """Undo what is open, or what was broken with the inventory that is named; gives the exit status."""
+def restore(root: Path, named: Inventories, say: Say) -> int:
+    """Undo what is open, or only what was broken with the inventory that is named; gives the exit status."""
     ini = read_ini(root)
     status, undone = 0, False
-    for inventory in [named] if named is not None else _inventories(root, ini):
+    for inventories in [named] if named else _inventories(root, ini):
         try:
-            undone |= _with(root, inventory, ini, say)
+            undone |= _with(root, inventories, ini, say)
         except DrillbookError as error:
-            say(f"with the inventory {paths.shown(inventory, root)} nothing was undone: {error}")
+            told = ", ".join(paths.shown(each, root) for each in inventories)
+            say(f"with the inventory {told} nothing was undone: {error}")
             status = Outcome.ABORTED.exit_status
     left = LeftOpen.read(root)
     if left or not (undone or status):
@@ -53,20 +58,22 @@ def restore(root: Path, named: Path | None, say: Say) -> int:
     return status
 
 
-def _inventories(root: Path, ini: Ini) -> list[Path]:
+def _inventories(root: Path, ini: Ini) -> list[Inventories]:
     """Those with which something was broken that is still open, newest first."""
-    known = [root / each.entry.inventory for each in LeftOpen.read(root).here]
+    known = [tuple(root / name for name in each.entry.inventory.split(SEVERAL)) for each in LeftOpen.read(root).here]
     # a drill that died before it broke anything has a record to be closed, and its lock names no inventory
-    closing = [ini.inventory] if dead_holders(root) and ini.inventory.exists() else []
+    closing = [ini.inventories] if dead_holders(root) and all(each.exists() for each in ini.inventories) else []
     return [*dict.fromkeys([*known, *closing])]
 
 
-def _with(root: Path, inventory: Path, ini: Ini, say: Say) -> bool:
+def _with(root: Path, inventories: Inventories, ini: Ini, say: Say) -> bool:
     """Undo what was broken with one inventory; whether there was anything."""
+    first, *further = inventories
     session = DrillSession(
         root,
-        inventory.absolute(),
+        first,
         ini.evidence,
+        further_inventories=tuple(further),
         pass_env=ini.pass_env,
         listener=lambda event: say(str(event.get("text", ""))),
         write_report=write_report,

@@ -74,7 +74,7 @@ class Ini:
     """What such commands need of it; paths are absolute."""
 
     root: Path
-    inventory: Path
+    inventories: tuple[Path, ...]
     evidence: Path
     pass_env: tuple[str, ...]
 
@@ -91,7 +91,7 @@ def read_ini(here: Path) -> Ini:
     passed = said.get("drillbook_pass_env", ())
     return Ini(
         root,
-        root / str(said.get("drillbook_inventory", DEFAULT_INVENTORY)),
+        tuple(root / each for each in _several(str(said.get("drillbook_inventory", DEFAULT_INVENTORY)))),
         root / str(said.get("drillbook_evidence", DEFAULT_EVIDENCE)),
         tuple(shlex.split(passed)) if isinstance(passed, str) else tuple(map(str, passed or ())),  # type: ignore[call-overload]
     )

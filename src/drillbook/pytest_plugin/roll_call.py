@@ -29,15 +29,17 @@ class RollCall:
         self._config, self._ended = config, ended
         self._collected: dict[str, str] = {}
         """Each drill's node id, and what is to be said of it where it was not run."""
-        self._scenarios: dict[str, str] = {}
-        """Each drill's node id, and that of its scenario, whatever control it is."""
+        self._items: dict[str, ScenarioItem] = {}
+        """Each drill of this process, by its node id."""
+        self._of_workers: dict[str, str] = {}
+        """On xdist's controller: each drill's node id, and that of its scenario, whatever control it is."""
         self._failed: set[str] = set()
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """A drill is known before any hook may take it out of the list."""
         if isinstance(item, ScenarioItem) and item.scenario.is_drill:
             self._collected[item.nodeid] = LEFT_OUT
-            self._scenarios[item.nodeid] = item.drill_nodeid
+            self._items[item.nodeid] = item
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """What is left in the list is to be run."""
@@ -54,7 +56,7 @@ class RollCall:
         """A title with a secret in it is shown under another name."""
         if old in self._collected:
             self._collected[new] = self._collected.pop(old)
-            self._scenarios[new] = self._scenarios.pop(old)
+            self._items[new] = self._items.pop(old)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -83,12 +85,16 @@ class RollCall:
         """xdist: all workers collect the same, and the controller nothing."""
         told = getattr(node, "workeroutput", {})
         self._collected |= told.get("drillbook_collected", {})
-        self._scenarios |= told.get("drillbook_scenarios", {})
+        self._of_workers |= told.get("drillbook_scenarios", {})
         self._config.stash[drills_key] = bool(self._collected)
 
     def asked_for(self) -> list[str]:
         """The scenarios of which a run was chosen, each once: of these a proof has to be whole."""
-        return [*dict.fromkeys(self._scenarios[each] for each, why in self._collected.items() if why == TO_BE_RUN)]
+        scenarios = self._scenarios()
+        return [*dict.fromkeys(scenarios[each] for each, why in self._collected.items() if why == TO_BE_RUN)]
+
+    def _scenarios(self) -> dict[str, str]:
+        return self._of_workers | {nodeid: item.drill_nodeid for nodeid, item in self._items.items()}
 
     def not_run(self) -> dict[str, str]:
         """The drills that have no outcome, and why."""
@@ -110,7 +116,7 @@ class RollCall:
         """xdist: tell the controller, before the worker says its last word."""
         if self._on_worker:
             said = self._config.workeroutput  # type: ignore[attr-defined]
-            said |= {"drillbook_collected": self._collected, "drillbook_scenarios": self._scenarios}
+            said |= {"drillbook_collected": self._collected, "drillbook_scenarios": self._scenarios()}
 
     @property
     def _nothing_runs(self) -> bool:

@@ -246,8 +246,7 @@ class EnvironmentLock:
             )
         if left:
             raise GuardError(
-                f"{who} left the fault {left[0].fault!r} in this environment: "
-                f"run 'drillbook restore --inventory {left[0].inventory}' in {there} first"
+                f"{who} left the fault {left[0].fault!r} in this environment: run 'drillbook restore' in {there} first"
             )
 
     def _own_faults_open(self) -> bool:

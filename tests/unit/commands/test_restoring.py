@@ -102,6 +102,13 @@ def test_the_undo_sees_the_variables_of_the_ini(root: Path, sessions: list[Any])
     assert sessions[0].more["pass_env"] == ("AWS_PROFILE", "A B")
 
 
+def test_inventories_that_were_merged_are_merged_again(root: Path, sessions: list[Any]) -> None:
+    broken(root, "staging", inventory="inventories/staging, inventories/more")
+    run("restore")
+    assert sessions[0].inventory == root / "inventories/staging"
+    assert sessions[0].more["further_inventories"] == (root / "inventories/more",)
+
+
 def test_two_inventories_of_one_environment_undo_what_is_theirs(root: Path, sessions: list[Any]) -> None:
     broken(root, "staging")
     broken(root, "staging", "disk_full", "other/staging")

@@ -22,8 +22,8 @@ def _say(line: str) -> None:
 @app.command()
 def restore(
     inventory: Annotated[
-        Path | None,
-        typer.Option("--inventory", help="only what was broken with this Ansible inventory", metavar="PATH"),
+        list[Path] | None,
+        typer.Option("--inventory", help="only what was broken with it; several times: merged", metavar="PATH"),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="say what is open, and touch nothing")] = False,
 ) -> None:
@@ -34,6 +34,10 @@ def restore(
     with said_plainly(Outcome.ABORTED.exit_status):
         if check:
             raise typer.Exit(restoring.check(root, _say))
-        if inventory is not None and not inventory.is_absolute():
-            inventory = next((at / inventory for at in (here, root) if (at / inventory).exists()), root / inventory)
-        raise typer.Exit(restoring.restore(root, inventory, _say))
+        named = tuple(_found(each, here, root) for each in inventory or ())
+        raise typer.Exit(restoring.restore(root, named, _say))
+
+
+def _found(inventory: Path, here: Path, root: Path) -> Path:
+    """Relative to where you stand, or else to the root."""
+    return next((at / inventory for at in (here, root) if (at / inventory).exists()), root / inventory)
