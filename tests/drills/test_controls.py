@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from .conftest import Mini, Ran
+from .conftest import OTHERS, Mini, Ran
 from .mutants import step
 from .test_verdicts import GOOD
 
@@ -296,3 +298,24 @@ def test_a_control_that_is_none_is_refused(mini: Mini) -> None:
     ran = control(mini, "no-mistake")
     assert ran.status == 4, ran.output
     assert "'no-mistake' is no control: there are no-fault, no-recovery, recovery-twice" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--collect-only",), "nothing is proven: pytest has run no drill"),
+        (("--plan",), "nothing is proven: pytest has run no drill"),
+        (
+            ("-k", "not no-recovery"),
+            "features/web.feature::It breaks is not proven: no-recovery: this control was not run",
+        ),
+    ],
+)
+def test_a_proof_of_which_pytest_leaves_something_out_has_no_status_0(
+    mini: Mini, options: tuple[str, ...], says: str
+) -> None:
+    mini.short()
+    command = [sys.executable, "-m", "drillbook.commands.cli", "prove", "features", *OTHERS, *options]
+    done = subprocess.run(command, cwd=mini.root, env=mini.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 11, done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == f"drillbook: {says}"

@@ -134,6 +134,9 @@ class Verdict:
     unmissed: bool = False
 
 
+RESTORE = "undo it with 'drillbook restore'"
+"""What to do about a fault that is open."""
+BY_HAND = "no fault is open, so put this right by hand; 'drillbook status' shows what is open"
 _VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)
 
 
@@ -176,7 +179,7 @@ def judge(
     restored = restored_axis(progress, findings)
 
     if restored.reasons:
-        return Verdict(Outcome.NOT_RESTORED, restored.reasons[0], valid, recovered, restored)
+        return Verdict(Outcome.NOT_RESTORED, not_restored(progress, restored), valid, recovered, restored)
     if aborted:
         return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
     if against_valid:
@@ -196,6 +199,11 @@ def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
     if progress.faults_injected and not progress.baseline_again and not against:
         against.append("no baseline check was repeated after the drill: nothing shows that it holds again")
     return Axis(not against, tuple(against))
+
+
+def not_restored(progress: Progress, restored: Axis) -> str:
+    """Why the system was not put back, and what is to be done now."""
+    return f"{restored.reasons[0]}: {RESTORE if progress.undo_open else BY_HAND}"
 
 
 def nothing_proven(progress: Progress) -> list[str]:

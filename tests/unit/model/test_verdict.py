@@ -94,7 +94,11 @@ MISSING = {
     "any recovery": (after(recoveries_done=0, recoveries_planned=0), Outcome.INVALID, "0 of 0 recoveries"),
     "a recovery": (after(recoveries_planned=2), Outcome.INVALID, "1 of 2 recoveries"),
     "a criterion": (after(criterion_checks=0), Outcome.INVALID, "no success criterion"),
-    "an undo": (after(undo_open=2), Outcome.NOT_RESTORED, "2 fault(s) are not proven gone"),
+    "an undo": (
+        after(undo_open=2),
+        Outcome.NOT_RESTORED,
+        "2 fault(s) are not proven gone: undo it with 'drillbook restore'",
+    ),
     "the baseline again": (after(baseline_again=0), Outcome.NOT_RESTORED, "no baseline check was repeated"),
 }
 
@@ -128,7 +132,7 @@ OUTCOMES = {
 def test_one_finding(where: tuple[Phase, FindingKind], outcome: Outcome) -> None:
     it = verdict(finding(*where))
     assert it.outcome is outcome
-    assert it.reason == f"{where[0]} {where[1]}"
+    assert it.reason.partition(": ")[0] == f"{where[0]} {where[1]}"
 
 
 def test_a_drill_that_ends_in_its_baseline_has_not_recovered_and_is_restored() -> None:

@@ -16,6 +16,7 @@ from drillbook.model.verdict import (
     Outcome,
     Progress,
     Verdict,
+    not_restored,
     nothing_proven,
     restored_axis,
 )
@@ -46,7 +47,7 @@ def judge(
     valid = Axis(not invalid, (found.reason,) if invalid else ())
     recovered = Axis(None)
     if restored.reasons:
-        return Verdict(Outcome.NOT_RESTORED, restored.reasons[0], valid, recovered, restored)
+        return Verdict(Outcome.NOT_RESTORED, not_restored(progress, restored), valid, recovered, restored)
     if aborted:
         return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
     return Verdict(found.outcome, found.reason, valid, recovered, restored, found.unmissed)

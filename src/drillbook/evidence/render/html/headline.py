@@ -28,7 +28,7 @@ _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
     "NOT_RESTORED": (
         "failed",
         "!",
-        "The system was not put back as it was. Look at the faults below before anything else.",
+        "It was not put back as it was. Look at the faults below, and undo what is open with 'drillbook restore'.",
     ),
     "ABORTED": ("doubt", "■", "The drill was stopped before its end: nothing was proven either way."),
     "HELD": ("good", "✓", "The control ended as it must: what it takes away is missed."),
