@@ -98,8 +98,15 @@ class Acting:
         record_switches(session.switches, log)
         if unarmed is not None:
             raise self._not_injected(name, unarmed)
-        result = drill.play(session.root / inject, variables, "fault")
-        session.journal.mark(entry, EntryState.INJECTED)
+        hosts: list[str] = []
+
+        def begins_on(host: str) -> None:
+            # on disk while the fault goes on: whoever finds this process dead knows where to look
+            hosts.append(host)
+            session.journal.mark(entry, EntryState.PLANNED, hosts=hosts)
+
+        result = drill.play(session.root / inject, variables, "fault", on_host=begins_on)
+        session.journal.mark(entry, EntryState.INJECTED, hosts=result.touched)
         problem = result.why_not_clean(must_change=True)
         if problem is not None:
             raise self._not_injected(name, problem)

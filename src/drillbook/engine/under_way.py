@@ -5,7 +5,7 @@ The rule: acting, looking and the life of a drill share this and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,14 +93,23 @@ class UnderWay:
             raise DrillbookError(f"drill.{call}() belongs into a @{phase} step, and {where} is none")
         return step
 
-    def play(self, path: Path, variables: Mapping[str, object], purpose: str, without: str | None = None) -> PlayResult:
-        """Run a playbook and keep what it did. Raises PlaybookError."""
+    def play(
+        self,
+        path: Path,
+        variables: Mapping[str, object],
+        purpose: str,
+        *,
+        on_host: Callable[[str], None] | None = None,
+        without: str | None = None,
+    ) -> PlayResult:
+        """Run a playbook and keep what it did. Raises PlaybookError, and what `on_host` raises."""
         result = self.session.playbooks.run(
             path,
             variables,
             timeout_s=PLAY_TIMEOUT_S,
             without=without,
             on_task=lambda task: self.log.tell("detail", text=task),
+            on_host=on_host,
         )
         self.log.play(result, purpose, variables)
         return result

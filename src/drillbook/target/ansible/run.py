@@ -4,7 +4,7 @@
 behind.
 
 The rules: nothing of the caller's shell reaches a play but what a white list names; nothing secret stands on a command
-line; whatever ends the run early (a time-out, a cancel, Ctrl-C) ends every process of it before anyone goes on.
+line; however the run ended (by itself, a time-out, a cancel, Ctrl-C), every process of it is ended before anyone goes on.
 
 ansible-runner itself is never asked to time out or to cancel: it kills the process group of ansible-playbook, while
 core 2.19 starts each worker in a session of its own, so that the command of the play goes on as an orphan. It is ended
@@ -14,13 +14,12 @@ here, from outside (`ProcessTree`).
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +27,11 @@ import pexpect
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
-from drillbook.target.ansible.environment import PLUGINS, ansible_playbook, environment
+from drillbook.target.ansible.environment import ansible_playbook, callbacks, environment
 from drillbook.target.ansible.events import Event
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
-from drillbook.target.ansible.processes import GRACE_S, RUN_MARK, ProcessTree
+from drillbook.target.ansible.notes import RUN_MARK, Notes, read_notes
+from drillbook.target.ansible.processes import GRACE_S, ProcessTree
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -47,7 +47,6 @@ _NEEDED_BY_RUNNER = (
     "RUNNER_ONLY_FAILED_EVENTS",
     RUN_MARK,
 )
-_WITHOUT_TASK = PLUGINS / "callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,8 @@ class Ended:
     rc: int
     notes: tuple[str, ...] = ()
     warm: bool = False  # a fork of an Ansible that was imported already
+    seen: Notes = field(default_factory=Notes)
+    """What Drillbook's callback has written down."""
 
 
 def run_ansible(
@@ -92,12 +93,13 @@ def run_ansible(
         runner.config.command[:1] = warm.command(program) if warm else [str(program)]
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
+        kept["ANSIBLE_CALLBACK_PLUGINS"] = callbacks(kept["ANSIBLE_CALLBACK_PLUGINS"])
         if without is not None:
-            kept["ANSIBLE_CALLBACK_PLUGINS"] += f"{os.pathsep}{_WITHOUT_TASK}"
             kept["DRILLBOOK_WITHOUT_TASK"] = str(root / without)
         home = warm.folder if warm else private
         runner.config.env = environment(root, home, pass_env) | dict(extra_env or {}) | kept
         ended = _Run(runner).wait(timeout_s, cancel)
+        ended = replace(ended, seen=read_notes(Path(kept[RUN_MARK])))
         if warm:
             warm.report()
             ended = replace(ended, warm=warm.ran(kept[RUN_MARK]))
@@ -194,7 +196,8 @@ class _Run:
         except BaseException:
             self._stop()
             raise
-        if status or self._error is not None or self._rc is None:
+        # a run that ended by itself may have lost a worker, whose command goes on, or never asked for a job's end
+        if status or self._error is not None or self._rc is None or self._open():
             self._stop()
         if self._error is not None:
             raise self._error
@@ -204,6 +207,9 @@ class _Run:
             rc=rc,
             notes=tuple(self._notes),
         )
+
+    def _open(self) -> bool:
+        return bool(read_notes(Path(self._runner.config.artifact_dir)).open_marks)
 
     def _stop(self) -> None:
         """End all processes; a second Ctrl-C in the meantime does not leave half of them, it is raised afterwards."""
