@@ -55,6 +55,8 @@ class DrillSession:
     pass_env: tuple[str, ...] = ()
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    runs: set[str] = field(default_factory=set)
+    """The ids of its drills."""
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
@@ -62,9 +64,20 @@ class DrillSession:
     """Writes the report of a drill that died, once its record is closed."""
 
     def close(self) -> None:
-        """End what was started for the session."""
-        if "guardian" in vars(self):
+        """End what was started for the session. While a fault of it is open, the guardian stays and has its turn."""
+        if "guardian" not in vars(self):
+            return
+        if self._is_whole():
             self.guardian.leave()
+        else:
+            self.guardian.stay()
+            self.listener({"event": "note", "text": f"a fault is open: {self.guardian.will_try}"})
+
+    def _is_whole(self) -> bool:
+        try:
+            return not any(entry.run_id in self.runs for entry in self.journal.open_entries())
+        except DrillbookError:
+            return False  # nobody knows what is open
 
     @cached_property
     def inventory(self) -> Inventory:

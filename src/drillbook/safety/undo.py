@@ -16,6 +16,8 @@ from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.target.ansible.assertions import ASSERTIONS
 from drillbook.target.ansible.result import PlayResult, TaskStatus
 
+_TRIES = 2
+
 
 class StillArmedError(DrillbookError):
     """The fault is proven gone, and its dead man's switch is not: it may act at any time."""
@@ -42,18 +44,29 @@ def undo_all(
 ) -> list[Undone]:
     """Undo the entries in the order given (newest first) and close those that are proven gone.
 
-    What `tell` raises is raised when all of them were undone.
+    What is raised in the meantime (by `tell`, by a signal, by the time-out of another plugin) is raised when all of
+    them were tried; an undo that was broken off by it is made once more, after the others.
     """
-    done = []
-    untold: Exception | None = None
-    for entry in entries:
-        done.append(_undo(journal, entry, run))
+    done: list[Undone] = []
+    raised: BaseException | None = None
+    left = [(entry, 1) for entry in entries]
+    while left:
+        entry, tried = left.pop(0)
+        try:
+            done.append(_undo(journal, entry, run))
+        except BaseException as error:  # noqa: BLE001 - it must not keep the older faults alive
+            raised = raised or error
+            if tried < _TRIES:
+                left.append((entry, tried + 1))
+                continue
+            why = f"the undo {entry.undo_playbook} was broken off ({type(error).__name__}: {error})"
+            done.append(Undone(entry, None, why))
         try:
             tell(done[-1])
-        except Exception as error:  # noqa: BLE001 - what cannot be told (a full disk) must not keep a fault alive
-            untold = untold or error
-    if untold is not None:
-        raise untold
+        except BaseException as error:  # noqa: BLE001 - neither must what cannot be told (a full disk)
+            raised = raised or error
+    if raised is not None:
+        raise raised
     return done
 
 
@@ -103,7 +116,7 @@ def why_not_gone(result: PlayResult, hosts: Collection[str] = ()) -> str | None:
                 f"the undo {result.playbook} ends with an assertion that holds whatever is so: '{task.task}' "
                 f"names no variable ({task.path})"
             )
-    # an assertion runs on the control node: it speaks for its host, and for those that the host's tasks were delegated to
+    # an assertion runs on the control node: it speaks for its host, and for those that tasks of it were delegated to
     proven = {target for task in result.tasks if task.status is not TaskStatus.SKIPPED for target in task.targets}
     unproven = next((host for host in hosts if host not in proven | set(result.hosts)), None)
     if unproven is not None:

@@ -73,10 +73,13 @@ class Notes:
                 self.watched = True
             case "begun":
                 self.begun.add(of)
-            case "found":
+            case "acts":
                 known = self._known(of)
-                known.failed |= bool(line["failed"])
                 known.check_mode |= bool(line["check_mode"])
+                if line["target"] not in known.targets:
+                    known.targets.append(str(line["target"]))
+            case "failed":
+                self._known(of).failed = True
             case "job":
                 self.jobs[str(line["job"])] = of
             case "job ended":
@@ -93,8 +96,6 @@ class Notes:
         known = self._known(of)
         known.vacuous |= bool(line["vacuous"])
         known.denies |= bool(line["denies"])
-        if line["target"] not in known.targets:
-            known.targets.append(str(line["target"]))
 
 
 def read_notes(folder: Path) -> Notes:

@@ -125,14 +125,8 @@ class PlayResult:
     @property
     def touched(self) -> tuple[str, ...]:
         """The hosts that it changed or may have changed: what failed there may have done so after a change."""
-        return tuple(
-            dict.fromkeys(
-                host
-                for task in self.tasks
-                if task.acts and task.status not in {TaskStatus.OK, TaskStatus.SKIPPED}
-                for host in (task.targets or (task.host,))
-            )
-        )
+        touching = [task for task in self.tasks if task.acts and task.status not in {TaskStatus.OK, TaskStatus.SKIPPED}]
+        return tuple(sorted({host for task in touching for host in task.targets or (task.host,)}))
 
     @property
     def last_tasks(self) -> Mapping[str, TaskResult]:

@@ -4,7 +4,7 @@
 behind.
 
 The rules: nothing of the caller's shell reaches a play but what a white list names; nothing secret stands on a command
-line; however the run ended (by itself, a time-out, a cancel, Ctrl-C), every process of it is ended before anyone goes on.
+line; however the run ended (by itself, a time-out, a cancel, Ctrl-C), all its processes end before anyone goes on.
 
 ansible-runner itself is never asked to time out or to cancel: it kills the process group of ansible-playbook, while
 core 2.19 starts each worker in a session of its own, so that the command of the play goes on as an orphan. It is ended

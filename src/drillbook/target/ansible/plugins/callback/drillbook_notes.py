@@ -86,7 +86,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             kind,
             task=str(result._task._uuid),
             host=str(result._host.name),
-            target=str(fields.get("delegate_to") or result._host.name),
             vacuous=ran and assertion and that is not None and looks_at_nothing(that),
             denies=judged is not None
             and (assertion or (looks_at_nothing(judged) and condition(fields.get("changed_when")) is not False)),
@@ -102,7 +101,7 @@ def _found(executor: Any, result: Any) -> None:
         return
     task, job = executor._task, result.get("ansible_job_id")
     failed = result.get("failed", result.get("rc") not in (None, 0, "0")) or result.get("exception")
-    executor.drillbook_found = bool(failed)
+    executor.drillbook_failed = bool(failed)
     if job and result.get("finished"):
         _note("job ended", job=str(job))
     elif job and task.async_val:
@@ -122,7 +121,11 @@ def _seen(method: Callable[..., Any], see: Callable[[Any, Any], None]) -> Callab
 
 
 def _see_what_the_action_gives(executor: Any, given: tuple[Any, Any]) -> None:
-    handler, run = given[0], given[0].run
+    """The action is about to be run: where, and whether it only pretends."""
+    handler, run, task = given[0], given[0].run, executor._task
+    host = str(executor._host.name)
+    target = str(task.delegate_to or host)
+    _note("acts", task=str(task._uuid), host=host, target=target, check_mode=task.check_mode is True)
 
     def seen(*args: Any, **kwargs: Any) -> Any:
         result = run(*args, **kwargs)
@@ -132,12 +135,10 @@ def _see_what_the_action_gives(executor: Any, given: tuple[Any, Any]) -> None:
     handler.run = seen
 
 
-def _note_found(executor: Any, _result: Any) -> None:
-    """Once for the task, or for an item of its loop: what its last try found. Nothing of what was skipped."""
-    task, failed = executor._task, vars(executor).pop("drillbook_found", None)
-    checked = failed is not None and task.check_mode is True
-    if failed or checked:
-        _note("found", task=str(task._uuid), host=str(executor._host.name), failed=bool(failed), check_mode=checked)
+def _note_failure(executor: Any, _result: Any) -> None:
+    """Once for the task, or for an item of its loop: what its last try found."""
+    if vars(executor).pop("drillbook_failed", False):
+        _note("failed", task=str(executor._task._uuid), host=str(executor._host.name))
 
 
 def _marked(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,7 +156,7 @@ def _watch(executor: Any) -> None:
     """Once for each process that imports Ansible; an Ansible that lacks one of these does not load this plugin."""
     if not hasattr(executor, "drillbook_watched"):
         executor.run = _marked(executor.run)
-        executor._execute = _seen(executor._execute, _note_found)
+        executor._execute = _seen(executor._execute, _note_failure)
         executor._poll_async_result = _seen(executor._poll_async_result, _found)
         executor._get_action_handler_with_module_context = _seen(
             executor._get_action_handler_with_module_context, _see_what_the_action_gives
