@@ -53,13 +53,15 @@ class Notes:
     tasks: dict[Of, TaskNote] = field(default_factory=dict)
     begun: set[Of] = field(default_factory=set)
     """The tasks that began and have not ended."""
+    failed: set[Of] = field(default_factory=set)
+    """Those that ended with a failure; what they started may go on: a module that was killed, or took too long."""
     jobs: dict[str, Of] = field(default_factory=dict)
     """Background jobs (`async`) of which nobody saw the end, and who started each."""
 
     @property
     def open_marks(self) -> frozenset[str]:
-        """The marks of what was begun and has not ended."""
-        return frozenset(task_mark(*of) for of in (*self.begun, *self.jobs.values()))
+        """The marks of what was begun and has not ended, or not well."""
+        return frozenset(task_mark(*of) for of in (*self.begun, *self.failed, *self.jobs.values()))
 
     def of(self, task: str, host: str) -> TaskNote:
         """What is known of a task on a host."""
@@ -88,6 +90,7 @@ class Notes:
                 self._end(of, line)
                 if kind == "ended":
                     self.begun.discard(of)
+                    self.failed |= {of} if line["failed"] else set()
 
     def _known(self, of: Of) -> TaskNote:
         return self.tasks.setdefault(of, TaskNote())

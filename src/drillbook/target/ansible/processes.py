@@ -46,8 +46,8 @@ class ProcessTree:
 
     Part of a run are: ansible-playbook, its descendants, whatever shares a session with one of them (core gives each
     worker one), modules on a warm server, Ansible's own background jobs (`async`), and whatever a task has started that
-    has not ended, although its worker may have. A service that a finished task has started is not: it belongs to the
-    system.
+    has failed or not ended, although its worker may be gone. A service that a finished task has started is not: it
+    belongs to the system.
     """
 
     def __init__(self, artifact_dir: str) -> None:

@@ -196,7 +196,7 @@ class _Run:
         except BaseException:
             self._stop()
             raise
-        # a run that ended by itself may have lost a worker, whose command goes on, or never asked for a job's end
+        # a run that ended by itself may have left a command whose worker was killed, or a job that nobody waited for
         if status or self._error is not None or self._rc is None or self._open():
             self._stop()
         if self._error is not None:
@@ -209,7 +209,8 @@ class _Run:
         )
 
     def _open(self) -> bool:
-        return bool(read_notes(Path(self._runner.config.artifact_dir)).open_marks)
+        killed = self._rc is not None and self._rc < 0
+        return killed or bool(read_notes(Path(self._runner.config.artifact_dir)).open_marks)
 
     def _stop(self) -> None:
         """End all processes; a second Ctrl-C in the meantime does not leave half of them, it is raised afterwards."""

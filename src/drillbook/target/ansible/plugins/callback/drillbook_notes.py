@@ -61,10 +61,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._ended("ended", result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        self._ended("ended", result)
+        self._ended("ended", result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        self._ended("ended", result)
+        self._ended("ended", result, failed=True)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         self._ended("ended", result, ran=False)
@@ -75,7 +75,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_runner_item_on_failed(self, result: Any) -> None:
         self._ended("item", result)
 
-    def _ended(self, kind: str, result: Any, *, ran: bool = True) -> None:
+    def _ended(self, kind: str, result: Any, *, ran: bool = True, failed: bool = False) -> None:
         fields = result._task_fields or {}
         named = str(result._task.resolved_action or result._task.action)
         arguments = fields.get("args")
@@ -86,6 +86,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             kind,
             task=str(result._task._uuid),
             host=str(result._host.name),
+            failed=failed,
             vacuous=ran and assertion and that is not None and looks_at_nothing(that),
             denies=judged is not None
             and (assertion or (looks_at_nothing(judged) and condition(fields.get("changed_when")) is not False)),
