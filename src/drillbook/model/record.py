@@ -214,9 +214,7 @@ class ObservationRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
-    already.
-    """
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported already."""
 
     step: int | None
     purpose: Purpose
@@ -231,6 +229,7 @@ class PlayRecord:
     hosts: Mapping[str, Mapping[str, int]]
     tasks: list[Mapping[str, Any]]
     warm: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -80,6 +80,8 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",  # half an inventory is a wrong inventory
+        # a host or group that is misspelt is told, whatever ansible.cfg says; where it is to be an error, it stays one
+        "ANSIBLE_HOST_PATTERN_MISMATCH": "error" if said.get("host_pattern_mismatch") == "error" else "warning",
         # no result may be hidden
         "ANSIBLE_DISPLAY_OK_HOSTS": "True",
         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "True",
@@ -117,11 +119,11 @@ def _plugin_folders(root: Path, home: Path, said: Container[str]) -> dict[str, s
     return folders
 
 
-def _options_of(configuration: Path) -> frozenset[str]:
+def _options_of(configuration: Path) -> dict[str, str | None]:
     parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
     try:
         parser.read(configuration, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         msg = f"{configuration} is no configuration that Ansible could read: {' '.join(str(error).split())}"
         raise PlaybookError(msg) from error
-    return frozenset(option for section in parser.sections() for option in parser.options(section))
+    return {option: value for section in parser.sections() for option, value in parser.items(section)}
