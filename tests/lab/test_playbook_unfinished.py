@@ -63,8 +63,8 @@ def worker(process: psutil.Process) -> psutil.Process:
     """The process of Ansible that waits for the module; of a warm one a fork of the server."""
     mark = process.environ()["DRILLBOOK_TASK"]
     marked = [each for each in psutil.process_iter() if mark in _marks(each)]
+    found: psutil.Process
     (found,) = {each.parent() for each in marked if each.parent() not in marked and _is_worker(each.parent())}
-    assert found is not None
     return found
 
 
@@ -81,16 +81,16 @@ def _is_worker(process: psutil.Process | None) -> bool:
 
 def play(process: psutil.Process) -> psutil.Process:
     """ansible-playbook itself, whose fork the worker is."""
-    found = worker(process).parent()
+    found: psutil.Process | None = worker(process).parent()
     assert found is not None
     return found
 
 
 def module(process: psutil.Process) -> psutil.Process:
     """The Python that runs the module, which has started a shell that has started this."""
-    shell = process.parent()
+    shell: psutil.Process | None = process.parent()
     assert shell is not None
-    found = shell.parent()
+    found: psutil.Process | None = shell.parent()
     assert found is not None
     return found
 

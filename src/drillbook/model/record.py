@@ -214,7 +214,7 @@ class ObservationRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported already."""
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible imported already."""
 
     step: int | None
     purpose: Purpose

@@ -40,9 +40,13 @@ def nobody(path: str) -> Edit:
 
 
 TWO_HOSTS = swapped("inventories/hosts.yml", "    web-1:\n", "    web-1:\n    web-2:\n")
-BOTH_BREAK = swapped(INJECT, "    - name: The flag is set\n", "    - name: It is noted\n      ansible.builtin.file: "
-                        '{path: "{{ flag }}.{{ inventory_hostname }}", state: touch, mode: "0600"}\n'
-                        "    - name: The flag is set\n")
+BOTH_BREAK = swapped(
+    INJECT,
+    "    - name: The flag is set\n",
+    "    - name: It is noted\n      ansible.builtin.file: "
+    '{path: "{{ flag }}.{{ inventory_hostname }}", state: touch, mode: "0600"}\n'
+    "    - name: The flag is set\n",
+)
 LOOK = 'ansible.builtin.set_fact: {it: {stat: {exists: "{{ flag is exists }}"}}}'
 INTERRUPTED = """\
 from drillbook.target.ansible.playbooks import Playbooks
