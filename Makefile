@@ -19,6 +19,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 NO_HYPOTHESIS := -p no:hypothesispytest
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# images of containers set it: then each start of Python compiles all that it imports anew, 1 s of a drill's
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help drill drills plan test unit lint dev lab-up lab-down bench clean
 

@@ -65,14 +65,18 @@ def http_get(
     """The answer to one GET, whatever its status is. No redirect is followed and no proxy is used.
 
     `parameters` are set in the query of the endpoint's URL; `headers` are sent instead of the endpoint's ({} for none).
-    Raises httpx.HTTPError when nobody answers within the endpoint's time-out.
+    Raises httpx.HTTPError when nobody answers within the endpoint's time-out, or a header cannot be sent.
     """
     import httpx
 
     url = httpx.URL(endpoint.url).copy_merge_params(parameters or {})
     sent = endpoint.headers if headers is None else headers
     trust = ssl.create_default_context(cafile=str(endpoint.ca)) if endpoint.ca is not None else True
-    return httpx.get(url, headers=sent, timeout=endpoint.timeout_s, verify=trust, trust_env=False)
+    try:
+        return httpx.get(url, headers=sent, timeout=endpoint.timeout_s, verify=trust, trust_env=False)
+    except httpx.LocalProtocolError:  # it quotes the header, which may be a token
+        msg = f"The endpoint {endpoint.name} cannot be asked: a header has a line feed in it, or a space at an end"
+        raise httpx.LocalProtocolError(msg) from None
 
 
 def sql_connection(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:

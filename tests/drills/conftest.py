@@ -131,6 +131,14 @@ class Mini:
         """Add variables of the group all."""
         self.replace("inventories/hosts.yml", "\n  hosts:\n", f"\n{text}  hosts:\n")
 
+    def encrypt(self, path: str, text: str) -> None:
+        """Write a file that ansible.cfg's vault password opens."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        program = Path(sys.executable).parent / "ansible-vault"
+        subprocess.run([program, "encrypt", str(file)], cwd=self.root, check=True, capture_output=True)
+
     def replace(self, path: str, old: str, new: str) -> None:
         """Edit a file; the old text must be there."""
         file = self.root / path

@@ -32,6 +32,8 @@ all:
   vars:
     ansible_connection: local
     ansible_become: false
+    # root of a namespace is told root's home, which is another's where the test runs without root
+    ansible_remote_tmp: "{{ inventory_dir }}/../remote-tmp"
     ansible_python_interpreter: "{{ ansible_playbook_python }}"
     drillbook_environment: {name: mini, kind: staging}
     drillbook_network_fault: iptables

@@ -158,3 +158,36 @@ def test_what_one_process_held_the_next_one_queues_first_and_in_order() -> None:
 
     assert play(away).written == []
     assert play(back).written == [str(n) for n in range(71)]
+
+
+def test_a_line_that_is_closed_ends_although_its_queue_swallows_that_it_is_cancelled() -> None:
+    """As a client of Redis does that is just being refused: to it a cancelled connection is one more that failed."""
+
+    async def main() -> list[str]:
+        waiting = asyncio.Event()
+
+        async def commit(_: Sequence[Webhook]) -> None:
+            waiting.set()
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                raise ConnectionError("refused") from None
+
+        intake = Intake(commit, FakeQueue().ping, 1000, Log(echo=False))
+        intake.take_up([webhook(1)])
+        running = asyncio.create_task(intake.run())
+        await waiting.wait()
+        unanswered = asyncio.create_task(intake.submit(webhook(2)))
+        await asyncio.sleep(0)
+        intake.close()
+        with pytest.raises(Full):
+            await intake.submit(webhook(3))
+        held = [each.id for each in intake.held()]
+        running.cancel()
+        async with asyncio.timeout(20):
+            await asyncio.wait({running})
+        assert [each.id for each in intake.held()] == held  # nobody was told "memory" after that was written down
+        unanswered.cancel()
+        return held
+
+    assert asyncio.run(main()) == ["1"]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.errors import InventoryError
+from drillbook.errors import InventoryError, Place
 from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.listing import Listings
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.inventory.settings import Environment, EnvironmentKind
@@ -195,6 +196,81 @@ def test_an_inventory_that_is_a_script(tmp_path: Path) -> None:
     assert redactor.text("of-the-script") == "[REDACTED:api_token]"
 
 
+def test_several_inventories_are_merged_as_ansible_merges_them(tmp_path: Path) -> None:
+    write(tmp_path / "one/hosts.ini", "web-1 ansible_connection=local\n")
+    write(tmp_path / "one/group_vars/all.yml", ALL + "size: small\nof_one: 1\n")
+    write(tmp_path / "two.yml", "all: {hosts: {web-2: {ansible_connection: local}}, vars: {size: large}}\n")
+    write(tmp_path / "play.yml", "- {hosts: all, gather_facts: false, tasks: [{ansible.builtin.debug: {var: size}}]}\n")
+    inventory = Inventory.resolve(Path("one"), tmp_path, further=[Path("two.yml")])
+    assert inventory.names("all") == ("web-1", "web-2")
+    # group_vars of a folder win over the variables of a file, as they do in Ansible
+    assert [inventory.variable("web-2", name) for name in ("size", "of_one")] == ["small", 1]
+    playbooks = Playbooks(tmp_path, inventory.path, {}, Redactor(), further=inventory.further)
+    assert sorted(playbooks.run(Path("play.yml")).hosts) == ["web-1", "web-2"]
+    listed = Listings(tmp_path, inventory.path, Redactor(), (), inventory.further).plays(tmp_path / "play.yml", {})
+    assert [each.hosts for each in listed] == [("web-1", "web-2")]
+    with pytest.raises(InventoryError, match=r"There is no inventory three\.yml"):
+        Inventory.resolve(Path("one"), tmp_path, further=[Path("three.yml")])
+
+
+def test_a_script_that_fails_is_quoted(tmp_path: Path) -> None:
+    write(tmp_path / "hosts.sh", "#!/bin/sh\necho 'no account: set CLOUD_PROFILE' >&2\nexit 3\n", 0o755)
+    said = (
+        r"exit code 3\. no account: set CLOUD_PROFILE\. The script sees no variable .* that drillbook_pass_env names\."
+    )
+    with pytest.raises(InventoryError, match=said):
+        Inventory.resolve(Path("hosts.sh"), tmp_path)
+
+
+def test_a_plugin_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "cloud.yml", "plugin: nowhere.at_all.cloud\n")
+    with pytest.raises(InventoryError, match=r"specifies unknown plugin 'nowhere\.at_all\.cloud'\.$"):
+        Inventory.resolve(Path("cloud.yml"), tmp_path)
+
+
+def test_what_only_a_play_has_is_no_fault_of_an_inventory(tmp_path: Path) -> None:
+    write(tmp_path / "hosts.ini", "web ansible_connection=local\n")
+    of_plays = (
+        'ansible_managed: "from {{ template_path }}"\ndrillbook_service: "{{ item }}"\nvaulted: "{{ vault_nothing }}"\n'
+    )
+    write(tmp_path / "group_vars/all.yml", ALL + of_plays)
+    inventory = Inventory.resolve(Path("hosts.ini"), tmp_path)
+    with pytest.raises(InventoryError, match=r"no variable ansible_managed: .*:3: 'template_path' is undefined"):
+        inventory.variable("web", "ansible_managed")
+
+
+def test_the_password_of_a_vault_is_asked_for_only_where_there_is_one(tmp_path: Path) -> None:
+    """Names with "vault" in them, in an inventory of which nothing is encrypted."""
+    write(tmp_path / "vault-eu/hosts.ini", "web ansible_connection=local\n")
+    write(tmp_path / "vault-eu/group_vars/all.yml", ALL + 'ansible_password: "{{ vault_password }}"\n')
+    with pytest.raises(InventoryError, match=r"'vault_password' is undefined") as raised:
+        Inventory.resolve(Path("vault-eu"), tmp_path)
+    assert "ANSIBLE_VAULT_PASSWORD_FILE" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        ("defaults", "ask_vault_pass = true"),
+        ("defaults", "ask_pass = yes"),
+        ("privilege_escalation", "become_ask_pass = True"),
+        ("defaults", "vault_identity_list = dev@prompt"),
+    ],
+)
+def test_an_inventory_for_which_ansible_would_ask_is_refused_at_once(
+    tmp_path: Path, section: str, setting: str
+) -> None:
+    write(tmp_path / "hosts.ini", "web ansible_connection=local\n")
+    write(tmp_path / "group_vars/all.yml", ALL)
+    write(tmp_path / "ansible.cfg", f"[{section}]\n# {setting}\n{setting}\n")
+    name = setting.partition(" ")[0]
+    with pytest.raises(
+        InventoryError, match=rf"^With {name} \(.*/ansible\.cfg:3\) Ansible asks for a password"
+    ) as raised:
+        Inventory.resolve(Path("hosts.ini"), tmp_path)
+    assert raised.value.place == Place(str(tmp_path / "ansible.cfg"), 3)
+
+
 def test_a_vault_without_its_password_is_named(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "inventories/staging", tmp_path / "staging")
     with pytest.raises(InventoryError, match=r"group_vars/all/vault\.yml\. Set ANSIBLE_VAULT_PASSWORD_FILE"):
@@ -219,7 +295,7 @@ def test_a_vault_without_its_password_is_named(root: Path, tmp_path: Path) -> No
         pytest.param(
             "web\n",
             "drillbook_environment: {name: test, kind: lab}\nbroken: [\n",
-            r"cannot read the inventory .*\(/.*/group_vars/all\.yml:3\)",
+            r"cannot read the inventory .*\(group_vars/all\.yml:3\)",
             id="no YAML",
         ),
         pytest.param("", ALL, "names no host", id="empty"),

@@ -23,6 +23,7 @@ from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult, TaskStatus
+from drillbook.target.ansible.selection import Selection
 from drillbook.target.ansible.warm.client import Warm
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.inventory.settings import Environment, EnvironmentKind
@@ -161,6 +162,7 @@ def everything(repository: Repository) -> Iterator[SimpleNamespace]:
         told.append(name)
         if name != "Something changes":
             return
+        ours = {each.pid for each in psutil.Process().children(recursive=True)}  # others may run plays here
         for process in psutil.process_iter():
             try:
                 words = process.cmdline()
@@ -168,7 +170,7 @@ def everything(repository: Repository) -> Iterator[SimpleNamespace]:
                 continue
             command_lines.append(" ".join(words))
             for word in words:
-                if word.startswith("@") and word.endswith("extravars"):
+                if process.pid in ours and word.startswith("@") and word.endswith("/env/extravars"):
                     folder = Path(word[1:]).parents[1]
                     private["modes"] = {
                         str(path.relative_to(folder)): path.stat().st_mode & 0o777
@@ -643,3 +645,120 @@ def test_several_threads_run_plays_at_once_and_ending_one_leaves_the_others_alon
     for who in ("first", "second"):
         assert {task.task.split()[0] for task in results[who].tasks} == {who}
         assert [task.message for task in results[who].tasks if task.action.endswith("debug")] == [who, who]
+
+
+def test_what_a_play_decrypts_is_a_secret_wherever_it_stood(fresh: Repository) -> None:
+    fresh.write("password", "it\n")
+    fresh.write("ansible.cfg", "[defaults]\nvault_password_file = password\n")
+    program = Path(sys.executable).parent / "ansible-vault"
+
+    def encrypted(*arguments: str) -> str:
+        command = [str(program), *arguments]
+        return subprocess.run(command, cwd=fresh.root, check=True, capture_output=True, text=True).stdout
+
+    inline = encrypted("encrypt_string", "of-the-vars-file", "--name", "filed")
+    fresh.write("playbooks/vars/more.yml", inline)
+    fresh.write(
+        "playbooks/roles/app/defaults/main.yml", encrypted("encrypt_string", "of-the-role", "--name", "of_role")
+    )
+    fresh.write("playbooks/roles/app/tasks/main.yml", "- ansible.builtin.debug: {var: of_role}\n")
+    fresh.write("playbooks/group_vars/all.yml", "beside: {user: of-the-group-vars, port: 5432}\n")
+    fresh.write("playbooks/key", "of-a-file")
+    encrypted("encrypt", "playbooks/group_vars/all.yml", "playbooks/key")
+    told: list[str] = []
+    result = fresh.run(
+        """\
+        - name: It shows what was encrypted
+          hosts: web-1
+          gather_facts: false
+          vars_files: [vars/more.yml]
+          roles: [app]
+          tasks:
+            - name: "Shown: {{ filed }}"
+              ansible.builtin.command: "echo {{ beside.user }} {{ lookup('ansible.builtin.file', 'key') }}"
+              changed_when: false
+              failed_when: true
+        """,
+        on_task=told.append,
+    )
+    secrets = ("of-the-vars-file", "of-the-role", "of-the-group-vars", "of-a-file")
+    shown = f"{result} {told}"
+    assert [each for each in secrets if each in shown] == []
+    for label in (
+        "playbooks/vars/more.yml:1",
+        "playbooks/roles/app/defaults/main.yml:1",
+        "beside.user",
+        "playbooks/key",
+    ):
+        assert f"[REDACTED:{label}]" in shown
+    assert fresh.redactor.too_short == set()  # the port is none
+
+
+def test_a_pause_for_a_person_fails_at_once_and_one_for_a_time_does_not(repository: Repository) -> None:
+    result = repository.run(
+        """\
+        - name: It waits
+          hosts: web-1
+          gather_facts: false
+          tasks:
+            - name: A moment
+              ansible.builtin.pause: {seconds: 1}
+            - name: For whom
+              ansible.builtin.pause: {prompt: "Is the site up?"}
+        """,
+        timeout_s=60,
+    )
+    assert [(each.task, each.status) for each in result.tasks] == [
+        ("A moment", TaskStatus.OK),
+        ("For whom", TaskStatus.FAILED),
+    ]
+    assert 'Is the site up?:", and nobody is there to answer in a drill: give it `seconds`' in result.tasks[1].message
+
+
+PROMPT = """\
+- name: It asks
+  hosts: web-1
+  gather_facts: false
+  vars_prompt: [{name: answer, prompt: Sure, default: "no"}]
+  tasks: [{ansible.builtin.debug: {var: answer}}]
+"""
+
+
+def test_a_prompt_is_refused_at_once_and_answered_by_a_variable(repository: Repository) -> None:
+    with pytest.raises(PlaybookError, match=r"vars_prompt asks for answer.*: give the value with drill\.recover"):
+        repository.run(PROMPT, timeout_s=60)
+    assert '"answer": "yes"' in repository.run(PROMPT, {"answer": "yes"}).stdout
+
+
+def test_a_part_of_a_playbook_is_run_on_a_part_of_the_hosts(repository: Repository) -> None:
+    text = """\
+    - name: Several
+      hosts: web
+      gather_facts: false
+      tasks:
+        - {name: One, tags: [one], ansible.builtin.debug: {}}
+        - {name: Two, tags: [two, slow], ansible.builtin.debug: {}}
+        - {name: Three, tags: [two], ansible.builtin.debug: {}}
+    """
+    selection = Selection.of(tags=["one", "two"], skip_tags="slow", limit="web-2")
+    result = repository.run(text, selection=selection)
+    assert [(each.task, each.host) for each in result.tasks] == [("One", "web-2"), ("Three", "web-2")]
+
+
+def test_a_role_that_is_not_there_has_its_reason_without_paths_of_the_machine(repository: Repository) -> None:
+    play = "- {hosts: web-1, gather_facts: false, tasks: [{name: In, ansible.builtin.include_role: {name: nope}}]}\n"
+    (said,) = repository.run(play).unsaid()[:1]
+    assert said.startswith(
+        "Failed: \"In\" on web-1 (playbooks/play.yml:1): the role 'nope' was not found in playbooks/roles:"
+    )
+    assert str(repository.root) not in said
+    assert str(Path.home()) not in said
+
+
+def test_the_roles_of_the_repository_are_found_behind_those_of_ansible_cfg(fresh: Repository) -> None:
+    fresh.write("ansible.cfg", "[defaults]\nroles_path = shared:~/no-roles\n")
+    for place, said in (("shared/both", "shared"), ("playbooks/roles/both", "ours"), ("playbooks/roles/own", "own")):
+        fresh.write(f"{place}/tasks/main.yml", f"- ansible.builtin.debug: {{msg: of {said}}}\n")
+    fresh.write("playbooks/recovery/x.yml", "- {name: P, hosts: web-1, gather_facts: false, roles: [both, own]}\n")
+    result = fresh.playbooks().run(Path("playbooks/recovery/x.yml"))
+    assert [each.message for each in result.tasks] == ["of shared", "of own"]

@@ -140,8 +140,20 @@ class StepDrill:
     def inject(self, name: str, **variables: object) -> None:
         """Nothing is broken here."""
 
-    def recover(self, name: str, **variables: object) -> None:
+    def recover(
+        self,
+        name: str,
+        *,
+        tags: str | Sequence[str] = (),
+        skip_tags: str | Sequence[str] = (),
+        limit: str | Sequence[str] = (),
+        **variables: object,
+    ) -> None:
         """Nothing is recovered here."""
+
+    def secret(self, value: str, name: str = "secret") -> str:
+        """Nothing is written here."""
+        return value
 
     def announce(self, name: str, **variables: object) -> None:
         """Nobody is told here."""

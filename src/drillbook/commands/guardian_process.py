@@ -43,6 +43,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         parser.add_argument(name, required=True)
     parser.add_argument("--pid", type=int, required=True)
     parser.add_argument("--pass-env", action="append", default=[])
+    parser.add_argument("--further-inventory", action="append", type=Path, default=[])
     return parser.parse_args(arguments)
 
 

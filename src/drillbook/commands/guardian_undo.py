@@ -35,6 +35,7 @@ def put_back(asked: Namespace) -> int:
         asked.inventory,
         asked.root / "evidence",
         pass_env=tuple(asked.pass_env),
+        further_inventories=tuple(asked.further_inventory),
         listener=lambda event: say(str(event.get("text", ""))),
         write_report=write_report,
     )

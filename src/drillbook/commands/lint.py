@@ -9,8 +9,8 @@ from drillbook.commands.lint_collection import read
 from drillbook.repository.lint import Report, ansible_lint, judge
 
 
-def lint(paths: Sequence[Path] = (), inventory_path: Path | None = None, here: Path | None = None) -> Report:
+def lint(paths: Sequence[Path] = (), inventories: Sequence[Path] = (), here: Path | None = None) -> Report:
     """Look at the repository around these features. Raises WrongCallError when there is nothing to look at."""
-    repository = read(paths, inventory_path, here)
+    repository = read(paths, inventories, here)
     found = [*judge(repository), *ansible_lint.check(repository.root)]
     return Report(tuple(sorted(set(found))), len(repository.features))

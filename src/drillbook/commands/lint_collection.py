@@ -29,7 +29,7 @@ class WrongCallError(DrillbookError):
     """The command was called with what cannot be linted; exit status 64."""
 
 
-def read(paths: Sequence[Path], inventory: Path | None = None, here: Path | None = None) -> Repository:
+def read(paths: Sequence[Path], inventories: Sequence[Path] = (), here: Path | None = None) -> Repository:
     """The repository around these features (default: the folder features/ here or above). Raises WrongCallError."""
     at = (here or Path.cwd()).absolute()
     wanted = [at / path for path in paths] or [_features_above(at)]
@@ -38,8 +38,7 @@ def read(paths: Sequence[Path], inventory: Path | None = None, here: Path | None
             raise WrongCallError(f"there is no {path}: name features, or folders of features")
     kept = _Kept(whole=not paths)
     arguments = ["--maxfail=0", *map(str, wanted)]
-    if inventory is not None:
-        arguments.append(f"--inventory={at / inventory}")
+    arguments += [f"--inventory={at / each}" for each in inventories]
     status, said = collect(arguments, kept, at)
     if status in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERNAL_ERROR):
         raise WrongCallError(f"pytest cannot collect here: {' '.join(said[-3:])}")

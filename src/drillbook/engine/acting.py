@@ -27,6 +27,7 @@ from drillbook.model.verdict import FindingKind
 from drillbook.safety.data_loss import changes
 from drillbook.safety.journal import EntryState
 from drillbook.target.ansible.result import PlayResult, TaskResult, TaskStatus
+from drillbook.target.ansible.selection import ALL, Selection
 
 
 class Acts(Protocol):
@@ -35,7 +36,7 @@ class Acts(Protocol):
     def inject(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
         """Break something."""
 
-    def recover(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
+    def recover(self, name: str, variables: Mapping[str, object], selection: Selection) -> PlayResult | None:
         """Run the team's procedure."""
 
     def announce(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
@@ -93,6 +94,7 @@ class Acting:
             undo_playbook=undo,
             evidence=paths.located(log.folder, session.root),
             switch_playbook=session.switches.playbook(name),
+            undo_timeout_s=drill.limits.undo_s,
         )
         unarmed = session.switches.arm(planned)
         record_switches(session.switches, log)
@@ -119,7 +121,7 @@ class Acting:
 
     # ------------------------------------------------------------------ recoveries
 
-    def recover(self, name: str, variables: Mapping[str, object]) -> PlayResult:
+    def recover(self, name: str, variables: Mapping[str, object], selection: Selection = ALL) -> PlayResult:
         """Run the recovery's playbook. Raises DrillFailure when it did not run clean."""
         drill = self.drill
         drill.step_of("recover", Phase.RECOVERY)
@@ -128,7 +130,9 @@ class Acting:
         log.opened_s = time.monotonic()
         log.mark(Event.RECOVERY_STARTED, Moment(log.opened_s, 0.0, f"recovery/{name}"))
         without = scenario.control.task if scenario.control is not None else None
-        result = drill.play(path, variables, "recovery", without=without)
+        if selection != ALL:
+            log.note(f"the recovery {name!r} is run with {selection}")
+        result = drill.play(path, variables, "recovery", selection=selection, without=without)
         drill.left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
         # without one of its tasks it may change nothing: whether that is missed, the criteria say
         problem = result.why_not_clean(must_change=without is None)
@@ -138,15 +142,15 @@ class Acting:
             sentence = f"the recovery {name!r} did not run clean: {problem}"
             raise drill.fail(Phase.RECOVERY, FindingKind.FAILED, sentence)
         self._recovered(Moment(result.ended_s, 0.0, f"recovery/{name}"))
-        drill.recoveries.append((name, path, variables))
+        drill.recoveries.append((name, path, variables, selection))
         if scenario.control is not None and scenario.control.kind is ControlKind.RECOVERY_TWICE:
-            self.recover_again(name, path, variables)
+            self.recover_again(name, path, variables, selection)
         return result
 
-    def recover_again(self, name: str, path: Path, variables: Mapping[str, object]) -> None:
+    def recover_again(self, name: str, path: Path, variables: Mapping[str, object], selection: Selection) -> None:
         """Run a recovery once more. Raises DrillFailure (BETRAYED) when it changed something or did not run clean."""
         drill = self.drill
-        result = drill.play(path, variables, SECOND_RECOVERY)
+        result = drill.play(path, variables, SECOND_RECOVERY, selection=selection)
         change, problem = result.first_change, result.why_not_clean()
         sentence = None
         if change is not None and NOT_REPEATABLE not in drill.scenario.tags:
@@ -200,7 +204,7 @@ class Withheld:
         self.drill.log.note(f"withheld: the fault {name!r}")
         self.drill.open_incident(time.monotonic())
 
-    def recover(self, name: str, _variables: Mapping[str, object]) -> None:
+    def recover(self, name: str, _variables: Mapping[str, object], _selection: Selection = ALL) -> None:
         """The criteria are looked at from now on, although nobody recovers."""
         self.drill.step_of("recover", Phase.RECOVERY)
         _recovery(self.drill, name)

@@ -36,6 +36,7 @@ from drillbook.model.record import (
 )
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
+from drillbook.model.time_limits import TimeLimits
 from drillbook.model.times.clock import Anchor, rfc3339
 from drillbook.model.verdict import FindingKind, Verdict
 from drillbook.safety.abort_condition import AbortGuard, conditions, refuse_unhealthy
@@ -191,8 +192,10 @@ def start(
             prober=prober,
             abort=abort,
             settled_s=log.anchor.mono_s,
+            limits=TimeLimits.of(leave.scenario.tags, leave.objectives.rto_s, session.time_limits),
             measured=leave.measured,
         )
+        under_way.name_what_is_shown()
         return Begun(lock, shield, under_way, Drill(under_way))
     except BaseException as error:
         if prober is not None:
@@ -208,7 +211,7 @@ def _new_log(session: DrillSession, leave: Leave, run_id: str, prerequisites: li
     record = new_record(session, leave, run_id, anchor)
     record.people, record.prerequisites = list(session.people), prerequisites
     title = record.title if control is None else f"{control} {record.title}"
-    folder = session.evidence_root / folder_name(anchor.wall, title, run_id)
+    folder = session.evidence_root / folder_name(anchor.wall, session.redactor.text(title), run_id)
     recorder = Recorder(folder, record, session.redactor, session.listener, session.root)
     return DrillLog(anchor, record, recorder, leave.objectives, control)
 

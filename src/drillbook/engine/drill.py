@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from drillbook.checks import Check, Reading
@@ -20,6 +20,7 @@ from drillbook.errors import DrillbookError
 from drillbook.model.control import Way
 from drillbook.model.json_values import json_value
 from drillbook.target.ansible.result import PlayResult
+from drillbook.target.ansible.selection import Selection
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.probing.load import Load
 
@@ -134,6 +135,16 @@ class Drill:
             raise DrillbookError("an observation needs a subject: say in words what was seen")
         self._under_way.log.observe(subject, json_value(subject, value), unit)
 
+    @_told
+    def secret(self, value: str, name: str = "secret") -> str:
+        """Keep a value out of all evidence from now on, as [REDACTED:name]: a token that a step was given, or made.
+
+        Gives the value. Call it before the value is used: what was written before stays. Raises DrillbookError for a
+        value that is too short to be redacted.
+        """
+        self._under_way.session.redactor.add(name, value)
+        return value
+
     def baseline_begins(self) -> None:
         """From here on the system counts as settled: `before` reads from now to the fault."""
         self._under_way.settled_s = time.monotonic()
@@ -167,13 +178,23 @@ class Drill:
         return self._acts.inject(name, variables)
 
     @_told
-    def recover(self, name: str, **variables: object) -> PlayResult | None:
+    def recover(
+        self,
+        name: str,
+        *,
+        tags: str | Sequence[str] = (),
+        skip_tags: str | Sequence[str] = (),
+        limit: str | Sequence[str] = (),
+        **variables: object,
+    ) -> PlayResult | None:
         """Run the team's procedure playbooks/recovery/NAME.yml and measure it.
 
+        `tags`, `skip_tags` and `limit` are those of ansible-playbook; the variables win over all others, and answer a
+        `vars_prompt` of their name.
         None in a control that withholds it. Raises DrillFailure (NOT_RECOVERED) when it failed, left something unsaid
         (ignored, rescued, unreachable), matched no host or changed nothing.
         """
-        return self._acts.recover(name, variables)
+        return self._acts.recover(name, variables, Selection.of(tags, skip_tags, limit))
 
     @_told
     def announce(self, name: str, **variables: object) -> PlayResult | None:

@@ -25,7 +25,6 @@ from drillbook.safety.data_loss import required
 from drillbook.safety.undo import Undone, undo_all
 from drillbook.target.probing.waiting import watch
 
-BASELINE_DEADLINE_S = 60.0
 LOSS_WINDOW_S = 5.0
 """Seconds for which accepted loss has to be what it is: jobs that still wait in a queue look lost, too, and any number
 of them is reached for a moment while they are worked off.
@@ -95,7 +94,7 @@ class Restore:
         for kept in self.drill.baseline:
             step = kept.record.step
             against = look_again(
-                log, self.drill.prober, kept.check, step, since_s=since_s, within_s=BASELINE_DEADLINE_S
+                log, self.drill.prober, kept.check, step, since_s=since_s, within_s=self.drill.limits.baseline_s
             )
             if against is not None:
                 kind, why = against

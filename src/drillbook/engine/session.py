@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,19 +19,20 @@ from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.writer import Listener
 from drillbook.model import paths
+from drillbook.model.time_limits import DEFAULTS_S, UNDO
 from drillbook.safety.dead_man_switch import Switches
 from drillbook.safety.environment_lock import EnvironmentLock, Holder, HolderRole
 from drillbook.safety.guardian import Guardian
 from drillbook.safety.journal import Entry, Journal
 from drillbook.safety.undo import Undone, undo_all
+from drillbook.target.ansible.environment import passed_on
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.secrets import secrets_in_environment
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
-
-UNDO_TIMEOUT_S = 300.0
 
 
 def _quiet(_event: object) -> None:
@@ -53,6 +54,10 @@ class DrillSession:
     people: tuple[str, ...] = ()
     """Who is present at the drills."""
     pass_env: tuple[str, ...] = ()
+    further_inventories: tuple[Path, ...] = ()
+    """What is merged with the inventory, as Ansible merges what it is given by further `-i`."""
+    time_limits: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that the ini gives to plays, undos and the baseline, by the names of their tags."""
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     runs: set[str] = field(default_factory=set)
@@ -62,6 +67,13 @@ class DrillSession:
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
     write_report: ReportWriter = _nobody
     """Writes the report of a drill that died, once its record is closed."""
+
+    told: set[str] = field(default_factory=set)
+    """What is told once a session."""
+
+    def __post_init__(self) -> None:
+        for name, value in secrets_in_environment(passed_on(self.pass_env)):
+            self.redactor.add(name, value, declared=False)
 
     def close(self) -> None:
         """End what was started for the session. While a fault of it is open, the guardian stays and has its turn."""
@@ -86,7 +98,14 @@ class DrillSession:
             # what a record says of the software, while the server is at the inventory
             harness()
             git_state(self.root)
-        return Inventory.resolve(self.inventory_path, self.root, self.redactor, pass_env=self.pass_env, warm=self.warm)
+        return Inventory.resolve(
+            self.inventory_path,
+            self.root,
+            self.redactor,
+            further=self.further_inventories,
+            pass_env=self.pass_env,
+            warm=self.warm,
+        )
 
     @cached_property
     def playbooks(self) -> Playbooks:
@@ -96,6 +115,7 @@ class DrillSession:
             self.inventory.path,
             self.inventory.connection_env,
             self.redactor,
+            further=self.inventory.further,
             pass_env=self.pass_env,
             warm=self.warm,
             owner=self.owner,
@@ -110,7 +130,9 @@ class DrillSession:
     def guardian(self) -> Guardian:
         """Who puts everything back when this process dies; not started by asking for it."""
         environment = self.inventory.environment.name
-        return Guardian(self.root, self.inventory_path, environment, self.owner, self.pass_env)
+        return Guardian(
+            self.root, self.inventory_path, environment, self.owner, self.pass_env, further=self.further_inventories
+        )
 
     @cached_property
     def switches(self) -> Switches:
@@ -128,8 +150,10 @@ class DrillSession:
 
     @property
     def inventory_name(self) -> str:
-        """The inventory's path as evidence and journal name it: relative to the root where it lies below it."""
-        return paths.relative(self.inventory_path, self.root)
+        """The inventory's path as evidence and journal name it: relative to the root where it lies below it. Several
+        are separated by commas.
+        """
+        return ", ".join(paths.relative(each, self.root) for each in (self.inventory_path, *self.further_inventories))
 
     def run_undo(self, entry: Entry) -> PlayResult:
         """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
@@ -139,10 +163,11 @@ class DrillSession:
         if entry.inventory != self.inventory_name:
             raise DrillbookError(
                 f"the fault {entry.fault!r} was injected with the inventory {entry.inventory}: "
-                f"undo it with 'drillbook restore --inventory {entry.inventory}'"
+                f"undo it with 'drillbook restore --inventory {entry.inventory.replace(', ', ' --inventory ')}'"
             )
         undo = self.root / entry.undo_playbook
-        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=UNDO_TIMEOUT_S))
+        limit_s = entry.undo_timeout_s or self.time_limits.get(UNDO) or DEFAULTS_S[UNDO]
+        return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=limit_s))
 
     def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
         """Take the lock, undo what dead drills left open, give the lock back. Raises DrillbookError."""

@@ -14,20 +14,23 @@ from drillbook.engine.failures import DrillFailure, kind_of, sentence_of
 from drillbook.engine.keeping.drill_log import DrillLog
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError, GuardError
+from drillbook.evidence.secret_forms import MIN_LENGTH
 from drillbook.model.control_rules.waits import Measured
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, StepRecord
 from drillbook.model.scenario import Scenario
+from drillbook.model.time_limits import TimeLimits
 from drillbook.model.times.windows import Found
 from drillbook.model.verdict import FindingKind
 from drillbook.safety.abort_condition import AbortGuard
 from drillbook.safety.data_loss import first_destroyer, refusal
 from drillbook.target.ansible.result import PlayResult
+from drillbook.target.ansible.selection import ALL, Selection
 from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
 
-PLAY_TIMEOUT_S = 600.0
+DEFAULT_LIMITS = TimeLimits()
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ class UnderWay:
     abort: AbortGuard
     settled_s: float
     """From here on the system counts as settled: what was before the fault is read from here."""
+    limits: TimeLimits = DEFAULT_LIMITS
     measured: Measured | None = None
     """What the drill itself needed, in a control of it."""
     load: Load | None = None
@@ -64,8 +68,8 @@ class UnderWay:
     """When this incident's fault happened; None before the first."""
     baseline: list[Kept] = field(default_factory=list)
     criteria: list[Kept] = field(default_factory=list)
-    recoveries: list[tuple[str, Path, Mapping[str, object]]] = field(default_factory=list)
-    """The name, playbook and variables of each recovery that ran clean."""
+    recoveries: list[tuple[str, Path, Mapping[str, object], Selection]] = field(default_factory=list)
+    """The name, playbook, variables and selection of each recovery that ran clean."""
     announced_s: dict[str, float] = field(default_factory=dict)
     left_out_seen: bool = False
     """Whether the task that a control leaves out was part of a recovery."""
@@ -99,6 +103,7 @@ class UnderWay:
         variables: Mapping[str, object],
         purpose: str,
         *,
+        selection: Selection = ALL,
         on_host: Callable[[str], None] | None = None,
         without: str | None = None,
     ) -> PlayResult:
@@ -106,13 +111,26 @@ class UnderWay:
         result = self.session.playbooks.run(
             path,
             variables,
-            timeout_s=PLAY_TIMEOUT_S,
+            timeout_s=self.limits.play_s,
+            selection=selection,
             without=without,
             on_task=lambda task: self.log.tell("detail", text=task),
             on_host=on_host,
         )
         self.log.play(result, purpose, variables)
+        self.name_what_is_shown()
         return result
+
+    def name_what_is_shown(self) -> None:
+        """Note which secrets are too short to be kept out of the record; who watches is told once a session."""
+        for label in sorted(self.session.redactor.too_short):
+            least = f"a value of fewer than {MIN_LENGTH} characters cannot be redacted"
+            sentence = f"the value of {label} may stand in the evidence: {least}"
+            if sentence not in self.log.record.notes:
+                self.log.record.notes.append(sentence)
+            if sentence not in self.session.told:
+                self.session.told.add(sentence)
+                self.log.tell("note", text=sentence)
 
     def fail(self, phase: Phase, kind: FindingKind, sentence: str) -> DrillFailure:
         """Keep what speaks against the drill; gives the failure to be raised."""

@@ -7,17 +7,21 @@ from uuid import uuid4
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import dumps, folder_name, write_atomically
+from drillbook.evidence.machine_paths import without_machine
+from drillbook.evidence.redaction import Redactor
 from drillbook.model.proof import Proof
 from drillbook.model.times.clock import wall_now
 
 
-def write_proof(evidence_root: Path, proof: Proof) -> Path:
-    """Keep it as content/proof.json in a folder of its own; gives the folder. Raises DrillbookError."""
-    name = proof.scenario.rpartition("::")[2]
+def write_proof(evidence_root: Path, proof: Proof, redactor: Redactor, root: Path) -> Path:
+    """Keep it as content/proof.json in a folder of its own, without secrets and without the path of the repository at
+    `root`; gives the folder. Raises DrillbookError.
+    """
+    name = redactor.text(proof.scenario.rpartition("::")[2])
     folder = evidence_root / folder_name(wall_now(), f"proof {name}", uuid4().hex)
     try:
         (folder / "content").mkdir(parents=True)
     except OSError as error:
         raise DrillbookError(f"{folder}: the proof cannot be kept: {error.strerror}") from error
-    write_atomically(folder / "content" / "proof.json", dumps(proof.as_json()))
+    write_atomically(folder / "content" / "proof.json", without_machine(dumps(redactor.data(proof.as_json())), root))
     return folder

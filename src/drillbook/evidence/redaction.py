@@ -23,6 +23,7 @@ from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.secret_forms import MIN_LENGTH, variants_of
+from drillbook.evidence.secret_names import named_secrets
 
 MARKER_START = "[REDACTED:"
 _LINE_OF_A_KEY = 16
@@ -87,6 +88,11 @@ class Redactor:
                 return
             self._labels.update(dict.fromkeys(new, _safe_label(label)))
             self._variants = None
+
+    def learn(self, value: object, *names: str) -> None:
+        """Make secret what is so by its name in a JSON value, at any depth: variables, what a play tells."""
+        for label, each in named_secrets(value, *names):
+            self.add(label, each, declared=False)
 
     @property
     def generation(self) -> int:

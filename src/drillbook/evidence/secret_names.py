@@ -1,29 +1,112 @@
-"""Which names say that their value is a secret. Names decide what is looked at; values are what is redacted."""
+"""Which names say that their value is a secret. Names decide what is looked at; values are what is redacted.
+
+The rule: rather one value too many than a secret in the record. So a key of anything (`deploy_key`) is a secret, but
+for the keys that are known to be none (`public_key`, `routing_key`).
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 
-_SECRET = re.compile(
-    r"(?:^|_)(?:password|passwd|passphrase|pass|pwd|secret|secrets|token|tokens|credential|credentials|"
-    r"api_?key|apikey|access_?key|secret_?key|private_?key|signing_?key|encryption_?key|account_?key|auth_?key|cookie|authorization)(?:_|$)"
+from drillbook.evidence.secret_forms import MIN_LENGTH
+
+_WORDS = re.compile(r"[a-z0-9]+")
+_SECRET_WORD = re.compile(
+    r"""
+    [a-z0-9]*(?:password|passwd|passphrase|passcode|secret|token|credential|apikey|pwd|psk)s?
+    | (?!(?:by|com|encom|over|sur|tres|under)pass$)[a-z0-9]*pass
+    | [a-z0-9]*pw | pat | jwt | jwts | otp | totp | bearer | cookies? | authorization
+    """,
+    re.VERBOSE,
 )
+_SECRET_KEYS = re.compile(
+    r"(?:api|access|account|auth|deploy|encryption|private|secret|signing|ssh|ssl|tls)_?keys?(?=_|$)"
+)
+"""Keys that are secret wherever they stand in a name: `tls_key_pem`."""
+_A_KEY = re.compile(r"(?:^|_)(?P<of>[a-z0-9]+)_keys?$")
+_NO_SECRET_KEYS = re.compile(
+    "authorized|cache|cluster|config|dict|event|field|flag|foreign|group|hash|host|idempotency|index|job|known|label|list|"
+    "lock|lookup|map|memcached|message|metric|object|partition|primary|public|queue|redis|routing|row|set|shard|sort|"
+    "sorted|storage|stream|sum|tag|topic|translation|unique|valkey"
+)
+_OF_SHELLS = frozenset({"PWD", "OLDPWD"})
+_LAST_WORD = re.compile(r"(?:^|_)(?:auth|requirepass|masterauth)$")
 _ABOUT_A_SECRET = re.compile(
-    r"_(?:file|path|dir|name|id|url|uri|length|policy|ttl|lifetime|expiry|expires|user|type|header|prompt)$"
+    r"^(?:allow|ask|force|generate|has|is|no|require|update|use)_"  # update_password: on_create
+    r"|_(?:file|path|dir|name|id|url|uri|length|size|bits|policy|ttl|lifetime|expiry|expires|expires_in|expire_\w+|user|type|"
+    r"header|prompt|count|limit|max|min|comment|fingerprint|algorithm|format|version|enabled|required|lock)$"
 )
 _HEADERS = re.compile(
-    r"authorization|cookie|token|secret|password|api-?key|access-?key|auth-?key|signature|credential", re.IGNORECASE
+    r"auth|cookie|token|secret|password|api-?key|signature|credential|session|csrf|xsrf|jwt|"
+    r"^(?!idempotency|sec-websocket|surrogate|cache).*-key$",
+    re.IGNORECASE,
 )
+_PART_OF_A_HEADER = 12
+"""Characters. A shorter part ("Bearer", "theme") stands in too many harmless places."""
+HIDDEN_ALREADY = frozenset({"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "NOT_LOGGING_PASSWORD", "********"})
+"""What Ansible shows in the place of a secret."""
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable or key of this name holds a secret: `redis_password`, `apiKey`; not `token_url`,
-    `password_file`.
+    """Whether a variable or key of this name holds a secret: `redis_password`, `PGPASSWORD`, `apiKey`, `deploy_key`;
+    not `token_url`, `password_file`, `public_key`.
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).replace("-", "_").lower()
-    return bool(_SECRET.search(words)) and not _ABOUT_A_SECRET.search(words)
+    if name in _OF_SHELLS or _ABOUT_A_SECRET.search(words):
+        return False
+    key = _A_KEY.search(words)
+    return (
+        any(_SECRET_WORD.fullmatch(word) for word in _WORDS.findall(words))
+        or bool(_SECRET_KEYS.search(words) or _LAST_WORD.search(words))
+        or (key is not None and not _NO_SECRET_KEYS.fullmatch(key["of"]))
+    )
 
 
 def is_secret_header(name: str) -> bool:
     """Whether an HTTP header of this name holds a secret: Authorization, Cookie, X-API-Key, X-Auth-Token."""
     return bool(_HEADERS.search(name))
+
+
+def is_secret_path(keys: Sequence[str]) -> bool:
+    """Whether the last of these keys, each in the mapping that the one before it names, holds a secret."""
+    return is_header_path(keys) or any(is_secret_name(key) for key in keys)
+
+
+def is_header_path(keys: Sequence[str]) -> bool:
+    """Whether the last of these keys is the name of an HTTP header that holds a secret."""
+    return any(key.lower().endswith("headers") for key in keys[:-1]) and is_secret_header(keys[-1])
+
+
+def parts_of_header(value: str) -> list[str]:
+    """What is printed without the rest of a header: the token of "Bearer TOKEN", the id of "session=ID; theme=dark"."""
+    return [part for part in re.split(r"[ ;,=]+", value) if _PART_OF_A_HEADER <= len(part) < len(value)]
+
+
+def leaves(value: object, *names: str, path: str = "") -> Iterator[tuple[str, tuple[str, ...], object]]:
+    """(path, names, value) of each value in a JSON value that is neither a mapping nor a list.
+
+    `names` are the keys that lead to it; an item that says what it is (`{name: PGPASSWORD, value: ...}`) has that for
+    one of them.
+    """
+    path = path or ".".join(names)
+    if isinstance(value, Mapping):
+        named = value.get("name", value.get("key"))
+        for key, each in value.items():
+            of = (named,) if key == "value" and isinstance(named, str) else ()
+            yield from leaves(each, *names, *of, str(key), path=f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from leaves(each, *names, path=f"{path}.{number}" if path else str(number))
+    elif value is not None and not isinstance(value, bool):
+        yield path, names, value
+
+
+def named_secrets(value: object, *names: str) -> Iterator[tuple[str, str]]:
+    """(label, value) of what is secret by its name in a JSON value, at any depth: of variables, of a play's result."""
+    for path, keys, each in leaves(value, *names):
+        long_enough = isinstance(each, str) or len(str(each)) >= MIN_LENGTH
+        if keys and long_enough and is_secret_path(keys) and str(each) not in HIDDEN_ALREADY:
+            yield path, str(each)
+            if is_header_path(keys):
+                yield from ((path, part) for part in parts_of_header(str(each)))

@@ -9,7 +9,6 @@ that loses its power may lose the steps since then, or on some file systems the 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import write_atomically
+from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.record_text import Writing
 from drillbook.evidence.redaction import Redactor
 from drillbook.model.record import Record, to_plain
@@ -35,9 +35,7 @@ class Recorder:
     ) -> None:
         """`root` is the drill repository: its path is left out of what playbooks say."""
         self.folder, self.record = folder, record
-        # where a path begins, and not in the middle of a URL or of a longer name
-        self._paths = re.compile(rf'(^|[\s"\'=(])(?:{re.escape(str(root))})/') if root is not None else None
-        self._root = str(root)
+        self._root = root
         self._writing = Writing(redactor)
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
@@ -55,8 +53,8 @@ class Recorder:
         """Write drill.json as it is now."""
         with self._timed():
             text = self._writing.text(self.record)
-            if self._paths is not None and self._root in text:
-                text = self._paths.sub(r"\1", text)
+            if self._root is not None:
+                text = without_machine(text, self._root)
             write_atomically(self._content / "drill.json", text, synced=synced)
 
     @contextmanager

@@ -17,7 +17,7 @@ from drillbook.model.phases import StepKind
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
-from drillbook.pytest_plugin.options import inventory_path
+from drillbook.pytest_plugin.options import inventory_paths, time_limits
 from drillbook.repository.plan.dry_step import intents
 from drillbook.target.probing.prerequisites import distinct_names
 
@@ -30,13 +30,16 @@ def new_session(config: pytest.Config) -> DrillSession:
     evidence = (
         config.invocation_params.dir / asked if asked else config.rootpath / str(config.getini("drillbook_evidence"))
     )
+    inventory, *further = inventory_paths(config)
     made = DrillSession(
         root=config.rootpath,
-        inventory_path=inventory_path(config),
+        inventory_path=inventory,
+        further_inventories=tuple(further),
         evidence_root=evidence.absolute(),
         allow_production=config.getoption("--allow-production"),
         people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
         pass_env=tuple(config.getini("drillbook_pass_env")),
+        time_limits=time_limits(config),
         listener=config.stash.get(out_key, lambda _event: None),
         warm=config.stash.get(warm_ansible.warm_key, None),
         write_report=write_report,

@@ -8,20 +8,43 @@ from pathlib import Path
 import pytest
 
 from drillbook.model.control import STANDARD, Control
+from drillbook.model.time_limits import DEFAULTS_S
+from drillbook.model.times.durations import parse_duration
 
 REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
 
 
-def inventory_path(config: pytest.Config) -> Path:
-    """The inventory that is to be drilled, as an absolute path."""
+def inventory_paths(config: pytest.Config) -> tuple[Path, ...]:
+    """The inventory that is to be drilled, and further ones to be merged with it, absolute.
+
+    A variable and the ini name several with commas between them.
+    """
     named = config.getoption("--inventory", None)
-    if not isinstance(named, str):
-        # pytest-ansible's own option is a list, with a default that nobody asked for
-        named = next((each for each in named or () if each != "/etc/ansible/hosts"), None)
-    named = named or os.environ.get("DRILLBOOK_INVENTORY")
-    if named:
-        return Path(os.path.abspath(config.invocation_params.dir / str(named)))  # noqa: PTH100 - ".." is resolved, links are not
-    return Path(os.path.abspath(config.rootpath / str(config.getini("drillbook_inventory"))))  # noqa: PTH100 - as above
+    # pytest-ansible's own option has a default that nobody asked for
+    asked = [named] if isinstance(named, str) else [each for each in named or () if each != "/etc/ansible/hosts"]
+    root = config.invocation_params.dir
+    if not asked:
+        asked = _several(os.environ.get("DRILLBOOK_INVENTORY", ""))
+    if not asked:
+        asked, root = _several(str(config.getini("drillbook_inventory"))), config.rootpath
+    return tuple(Path(os.path.abspath(root / each)) for each in asked)  # noqa: PTH100 - ".." is resolved, links are not
+
+
+def _several(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def time_limits(config: pytest.Config) -> dict[str, float]:
+    """Seconds that the ini gives, by the names of the tags. Raises UsageError for what is no duration."""
+    limits: dict[str, float] = {}
+    for name in DEFAULTS_S:
+        option = f"drillbook_{name.replace('-', '_')}"
+        text = str(config.getini(option))
+        try:
+            limits |= {name: parse_duration(text)} if text else {}
+        except ValueError as error:
+            raise pytest.UsageError(f"{option}: {error}") from None
+    return limits
 
 
 def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:

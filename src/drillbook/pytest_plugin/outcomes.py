@@ -202,4 +202,5 @@ def keep_proofs(config: pytest.Config, runs: Sequence[Run]) -> None:
     """One folder for each runbook that was put to the proof, whatever it came to."""
     for proof in proofs(runs):
         if proof.whole:
-            write_proof(drill_session(config).evidence_root, proof)
+            session = drill_session(config)
+            write_proof(session.evidence_root, proof, session.redactor, session.root)

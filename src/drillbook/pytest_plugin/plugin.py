@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
+from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.pytest_plugin import plan_mode, warm_ansible
-from drillbook.pytest_plugin.collecting import collection
-from drillbook.pytest_plugin.drill_session import drill_session, session_key
+from drillbook.pytest_plugin.collecting import collection, hiding
+from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
 from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.roll_call import RollCall
 
-pytest_plugins = [f"{__package__}.{name}" for name in ("drawing", "drill_hooks", "outcomes", "reports")]
+pytest_plugins = [
+    f"{__package__}.{name}" for name in ("collecting.hiding", "drawing", "drill_hooks", "outcomes", "reports")
+]
 
 DEFAULT_INVENTORY = "inventories/lab"
 XDIST_EXIT_TIMEOUT_S = 600
@@ -36,7 +40,11 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("drillbook", "recovery drills")
     if importlib.util.find_spec("pytest_ansible") is None:
         group.addoption(
-            "--inventory", metavar="PATH", default=None, help="Ansible inventory to drill (default: inventories/lab)"
+            "--inventory",
+            metavar="PATH",
+            action="append",
+            default=None,
+            help="Ansible inventory to drill (default: inventories/lab); several times: merged, as by Ansible's -i",
         )
     group.addoption("--evidence", metavar="DIR", default=None, help="where evidence is kept (default: evidence)")
     group.addoption(
@@ -70,6 +78,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
+    for name, default_s in DEFAULTS_S.items():
+        said = f"how long at most, for all scenarios ({default_s:.0f}s): '30m'; a scenario's tag @{name} wins"
+        parser.addini(f"drillbook_{name.replace('-', '_')}", said, default="")
     collection.add_options(parser)
 
 
@@ -79,6 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.hook.pytest_bdd_before_step.has_spec():
         raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.stash[ended_key] = []
+    config.stash[hiding.knows_key] = known_secrets
     config.stash[roll_key] = RollCall(config, config.stash[ended_key])
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
     number = config.getoption("--handed-over")
@@ -109,6 +121,17 @@ def pytest_configure_node(node: Any) -> None:
     node.nodemanager.EXIT_TIMEOUT = max(getattr(node.nodemanager, "EXIT_TIMEOUT", 0), XDIST_EXIT_TIMEOUT_S)
     if mailbox_key in node.config.stash:
         node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """No title with a secret in it is shown, or names a folder of evidence."""
+    config = session.config
+    redactor = hiding.knowing(config) if config.stash.get(hiding.drills_key, False) else None
+    if redactor is not None:
+        identity = handed_over_key not in config.stash
+        hiding.rename(session.items, redactor.text, config.stash[roll_key].renamed, identity=identity)
+    return (yield)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -13,10 +13,9 @@ from drillbook.evidence.render import terminal
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin import drawing
-from drillbook.pytest_plugin.collecting.failure_repr import without_secrets
+from drillbook.pytest_plugin.collecting.hiding import hide
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
-from drillbook.pytest_plugin.drill_session import session_key
 from drillbook.pytest_plugin.handed_over import handed_over_key
 from drillbook.pytest_plugin.outcomes import (
     Told,
@@ -51,7 +50,7 @@ def pytest_runtest_makereport(
     Before anything is taken from a report, and shown, the secrets are taken out of it.
     """
     report = yield
-    _redact(item.config, report)
+    hide(item.config, report)
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         return report
     before = told(item)
@@ -87,18 +86,6 @@ def _standing(item: ScenarioItem, made: DrillLife | None) -> Outcome | None:
 
 def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
-
-
-def _redact(config: pytest.Config, report: pytest.TestReport) -> None:
-    """Take the secrets out of what is shown of a test: its error, its captured output, what it hands to JUnit."""
-    session = config.stash.get(session_key, None)
-    if session is None:
-        return
-    report.longrepr = without_secrets(report.longrepr, session.redactor.text)
-    report.sections = session.redactor.data(report.sections)
-    report.user_properties = session.redactor.data(report.user_properties)
-    if hasattr(report, "wasxfail"):
-        report.wasxfail = session.redactor.text(report.wasxfail)
 
 
 def _said(report: pytest.TestReport) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from drillbook.model.verdict import Outcome
+from drillbook.pytest_plugin.collecting.hiding import drills_key
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS
 from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
@@ -43,6 +44,11 @@ class RollCall:
         """Only these, of what was collected, are to be run by this session; the others are somebody else's."""
         self._collected = dict.fromkeys(nodeids, True)
 
+    def renamed(self, old: str, new: str) -> None:
+        """A title with a secret in it is shown under another name."""
+        if old in self._collected:
+            self._collected[new] = self._collected.pop(old)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A drill that did not pass has a report that failed, also where a hook rewrote it: JUnit reads only those.
@@ -69,6 +75,7 @@ class RollCall:
     def pytest_testnodedown(self, node: Any) -> None:
         """xdist: all workers collect the same, and the controller nothing."""
         self._collected |= getattr(node, "workeroutput", {}).get("drillbook_collected", {})
+        self._config.stash[drills_key] = bool(self._collected)
 
     def not_run(self) -> dict[str, str]:
         """The drills that have no outcome, and why."""

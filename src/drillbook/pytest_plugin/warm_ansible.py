@@ -17,7 +17,7 @@ import pytest
 
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
-from drillbook.pytest_plugin.options import inventory_path
+from drillbook.pytest_plugin.options import inventory_paths
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -80,13 +80,13 @@ def _warm_up(config: pytest.Config) -> None:
     def say(text: str) -> None:
         config.stash.get(out_key, lambda _event: None)({"event": "note", "text": text})
 
-    inventory = inventory_path(config)
+    inventory, *further = inventory_paths(config)
     config.stash[warm_key] = Warm(
         config.rootpath,
         tuple(config.getini("drillbook_pass_env")),
         program,
         say,
-        inventory if inventory.exists() else None,
+        inventory if inventory.exists() and not further else None,
     )
 
 

@@ -24,6 +24,7 @@ from pytest_bdd.parser import PARAM_RE, Feature, FeatureParser, Rule, ScenarioTe
 from pytest_bdd.types import GIVEN, STEP_TYPE_BY_PARSER_KEYWORD
 
 from drillbook.model.tags import ABORT_WHEN, ACCEPTS_DATA_LOSS, RTO_CLOCKS, SEVERITIES, tag_values
+from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
 
 # Tags are markers, and these make pytest fail without arguments.
@@ -146,6 +147,7 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
             yield Problem(tag.location.line, f"{tag.name} is a marker of pytest's that needs arguments: rename the tag")
         yield from _abort_problems(tag, key, value, tags)
         yield from _loss_problems(tag, key)
+        yield from _limit_problems(tag, key)
         if key not in _SINGLE:
             continue
         if key in seen and seen[key] != value:
@@ -190,6 +192,20 @@ def _bad_rto(value: str) -> str | None:
         return str(error)
 
 
+def _bad_limit(value: str) -> str | None:
+    try:
+        return None if parse_duration(value) > 0 else "nothing is done in no time"
+    except ValueError as error:
+        return str(error)
+
+
+def _limit_problems(tag: Tag, key: str) -> Iterator[Problem]:
+    """A misspelt one would leave the default, which ends a play in its midst."""
+    near = difflib.get_close_matches(key.lower().replace("_", "-"), DEFAULTS_S, 1, 0.85)
+    if key not in DEFAULTS_S and near:
+        yield Problem(tag.location.line, f"{tag.name} gives nobody more time: write @{near[0]}:30m")
+
+
 def _not_among(what: str, allowed: Sequence[str]) -> Callable[[str], str | None]:
     return lambda value: None if value in allowed else f"'{value}' is no {what}: write one of {', '.join(allowed)}"
 
@@ -200,6 +216,7 @@ _SINGLE: dict[str, Callable[[str], str | None]] = {
     "rto": _bad_rto,
     "rto-from": _not_among("start of the clock", RTO_CLOCKS),
     "severity": _not_among("severity", SEVERITIES),
+    **dict.fromkeys(DEFAULTS_S, _bad_limit),
     ACCEPTS_DATA_LOSS: _bad_count,
 }
 

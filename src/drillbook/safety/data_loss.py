@@ -35,7 +35,19 @@ from drillbook.target.ansible.yaml_lines import (
 
 DECLARED = "drillbook_destroys_data"
 # not the name of a right (`-flushall` in an account's rules), and not a part of a longer name
-_KNOWN = re.compile(r"(?<![-+@\w])(?:flushall|flushdb)(?!\w)|(?<!\w)obliterate(?!\w)", re.IGNORECASE)
+_KNOWN = re.compile(
+    r"(?<![-+@\w])(?:flushall|flushdb)(?!\w)"  # Redis
+    r"|(?<!\w)(?:flush_all|obliterate)(?!\w)"  # memcached, BullMQ
+    r"|(?<!\w)(?:delete\s+from|drop\s+(?:table|database|schema|column|tablespace|owned)|truncate\s+(?:table|only))(?!\w)"
+    r"|(?<!\w)truncate(?=\s+[\w.\"]+\s*(?:$|[;'\",]|cascade|restart))"  # a file is truncated with an option first
+    r"|(?<![-\w])(?:dropdb|dropDatabase|drop_database)(?!\w)"
+    r"|(?<!\w)pg_restore\b(?=.*\s(?:-c|--clean)\b)",
+    re.IGNORECASE,
+)
+_DATABASES = re.compile(
+    r"(?:postgresql|mysql|mongodb|clickhouse|mssql|influxdb)_(?:db|database|table|schema|tablespace)"
+)
+_EMPTIES = re.compile(r"(?<![\w])(?:state\s*=\s*absent|truncate\s*=\s*(?:yes|true|1))(?!\w)", re.IGNORECASE)
 _LISTS = frozenset({"tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always", "roles"})
 _PROSE = frozenset({"msg", "fail_msg", "success_msg", "description"})
 _ROLES = frozenset({"include_role", "import_role"})
@@ -72,21 +84,28 @@ def destroyers(root: Path, playbook: str) -> tuple[Destroyer, ...]:
     return tuple(sorted(scan.found))
 
 
+def files_of(root: Path, playbook: str) -> tuple[str, ...]:
+    """A playbook (relative to the root) and the files of the repository that it brings in, sorted."""
+    scan = _Scan(root)
+    scan.file(root / playbook)
+    return tuple(sorted(each.relative_to(root.resolve()).as_posix() for each in scan.seen))
+
+
 class _Scan:
     """Reads a playbook and the files of the repository that it names: task files, roles, modules, scripts."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
-        self._seen: set[Path] = set()
+        self.seen: set[Path] = set()
         self.found: set[Destroyer] = set()
 
     def file(self, named: Path | str) -> None:
         if not os.path.isfile(named):  # noqa: PTH113 - of each word that might be one; with a Path 3 times as long
             return
         path = Path(named).resolve()
-        if path in self._seen or not path.is_relative_to(self._root):
+        if path in self.seen or not path.is_relative_to(self._root):
             return
-        self._seen.add(path)
+        self.seen.add(path)
         if path.stat().st_size > _LARGEST_BYTES:
             return
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -134,6 +153,7 @@ class _Scan:
 
     def _mapping(self, path: Path, node: MappingNode, *, tasks: bool) -> None:
         entries = [(key.value, key, value) for key, value in node.value if isinstance(key, ScalarNode)]
+        given = {name: value for name, _, value in entries}
         for name, key, value in entries:
             if name == DECLARED:
                 said = value.value if isinstance(value, ScalarNode) else ""
@@ -147,6 +167,8 @@ class _Scan:
                 self._role(value.value)
             if tasks:
                 self.file(f"{self._root}/playbooks/library/{short}.py")
+                if _DATABASES.fullmatch(short) and (how := _empties(value) or _empties(given.get("args"))):
+                    self._add(path, first_line(key), f"{short}: {how}")
             if (tasks and name == "name") or name in _PROSE:
                 continue
             self._node(path, value, tasks=name in _LISTS)
@@ -182,6 +204,20 @@ class _Scan:
                     continue  # "..": no pattern that pathlib takes
                 for found in named:
                     self.file(found)
+
+
+def _empties(arguments: Node | None) -> str:
+    """How the arguments of a module for databases take one away, or what is in it; empty when they do not."""
+    if isinstance(arguments, ScalarNode):
+        found = _EMPTIES.search(arguments.value)
+        return found[0] if found else ""
+    if not isinstance(arguments, MappingNode):
+        return ""
+    for key, value in arguments.value:
+        name, said = (each.value if isinstance(each, ScalarNode) else "" for each in (key, value))
+        if (name == "state" and said == "absent") or (name == "truncate" and boolean(_value(value)) is not False):
+            return f"{name}: {said}"
+    return ""
 
 
 def _value(node: Node) -> object:

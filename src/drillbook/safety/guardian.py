@@ -29,13 +29,23 @@ PROCESS = "drillbook.commands.guardian_process"
 class Guardian:
     """The drill's side: starts the guardian, knows whether it is there, and lets it go."""
 
-    def __init__(self, root: Path, inventory: Path, environment: str, owner: str, pass_env: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        inventory: Path,
+        environment: str,
+        owner: str,
+        pass_env: tuple[str, ...] = (),
+        *,
+        further: tuple[Path, ...] = (),
+    ) -> None:
         """`owner` marks the plays of this process; `environment` is the environment's name."""
         self._command = [
             *(sys.executable, "-P", "-m", PROCESS),
             *("--root", str(root), "--inventory", str(inventory)),
             *("--environment", environment, "--owner", owner, "--pid", str(os.getpid())),
             *(f"--pass-env={name}" for name in pass_env),
+            *(f"--further-inventory={path}" for path in further),
         ]
         self._log = paths.guardian_log(root, environment)
         self._root = root

@@ -62,6 +62,8 @@ class Entry:
     at: str
     switch_playbook: str | None = None
     """The playbook of the dead man's switch that may be armed for it; absent in lines of older versions."""
+    undo_timeout_s: float | None = None
+    """How long the undo may take, whoever makes it; absent in lines of older versions."""
     hosts: tuple[str, ...] = ()
     """The hosts that the fault changed or may have changed, as far as known: its undo has to prove each of them."""
 
@@ -88,6 +90,7 @@ class Journal:
         undo_playbook: str,
         evidence: str,
         switch_playbook: str | None = None,
+        undo_timeout_s: float | None = None,
     ) -> Entry:
         """Put the undo on disk. Only after this returns may the fault happen. Raises JournalError."""
         entry = Entry(
@@ -101,6 +104,7 @@ class Journal:
             EntryState.PLANNED,
             rfc3339(wall_now()),
             switch_playbook,
+            undo_timeout_s,
         )
         line = {name: getattr(entry, name) for name in Entry.__slots__}
         self._append(line)

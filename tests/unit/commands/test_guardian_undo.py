@@ -31,7 +31,9 @@ def test_what_hinders_the_guardian_is_told_and_tried_again(
     # a full disk that is emptied between two tries cannot be had here; nor is the pause between them waited for
     monkeypatch.setattr(DrillSession, "put_back", put_back)
     monkeypatch.setattr(guardian_undo, "PAUSE_S", 0.0)
-    asked = Namespace(root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[])
+    asked = Namespace(
+        root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[], further_inventory=[]
+    )
     assert guardian_undo.put_back(asked) == 0
     assert tries == [HolderRole.GUARDIAN] * guardian_undo.TRIES
     assert capsys.readouterr().err.count(str(error)) == guardian_undo.TRIES - 1

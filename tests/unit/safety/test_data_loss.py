@@ -120,12 +120,55 @@ DESTROYS: dict[str, tuple[dict[str, str], list[str]]] = {
         },
         ["playbooks/files/nuke.js:1: obliterate"],
     ),
+    **{
+        statement: ({FIX: play(f"- ansible.builtin.shell: psql -c '{statement}'")}, [f"{FIX}:4: {what}"])
+        for statement, what in (
+            ("delete from jobs where true;", "delete from"),
+            ("DROP TABLE jobs", "DROP TABLE"),
+            ("drop database shop;", "drop database"),
+            ("ALTER TABLE jobs DROP COLUMN value", "DROP COLUMN"),
+            ("TRUNCATE TABLE jobs", "TRUNCATE TABLE"),
+            ("truncate jobs;", "truncate"),
+            ("TRUNCATE shop.jobs CASCADE", "TRUNCATE"),
+            ("drop owned by app", "drop owned"),
+        )
+    },
+    "memcached": ({FIX: play("- ansible.builtin.shell: echo flush_all | nc 127.0.0.1 11211")}, [f"{FIX}:4: flush_all"]),
+    "a database by its program": ({FIX: play("- ansible.builtin.command: dropdb shop")}, [f"{FIX}:4: dropdb"]),
+    "a restore over what is there": (
+        {FIX: play("- ansible.builtin.command: pg_restore --clean -d shop shop.dump")},
+        [f"{FIX}:4: pg_restore"],
+    ),
+    "a database by a module": (
+        {FIX: play("- community.postgresql.postgresql_db: {name: shop, state: absent}")},
+        [f"{FIX}:4: postgresql_db: state: absent"],
+    ),
+    "a table by a module, in one line": (
+        {FIX: play("- postgresql_table: name=jobs truncate=yes")},
+        [f"{FIX}:4: postgresql_table: truncate=yes"],
+    ),
+    "a database by a module, with args": (
+        {FIX: play("- mysql_db:\n  args: {name: shop, state: absent}")},
+        [f"{FIX}:4: mysql_db: state: absent"],
+    ),
+    "a script of SQL": (
+        {
+            FIX: play("- ansible.builtin.command: psql -f {{ playbook_dir }}/../files/down.sql"),
+            "playbooks/files/down.sql": "-- drop table nothing\nDROP TABLE jobs;\n",
+        },
+        ["playbooks/files/down.sql:2: DROP TABLE"],
+    ),
     "no YAML": ({FIX: "- {a\n\tflushall"}, [f"{FIX}:2: flushall"]),
 }
 DOES_NOT: dict[str, dict[str, str]] = {
     "a comment": {FIX: play("# never FLUSHALL\n- ping:")},
     "the name of a task": {FIX: play("- name: Nothing here is lost by a FLUSHALL\n  ping:")},
     "what an assertion says": {FIX: play("- ansible.builtin.fail: {msg: FLUSHALL is not for this queue}")},
+    "a file that is cut": {FIX: play("- ansible.builtin.command: truncate -s 0 /var/log/app.log")},
+    "a rule of a firewall": {FIX: play("- ansible.builtin.command: iptables -A INPUT -j DROP")},
+    "a restore into nothing": {FIX: play("- ansible.builtin.command: pg_restore -d shop_new shop.dump")},
+    "a database that is made": {FIX: play("- postgresql_db: {name: shop, state: present}")},
+    "a right to delete": {FIX: play("- postgresql_privs: {privs: 'DELETE,TRUNCATE', role: app}")},
     "a right that is taken away": {FIX: play("- redis_account: {rules: ['+@all', '-flushall', '-FLUSHDB']}")},
     "a longer name": {FIX: play("- ping:\n  vars: {flushall_allowed: x, mode: no_flushdb_here}")},
     "declared harmless, in another word of Ansible's": {

@@ -3,7 +3,8 @@
 # (psutil is not typed)
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +33,8 @@ from drillbook_lab.app.webhooks.pending import Pending
 from drillbook_lab.app.webhooks.queue import JobQueue, QueueMetrics
 from drillbook_lab.base.logs import LEVELS, Log
 
+END_S = 1.5
+"""How long what runs beside the requests may take to end: a call of Redis that is on its way has COMMIT_TIMEOUT_S."""
 DATABASE_INTERVAL_S = 2.0
 """Each look at the database logs in, for which the server makes a process: twice a second that was a third of what a
 lab costs that does nothing.
@@ -97,11 +100,19 @@ class Api:
         ]
         self.journal.info("api", "started", version=self.settings.version, commit=self.settings.commit)
         yield
+        self.intake.close()
+        self.pending.keep(self.intake)  # before anything is waited for: whoever is told to end may be killed
+        await self._end(tasks)
+        await self.pool.close(timeout=0.5)
+
+    async def _end(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+        """Let the tasks end, in time, whatever Redis says: what they hold is on disk."""
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.pending.keep(self.intake)
-        await self.pool.close(timeout=0.5)
+        _, running = await asyncio.wait(tasks, timeout=END_S)
+        if running:
+            self.journal.error("api", "did not end in time", tasks=len(running))
+            os._exit(1)  # the loop would wait for them until somebody kills it
 
     # -- webhooks ------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def give_back() -> None:
 
 
 class Full(Exception):
-    """The memory buffer is full: nothing more can be acknowledged."""
+    """The memory buffer is full, or the process ends: nothing more can be acknowledged."""
 
 
 class Place(StrEnum):
@@ -82,6 +82,7 @@ class Intake:
         self._line: deque[_Entry] = deque()
         self._in_memory = 0
         self._moving = True
+        self._closed = False
         self._arrived = asyncio.Event()
 
     @property
@@ -99,7 +100,7 @@ class Intake:
 
     async def submit(self, webhook: Webhook) -> Place:
         """Take a webhook in; returns where it is kept. Raises Full."""
-        if self.full:
+        if self.full or self._closed:
             raise Full
         entry = _Entry(webhook)
         self._line.append(entry)
@@ -129,9 +130,17 @@ class Intake:
             self._keep(entry)
         self._arrived.set()
 
+    def close(self) -> None:
+        """Acknowledge nothing more, and let `run` end after what it is at. What is `held` now is all there will be."""
+        self._closed = True
+        self._arrived.set()
+
     async def run(self) -> None:
-        """Move entries from the line to the queue, for ever."""
-        while True:
+        """Move entries from the line to the queue, until it is closed.
+
+        To cancel it does not do: a client of Redis that is just being refused may take that for a failure to connect.
+        """
+        while not self._closed:
             state = self.breaker.state
             if state == STATE_OPEN:
                 await asyncio.sleep(min(RETRY_S, max(0.01, self.breaker.open_remaining)))
@@ -159,7 +168,7 @@ class Intake:
             if held and not self._in_memory:
                 give_back()
         else:
-            for entry in self._line:
+            for entry in () if self._closed else self._line:
                 self._keep(entry)
             await asyncio.sleep(RETRY_S)
 

@@ -32,13 +32,13 @@ def lint(
         list[Path] | None, typer.Argument(help="features, or folders of features (default: features/)")
     ] = None,
     inventory: Annotated[
-        Path | None, typer.Option("--inventory", help="Ansible inventory (default: as pytest's)", metavar="PATH")
+        list[Path] | None, typer.Option("--inventory", help="Ansible inventory (default: as pytest's)", metavar="PATH")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="fail for warnings too")] = False,
 ) -> None:
     """Check features, steps, playbooks, runbooks and inventory without a drill. Exit status 1 for an error."""
     with said_plainly():
-        report = look(paths or (), inventory)
+        report = look(paths or (), inventory or ())
     for line in report.lines():
         typer.echo(line)
     raise typer.Exit(report.exit_status(strict=strict))

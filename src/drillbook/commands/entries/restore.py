@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -16,25 +17,29 @@ from drillbook.safety.environment_lock import HolderRole
 
 app = typer.Typer(add_completion=False)
 InventoryOption = Annotated[
-    Path, typer.Option("--inventory", help="Ansible inventory", envvar="DRILLBOOK_INVENTORY", metavar="PATH")
+    list[Path] | None,
+    typer.Option("--inventory", help="Ansible inventory; several times: merged", metavar="PATH"),
 ]
-DEFAULT_INVENTORY = Path("inventories/lab")
+DEFAULT_INVENTORY = "inventories/lab"
 
 
 @app.command()
-def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
+def restore(inventory: InventoryOption = None) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
     root = next((at for at in (Path.cwd(), *Path.cwd().parents) if paths.kept(at).is_dir()), None)
     if root is None:
         typer.echo("drillbook: no .drillbook/ here or above: no drill was ever run here", err=True)
         raise typer.Exit(WRONG_CALL)
-    if not inventory.is_absolute():
-        inventory = next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
+    named = inventory or [
+        Path(each.strip()) for each in os.environ.get("DRILLBOOK_INVENTORY", DEFAULT_INVENTORY).split(",")
+    ]
+    first, *further = (_found(each, root) for each in named)
     with said_plainly(Outcome.ABORTED.exit_status):
         session = DrillSession(
             root,
-            inventory.absolute(),
+            first,
             root / "evidence",
+            further_inventories=tuple(further),
             listener=lambda event: typer.echo(event.get("text", "")),
             write_report=write_report,
         )
@@ -48,3 +53,10 @@ def restore(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
         typer.echo("nothing to undo: no fault is open")
     if any(one.problem for one in undone):
         raise typer.Exit(Outcome.NOT_RESTORED.exit_status)
+
+
+def _found(inventory: Path, root: Path) -> Path:
+    """Relative to where you stand, or else to the root."""
+    if inventory.is_absolute():
+        return inventory
+    return next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)

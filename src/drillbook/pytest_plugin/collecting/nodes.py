@@ -36,6 +36,11 @@ from drillbook.repository.preflight import ScenarioRun, runs_of
 from drillbook.repository.step_definitions import Definitions, visible_definitions
 from drillbook.repository.step_modules import UnloadedModule
 
+try:
+    from _pytest.nodeid import coerce_node_id
+except ImportError:  # before pytest 9.2
+    coerce_node_id = str  # type: ignore[assignment]
+
 unloaded_key = pytest.StashKey[list[UnloadedModule]]()
 """The step modules of the session that could not be imported."""
 _refused_first_key = pytest.StashKey[str]()
@@ -144,6 +149,8 @@ class ScenarioItem(pytest.Function):
     """The node id of the drill itself, whatever control this is."""
     conductor: Conductor | None
     step_number: int
+    shown_nodeid: str | None = None
+    """In the place of the node id, where that has a secret in it."""
 
     @classmethod
     def from_run(
@@ -192,6 +199,16 @@ class ScenarioItem(pytest.Function):
         self.step_number = 0
         # `-k` takes the words of the name, and the name as an identifier.
         self.extra_keyword_matches.update((parsed.name, slug(parsed.name).lower()))
+
+    @property
+    def nodeid(self) -> str:
+        """The names that lead to it, as they may be shown."""
+        return self.shown_nodeid or super().nodeid
+
+    @property
+    def id(self) -> Any:
+        """The same as pytest 9.2 has it, in parts."""
+        return super().id if self.shown_nodeid is None else coerce_node_id(self.shown_nodeid)
 
     def run_steps(self, request: pytest.FixtureRequest) -> None:
         """Run each step with the definition found at collection, and pytest-bdd's hooks around them."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from drillbook.model import paths
 from drillbook.model.phases import Phase, StepKind
 from drillbook.target.ansible.listing import PlayPlan
+from drillbook.target.ansible.selection import ALL, Selection
 
 ASKED = "(asked by the step)"
 """The source of a check that is no endpoint."""
@@ -27,6 +28,7 @@ class Intent:
     kind: StepKind
     name: str
     variables: Mapping[str, object]
+    selection: Selection = ALL
 
     @property
     def playbook(self) -> str:

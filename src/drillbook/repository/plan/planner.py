@@ -11,18 +11,19 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.evidence.history import drills
-from drillbook.evidence.secret_names import is_secret_name
 from drillbook.model import paths
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase, PlannedStep, StepKind
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import accepted_loss
+from drillbook.repository.obstacles import of_playbook
 from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
 from drillbook.repository.plan.scenario_facts import StepFacts, collect
 from drillbook.repository.preflight import ScenarioRun
@@ -30,6 +31,7 @@ from drillbook.repository.step_definitions import Definition
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.permission import permit
 from drillbook.target.ansible.listing import Listings, PlayPlan
+from drillbook.target.ansible.selection import ALL, Selection
 from drillbook.target.ansible.yaml_lines import UnreadableError, load, mappings
 from drillbook.target.inventory.inventory import Inventory
 
@@ -59,14 +61,16 @@ class Planner:
         """What the scenario would do."""
         return _Scenario(self, scenario, run).plan()
 
-    def plays(self, playbook: Path, variables: Mapping[str, object]) -> tuple[PlayPlan, ...]:
+    def plays(self, playbook: Path, variables: Mapping[str, object], selection: Selection) -> tuple[PlayPlan, ...]:
         """The plays of a playbook. Raises PlaybookError."""
         inventory = self.inventory()
         assert isinstance(inventory, Inventory)
         if self._listings is None:
             session = self.session
-            self._listings = Listings(session.root, inventory.path, session.redactor, session.pass_env)
-        return self._listings.plays(playbook, variables)
+            self._listings = Listings(
+                session.root, inventory.path, session.redactor, session.pass_env, inventory.further
+            )
+        return self._listings.plays(playbook, variables, selection)
 
 
 @dataclass
@@ -177,7 +181,7 @@ class _Scenario:
             if not (root / intent.playbook).is_file():
                 self._wrong(step.line, f"{said} names a recovery that is not there: no {intent.playbook}")
                 return []
-            return [self._playbook("recovery", intent.playbook, intent.variables)]
+            return [self._playbook("recovery", intent.playbook, intent.variables, intent.selection)]
         plans = []
         for purpose, part in (("fault", paths.INJECT), ("undo", paths.UNDO), ("switch", paths.SWITCH)):
             playbook = paths.fault(intent.name, part)
@@ -196,21 +200,24 @@ class _Scenario:
             return []
         return [self._playbook("communication", playbook, {})]
 
-    def _playbook(self, purpose: str, playbook: str, variables: Mapping[str, object]) -> PlaybookPlan:
+    def _playbook(
+        self, purpose: str, playbook: str, variables: Mapping[str, object], selection: Selection = ALL
+    ) -> PlaybookPlan:
         session = self.planner.session
-        for name, value in variables.items():
-            if is_secret_name(name) and isinstance(value, str):
-                session.redactor.add(name, value, declared=False)
+        session.redactor.learn(variables)
         hidden: dict[str, object] = session.redactor.data(dict(variables))
         plays: tuple[PlayPlan, ...] = ()
         if isinstance(self.planner.inventory(), Inventory):
             path = session.root / playbook
             try:
-                plays = self.planner.plays(path, variables)
+                plays = self.planner.plays(path, variables, selection)
             except DrillbookError as error:
                 self._add(playbook, 1, f"cannot be planned: {error}")
             else:
                 self._matches(playbook, path, plays)
+        with suppress(DrillbookError):  # an ansible.cfg that cannot be read: Ansible's own words say so
+            for where, each in of_playbook(session.root, playbook, variables.keys()):
+                self._add(where, each.line, each.sentence)
         return PlaybookPlan(purpose, playbook, hidden, plays, bool(plays))
 
     def _matches(self, playbook: str, path: Path, plays: tuple[PlayPlan, ...]) -> None:

@@ -5,7 +5,7 @@ The rule: it keeps `DrillApi`, call for call; a test and mypy compare them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -16,6 +16,7 @@ from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import StepKind
 from drillbook.model.times.durations import duration
 from drillbook.repository.plan.plan import ASKED, CheckPlan, Intent
+from drillbook.target.ansible.selection import Selection
 from drillbook.target.inventory.inventory import Inventory
 
 
@@ -149,6 +150,10 @@ class PlanningDrill:
             json_value(subject, value)
         self.notes.append(f"observes {subject}{f' ({unit})' if unit else ''}")
 
+    def secret(self, value: str, name: str = "secret") -> str:
+        """There is one only in a drill."""
+        return value
+
     def baseline_begins(self) -> None:
         """Nothing to plan."""
 
@@ -166,9 +171,17 @@ class PlanningDrill:
         self.intents.append(Intent(StepKind.FAULT, name, variables))
         return _Later(f"the result of the fault {name!r}")
 
-    def recover(self, name: str, **variables: object) -> _Later:
+    def recover(
+        self,
+        name: str,
+        *,
+        tags: str | Sequence[str] = (),
+        skip_tags: str | Sequence[str] = (),
+        limit: str | Sequence[str] = (),
+        **variables: object,
+    ) -> _Later:
         """A recovery would be run."""
-        self.intents.append(Intent(StepKind.RECOVERY, name, variables))
+        self.intents.append(Intent(StepKind.RECOVERY, name, variables, Selection.of(tags, skip_tags, limit)))
         return _Later(f"the result of the recovery {name!r}")
 
     def announce(self, name: str, **variables: object) -> _Later:

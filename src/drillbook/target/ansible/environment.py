@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import configparser
 import os
+import sys
 import sysconfig
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from drillbook.errors import PlaybookError
+from drillbook.target.ansible.truth import boolean
 
 PLUGINS = Path(__file__).parent / "plugins"
 """Drillbook's own plugins for Ansible, in one folder for each type."""
+INSIDE = Path(__file__).parent / "inside" / "program.py"
+"""Becomes ansible-playbook."""
 OWNER = "DRILLBOOK_OWNER"
 """Names the process that runs a play, so that whoever finds that process dead can end the play."""
 PASSED_ON = frozenset(
@@ -34,13 +38,23 @@ PASSED_ON = frozenset(
 `pass_env`.
 """
 _PLUGIN_FOLDERS = {
-    # variable: (section and option of ansible.cfg that come first, folder below playbooks/)
+    # variable: (option of ansible.cfg that sets it, folder below playbooks/)
     "ANSIBLE_ROLES_PATH": ("roles_path", "roles"),
     "ANSIBLE_LIBRARY": ("library", "library"),
     "ANSIBLE_MODULE_UTILS": ("module_utils", "module_utils"),
     "ANSIBLE_FILTER_PLUGINS": ("filter_plugins", "filter_plugins"),
     "ANSIBLE_LOOKUP_PLUGINS": ("lookup_plugins", "lookup_plugins"),
 }
+_ASK = {
+    "ask_vault_pass": "name a vault_password_file",
+    "ask_pass": "set ansible_password in the inventory, from a vault",
+    "become_ask_pass": "set ansible_become_password in the inventory, from a vault",
+    "ask_become_pass": "set ansible_become_password in the inventory, from a vault",
+    "ask_sudo_pass": "set ansible_become_password in the inventory, from a vault",
+    "ask_su_pass": "set ansible_become_password in the inventory, from a vault",
+}
+"""Settings with which every program of Ansible asks the terminal first, and what to do instead."""
+_IDENTITIES = "vault_identity_list"
 
 
 def ansible_playbook() -> Path:
@@ -51,14 +65,35 @@ def ansible_playbook() -> Path:
     return program
 
 
+def command_of(program: Path) -> list[str]:
+    """How `program`, an ansible-playbook, is started: through `inside/program.py`, under the Python that it names."""
+    return [interpreter(program), str(INSIDE), str(program)]
+
+
+def interpreter(program: Path) -> str:
+    """The Python that the script names, which is what a play sees as `ansible_playbook_python`."""
+    with program.open("rb") as script:
+        first = script.readline(256).decode(errors="replace").strip()
+    named = first.removeprefix("#!").strip()
+    return (
+        named if first.startswith("#!") and "python" in Path(named).name and Path(named).is_file() else sys.executable
+    )
+
+
+def passed_on(pass_env: Iterable[str]) -> list[str]:
+    """The variables of the caller's environment that reach a play."""
+    names = PASSED_ON | frozenset(pass_env)
+    return [name for name in os.environ if name in names or name.startswith("DRILLBOOK_")]
+
+
 def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:
     """The environment of ansible-playbook: a white list of the caller's, and settings that make every run alike.
 
-    `root`/ansible.cfg is honoured when it exists: what it sets is not set here. No other ansible.cfg is read (neither
+    `root`/ansible.cfg is honoured when it exists: what it sets is not set here, but for the folders of the repository,
+    which come last. No other ansible.cfg is read (neither
     that of the home directory nor that of /etc): two engineers on call must get the same run.
     """
-    names = PASSED_ON | frozenset(pass_env)
-    env = {name: value for name, value in os.environ.items() if name in names or name.startswith("DRILLBOOK_")}
+    env = {name: os.environ[name] for name in passed_on(pass_env)}
     for name in ("ANSIBLE_VAULT_PASSWORD_FILE",):
         if name in env:  # relative to where pytest was started, while the run has its own working directory
             env[name] = str(Path(env[name]).expanduser().absolute())
@@ -73,6 +108,7 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         (private / "ansible.cfg").touch(mode=0o600)
         env["ANSIBLE_CONFIG"] = str(private / "ansible.cfg")
     said = _options_of(configuration)
+    _refuse_questions(configuration, said, env)
     env |= {
         "ANSIBLE_HOME": str(private / "home"),
         "ANSIBLE_NOCOLOR": "1",
@@ -89,8 +125,12 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
     if "interpreter_python" not in said:
         env["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
     home = Path(env.get("HOME", "~")).expanduser()
-    env |= _plugin_folders(root, home, said)
-    if "collections_path" not in said:
+    of_caller = {option: env[name] for name, (option, _) in _PLUGIN_FOLDERS.items() if name in env}
+    env |= _plugin_folders(root, home, {**said, **of_caller})
+    of_user = env.get("ANSIBLE_COLLECTIONS_PATH") or said.get("collections_path") or said.get("collections_paths")
+    if of_user:
+        env["ANSIBLE_COLLECTIONS_PATH"] = _joined(root, of_user, root / "collections")
+    else:
         collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
         # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
         env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
@@ -110,20 +150,69 @@ def plugin_folders(root: Path) -> dict[str, str]:
     return _plugin_folders(root, Path.home(), _options_of(root / "ansible.cfg"))
 
 
-def _plugin_folders(root: Path, home: Path, said: Container[str]) -> dict[str, str]:
+def roles_path(root: Path) -> list[Path]:
+    """The folders in which plays find roles, as far as configuration says. Raises PlaybookError."""
+    named = plugin_folders(root)["ANSIBLE_ROLES_PATH"].split(os.pathsep)
+    return [Path(os.path.expandvars(each)).expanduser() for each in named]
+
+
+def _plugin_folders(root: Path, home: Path, said: Mapping[str, str]) -> dict[str, str]:
+    """What ansible.cfg names comes first, and the folder of the repository last: it is found wherever it is named."""
     folders = {}
     for name, (option, folder) in _PLUGIN_FOLDERS.items():
-        if option not in said:
-            places = [root / "playbooks" / folder, *([home / ".ansible" / "roles"] if folder == "roles" else [])]
-            folders[name] = os.pathsep.join(map(str, places))
+        of_user = said.get(option)
+        ours = root / "playbooks" / folder
+        if of_user:
+            folders[name] = _joined(root, of_user, ours)
+        else:
+            folders[name] = os.pathsep.join(
+                map(str, [ours, *([home / ".ansible" / "roles"] if folder == "roles" else [])])
+            )
     return folders
 
 
-def _options_of(configuration: Path) -> dict[str, str | None]:
-    parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
+def _joined(root: Path, of_user: str, ours: Path) -> str:
+    """The folders that the user names, and ours behind them."""
+    named = [_from_root(root, each) for each in of_user.split(os.pathsep) if each.strip()]
+    return os.pathsep.join(dict.fromkeys([*named, str(ours)]))
+
+
+def _from_root(root: Path, place: str) -> str:
+    """A path of ansible.cfg, which is relative to that file: as a variable it would be so to the working directory."""
+    place = place.strip().strip("\"'").replace("{{CWD}}", str(root))
+    return place if place.startswith(("/", "~", "$")) else os.path.normpath(root / place)
+
+
+def _options_of(configuration: Path) -> dict[str, str]:
+    """The options of an ansible.cfg, whatever their sections, with their values."""
+    parser = configparser.ConfigParser(
+        interpolation=None, strict=False, allow_no_value=True, inline_comment_prefixes=(";",)
+    )
     try:
         parser.read(configuration, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         msg = f"{configuration} is no configuration that Ansible could read: {' '.join(str(error).split())}"
         raise PlaybookError(msg) from error
-    return {option: value for section in parser.sections() for option, value in parser.items(section)}
+    return {option: value or "" for section in parser.sections() for option, value in parser.items(section)}
+
+
+def _refuse_questions(configuration: Path, said: Mapping[str, str], env: Mapping[str, str]) -> None:
+    """Nobody sits at the terminal of a drill. Raises PlaybookError with the setting and where it stands."""
+    for option, instead in _ASK.items():
+        variable = f"ANSIBLE_{option.upper()}"
+        if boolean(env.get(variable, said.get(option, ""))):
+            raise PlaybookError(_asks(configuration, option, variable, env, instead))
+    variable = f"ANSIBLE_{_IDENTITIES.upper()}"
+    identities = env.get(variable, said.get(_IDENTITIES, ""))
+    if any(each.strip().rpartition("@")[2] in {"prompt", "prompt_ask_vault_pass"} for each in identities.split(",")):
+        raise PlaybookError(_asks(configuration, _IDENTITIES, variable, env, "name a file behind the @"))
+
+
+def _asks(configuration: Path, option: str, variable: str, env: Mapping[str, str], instead: str) -> str:
+    if variable in env:
+        where = f"the variable {variable}"
+    else:
+        lines = configuration.read_text(encoding="utf-8").splitlines()
+        line = next((n for n, each in enumerate(lines, start=1) if each.strip().lower().startswith(option)), 1)
+        where = f"{option} ({configuration}:{line})"
+    return f"With {where} Ansible asks for a password, and nobody is there to answer in a drill: {instead}."

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, capped, error_sentence, relative
 from drillbook.target.ansible.notes import Notes, Of, TaskNote
@@ -67,9 +68,14 @@ class PlayLog:
     _results: list[_Result] = field(default_factory=list)
     _stats: dict[str, Any] | None = None
 
+    def decrypted(self, label: str, value: str) -> None:
+        """What the play has decrypted may not be shown."""
+        self.redactor.add(relative(label, self.root), value, declared=False)
+
     def event(self, event: Event) -> None:
         now = time.monotonic()
         data: dict[str, Any] = event.get("event_data") or {}
+        self.redactor.learn(data.get("res"))
         stdout = str(event.get("stdout") or "").replace("\r\n", "\n")
         self._output.append(self._shown(event, data, stdout))
         uuid = str(data.get("task_uuid", ""))
@@ -142,7 +148,7 @@ class PlayLog:
         )
 
     def _said(self, text: str) -> str:
-        return capped(self.redactor.text(text), MESSAGE_CAP)
+        return capped(without_machine(self.redactor.text(text), self.root), MESSAGE_CAP)
 
     def results(self, notes: Notes | None = None) -> tuple[TaskResult, ...]:
         """The results in their order, with what was noted of each; last what was begun and has not ended. That a
@@ -239,7 +245,7 @@ def _message(result: Mapping[str, Any], *, failed: bool) -> str:
     bad = next((each for each in items if each.get("failed") or each.get("unreachable") or _has_failed(each)), None)
     if failed and bad is not None:
         return f"item {bad.get('item')!r}: {_message(bad, failed=True)}"
-    parts = [result.get("msg")]
+    parts = [result.get("msg") or result.get("reason")]  # what could not be included has a reason
     if failed:
         parts += [
             result.get("stderr") or result.get("module_stderr"),

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.target.ansible.environment import ansible_playbook, environment
+from drillbook.target.ansible.environment import ansible_playbook, command_of, environment
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.messages import error_sentence
+from drillbook.target.ansible.selection import ALL, Selection
 
 LIST_TIMEOUT_S = 120.0
 _PLAY = re.compile(r"  play #\d+ \((?P<hosts>.*?)\): (?P<name>.*)\tTAGS: \[.*\]")
@@ -31,33 +32,45 @@ _TAGS = re.compile(r"\tTAGS: \[[^\]]*\]$")
 class Listings:
     """Lists playbooks of one repository with one inventory; the same playbook with the same variables once."""
 
-    def __init__(self, root: Path, inventory: Path, redactor: Redactor, pass_env: Iterable[str] = ()) -> None:
-        self._root, self._inventory, self._redactor = root.absolute(), inventory.absolute(), redactor
+    def __init__(
+        self,
+        root: Path,
+        inventory: Path,
+        redactor: Redactor,
+        pass_env: Iterable[str] = (),
+        further: Sequence[Path] = (),
+    ) -> None:
+        self._root, self._redactor = root.absolute(), redactor
+        self._inventories = [each.absolute() for each in (inventory, *further)]
         self._pass_env = tuple(pass_env)
-        self._known: dict[tuple[Path, str], tuple[PlayPlan, ...] | PlaybookError] = {}
+        self._known: dict[tuple[Path, str, Selection], tuple[PlayPlan, ...] | PlaybookError] = {}
 
-    def plays(self, playbook: Path, variables: Mapping[str, object]) -> tuple[PlayPlan, ...]:
+    def plays(
+        self, playbook: Path, variables: Mapping[str, object], selection: Selection = ALL
+    ) -> tuple[PlayPlan, ...]:
         """The plays of the playbook (absolute). Raises PlaybookError, in Ansible's words, when it cannot list them."""
         given = variables_as_json(variables)
-        if (playbook, given) not in self._known:
+        asked = playbook, given, selection
+        if asked not in self._known:
             try:
-                self._known[playbook, given] = self._ask(playbook, given)
+                self._known[asked] = self._ask(*asked)
             except PlaybookError as error:
-                self._known[playbook, given] = error
-        known = self._known[playbook, given]
+                self._known[asked] = error
+        known = self._known[asked]
         if isinstance(known, PlaybookError):
             raise known
         return known
 
-    def _ask(self, playbook: Path, variables: str) -> tuple[PlayPlan, ...]:
+    def _ask(self, playbook: Path, variables: str, selection: Selection) -> tuple[PlayPlan, ...]:
         program = ansible_playbook()
         with tempfile.TemporaryDirectory(prefix="drillbook-plan-", ignore_cleanup_errors=True) as directory:
             private = Path(directory)
             write_private(private / "extravars", variables)  # a file: a command line is seen by everybody
-            command = [str(program), "-i", str(self._inventory), "-e", f"@{private / 'extravars'}"]
+            command = [*command_of(program), "-e", f"@{private / 'extravars'}"]
+            command += [word for each in self._inventories for word in ("-i", str(each))]
             try:
                 done = subprocess.run(
-                    [*command, "--list-hosts", "--list-tasks", str(playbook)],
+                    [*command, *selection.arguments(), "--list-hosts", "--list-tasks", str(playbook)],
                     cwd=self._root,
                     env=environment(self._root, private, self._pass_env),
                     stdin=subprocess.DEVNULL,

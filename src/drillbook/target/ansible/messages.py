@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from drillbook.errors import Place
+from drillbook.evidence.machine_paths import without_machine
 
 _PLACE = re.compile(r"(?P<path>/?[\w./~-]+\.(?:ya?ml|ini|json|cfg)|/[\w./~-]+):(?P<line>\d+)")
 MESSAGE_CAP = 2_000
@@ -26,7 +27,7 @@ def error_sentence(text: str, root: Path) -> str:
         message = f"{message.rstrip('.')}: {cause[1]}"
     if origin and origin[1] not in message:
         message = f"{message.rstrip('.')} ({relative(origin[1], root)})"
-    return capped(message, MESSAGE_CAP)
+    return capped(without_machine(message, root), MESSAGE_CAP)
 
 
 def place_in(message: str) -> Place | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
-from drillbook.evidence.secret_names import is_secret_name
 from drillbook.target.ansible.environment import OWNER
 from drillbook.target.ansible.events import PlayLog
 from drillbook.target.ansible.messages import relative
 from drillbook.target.ansible.result import PlayResult
+from drillbook.target.ansible.selection import ALL, Selection
 
 _UNSEEN = "it did not load Drillbook's callback drillbook_notes, so that nothing shows what its tasks did"
 
@@ -42,18 +42,19 @@ class Playbooks:
         connection_env: Mapping[str, str],
         redactor: Redactor,
         *,
+        further: Sequence[Path] = (),
         on_task: Callable[[str], None] | None = None,
         pass_env: Iterable[str] = (),
         warm: Warm | None = None,
         owner: str = "",
     ) -> None:
-        """`inventory` is absolute; `connection_env` holds Ansible's settings for the connections to its hosts.
+        """The inventories are absolute; `connection_env` holds Ansible's settings for the connections to their hosts.
 
         `on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible gets;
         with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
         """
         self._root = root.absolute()
-        self._inventory = inventory
+        self._inventory, self._further = inventory, tuple(further)
         self._redactor = redactor
         self._on_task = on_task
         self._environment = {**connection_env, OWNER: owner}
@@ -70,6 +71,7 @@ class Playbooks:
         on_task: Callable[[str], None] | None = None,
         on_host: Callable[[str], None] | None = None,
         without: str | None = None,
+        selection: Selection = ALL,
     ) -> PlayResult:
         """Run `playbook` (absolute, or relative to the root) and wait for it, interruptibly.
 
@@ -82,7 +84,7 @@ class Playbooks:
         from drillbook.target.ansible.run import run_ansible
 
         path = self._existing(playbook)
-        self._hide_secrets(variables)
+        self._redactor.learn(variables)
         log = PlayLog(self._root, self._redactor, on_task or self._on_task, on_host)
         started_at = datetime.now(UTC)
         started_s = time.monotonic()
@@ -90,13 +92,16 @@ class Playbooks:
             path,
             self._inventory,
             root=self._root,
+            further=self._further,
             variables=variables,
             extra_env=self._environment,
             pass_env=self._pass_env,
             timeout_s=timeout_s,
             cancel=cancel,
             on_event=log.event,
+            on_secret=log.decrypted,
             without=without,
+            selection=selection,
             warm=self._warm,
         )
         ended_s = time.monotonic()
@@ -111,11 +116,6 @@ class Playbooks:
         if not path.is_file():
             raise PlaybookError(f"There is no playbook {playbook}: looked for {path}.")
         return path
-
-    def _hide_secrets(self, variables: Mapping[str, object]) -> None:
-        for name, value in variables.items():
-            if is_secret_name(name) and isinstance(value, str):
-                self._redactor.add(name, value, declared=False)
 
 
 def _result(

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,13 @@ import pexpect
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
-from drillbook.target.ansible.environment import ansible_playbook, callbacks, environment
+from drillbook.target.ansible.environment import ansible_playbook, callbacks, command_of, environment
 from drillbook.target.ansible.events import Event
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
+from drillbook.target.ansible.inside.decrypted import Decrypted, OnSecret
 from drillbook.target.ansible.notes import RUN_MARK, Notes, read_notes
 from drillbook.target.ansible.processes import GRACE_S, ProcessTree
+from drillbook.target.ansible.selection import ALL, Selection
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -68,17 +70,21 @@ def run_ansible(
     inventory: Path,
     *,
     root: Path,
+    further: Sequence[Path] = (),
     variables: Mapping[str, object] | None = None,
     extra_env: Mapping[str, str] | None = None,
     pass_env: Iterable[str] = (),
     timeout_s: float,
     cancel: threading.Event | None = None,
     on_event: Callable[[Event], None],
+    on_secret: OnSecret | None = None,
     without: str | None = None,
+    selection: Selection = ALL,
     warm: Warm | None = None,
 ) -> Ended:
     """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in another thread.
-    With `warm` it runs on an Ansible that is already imported, if there is one.
+    `further` inventories are merged with the first. With `warm` it runs on an Ansible that is already imported, if
+    there is one. `on_secret` is told what was decrypted before `on_event` gets an event that may show it.
 
     `without` is a task that is left out: FILE:LINE, relative to the root.
 
@@ -88,9 +94,11 @@ def run_ansible(
     program = ansible_playbook()
     with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
         private = Path(directory)  # 0700
-        events = _Events(on_event)
-        runner = _runner(private, root, playbook, inventory, variables=variables or {}, events=events)
-        runner.config.command[:1] = warm.command(program) if warm else [str(program)]
+        decrypted = Decrypted(private / "artifacts", on_secret or _forget)
+        events = _Events(on_event, decrypted)
+        runner = _runner(private, root, playbook, (inventory, *further), variables=variables or {}, events=events)
+        runner.config.command[-1:] = [*selection.arguments(), runner.config.command[-1]]  # before the playbook
+        runner.config.command[:1] = warm.command(program) if warm else command_of(program)
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
         kept["ANSIBLE_CALLBACK_PLUGINS"] = callbacks(kept["ANSIBLE_CALLBACK_PLUGINS"])
@@ -98,8 +106,10 @@ def run_ansible(
             kept["DRILLBOOK_WITHOUT_TASK"] = str(root / without)
         home = warm.folder if warm else private
         runner.config.env = environment(root, home, pass_env) | dict(extra_env or {}) | kept
+        decrypted.folder = Path(kept[RUN_MARK])
         ended = _Run(runner).wait(timeout_s, cancel)
         ended = replace(ended, seen=read_notes(Path(kept[RUN_MARK])))
+        decrypted.take()
         if warm:
             warm.report()
             ended = replace(ended, warm=warm.ran(kept[RUN_MARK]))
@@ -108,15 +118,20 @@ def run_ansible(
         return ended
 
 
+def _forget(_label: str, _value: str) -> None:
+    """Nothing of the run is shown."""
+
+
 class _Events:
     """Hands each event on, in ansible-runner's thread, and keeps what that raises."""
 
-    def __init__(self, on_event: Callable[[Event], None]) -> None:
-        self._on_event = on_event
+    def __init__(self, on_event: Callable[[Event], None], decrypted: Decrypted) -> None:
+        self._on_event, self._decrypted = on_event, decrypted
         self.errors: list[Exception] = []
 
     def __call__(self, event: Event) -> bool:
         try:
+            self._decrypted.take()
             self._on_event(event)
         except Exception as error:  # noqa: BLE001 - it would leave the play running; it is raised at the end
             self.errors.append(error)
@@ -124,7 +139,13 @@ class _Events:
 
 
 def _runner(
-    private: Path, root: Path, playbook: Path, inventory: Path, *, variables: Mapping[str, object], events: _Events
+    private: Path,
+    root: Path,
+    playbook: Path,
+    inventories: Sequence[Path],
+    *,
+    variables: Mapping[str, object],
+    events: _Events,
 ) -> Runner:
     """A runner that has not started, with all that it needs in `private`."""
     # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
@@ -135,7 +156,7 @@ def _runner(
         private_data_dir=str(private),
         project_dir=str(root),
         playbook=str(playbook),
-        inventory=str(inventory),
+        inventory=[str(each) for each in inventories],
         quiet=True,
         cancel_callback=_go_on,  # None would replace the SIGINT and SIGTERM handlers of this process
         event_handler=events,

@@ -45,12 +45,13 @@ class Inventory:
         connections: Mapping[str, Mapping[str, Any]] = EMPTY,
         problems: Mapping[tuple[str, str], str] = EMPTY,
         where: Callable[[str], str] | None = None,
+        further: tuple[Path, ...] = (),
     ) -> None:
         """`connections` holds how Ansible connects to each host, `problems`, for (host, name), why that variable has no
         value. `dead_man_switch_s`: after so many seconds without renewal a fault's switch fires; None: none is armed.
         `where` gives file and line of a variable of the group all, or of a key in it: "a.b".
         """
-        self.path = path
+        self.path, self.further = path, further
         self.environment = environment
         self.endpoints = endpoints
         self.work = work
@@ -70,15 +71,17 @@ class Inventory:
         root: Path,
         redactor: Redactor | None = None,
         *,
+        further: Iterable[Path] = (),
         pass_env: Iterable[str] = (),
         warm: Warm | None = None,
     ) -> Inventory:
         """Read the inventory at `path` (absolute, or relative to `root` or the working directory) through Ansible.
 
-        Its secrets are added to `redactor`. Raises InventoryError, with one sentence that says what to put right.
+        `further` ones are merged with it, as Ansible does: the last wins. Their secrets are added to `redactor`. Raises
+        InventoryError, with one sentence that says what to put right.
         """
-        found = _existing(path, root)
-        resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env), warm)
+        found, *others = (_existing(each, root) for each in (path, *further))
+        resolved = ResolvedInventory.by_ansible(found, root.absolute(), tuple(pass_env), warm, others)
         return cls.of(resolved, root.absolute(), Redactor() if redactor is None else redactor)
 
     @classmethod
@@ -109,6 +112,7 @@ class Inventory:
             connections=MappingProxyType(resolved.connections),
             problems=resolved.problems(),
             where=lambda name: str(reader.place(name)),
+            further=resolved.further,
         )
 
     @property

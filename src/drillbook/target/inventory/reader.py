@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ _FOR_ALL = (
     "drillbook_dead_man_switch",
     "drillbook_prerequisites",
 )
+_CONNECTS = re.compile(
+    r"ansible_(?:connection|host|port|user|password|private_key_file|host_key_checking|remote_(?:user|addr|port)|"
+    r"python_interpreter|pipelining|timeout|(?:become|docker|paramiko|podman|scp|sftp|ssh|su|sudo)(?:_\w+)?)"
+)
+"""Variables of Ansible that say how a host is reached."""
 LEAST_SWITCH_S = 10
 """Seconds. A renewal is a play of 1 to 2.5 s, made three times in this time; it may be missed once."""
 _ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
@@ -73,10 +79,16 @@ class InventoryReader:
                     raise InventoryError(sentence, place)
 
     def _refuse_errors(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill."""
+        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill. Others are for
+        plays, which have variables of their own (`template_path`, a role's defaults).
+        """
         for name, entry in entries.items():
-            if "error" in entry and name.startswith(("drillbook_", "ansible_")):
-                path, message = entry["error"]["where"], entry["error"]["message"]
+            if "error" not in entry:
+                continue
+            path, message = entry["error"]["where"], entry["error"]["message"]
+            # `mandatory`, in a variable of ours for playbooks, is somebody's demand
+            demanded = name.startswith("drillbook_") and not message.endswith("is undefined")
+            if demanded or name in _FOR_ALL or _CONNECTS.fullmatch(name):
                 place = self._origin(entry, path)
                 raise InventoryError(f"{path} ({place}): {message}", place)
 
@@ -119,7 +131,7 @@ class InventoryReader:
             name=name,
             kind=kind,
             url=url,
-            headers=node.texts("headers"),
+            headers=node.headers("headers"),
             user=node.text("user", user),
             password=node.text("password", password),
             ca=self._path(node, "ca"),
@@ -168,7 +180,7 @@ class InventoryReader:
         return Work(
             submit_url=_submit_url(submit),
             submit_method=submit.text("method", "POST").upper(),
-            submit_headers=submit.texts("headers"),
+            submit_headers=submit.headers("headers"),
             submit_body=submit.value("body", None),
             submit_ca=self._path(submit, "ca"),
             acknowledged=submit.statuses("acknowledged", frozenset({202})),

@@ -11,11 +11,13 @@ import json
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drillbook.errors import InventoryError, PlaybookError
+from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.environment import PLUGINS
 from drillbook.target.ansible.events import PlayLog
@@ -37,17 +39,23 @@ class ResolvedInventory:
     groups: dict[str, list[str]]
     entries: dict[str, dict[str, dict[str, Any]]]  # host -> variable -> {value, vaulted, origins} or {error, origins}
     connections: dict[str, dict[str, Any]]  # host -> how Ansible would connect to it
+    further: tuple[Path, ...] = ()  # what was merged with it
 
     @classmethod
     def by_ansible(
-        cls, path: Path, root: Path, pass_env: tuple[str, ...], warm: Warm | None = None
+        cls,
+        path: Path,
+        root: Path,
+        pass_env: tuple[str, ...],
+        warm: Warm | None = None,
+        further: Sequence[Path] = (),
     ) -> ResolvedInventory:
         # ansible-runner takes 0.1 s to import: meanwhile the warm server is at the inventory
         from drillbook.target.ansible.run import run_ansible
 
-        known = warm.inventory(path, root, pass_env) if warm is not None else None
+        known = warm.inventory(path, root, pass_env) if warm is not None and not further else None
         if known is not None:
-            return cls(path, known["groups"], known["hosts"], known["connections"])
+            return cls(path, known["groups"], known["hosts"], known["connections"], tuple(further))
         with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
             written = Path(directory) / "variables.json"
             playbook = Path(directory) / "resolve.yml"
@@ -63,25 +71,27 @@ class ResolvedInventory:
                     playbook,
                     path,
                     root=root,
+                    further=further,
                     pass_env=pass_env,
                     timeout_s=RESOLVE_TIMEOUT_S,
                     on_event=log.event,
                     warm=warm,
                 )
             except PlaybookError as error:
-                raise InventoryError(str(error)) from error
+                raise InventoryError(str(error), place_in(str(error))) from error
             if ended.status == "timeout":
                 msg = f"Ansible did not read the inventory {path} within {RESOLVE_TIMEOUT_S:.0f} seconds."
                 raise InventoryError(msg)
             if ended.rc != 0:
                 failed = " ".join(result.message for result in log.results() if result.message)
-                msg = f"Ansible cannot read the inventory {path}: {_with_place(failed or log.reason(), path)}"
+                said = _words_of_sources(log.stdout()) or _with_place(failed or log.reason(), path)
+                msg = f"Ansible cannot read the inventory {path}: {without_machine(said, root)}"
                 raise InventoryError(msg, place_in(msg))
             if not written.exists():
                 msg = f"The inventory {path} names no host."
                 raise InventoryError(msg)
             known = json.loads(written.read_text(encoding="utf-8"))
-        return cls(path, known["groups"], known["hosts"], known["connections"])
+        return cls(path, known["groups"], known["hosts"], known["connections"], tuple(further))
 
     @property
     def values(self) -> dict[str, dict[str, object]]:
@@ -115,6 +125,33 @@ class ResolvedInventory:
         return list(found.values())
 
 
+_SAID = re.compile(r"^\[(?:WARNING|ERROR)\]: ", re.MULTILINE)
+_NOT_PARSED = re.compile(
+    r"Failed to parse inventory with '(?P<plugin>[^']+)' plugin: (?P<reason>.*?)(?:\n\s*\n|\Z)", re.DOTALL
+)
+_OF_THE_SCRIPT = "Standard error from inventory script:"
+_FORMATS = frozenset({"host_list", "ini", "script", "toml", "yaml"})
+_VAULT = re.compile(r"decrypt|vault (?:password|secret|id)|HMAC", re.IGNORECASE)
+
+
+def _words_of_sources(said: str) -> str:
+    """What a script or a plugin of the inventory said as it failed; empty where none did.
+
+    Ansible warns of each way in which it tried to read a source, and its error says only that all of them failed.
+    """
+    failed: dict[str, list[str]] = {}
+    for part in _SAID.split(said):
+        if found := _NOT_PARSED.match(part):
+            plugin = found["plugin"].rpartition(".")[2]
+            words = f"{found['reason']} {part.partition(_OF_THE_SCRIPT)[2]}"
+            failed.setdefault(plugin, []).append(" ".join(words.split()).rstrip("."))
+    if "script" in failed:
+        sees = "The script sees no variable of your environment but those that drillbook_pass_env names."
+        return f"{'; '.join(failed['script'])}. {sees}"
+    others = [each for plugin, words in failed.items() if plugin not in _FORMATS for each in words]
+    return f"{'; '.join(others)}." if others else ""
+
+
 def _with_place(message: str, path: Path) -> str:
     """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
     if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
@@ -126,9 +163,11 @@ def _with_place(message: str, path: Path) -> str:
     files = [
         each for name in ("group_vars", "host_vars") for each in sorted(folder.glob(f"{name}/**/*")) if each.is_file()
     ]
-    if "vault" in message.lower():
-        vaulted = ", ".join(str(each) for each in files if each.read_bytes().startswith(VAULT))
-        return f"{message} Encrypted: {vaulted or 'single values'}. Set ANSIBLE_VAULT_PASSWORD_FILE."
+    if _VAULT.search(message):
+        texts = {each: each.read_bytes() for each in files}
+        vaulted = ", ".join(str(each) for each, text in texts.items() if text.startswith(VAULT))
+        if vaulted or any(VAULT in text for text in (*texts.values(), *_bytes_of(path))):
+            return f"{message} Encrypted: {vaulted or 'single values'}. Set ANSIBLE_VAULT_PASSWORD_FILE."
     for each in files:
         try:
             list(yaml.parse(each.read_bytes()))
@@ -138,3 +177,9 @@ def _with_place(message: str, path: Path) -> str:
         except yaml.YAMLError:
             continue  # a vault, or something that Ansible does not read either
     return message
+
+
+def _bytes_of(path: Path) -> list[bytes]:
+    """The files of an inventory itself."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return [each.read_bytes() for each in files if each.is_file()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +10,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from drillbook.evidence.secret_forms import MIN_LENGTH
-from drillbook.evidence.secret_names import is_secret_header, is_secret_name
+from drillbook.evidence.secret_names import is_header_path, is_secret_path, leaves, named_secrets, parts_of_header
 from drillbook.target.inventory.origins import origin_of
 
 VAULT = b"$ANSIBLE_VAULT"
-_PART_OF_A_HEADER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +31,25 @@ def secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> 
         return
     vaulted = entry.get("vaulted", ())
     ours = name.startswith("drillbook_")
-    for path, value in _leaves(entry["value"], name):
-        keys = path.split(".")
-        is_header = ours and "headers" in keys[:-1] and is_secret_header(keys[-1])
-        named = is_header or any(is_secret_name(key) for key in keys)
+    for path, keys, value in leaves(entry["value"], name):
+        # headers of ours that are no mapping: what is wrong with them is told, and may be a token
+        named = is_secret_path(keys) or (ours and keys[-1] == "headers")
         in_vault = _in_a_vault(entry, path, vaults) or any(f"{path}.".startswith(f"{each}.") for each in vaulted)
         if (in_vault or named) and (isinstance(value, str) or len(str(value)) >= MIN_LENGTH):
             yield path, str(value), named and (in_vault or ours)
-        if is_header:  # "Bearer TOKEN", "session=ID; theme=dark": the parts are printed without the rest
-            parts = re.split(r"[ ;,=]+", str(value))
-            yield from ((path, part, False) for part in parts if len(part) >= _PART_OF_A_HEADER)
-        if isinstance(value, str) and (password := _password_of(value)):
+        if is_header_path(keys):
+            yield from ((path, part, False) for part in parts_of_header(str(value)))
+        if isinstance(value, str) and (password := password_of(value)):
             yield path, password, ours
 
 
-def _leaves(value: object, path: str) -> Iterable[tuple[str, object]]:
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _leaves(each, f"{path}.{key}")
-    elif isinstance(value, list):
-        for number, each in enumerate(value):
-            yield from _leaves(each, f"{path}.{number}")
-    elif value is not None and not isinstance(value, bool):
-        yield path, value
+def secrets_in_environment(names: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """(name, value) of what is secret in these variables of the environment: by their names, and in their URLs."""
+    for name in names:
+        value = os.environ.get(name, "")
+        yield from named_secrets(value, name)
+        if password := password_of(value):
+            yield name, password
 
 
 def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) -> bool:
@@ -71,7 +66,8 @@ def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) ->
     return vaults[origin.path]
 
 
-def _password_of(url: str) -> str | None:
+def password_of(url: str) -> str | None:
+    """The password in a URL, as whoever takes it reads it; None where there is none."""
     if "://" not in url or "@" not in url:
         return None
     try:

@@ -13,8 +13,10 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from drillbook.errors import InventoryError, Place
+from drillbook.evidence.secret_names import is_secret_path
 
 _MISSING: Any = object()
+_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST_AND_PORT = re.compile(r"(\[[^\]\s]+\]|[^:\s]+):(\d{1,5})")
 
 
@@ -27,7 +29,7 @@ class Node:
         self._where = where
         if not isinstance(value, dict):
             known = f" with the keys {', '.join(sorted(keys))}" if keys else ""
-            self._refuse(path, f"it is {_called(value)}, and has to be a mapping{known}")
+            self._refuse(path, f"it is {_called(value, path)}, and has to be a mapping{known}")
         self._value: dict[str, Any] = value
         for key in value:
             if keys is not None and key not in keys:
@@ -65,7 +67,7 @@ class Node:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if value is not default and (not isinstance(value, str) or not value.strip()):
-            self.fail(key, f"it is {_called(value)}, and has to be text")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be text")
         return value
 
     def choice(self, key: str, choices: Collection[str]) -> str:
@@ -73,7 +75,7 @@ class Node:
         value = self.value(key)
         words = [str(choice) for choice in choices]
         if value not in words:
-            self.fail(key, f"it is {_called(value)}, and has to be one of {', '.join(words)}")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be one of {', '.join(words)}")
         return str(value)
 
     def number(self, key: str, default: float) -> float:
@@ -84,7 +86,7 @@ class Node:
         except (TypeError, ValueError):
             number = 0.0
         if not 0 < number < float("inf"):
-            self.fail(key, f"it is {_called(value)}, and has to be a number above 0")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be a number above 0")
         return number
 
     def count(self, key: str) -> int:
@@ -93,7 +95,7 @@ class Node:
             return 0
         number = self.number(key, 1)
         if number != int(number):
-            self.fail(key, f"it is {_called(self.value(key))}, and has to be a whole number")
+            self.fail(key, f"it is {self._called(key, self.value(key))}, and has to be a whole number")
         return int(number)
 
     def names(self, key: str, known: Callable[[str], bool], what: str) -> tuple[str, ...]:
@@ -102,7 +104,7 @@ class Node:
         if value is None:
             return ()
         if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
-            self.fail(key, f"it is {_called(value)}, and has to be a list of names")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be a list of names")
         for each in value:
             if not known(each):
                 self.fail(key, f'"{each}" is no {what}')
@@ -112,15 +114,29 @@ class Node:
         """True or false."""
         value = self.value(key, default)
         if not isinstance(value, bool):
-            self.fail(key, f"it is {_called(value)}, and has to be true or false")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be true or false")
         return value
 
     def texts(self, key: str) -> Mapping[str, str]:
         """A mapping of text to text, by default empty."""
         value = self.value(key, {})
         if not isinstance(value, dict) or not all(isinstance(each, str | int | float) for each in value.values()):
-            self.fail(key, f"it is {_called(value)}, and has to be a mapping of names to texts")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be a mapping of names to texts")
         return MappingProxyType({name: str(each) for name, each in value.items()})
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """HTTP header fields, by default none. Whoever sends them would show the value of one that cannot be sent."""
+        fields = self.texts(key)
+        for name, value in fields.items():
+            if not _FIELD.fullmatch(name):
+                self.fail(key, "it has a name that is no name of an HTTP header")
+            if not value.isprintable() or value != value.strip() or max(value, default="") > "\xff":
+                self.fail(
+                    f"{key}.{name}",
+                    "its value cannot be sent: it has a line feed, a space at an end, or more than Latin-1; "
+                    "what was read from a file may need `| trim`",
+                )
+        return fields
 
     def statuses(self, key: str, default: frozenset[int]) -> frozenset[int]:
         """HTTP status codes, one or a list."""
@@ -129,14 +145,14 @@ class Node:
             return default
         codes = value if isinstance(value, list) else [value]
         if not codes or not all(isinstance(code, int) and 100 <= code <= 599 for code in codes):
-            self.fail(key, f"it is {_called(value)}, and has to be a list of HTTP status codes")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be a list of HTTP status codes")
         return frozenset(codes)
 
     def addresses(self, key: str) -> tuple[tuple[str, int], ...]:
         """A list of HOST:PORT, at least one."""
         value = self.value(key)
         if not isinstance(value, list) or not value:
-            self.fail(key, f"it is {_called(value)}, and has to be a list of HOST:PORT")
+            self.fail(key, f"it is {self._called(key, value)}, and has to be a list of HOST:PORT")
         return tuple(self._address(key, each) for each in value)
 
     def translated(self, key: str) -> Mapping[str, str]:
@@ -149,18 +165,19 @@ class Node:
     def _address(self, key: str, value: object) -> tuple[str, int]:
         found = _HOST_AND_PORT.fullmatch(str(value))
         if found is None or not 0 < int(found[2]) < 65536:
-            self.fail(key, f"{_called(value)} is not HOST:PORT, like 10.0.0.5:26379")
+            self.fail(key, f"{self._called(key, value)} is not HOST:PORT, like 10.0.0.5:26379")
         return found[1].strip("[]"), int(found[2])
+
+    def _called(self, key: str, value: object) -> str:
+        return _called(value, f"{self._path}.{key}")
 
     def _refuse(self, path: str, reason: str) -> NoReturn:
         place = self._where(path)
         raise InventoryError(f"{path} ({place}): {reason}.", place)
 
 
-def _called(value: object) -> str:
-    """A value in an error message: short, and of a mapping or list nothing but that it is one (it may hold a
-    password).
-    """
+def _called(value: object, path: str) -> str:
+    """A value in an error message: short, and of one that may hold a password nothing but what it is."""
     match value:
         case dict():
             return "a mapping"
@@ -170,4 +187,7 @@ def _called(value: object) -> str:
             return "empty"
         case str() if not value.strip():
             return "empty text"
+    keys = path.split(".")
+    if "headers" in keys or is_secret_path(keys):
+        return "text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
     return f'"{str(value)[:60]}"'

@@ -284,6 +284,21 @@ CASES = {
         [f"{X}:1: @rto:soon: 'soon' is not a duration: write *"],
         "@rto:1h30m\n" + HEALTHY,
     ),
+    "bad play-timeout": Case(
+        "@play-timeout:long\n" + HEALTHY,
+        [f"{X}:1: @play-timeout:long: 'long' is not a duration: write *"],
+        "@play-timeout:4h\n" + HEALTHY,
+    ),
+    "undo-timeout of zero": Case(
+        "@undo-timeout:0s\n" + HEALTHY,
+        [f"{X}:1: @undo-timeout:0s: nothing is done in no time"],
+        "@undo-timeout:1h\n" + HEALTHY,
+    ),
+    "misspelt baseline-timeout": Case(
+        "@baseline_time-out:5m\n" + HEALTHY,
+        [f"{X}:1: @baseline_time-out:5m gives nobody more time: write @baseline-timeout:30m"],
+        "@baseline-timeout:5m\n" + HEALTHY,
+    ),
     "no rto": Case("@rto\n" + HEALTHY, [f"{X}:1: @rto: '' is not a duration: write *"], "@rtos\n" + HEALTHY),
     "rto of zero": Case(
         "@rto:0s\n" + HEALTHY,

@@ -108,6 +108,39 @@ def test_a_failed_loop_names_the_item_that_failed() -> None:
     assert message == "item 'b': no\ndenied"
 
 
+def test_what_a_loop_or_a_result_names_as_a_secret_is_one() -> None:
+    redactor = Redactor()
+    it = log(redactor)
+    item = {"name": "app", "passwords": {"admin": "first-of-them"}, "deploy_key": "second-of-them"}
+    it.event(event("runner_item_on_failed", f"failed: (item={item!r})", res={"item": item, "msg": "no"}))
+    failed = [{"item": item, "failed": True, "msg": "second-of-them"}]
+    it.event(event("runner_on_failed", res={"results": failed}))
+    it.event(event("runner_on_ok", "made", res={"ansible_facts": {"api_token": "third-of-them"}}))
+    it.event(event("runner_on_ok", "[third-of-them]", res={"env": [{"name": "PGPASSWORD", "value": "fourth-of-them"}]}))
+    sent = {"headers": {"Authorization": "Bearer fifth-of-them", "X-Api-Key": "sixth-of-them", "Accept": "text/plain"}}
+    it.event(
+        event("runner_on_failed", res={"invocation": {"module_args": sent}, "msg": "not fifth-of-them text/plain"})
+    )
+    it.event(event("runner_on_failed", res={"msg": "not sixth-of-them"}))
+    shown = f"{it.stdout()} {it.results()}"
+    assert "of-them" not in shown
+    assert "not [REDACTED:invocation.module_args.headers.Authorization] text/plain" in shown
+    assert "'name': 'app'" in shown
+
+
+def test_what_ansible_hides_itself_is_no_secret() -> None:
+    redactor = Redactor()
+    arguments = {"password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "update_password": "always", "password_lock": True}
+    result = {"invocation": {"module_args": arguments}, "password": "NOT_LOGGING_PASSWORD"}
+    log(redactor).event(event("runner_on_ok", res=result))
+    assert redactor.counts() == {}
+
+
+def test_what_could_not_be_included_has_its_reason() -> None:
+    result = one_result("runner_on_failed", res={"reason": f"the role 'x' was not found in {ROOT}/a:{ROOT}/b"})
+    assert result.message == "the role 'x' was not found in a:b"
+
+
 def test_a_hidden_result_says_that_it_is_hidden_and_its_output_is_left_out() -> None:
     """Core 2.19 prints "[ERROR]: Task failed: ..." with the message of a failed task that says no_log."""
     it = log()

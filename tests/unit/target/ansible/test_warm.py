@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from drillbook.target.ansible.environment import environment
-from drillbook.target.ansible.warm.client import why_not
+from drillbook.target.ansible.warm.client import _NotRunError, _try, why_not
 from drillbook.target.ansible.warm.module import Modules
 from drillbook.target.ansible.warm.proc_title import Memory, room
 from drillbook.target.ansible.warm.request import Configuration, Request
@@ -18,6 +18,17 @@ from drillbook.target.ansible.warm.request import Configuration, Request
 pytestmark = pytest.mark.unit
 
 ENVIRONMENT = {b"HOME": b"/root", b"ANSIBLE_NOCOLOR": b"1", b"AWX_ISOLATED_DATA_DIR": b"/a"}
+
+
+def test_a_folder_in_which_no_program_runs_is_named(tmp_path: Path) -> None:
+    """As on a file system that is mounted noexec, which takes root to have: a script that nobody may run."""
+    _try(tmp_path / "try")
+    (tmp_path / "try").unlink()
+    (tmp_path / "try").symlink_to("/dev/null")
+    with pytest.raises(
+        _NotRunError, match=rf"^{tmp_path.parent} lets no program be run \(Permission denied\): let TMPDIR"
+    ):
+        _try(tmp_path / "try")
 
 
 def frame(*variables: bytes, arguments: tuple[bytes, ...] = (b"ansible-playbook", b"play.yml")) -> bytes:

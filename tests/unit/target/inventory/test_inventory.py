@@ -511,6 +511,20 @@ def test_the_same_name_with_other_values_gets_other_labels() -> None:
         "client_secret",
         "accessToken",
         "private-key",
+        "passwords",
+        "deploy_key",
+        "dbpassword",
+        "PGPASSWORD",
+        "MYSQL_PWD",
+        "REDISCLI_AUTH",
+        "ssh_key",
+        "tls_key_pem",
+        "ssh_keys",
+        "requirepass",
+        "rootpw",
+        "GITHUB_PAT",
+        "wifi_psk",
+        "session_cookies",
     ],
 )
 def test_names_of_secrets(name: str) -> None:
@@ -519,7 +533,18 @@ def test_names_of_secrets(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["user", "compass", "passenger", "token_url", "secret_name", "private_key_file", "keyboard", "monkey", "key"],
+    [
+        *("user", "compass", "passenger", "token_url", "secret_name", "private_key_file", "keyboard", "monkey", "key"),
+        *(
+            "ssh_public_key",
+            "authorized_keys",
+            "redis_key",
+            "routing_key",
+            "update_password",
+            "ssh_key_bits",
+            "pattern",
+        ),
+    ],
 )
 def test_names_of_no_secrets(name: str) -> None:
     assert not is_secret_name(name)
@@ -527,7 +552,58 @@ def test_names_of_no_secrets(name: str) -> None:
 
 def test_headers_of_secrets() -> None:
     assert all(map(is_secret_header, ["Authorization", "Cookie", "X-API-Key", "X-Auth-Token", "X-Hub-Signature"]))
-    assert not any(map(is_secret_header, ["Accept", "Content-Type", "X-Request-Id"]))
+    assert all(map(is_secret_header, ["X-Functions-Key", "Ocp-Apim-Subscription-Key", "Set-Cookie", "X-Session-Id"]))
+    assert not any(map(is_secret_header, ["Accept", "Content-Type", "X-Request-Id", "Idempotency-Key"]))
+
+
+def test_what_mappings_of_others_name_is_a_secret_at_any_depth() -> None:
+    redactor = Redactor()
+    inventory(
+        redactor,
+        passwords={"app": "of-the-mapping"},
+        deployments=[{"name": "web", "deploy_key": "of-the-list-1"}],
+        environment_of_app=[{"name": "PGPASSWORD", "value": "of-the-pair"}, {"name": "PGHOST", "value": "db.example"}],
+        gateway={"headers": {"X-Functions-Key": "of-the-header", "Accept": "text/plain"}},
+        public_keys={"deploy": "ssh-ed25519 AAAA"},
+    )
+    said = redactor.text(
+        "of-the-mapping of-the-list-1 of-the-pair db.example of-the-header text/plain ssh-ed25519 AAAA"
+    )
+    assert said == (
+        "[REDACTED:passwords.app] [REDACTED:deployments.0.deploy_key] [REDACTED:environment_of_app.0.value] db.example "
+        "[REDACTED:gateway.headers.X-Functions-Key] text/plain ssh-ed25519 AAAA"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"headers": "Authorization: Bearer the-token"}, "it is text, and has to be a mapping of names to texts"),
+        ({"headers": {"Authorization": "Bearer the-token\n"}}, r"headers\.Authorization .*: its value cannot be sent"),
+        ({"headers": {"X-Api-Key": "the-token\u2019"}}, r"headers\.X-Api-Key .*: its value cannot be sent"),
+        ({"headers": {"X-Api-Key: the-token": ""}}, "headers .*: it has a name that is no name of an HTTP header"),
+        ({"headers": {"X-Api-Key": ["the-token"]}}, "it is a mapping, and has to be a mapping of names to texts"),
+    ],
+)
+def test_an_error_about_a_header_does_not_quote_it(settings: dict[str, object], said: str) -> None:
+    redactor = Redactor()
+    with pytest.raises(InventoryError, match=said) as raised:
+        inventory(redactor, drillbook_endpoints={"it": {"kind": "http", "url": "http://x"} | settings})
+    assert "the-token" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"password": 1234.5678},
+        {"sentinel": {"master": "m", "nodes": ["s:1"], "password": 1234.5678}},
+        {"sentinel": {"master": "m", "nodes": ["s:1"], "password": 1234.5678}, "url": "redis://x"},
+    ],
+)
+def test_an_error_about_a_password_does_not_quote_it(settings: dict[str, object]) -> None:
+    with pytest.raises(InventoryError, match="it is a number, and has to be text") as raised:
+        endpoints(kind="redis", **{"url": "redis://x", **settings})
+    assert "1234" not in str(raised.value)
 
 
 # Looking at hosts.

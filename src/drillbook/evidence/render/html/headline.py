@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from drillbook.evidence.render.html.tolerant import listed
-from drillbook.evidence.render.html.words import NOTHING, plain_duration, seconds_text
+from drillbook.evidence.render.html.words import NOTHING, count_text, plain_duration, seconds_text
 from drillbook.evidence.render.plots.shapes import Row, number
 
+_SHORT = 240
+"""Characters of a reason in the banner."""
+_CUT = "\N{HORIZONTAL ELLIPSIS}"
 AXES = (
-    ("valid", "Valid", "The baseline held, every fault took effect, every symptom was observed."),
-    ("recovered", "Recovered", "Every criterion held, within the RTO and to the end of the hold window."),
-    ("restored", "Restored", "Every undo ran, each fault is proven gone, and the baseline holds again."),
+    ("valid", "Valid", "Holds when the baseline held, every fault took effect and every symptom was seen."),
+    ("recovered", "Recovered", "Holds when every criterion held, within the RTO and to the end of the hold window."),
+    ("restored", "Restored", "Holds when every undo ran, each fault is proven gone and the baseline holds again."),
 )
 _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
     # outcome: (class, symbol, what it means)
@@ -38,6 +41,19 @@ _UNFINISHED = (
         "There is no verdict: the drill was still under way, or was killed, when this record was last written. "
         "What stands below is what was known then."
     ),
+)
+_PARTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    # anchor, name, the record's fields that fill it, what is said where they are empty
+    ("pictures", "Pictures", (), ""),
+    ("steps", "Steps", ("steps",), "no steps"),
+    ("checks", "Checks", ("checks", "observations"), "nothing that was judged"),
+    ("plays", "Playbooks", ("plays",), "no playbook that was run"),
+    ("faults", "Faults and undo", ("faults",), "no fault that was injected"),
+    ("work", "Work", ("work",), "no balance of work"),
+    ("probes", "Probes", ("probes",), "no statistics of probes"),
+    ("provenance", "Provenance", (), ""),
+    ("notes", "Notes and findings", ("findings", "notes"), "neither notes nor findings"),
+    ("reading", "How to read this", (), ""),
 )
 _TIMES = (
     ("detect", "Time to detect", "from the fault to the first symptom"),
@@ -89,7 +105,47 @@ def times(record: Row) -> list[Mapping[str, str]]:
             "what": what.format(clock=clock),
         }
         for key, name, what in _TIMES
+        if times[f"{key}_s"] is not None or key == "recover"
     ]
+
+
+def short(reason: str) -> str:
+    """A reason for the banner: its first line, and of that so much as is read at a glance."""
+    line = reason.strip().partition("\n")[0].strip()
+    if len(line) > _SHORT:
+        line = f"{line[:_SHORT].rpartition(' ')[0] or line[:_SHORT]} {_CUT}"
+    elif line and not line.endswith("."):
+        line = f"{line}."
+    return f"{line[:1].upper()}{line[1:]}"
+
+
+def accepted_loss(record: Row) -> str:
+    """What the feature accepts to lose, for the banner; empty where it accepts nothing."""
+    accepted = record["objectives"].get("accepted_lost")
+    if not accepted:
+        return ""
+    lost = (record["work"] or {}).get("lost_count")
+    return f"The feature accepts that exactly {count_text(accepted)} acknowledged jobs are lost: " + (
+        "how many were lost is not known." if lost is None else f"{count_text(lost)} were."
+    )
+
+
+def checkout(record: Row) -> str:
+    """The commit that was drilled, and whether it was more than that; empty where there is none."""
+    commit = record["git"].get("commit")
+    if not commit:
+        return ""
+    return f"{str(commit)[:10]}{', with changes that are in no commit' if record['git'].get('dirty') else ''}"
+
+
+def parts(record: Row) -> list[tuple[str, str]]:
+    """The parts of the page that this record fills: the anchor and the name of each."""
+    return [(anchor, name) for anchor, name, fields, _ in _PARTS if not fields or any(record[each] for each in fields)]
+
+
+def lacking(record: Row) -> list[str]:
+    """What this record has none of, for one sentence: a part of the page that is not there is not there by mistake."""
+    return [words for _, _, fields, words in _PARTS if fields and not any(record[each] for each in fields)]
 
 
 def rto(record: Row) -> Mapping[str, Any] | None:

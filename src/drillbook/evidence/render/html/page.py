@@ -35,6 +35,13 @@ from drillbook.evidence.render.plots import availability, latency, shapes, timel
 from drillbook.evidence.render.plots.canvas import PALETTE, Sheet
 from drillbook.evidence.render.plots.shapes import PHASES, Row
 
+_UNDRAWN = {
+    "timeline": "no phase that began",
+    "availability": "no samples",
+    "latency": "no time of an answer",
+    "work": "no attempts",
+}
+
 
 def report(folder: Path) -> Path:
     """Write content/report.html of one drill's evidence folder, whole or not at all, and return its path.
@@ -86,13 +93,28 @@ def render(
         axes=headline.axes(whole),
         times=headline.times(whole),
         rto=headline.rto(whole),
+        reason=headline.short(whole["reason"] or ""),
+        is_cut=len(whole["reason"] or "") > len(headline.short(whole["reason"] or "")),
+        accepted_loss=headline.accepted_loss(whole),
+        checkout=headline.checkout(whole),
+        parts=headline.parts(whole),
+        lacking=[*headline.lacking(whole), *(_UNDRAWN[each] for each, drawn in pictures.items() if drawn is None)],
         pictures=pictures,
         bands=shapes.bands(whole, end_s),
         legible_phases=PHASES,
-        remarks=[as_text(remark) for remark in remarks],
-        work_rows_missing=bool(whole["work"]) and not attempts,
+        remarks=[as_text(remark) for remark in (*remarks, *_missing(whole, samples, attempts))],
     )
     return page
+
+
+def _missing(record: Row, samples: Mapping[str, Sequence[Row]], attempts: Sequence[Row]) -> list[str]:
+    """The files of which the record says that there was something in them."""
+    remarks = []
+    if not samples and any(probe["samples"] for probe in record["probes"]):
+        remarks.append("samples.ndjson is missing or empty, although endpoints were probed.")
+    if not attempts and record["work"]:
+        remarks.append("work.ndjson is missing or empty, although work was submitted.")
+    return remarks
 
 
 @cache

@@ -16,10 +16,17 @@ _BAD_WORDS = frozenset({"failed", "unreachable", "timeout", "canceled", "interru
 
 
 def seconds_text(value: object) -> str:
-    """Seconds to the millisecond, as the record has them."""
+    """Seconds in three figures: no look is more exact. Below a second to the millisecond, as the record has them."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return f"{value:.3f}\u00a0s"
+        return f"{three_figures(value)}\u00a0s"
     return NOTHING if value is None else str(value)
+
+
+def three_figures(value: float) -> str:
+    """`0.051`, `1.07`, `29.5`, `600`, `14400`: never more behind the point than the thousandths, and no exponent."""
+    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    text = f"{value:.{max(0, 3 - whole)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def count_text(value: object) -> str:

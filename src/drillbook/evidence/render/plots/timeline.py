@@ -77,7 +77,7 @@ def _scene(record: Row, end_s: float) -> _Scene:
     shown_end_s = max(end_s, limit_s * 1.02) if limit_s is not None and limit_s <= 1.4 * end_s else end_s
     labels = [_Label(at_s, f"{event['event']}".replace("_", " ") + f"  {at_s:.1f} s") for at_s, event in events]
     if limit_s is not None and limit_s <= shown_end_s:
-        labels.append(_Label(limit_s, f"RTO limit  {limit_s:g} s", limit=True))
+        labels.append(_Label(limit_s, f"RTO limit  {limit_s:.1f} s", limit=True))
     # renewals of a dead man's switch come every few seconds, and would hide what changed something
     shown = [play for play in record["plays"] if play.get("purpose") != Purpose.SWITCH]
     return _Scene(
@@ -131,7 +131,7 @@ def _draw_events(axes: Axes, scene: _Scene) -> None:
         _draw_label(axes, label, scene.s_per_pt)
     if scene.limit_s is not None and scene.limit_s > scene.end_s:
         axes.annotate(
-            f"RTO limit\nat {scene.limit_s:g} s →",
+            f"RTO limit\nat {scene.limit_s:.1f} s →",
             (1, _BAND_PT / 2),
             (6, 0),
             xycoords=("axes fraction", "data"),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.errors import DrillbookError
-from drillbook.target.ansible.environment import callbacks, environment
+from drillbook.target.ansible.environment import callbacks, command_of, environment, interpreter
 from drillbook.target.ansible.warm import proc_title
 from drillbook.target.ansible.warm.early.answer import Early
 from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
@@ -68,10 +68,13 @@ class Warm:
         if not self._why:
             try:
                 self._start(root, pass_env, program)
+            except _NotRunError as error:
+                self._why = str(error)
             except (OSError, DrillbookError) as error:  # what is wrong with ansible.cfg is each run's own error
                 self._why = f"the server cannot be started ({error})"
 
     def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
+        _try(self.folder / "try")
         padding, room = proc_title.room()
         variables = environment(root, self.folder, pass_env)
         answer = self.early.expect(variables)
@@ -84,7 +87,7 @@ class Warm:
             "RUNNER_ONLY_FAILED_EVENTS": "False",
         }
         lifeline, self._lifeline = os.pipe()
-        python = _interpreter(program)
+        python = interpreter(program)
         modules = self.folder / MODULES
         modules.mkdir(mode=0o700)
         (self.folder / RESOLVE).mkdir(mode=0o700)
@@ -122,8 +125,8 @@ class Warm:
     def command(self, program: Path) -> list[str]:
         """What ansible-runner is to start as its ansible-playbook."""
         if self._server is None or self._server.poll() is not None:
-            return [str(program)]
-        return [_interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
+            return command_of(program)
+        return [interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
 
     def ran(self, mark: str) -> bool:
         """Whether the run with this mark was a fork of the server: it says so itself."""
@@ -199,6 +202,27 @@ class Warm:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class _NotRunError(Exception):
+    """Programs in the folder of the session cannot be run."""
+
+
+def _try(script: Path) -> None:
+    """Run a script where that of the modules lies: each local task would fail where none can be run. Raises
+    _NotRunError.
+    """
+    script.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
+    script.chmod(0o700)
+    try:
+        done = subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, timeout=_END_S, check=False)
+    except (OSError, subprocess.SubprocessError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise _NotRunError(
+            f"{script.parent.parent} lets no program be run ({why}): let TMPDIR name a folder that does"
+        ) from None
+    if done.returncode != 0:
+        raise _NotRunError(f"a script in {script.parent.parent} ended with status {done.returncode}")
+
+
 def _listening(path: Path) -> socket.socket:
     """Bound before there is a server, so that a run which comes before it is ready waits, and is not refused."""
     listener = socket.socket(socket.AF_UNIX)
@@ -214,13 +238,3 @@ def _of_runner() -> str:
     if found is None or found.origin is None:
         raise DrillbookError("ansible-runner is not installed")
     return str(Path(found.origin).absolute().parent / "display_callback" / "callback")
-
-
-def _interpreter(program: Path) -> str:
-    """The Python that the script names, which is what a play sees as `ansible_playbook_python`."""
-    with program.open("rb") as script:
-        first = script.readline(256).decode(errors="replace").strip()
-    named = first.removeprefix("#!").strip()
-    return (
-        named if first.startswith("#!") and "python" in Path(named).name and Path(named).is_file() else sys.executable
-    )

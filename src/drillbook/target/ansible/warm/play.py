@@ -19,6 +19,7 @@ from ansible.utils import vars as names
 from ansible.utils.display import Display
 from ansible.utils.path import cleanup_tmp_file
 
+from drillbook.target.ansible.inside.changes import change_ansible
 from drillbook.target.ansible.warm.request import Configuration, Request
 
 
@@ -32,6 +33,7 @@ class Plays:
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        change_ansible()
 
     def why_cold(self, request: Request) -> str:
         """Why a run cannot be a fork of this process; empty when it can."""

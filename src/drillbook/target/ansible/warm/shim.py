@@ -13,6 +13,8 @@ import _socket
 import os
 import sys
 
+INSIDE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "inside", "program.py")  # noqa: PTH118, PTH120
+"""What a cold ansible-playbook is started through; a module is its Python's own."""
 ANSWER_S = 60.0
 """How long the server may take for its first word, which is its start when the run comes early."""
 
@@ -25,7 +27,10 @@ def _cold(folder: str, why: str) -> None:
         os.close(told)
     except OSError:
         pass  # the folder is gone, and with it whoever could have been told
-    os.execv(sys.argv[2], sys.argv[2:])
+    words = sys.argv[2:]
+    if words[0].endswith("/ansible-playbook"):
+        words = [sys.executable, INSIDE, *words]
+    os.execv(words[0], words)
 
 
 def _request() -> bytes:

@@ -20,6 +20,7 @@ import pytest
 from drillbook.errors import DrillbookError
 from drillbook.evidence.render import html
 from drillbook.evidence.render.html.page import render, report
+from drillbook.evidence.render.html.words import three_figures
 from drillbook.evidence.render.plots import canvas, shapes
 from tests.support import ROOT
 
@@ -247,16 +248,16 @@ def test_it_shows_the_numbers_of_the_record(
     text = Page(page).text
     times = record["times"]
     for name in ("detect", "alert", "act", "recover"):
-        assert f"{times[f'{name}_s']:.3f} s ± {times[f'{name}_uncertainty_s']:.3f} s" in text
-    assert f"Margin {times['rto_s'] - times['recover_s']:.3f} s" in text
+        assert f"{three_figures(times[f'{name}_s'])} s ± {three_figures(times[f'{name}_uncertainty_s'])} s" in text
+    assert f"Margin {three_figures(times['rto_s'] - times['recover_s'])} s" in text
     assert f"Acknowledged {record['work']['acknowledged']:,} of {record['work']['attempted']:,} attempts" in text
     for event in record["timeline"]:
-        assert f"{event['at_s']:.3f} s" in text
+        assert f"{three_figures(event['at_s'])} s" in text
     for step in record["steps"]:
         assert f"{step['keyword']} {step['text']}" in text
-        assert f"{step['duration_s']:.3f} s" in text
+        assert f"{three_figures(step['duration_s'])} s" in text
     for check in record["checks"]:
-        assert f"{check['found_s']:.3f} s ± {check['uncertainty_s']:.3f} s" in text
+        assert f"{three_figures(check['found_s'])} s ± {three_figures(check['uncertainty_s'])} s" in text
     for probe in record["probes"]:
         assert f"{probe['endpoint']} {probe['kind']} {probe['samples']:,} {probe['failures']:,}" in text
     for word in (
@@ -323,7 +324,7 @@ def test_a_missed_rto_is_said(record: dict[str, Any]) -> None:
     record["times"] |= {"recover_s": 700.5, "rto_met": False}
     text = Page(render(record, {}, [])).text
     assert "✗ RTO missed : 116.8 % of it used" in text
-    assert "-100.500 s" in text
+    assert "-100 s" in text
 
 
 @pytest.mark.parametrize(("outcome", "sign"), [("HELD", "✓"), ("BETRAYED", "✗"), ("INVALID", "✗")])
@@ -362,14 +363,92 @@ def test_a_drill_that_was_killed_renders_and_says_so(
     assert "Unfinished" in text
     assert "was killed" in text
     assert "pending" in text
-    assert "RTO 600.000 s 10 min" in text
+    assert "RTO 600 s 10 min" in text
 
 
 def test_a_record_of_which_nothing_but_the_schema_is_left_renders() -> None:
     text = Page(render({"schema": "drillbook/drill/1"}, {}, [])).text
     assert "Untitled drill" in text
-    assert "Nothing to draw" in text
-    assert "No steps are recorded" in text
+    assert (
+        "In this record there is no steps, nothing that was judged, no playbook that was run, no fault that was "
+        "injected, no balance of work, no statistics of probes, neither notes nor findings, no phase that began, "
+        "no samples, no time of an answer, no attempts." in text
+    )
+
+
+def test_what_there_is_none_of_has_no_card_and_no_section(record: dict[str, Any]) -> None:
+    whole = Page(render(record, {}, [])).text
+    assert "Work balance" in whole and "Time to alert" in whole and "RTO met" in whole
+    record |= {"work": None, "findings": [], "notes": [], "probes": [], "observations": []}
+    record["times"] |= dict.fromkeys(("rto_s", "rto_met", "alert_s"))
+    record["objectives"] |= {"rto_s": None}
+    text = render(record, {}, [])
+    found = Page(text)
+    for heading in ("Work balance", "Time to alert", "Margin", "RTO", "Probes", "Observations", "Work submitted"):
+        assert f"<h2>{heading}" not in text and f"<h3>{heading}" not in text, heading
+    ids = {attributes.get("id") for _, attributes in found.elements}
+    for tag, attributes in found.elements:
+        if tag == "a":
+            assert str(attributes["href"]).removeprefix("#") in ids
+    assert "no balance of work" in found.text
+
+
+# ---- the top ----------------------------------------------------------------------------------------------------
+
+
+def test_what_an_axis_asks_is_not_told_as_found(record: dict[str, Any]) -> None:
+    record["axes"]["recovered"] = {"holds": False, "reasons": ["the criterion failed"]}
+    text = Page(render(record, {}, [])).text
+    assert "Recovered: ✗ does not hold Holds when every criterion held" in text
+    assert text.count("Holds when") == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0.0514, "0.051"),
+        (1.0671, "1.07"),
+        (29.536, "29.5"),
+        (96.96, "97"),
+        (638.9, "639"),
+        (14400.4, "14400"),
+        (0, "0"),
+    ],
+)
+def test_a_time_has_three_figures(record: dict[str, Any], seconds: float, shown: str) -> None:
+    record["times"]["detect_s"] = seconds
+    assert f"Time to detect {shown}\N{NO-BREAK SPACE}s" in " ".join(Page(render(record, {}, [])).words).replace(
+        " s ", "\N{NO-BREAK SPACE}s "
+    )
+
+
+def test_a_long_reason_is_short_in_the_banner_and_whole_further_down(record: dict[str, Any]) -> None:
+    reason = f"the recovery failed: {'a word ' * 100}the end of it\nand a second line"
+    record |= {"outcome": "NOT_RECOVERED", "reason": reason}
+    text = render(record, {}, [])
+    banner = text[text.index('<section class="banner') : text.index("</section>")]
+    assert "The recovery failed: a word" in banner and "…" in banner
+    assert "the end of it" not in banner
+    assert "and a second line" in text[text.index("</section>") :]
+
+
+def test_accepted_loss_and_a_dirty_checkout_stand_on_top(record: dict[str, Any]) -> None:
+    text = render(record, {}, [])
+    assert "accepts" not in text and "in no commit" not in text
+    record["objectives"]["accepted_lost"] = 2
+    record["work"]["lost_count"] = 1
+    record["git"]["dirty"] = True
+    text = render(record, {}, [])
+    top = text[: text.index('<h2 id="numbers">')]
+    assert "The feature accepts that exactly 2 acknowledged jobs are lost: 1 were." in top
+    assert "055cece0c7, with changes that are in no commit" in top
+
+
+def test_a_playbook_is_folded_unless_something_went_wrong_in_it(record: dict[str, Any]) -> None:
+    record["plays"][0]["problems"] = ["web-1: the task failed"]
+    text = render(record, {}, [])
+    assert text.count("<details open>") == 1
+    assert text.count("<details>") == len(record["plays"]) - 1
 
 
 # ---- thinning ---------------------------------------------------------------------------------------------------
