@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook.target.ansible.conditions import looks_at_nothing
+from drillbook.target.ansible.inside.conditions import looks_at_nothing
 
 pytestmark = pytest.mark.unit
 

@@ -20,7 +20,7 @@ from ansible.executor.task_executor import TaskExecutor  # type: ignore[import-u
 from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
 
 from drillbook.target.ansible.assertions import ASSERTIONS
-from drillbook.target.ansible.conditions import looks_at_nothing
+from drillbook.target.ansible.inside.conditions import looks_at_nothing
 from drillbook.target.ansible.notes import FILE, RUN_MARK, TASK, task_mark
 from drillbook.target.ansible.truth import condition
 
