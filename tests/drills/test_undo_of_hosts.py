@@ -62,10 +62,11 @@ def test_a_host_that_the_undo_passes_over_stays_open_for_all(mini: Mini) -> None
         "injected": ["web-1", "web-2"],
     }
     assert "the guardian tries to put it back once this process has ended" in ran.output
+    wait_for(lambda: len(left_over(mini.root)) == 1, "the guardian has ended", 120)
+    assert PASSED_OVER in guardian_log(mini)
     again = restore(mini)
     assert again.returncode == 12, again.stdout + again.stderr
     assert f"NOT undone: breakage: the undo {UNDO} {PASSED_OVER}" in again.stdout
-    assert PASSED_OVER in guardian_log(mini)
     (mini.root / UNDO).write_text(text)
     done = restore(mini)
     assert done.returncode == 0, done.stdout + done.stderr

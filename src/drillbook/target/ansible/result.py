@@ -139,8 +139,8 @@ class PlayResult:
         Not among them: that nothing changed. A recovery that changed nothing is suspect, a second run that did is.
         """
         said = [f"The playbook {self.playbook} was {_ENDED_EARLY[self.status]}."] if self.status in _ENDED_EARLY else []
-        said += [f"Ansible stopped: {error}" for error in self.errors]
         said += [f"{_SAID[task.status]}: {_described(task)}" for task in self.tasks if task.status in _SAID]
+        said += [f"Ansible stopped: {error}" for error in self.errors]
         if self.matched:
             said += [f'No host matched the play "{play}" of {self.playbook}.' for play in self.plays_without_hosts]
         elif self.successful or self.plays_without_hosts:
