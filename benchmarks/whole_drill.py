@@ -110,7 +110,8 @@ def _drill(evidence: Path, over: list[float]) -> float:
     feature.write_text(FEATURE)
     before = set(evidence.glob("*/content/drill.json"))
     command = (OURS / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *LEAN)
-    options = ("--evidence", evidence, feature, "--rootdir", ROOT, "-c", ROOT / "pyproject.toml")
+    place = ("--rootdir", ROOT, "-c", ROOT / "pyproject.toml", "-o", f"drillbook_features={evidence}")
+    options = ("--evidence", evidence, feature, *place)
     whole_s = timed((*command, "-o", "drillbook_report=false", *options), ROOT).wall_s
     (path,) = set(evidence.glob("*/content/drill.json")) - before
     record: dict[str, Any] = json.loads(path.read_text())

@@ -23,6 +23,8 @@ addopts =
     -p collection_only -p no:cacheprovider --strict-markers
 filterwarnings = error
 pythonpath = .
+drillbook_drill = true
+drillbook_features = .
 """
 
 # The collection alone, without the drill engine around it.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from drillbook.model.times.remembered import Remembered
 from drillbook.model.times.sample import Sample
 
 __all__ = ["MISSING", "At", "Check", "Observation", "Reading", "Sample", "dig", "happened", "looked", "number"]
@@ -45,6 +46,8 @@ class Check:
     source: str | Callable[[], object]
     judge: Callable[[Sample], Observation]
     event: str | None = None
+    path: str | None = None
+    """What it reads of a JSON answer; None: nothing, or nobody knows what."""
 
     def marking(self, event: str) -> Check:
         """The same check, which also marks a moment of the time-line."""
@@ -70,6 +73,8 @@ class Reading:
     source: str | Callable[[], object]
     read: Callable[[Sample], object]
     unit: str = ""
+    path: str | None = None
+    """Where in a JSON answer the value stands, if it is read there."""
 
     def _check(self, required: str, met: Callable[[Any], bool]) -> Check:
         def judge(sample: Sample) -> Observation:
@@ -77,7 +82,9 @@ class Reading:
                 return Observation(met=False, observed=sample.error, required=required)
             value = self.read(sample)
             if value is MISSING:
-                return Observation(met=False, observed=f"no {self.subject} in the answer", required=required)
+                return Observation(
+                    met=False, observed=f"no {self.subject} in the answer{_kind_of(sample)}", required=required
+                )
             try:
                 fits = met(value)
             except TypeError:
@@ -86,7 +93,7 @@ class Reading:
             fits = fits if callable(fits) or inspect.isawaitable(fits) else bool(fits)
             return Observation(fits, self._show(value), required)
 
-        return Check(f"{self.subject} {required}", self.source, judge)
+        return Check(f"{self.subject} {required}", self.source, judge, path=self.path)
 
     def _show(self, value: object) -> str:
         text = f"{value:.2f}" if isinstance(value, float) else str(value)
@@ -189,7 +196,14 @@ class At:
                 return value
             return value * factor
 
-        return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit)
+        return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit, path)
+
+
+def _kind_of(sample: Sample) -> str:
+    """What answer it was: a login page has a status, too, and is no JSON."""
+    status = "" if sample.status is None else f"status {sample.status}"
+    told = ", ".join(filter(None, (status, sample.form)))
+    return f" ({told})" if told else ""
 
 
 def number(value: Any) -> Any:
@@ -200,7 +214,12 @@ def number(value: Any) -> Any:
 
 
 def dig(value: object, path: str) -> object:
-    """Follow a dotted path through mappings and sequences; MISSING where it ends early."""
+    """Follow a dotted path through mappings and sequences; MISSING where it ends early.
+
+    Raises CouldNotLookError for a value that is no longer kept, and of which nobody read this before.
+    """
+    if isinstance(value, Remembered):
+        return value.at(path)
     for part in path.split("."):
         if isinstance(value, Mapping) and part in value:
             value = value[part]

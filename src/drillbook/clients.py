@@ -47,12 +47,12 @@ __all__ = [
 _OF_REDIS = {"RedisError": "RedisError", "RedisResponseError": "ResponseError"}
 
 
-def redis_client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
+def redis_client(endpoint: Endpoint, database: int | None = None) -> redis.Redis:
     """A client to the primary of the moment, found through Sentinel where the endpoint names one.
 
-    It speaks TLS for `rediss://` and follows the endpoint's `nat`. It tries once, and answers are text. Close it after
-    use, best by `with`. Raises RedisError or OSError when nobody answers, CouldNotLookError when no Sentinel knows the
-    primary.
+    It uses the database that the endpoint's URL names, unless it is given one. It speaks TLS for `rediss://` and
+    follows the endpoint's `nat`. It tries once, and answers are text. Close it after use, best by `with`. Raises
+    RedisError or OSError when nobody answers, CouldNotLookError when no Sentinel knows the primary.
     """
     from drillbook.target.probing.redis import client
 
@@ -62,27 +62,38 @@ def redis_client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
 def http_get(
     endpoint: Endpoint, parameters: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """The answer to one GET, whatever its status is. No redirect is followed and no proxy is used.
+    """The answer to one GET, whatever its status is. No proxy is used, and a redirect is followed where the endpoint
+    says so; its headers go to its own origin alone.
 
     `parameters` are set in the query of the endpoint's URL; `headers` are sent instead of the endpoint's ({} for none).
     Raises httpx.HTTPError when nobody answers within the endpoint's time-out, or a header cannot be sent.
     """
     import httpx
 
+    from drillbook.target.probing.http.route import MOST_REDIRECTS, origin
+
     url = httpx.URL(endpoint.url).copy_merge_params(parameters or {})
     sent = endpoint.headers if headers is None else headers
     trust = ssl.create_default_context(cafile=str(endpoint.ca)) if endpoint.ca is not None else True
+    settings: dict[str, Any] = {"timeout": endpoint.timeout_s, "verify": trust, "trust_env": False}
     try:
-        return httpx.get(url, headers=sent, timeout=endpoint.timeout_s, verify=trust, trust_env=False)
+        answer = httpx.get(url, headers=sent, **settings)
+        for _ in range(MOST_REDIRECTS if endpoint.follow else 0):
+            if answer.next_request is None:
+                break
+            to = answer.next_request.url
+            answer = httpx.get(to, headers=sent if origin(str(to)) == origin(str(url)) else {}, **settings)
     except httpx.LocalProtocolError:  # it quotes the header, which may be a token
         msg = f"The endpoint {endpoint.name} cannot be asked: a header has a line feed in it, or a space at an end"
         raise httpx.LocalProtocolError(msg) from None
+    return answer
 
 
 def sql_connection(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:
     """A connection to PostgreSQL; close it after use, best by `with`.
 
-    A statement may take 10 s. Raises psycopg.Error when nobody answers within the endpoint's time-out.
+    In a transaction (all but `autocommit`) a statement may take 10 s. Nothing is prepared, since a pooler may stand in
+    between. Raises psycopg.Error when nobody answers within the endpoint's time-out.
     """
     from drillbook.target.probing.sql import connect
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from .conftest import Mini, Ran
+from .conftest import OTHERS, Mini, Ran
 from .mutants import step
 from .test_verdicts import GOOD
 
@@ -110,6 +112,28 @@ def slower(drill: Drill) -> None:
     ran = control(mini, "no-fault", GOOD[0], "And it is settled", GOOD[1], symptom, *GOOD[3:])
     assert ran.status == 0, ran.output
     assert ran.drill["outcome"] == "HELD"
+
+
+IDLE = """\
+- name: It is waited until somebody has healed it
+  hosts: all
+  gather_facts: false
+  tasks:
+    - name: A ritual
+      ansible.builtin.command: sleep 4
+      changed_when: true
+"""
+
+
+def test_a_system_that_heals_while_the_recovery_runs_betrays_its_runbook(mini: Mini) -> None:
+    """The criterion is looked at once, and in the control there is no recovery that takes its time before that."""
+    (mini.root / "playbooks/faults/breakage/inject.yml").write_text(BLIP)
+    (mini.root / "playbooks/recovery/fix.yml").write_text(IDLE)
+    mini.feature(*GOOD[:4], 'Then the service says "ok"', tags="@rto:1m @not-repeatable")
+    ran = mini.pytest("features", "--prove")
+    assert ran.status == 14, ran.output
+    assert "recovered, not by the runbook" in ran.output
+    assert [drill["outcome"] for drill in ran.drills()] == ["PASSED", "HELD", "BETRAYED"]
 
 
 def test_a_system_that_heals_by_itself_betrays_its_runbook(mini: Mini) -> None:
@@ -274,3 +298,24 @@ def test_a_control_that_is_none_is_refused(mini: Mini) -> None:
     ran = control(mini, "no-mistake")
     assert ran.status == 4, ran.output
     assert "'no-mistake' is no control: there are no-fault, no-recovery, recovery-twice" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--collect-only",), "nothing is proven: pytest has run no drill"),
+        (("--plan",), "nothing is proven: pytest has run no drill"),
+        (
+            ("-k", "not no-recovery"),
+            "features/web.feature::It breaks is not proven: no-recovery: this control was not run",
+        ),
+    ],
+)
+def test_a_proof_of_which_pytest_leaves_something_out_has_no_status_0(
+    mini: Mini, options: tuple[str, ...], says: str
+) -> None:
+    mini.short()
+    command = [sys.executable, "-m", "drillbook.commands.cli", "prove", "features", *OTHERS, *options]
+    done = subprocess.run(command, cwd=mini.root, env=mini.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 11, done.stdout + done.stderr
+    assert done.stderr.splitlines()[-1] == f"drillbook: {says}"

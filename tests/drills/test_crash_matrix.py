@@ -31,7 +31,7 @@ def killed(mini: Mini, plan: str) -> None:
 
 
 def restored_by_hand(mini: Mini) -> None:
-    command = [sys.executable, "-m", "drillbook.commands.cli", "restore", "--inventory", "inventories"]
+    command = [sys.executable, "-m", "drillbook.commands.cli", "restore"]
     done = subprocess.run(
         command, cwd=mini.root, capture_output=True, text=True, timeout=DEADLINE_S, check=False, env=mini.environment()
     )

@@ -97,7 +97,7 @@ def test_the_open_fault_of_a_dead_drill_keeps_other_checkouts_out(mini: Mini, ot
     refused = other.pytest()
     assert refused.status == 13, refused.output
     assert f"in the checkout {mini.root}) left the fault 'breakage' in this environment" in said(refused.output)
-    assert f"run 'drillbook restore --inventory inventories' in {mini.root} first" in said(refused.output)
+    assert f"run 'drillbook restore' in {mini.root} first" in said(refused.output)
     assert mini.broken, "nobody touches what another checkout has broken"
     still = other.pytest()
     assert still.status == 13, "who was refused does not hide the one before"
@@ -131,7 +131,7 @@ def test_a_drill_that_could_not_undo_keeps_other_checkouts_out(mini: Mini, other
     assert mini.pytest().status == 12
     refused = other.pytest()
     assert refused.status == 13, refused.output
-    assert f"drillbook restore --inventory inventories' in {mini.root} first" in said(refused.output)
+    assert f"drillbook restore' in {mini.root} first" in said(refused.output)
     mini.replace("playbooks/faults/breakage/undo.yml", "that: false", "that: not it.stat.exists")
     restore(mini)
     allowed = other.pytest()

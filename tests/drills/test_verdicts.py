@@ -87,9 +87,13 @@ def test_an_undo_that_fails(mini: Mini) -> None:
     assert ran.drill["outcome"] == "NOT_RESTORED"
     JUNIT.validate(str(mini.root / "junit.xml"))
     assert ran.drill["axes"]["recovered"]["holds"] is True, "the axes are independent"
+    assert ran.drill["reason"].endswith(": undo it with 'drillbook restore'")
+    assert ran.output.count("undo it with 'drillbook restore'") >= 2, "while it ran, and in the summary"
     again = mini.pytest()
     assert again.status == 12, "no drill starts over an open fault"
-    assert "No drill starts over it" in again.output
+    assert (
+        "No drill starts over it: put right what keeps the undo, then undo it with 'drillbook restore'" in again.output
+    )
     assert len(again.drills()) == 1
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .support import Plays
+from .support import PGBOUNCER, Plays
+
+collect_ignore = [] if PGBOUNCER else ["test_pooler.py"]
 
 
 @pytest.fixture(scope="package")

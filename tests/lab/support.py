@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from drillbook_lab.lifecycle.supervision.processes import runs
 from drillbook_lab.testing import RunningLab
 
 ROOT = Path(__file__).parents[2]
+PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+"""Debian installs it where only root's PATH leads."""
 
 
 class Plays:

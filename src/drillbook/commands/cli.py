@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
     "restore": "Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone.",
+    "status": "Show open faults, locks with their holders, armed switches, and the last drill of each scenario.",
     "prove": "Run each drill and its controls; only when all of them end as they must is a runbook proven.",
     "drills": "Run every drill and its controls on labs of their own, side by side, and write one table of all.",
     "findings": "What drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown.",

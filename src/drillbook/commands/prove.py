@@ -2,6 +2,7 @@
 
 The rule: pytest does the work, so that a proof runs as its drill does; here it is only called again for the tasks,
 which nobody knows before the drill has run. A signal stops it, and nobody returns before the system is put back.
+Status 0 says that each scenario that was asked for is proven, whatever pytest was told to leave out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,66 @@ from typing import Any
 from drillbook.commands.children import Children, StoppedError
 from drillbook.errors import DrillbookError
 from drillbook.evidence.reader import read_record
-from drillbook.model.proof import tasks_of
+from drillbook.model.proof import Proof, Run, tasks_of
 from drillbook.model.verdict import Outcome, worst
 
+_OF_A_RUN = ("scenario", "control", "reason")
 _SAID = {
     True: "\nstopping: the drill puts its system back\n",
     False: "\nbeing stopped already: the system is put back, which takes up to a minute\n",
 }
 
 
-def prove(arguments: Sequence[str], *, ablate: bool) -> int:
-    """Run pytest with `--prove`; `arguments` are its own. Gives the exit status. Raises DrillbookError."""
+def _silently(_sentence: str) -> None:
+    return None
+
+
+def prove(arguments: Sequence[str], *, ablate: bool, say: Callable[[str], None] = _silently) -> int:
+    """Run pytest with `--prove`; `arguments` are its own. Gives the exit status. Raises DrillbookError.
+
+    `say` is told in one sentence why nothing, or not all, is proven.
+    """
     children = Children()
     with (
         tempfile.TemporaryDirectory(prefix="drillbook-prove-") as folder,
         children.stopping_on_signals(_SAID),
         ThreadPoolExecutor(1) as aside,  # the main thread is for the signals
     ):
-        statuses = aside.submit(_statuses, children, arguments, Path(folder) / "runs.json", ablate=ablate).result()
-    return worst_status(statuses)
+        told = Path(folder) / "runs.json"
+        statuses = aside.submit(_statuses, children, arguments, told, ablate=ablate).result()
+        against = why_not_proven(_told(told))
+    status = worst_status(statuses)
+    if against is None or children.stopped_by is not None:
+        return status
+    say(against)
+    return status or Outcome.INVALID.exit_status
+
+
+def why_not_proven(told: Mapping[str, Any]) -> str | None:
+    """Why not each scenario that was asked for is proven, as one sentence; None when each is."""
+    runs = [
+        Run(**{name: row[name] for name in _OF_A_RUN} | {"outcome": Outcome(row["outcome"])}) for row in told["runs"]
+    ]
+    if not runs:
+        return "nothing is proven: pytest has run no drill"
+    asked_for = dict.fromkeys([*told["asked_for"], *(run.scenario for run in runs)])
+    against = [
+        f"{proof.scenario} is not proven: {proof.against}"
+        for proof in (Proof(each, tuple(run for run in runs if run.scenario == each)) for each in asked_for)
+        if not proof.proven
+    ]
+    if not against:
+        return None
+    return against[0] + (f" (and {len(against) - 1} more of {len(asked_for)} are not)" if len(against) > 1 else "")
+
+
+def _told(path: Path) -> Mapping[str, Any]:
+    """What the session with the proofs has told; nothing, if it did not come to that."""
+    try:
+        told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        return {"asked_for": [], "runs": []}
+    return told
 
 
 def _statuses(children: Children, arguments: Sequence[str], told: Path, *, ablate: bool) -> list[int]:
@@ -57,10 +99,9 @@ def _statuses(children: Children, arguments: Sequence[str], told: Path, *, ablat
 
 def _recoveries(told: Path) -> list[tuple[str, list[str]]]:
     """The scenarios whose drill passed, with the tasks of their recoveries."""
-    try:
-        runs: list[dict[str, Any]] = json.loads(told.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DrillbookError("no drill was run: there is no recovery whose tasks could be left out") from error
+    runs = _told(told)["runs"]
+    if not runs:
+        raise DrillbookError("no drill was run: there is no recovery whose tasks could be left out")
     passed = [run for run in runs if not run["control"] and run["outcome"] == Outcome.PASSED]
     return [(run["scenario"], tasks_of(read_record(Path(run["folder"])))) for run in passed]
 

@@ -75,9 +75,11 @@ class Acting:
         drill = self.drill
         session, log = drill.session, drill.log
         inject, undo = paths.fault(name), paths.fault(name, paths.UNDO)
-        for path in (inject, undo):
-            if not (session.root / path).is_file():
-                raise DrillbookError(f"no {path}: a fault is a folder with inject.yml and undo.yml")
+        for path in (inject, undo, paths.fault(name, paths.SWITCH)):
+            there, other = (session.root / path).is_file(), paths.misnamed(session.root, path)
+            # a fault may do without a switch, and not with one that nobody would find
+            if not there and (path in (inject, undo) or other):
+                raise DrillbookError(f"no {path}{other}: a fault is a folder with inject.yml and undo.yml")
         refuse_loss(session, drill.scenario, drill.objectives, changes(StepKind.FAULT, name))
         if not session.guardian.ensure():
             log.note("the guardian had died: another one stands by")
@@ -227,7 +229,8 @@ def _recovery(drill: UnderWay, name: str) -> Path:
     """The playbook of a recovery that may run here. Raises DrillbookError, and GuardError when it destroys data."""
     path = drill.session.root / paths.recovery(name)
     if not path.is_file():
-        raise DrillbookError(f"no {paths.recovery(name)}: the step names a recovery that is not there")
+        other = paths.misnamed(drill.session.root, paths.recovery(name))
+        raise DrillbookError(f"no {paths.recovery(name)}{other}: the step names a recovery that is not there")
     refuse_loss(drill.session, drill.scenario, drill.objectives, changes(StepKind.RECOVERY, name))
     return path
 

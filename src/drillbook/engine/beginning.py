@@ -21,7 +21,7 @@ from drillbook.evidence.history import passed_drills
 from drillbook.evidence.provenance import git_state, harness
 from drillbook.evidence.writer import Recorder
 from drillbook.model import paths
-from drillbook.model.control import ControlKind
+from drillbook.model.control import Control, ControlKind
 from drillbook.model.control_rules.waits import Measured, wait_of
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase, StepKind
@@ -38,13 +38,13 @@ from drillbook.model.scenario import Scenario
 from drillbook.model.tags import SELF_HEALING, SELF_HEALING_OFF
 from drillbook.model.time_limits import TimeLimits
 from drillbook.model.times.clock import Anchor, rfc3339
-from drillbook.model.verdict import FindingKind, Verdict
+from drillbook.model.verdict import RESTORE, FindingKind, Verdict
 from drillbook.safety.abort_condition import AbortGuard, conditions, refuse_unhealthy
 from drillbook.safety.data_loss import changes
 from drillbook.safety.environment_lock import EnvironmentLock, Holder
 from drillbook.safety.permission import permit
 from drillbook.safety.signals import Shield
-from drillbook.target.inventory.settings import Endpoint
+from drillbook.target.inventory.settings import Endpoint, EnvironmentKind
 from drillbook.target.probing.prerequisites import refuse_too_few, verify
 from drillbook.target.probing.prober import Prober
 
@@ -92,8 +92,38 @@ def _measured(session: DrillSession, scenario: Scenario) -> Measured | None:
             f"shows nothing: name the fault that switches the self-healing off with @{SELF_HEALING_OFF}:NAME "
             "(a folder below playbooks/faults)"
         )
-    record = next(passed_drills(session.evidence_root, scenario.feature_path, scenario.name), None)
+    record = _same_drill(session, scenario, control)
     return Measured.of(record) if record is not None else None
+
+
+def _same_drill(session: DrillSession, scenario: Scenario, control: Control) -> Record | None:
+    """The last drill that passed of what this is a control of: the same row of the same text, in the same place.
+
+    Raises GuardError where only another version of the feature has passed: its times say nothing of this one. In a
+    proof the drill itself is run beside it, and the control takes the times that the feature states.
+    """
+    version = _version(session, scenario)
+    here = session.inventory.environment
+    other: Record | None = None
+    for record in passed_drills(session.evidence_root, scenario.feature_path, scenario.name):
+        there = record.environment
+        if there.kind != here.kind or (there.name != here.name and here.kind is not EnvironmentKind.LAB):
+            continue
+        if record.feature.sha256 != version:
+            other = other or record
+        elif record.feature.line == scenario.line:
+            return record
+    if other is not None and not session.proves:
+        raise GuardError(
+            f"{scenario.place}: the drill passed last with another version of {scenario.feature_path} "
+            f"({other.started_at}): its times are none for the control {control}. Run the drill as it is now, then its "
+            "controls, or both with 'drillbook prove'"
+        )
+    return None
+
+
+def _version(session: DrillSession, scenario: Scenario) -> str:
+    return hashlib.sha256((session.root / scenario.feature_path).read_bytes()).hexdigest()
 
 
 def restore_leftovers(session: DrillSession, dead: Holder | None) -> None:
@@ -102,14 +132,13 @@ def restore_leftovers(session: DrillSession, dead: Holder | None) -> None:
     if failed:
         raise NotRestored(
             f"NOT_RESTORED: an earlier drill left the fault {failed[0].entry.fault!r} and it cannot be undone: "
-            f"{failed[0].problem}. No drill starts over it"
+            f"{failed[0].problem}. No drill starts over it: put right what keeps the undo, then {RESTORE}"
         )
 
 
 def new_record(session: DrillSession, leave: Leave, run_id: str, anchor: Anchor) -> Record:
     """The record of a drill that begins now."""
     scenario, environment = leave.scenario, session.inventory.environment
-    feature = session.root / scenario.feature_path
     return Record(
         run_id=run_id,
         title=scenario.name,
@@ -117,7 +146,7 @@ def new_record(session: DrillSession, leave: Leave, run_id: str, anchor: Anchor)
             name=scenario.feature_name,
             path=scenario.feature_path,
             line=scenario.line,
-            sha256=hashlib.sha256(feature.read_bytes()).hexdigest(),
+            sha256=_version(session, scenario),
         ),
         scenario=ScenarioRecord(
             name=scenario.name,

@@ -28,8 +28,7 @@ def incident(drill: UnderWay) -> Mapping[str, Any]:
     log, objectives = drill.log, drill.objectives
     record, moments = log.record, log.moments
     fault = moments.get(Event.FAULT_INJECTED)
-    dated = [kept.found.at_s for kept in drill.criteria if not kept.asked_too_late]
-    healthy_s = max(dated, default=None)
+    healthy_s = max((kept.found.at_s for kept in drill.criteria), default=None)
     detect = times(moments, objectives.rto_clock).detect
     answers = [attempt.answered for attempt in drill.load.attempts] if drill.load is not None else []
 

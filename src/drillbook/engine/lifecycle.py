@@ -24,7 +24,7 @@ from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model import paths
 from drillbook.model.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import RepeatRecord, StepRecord, StepStatus
+from drillbook.model.record import RepeatRecord, Role, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind, Outcome, Verdict
@@ -153,7 +153,11 @@ class DrillLife:
         before = self._scenario.phases[: number - 1]
         acted = max((at for at, phase in enumerate(before, start=1) if phase is Phase.RECOVERY), default=0)
         return self._way is Way.ABSENT and any(
-            check.phase is Phase.CRITERIA and check.step > acted and not check.met and not check.unknown
+            check.phase is Phase.CRITERIA
+            and check.step > acted
+            and check.role is not Role.BOUND
+            and not check.met
+            and not check.unknown
             for check in self._log.record.checks
         )
 
@@ -280,6 +284,8 @@ class DrillLife:
         """Why the drill is over, when its abort condition fired; from here on that is noted only."""
         fired = self._drill.abort.hold()
         if fired is None:
+            for sentence in self._drill.abort.unseen(self._drill.prober):
+                self._log.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
             return None
         self._log.mark(Event.ABORT_FIRED, fired.moment(self._drill.prober.of(fired.endpoint).all()))
         failure = self._drill.fail(self._log.phase, FindingKind.ABORTED, fired.sentence)
@@ -320,7 +326,7 @@ class DrillLife:
             partial = control is not None and control.kind is not ControlKind.RECOVERY_TWICE
             Restore(drill, may_be_whole=partial).run()
             drill.prober.stop()
-            for note in drill.abort.notes():
+            for note in (*drill.abort.notes(), *drill.prober.unseen(self._log.at), *drill.prober.redirected()):
                 self._log.note(note)
             self._verdict = self._closed()
         finally:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from drillbook.checks import MISSING, Check, Observation, Reading
 from drillbook.engine.under_way import Kept, UnderWay
@@ -18,7 +20,8 @@ from drillbook.model.control_rules.waits import allowed_s, wait_of
 from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, PrerequisiteRecord, Role
-from drillbook.model.times.timeline import Event, Moment
+from drillbook.model.times.sample import Sample
+from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind
 from drillbook.target.probing.prerequisites import lacking, look
 from drillbook.target.probing.waiting import Watched, judge, not_met, watch
@@ -88,7 +91,8 @@ class Demanding:
             raise DrillbookError(f"{check.name}: only what the prober samples can be asked about the past")
         since_s = drill.opened_s
         record = self._look_once(check, Role.BOUND)
-        past = [sample for sample in drill.prober.of(check.source).all() if sample.sent_s >= since_s]
+        series = drill.prober.of(check.source)
+        past = series.all()[series.first_index_since(since_s) :]
         record.samples, record.since_s = len(past), drill.log.at(since_s)
         for sample in past:
             try:
@@ -101,6 +105,11 @@ class Demanding:
                 record.met, record.observed, record.found_s = False, seen.observed, drill.log.at(sample.done_s)
                 self._unmet(f"{check.name}: observed {seen.observed}, required {seen.required} all the time")
                 return
+        try:
+            drill.prober.refuse_unseen(check.name, check.source, since_s, past[-1].done_s if past else None)
+        except CouldNotLookError as error:
+            record.met, record.unknown, record.observed = False, True, str(error)
+            self._unknown(error)
 
     def require(self, check: Check) -> None:
         """A prerequisite is there, by one look, before anything is broken."""
@@ -125,6 +134,9 @@ class Demanding:
         """Nobody could look."""
         raise error
 
+    def _missed(self, record: CheckRecord, watched: Watched) -> None:
+        """It was not seen to be so. What was so for a moment only would be no criterion, and no symptom to rely on."""
+
     def _unmet(self, sentence: str) -> None:
         """It is not so."""
         raise self.drill.fail(self.drill.log.phase, FindingKind.FAILED, sentence)
@@ -137,8 +149,12 @@ class Demanding:
         drill, found = self.drill, watched.found
         dated = watched.last is not None and watched.last.at_s is not None
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
-        kept = Kept(check, record, found, span.until_s, asked_too_late=late and not dated, dated=dated)
-        moment = Moment(found.at_s, found.uncertainty_s, check.name)
+        if late and not dated:
+            # nobody asked before: it may have been so since the phase was opened
+            found = replace(found, uncertainty_s=max(found.uncertainty_s, found.at_s - drill.opened_s))
+            record.uncertainty_s = found.uncertainty_s
+        kept = Kept(check, record, found, span.until_s, bounded=self._is_bound(check, watched, late), dated=dated)
+        moment = kept.moment
         match record.phase:
             case Phase.BASELINE:
                 drill.baseline.append(kept)
@@ -150,6 +166,15 @@ class Demanding:
                     drill.log.mark(Event.FIRST_HEALTHY, moment)
         if check.event is not None:
             drill.log.mark(Event(check.event), moment)
+
+    def _is_bound(self, check: Check, watched: Watched, late: bool) -> bool:
+        """Whether nobody looked for too long before it was met."""
+        if watched.last is None or watched.last.at_s is not None or watched.found is None:
+            return False
+        if not isinstance(check.source, str):
+            return late
+        # a look that waited for its time-out, and the next that had an answer, are two looks
+        return watched.found.uncertainty_s > 2 * self.drill.prober.endpoint(check.source).longest_gap_s
 
     # ------------------------------------------------------------------ how it is looked at
 
@@ -196,6 +221,7 @@ class Demanding:
             return record
         log.watched(record, watched)
         if watched.found is None:
+            self._missed(record, watched)
             self._unmet(not_met(check, watched, span.within_s, span.length_s))
         else:
             self._met(check, record, watched, span)
@@ -214,18 +240,29 @@ class Absent(Demanding):
     def _until(self, check: Check, span: _Looks) -> _Looks:
         drill, step = self.drill, self.drill.log.step
         control = drill.scenario.control
-        if span.within_s is None or step is None or control is None:
+        if step is None or control is None:
             return span
+        wait, stated_s, since_s = wait_of(control.kind), span.within_s, span.since_s
+        if stated_s is None:
+            if not wait.whole or step.phase is not Phase.CRITERIA:
+                return span
+            # what the drill saw by one look has to come true all the same, however long the drill took to get there
+            stated_s, since_s = drill.objectives.rto_s or DEFAULT_DEADLINE_S, drill.opened_s
         nth = sum(known.step == step.number for known in drill.log.record.checks)
-        within_s = allowed_s(wait_of(control.kind), drill.measured, step.number, nth, span.within_s)
-        until_s = span.since_s + within_s
-        if not isinstance(check.source, str):
-            # nobody looks in advance: one look at least, sent after now, however long the checks before it took
-            until_s = max(until_s, time.monotonic() + ONE_LOOK_S)
+        within_s = allowed_s(wait, drill.measured, step.number, nth, stated_s)
+        # one look at least, sent after now, however long the checks before it took
+        until_s = since_s + within_s
+        if not isinstance(check.source, str) or span.within_s is None:
+            until_s = max(until_s, span.until_s, time.monotonic() + ONE_LOOK_S)
         return _Looks(span.since_s, until_s, within_s, span.length_s)
 
     def _unknown(self, error: CouldNotLookError) -> None:
         del error
+
+    def _missed(self, record: CheckRecord, watched: Watched) -> None:
+        """It was never so only if somebody looked all the time."""
+        if watched.gap is not None:
+            record.unknown, record.observed = True, f"{watched.gap} while it was waited for"
 
     def _unmet(self, sentence: str) -> None:
         del sentence
@@ -254,34 +291,41 @@ def last_before(drill: UnderWay, reading: Reading) -> object:
 
 
 def seen_since(drill: UnderWay, reading: Reading) -> list[object]:
-    """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none."""
+    """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none.
+
+    Those of looks that were made, and are still kept: who makes a claim of all the time hands a check to `always`.
+    """
     if not isinstance(reading.source, str):
         raise DrillbookError(f"{reading.subject}: only what the prober samples can be asked about the past")
-    since_s = drill.opened_s
-    samples = drill.prober.of(reading.source).all()
-    values = [reading.read(sample) for sample in samples if sample.sent_s >= since_s]
-    return [value for value in values if value is not MISSING]
+    since_s, series = drill.opened_s, drill.prober.of(reading.source)
+    series.remember(reading.path)
+    return list(_read(reading, series.all()[series.first_index_since(since_s) :]))
 
 
 def _values_before(drill: UnderWay, reading: Reading) -> list[object]:
     if not isinstance(reading.source, str):
         raise DrillbookError(f"{reading.subject}: only what the prober samples has a value before the fault")
     series = drill.prober.of(reading.source)
+    series.remember(reading.path)
     fault = drill.log.moments.get(Event.FAULT_INJECTED)
     end_s = fault.at_s if fault else math.inf
     # with the fault withheld, a step asks when the baseline has just begun
     until_s = time.monotonic() + (0 if fault else FIRST_SAMPLE_S)
     while True:
         length = len(series)
-        values = [
-            value
-            for sample in series.all()
-            if drill.settled_s <= sample.sent_s and sample.done_s < end_s and sample.error is None
-            for value in (reading.read(sample),)
-            if value is not MISSING
-        ]
+        samples = series.all()[series.first_index_since(drill.settled_s) :]
+        values = list(_read(reading, (each for each in samples if each.done_s < end_s and each.error is None)))
         if values or not series.wait_beyond(length, until_s):
             return values
+
+
+def _read(reading: Reading, samples: Iterable[Sample]) -> Iterator[object]:
+    """The values, as far as they are kept."""
+    for sample in samples:
+        with suppress(CouldNotLookError):
+            value = reading.read(sample)
+            if value is not MISSING:
+                yield value
 
 
 def _refuse_no_time(check: Check, length_s: float, what: str) -> None:

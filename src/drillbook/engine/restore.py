@@ -128,12 +128,15 @@ class Restore:
 
         check = Check("the final balance of the work", look, sound)
         length_s = LOSS_WINDOW_S if accepted else 0.0
+        fault = log.moments.get(Event.FAULT_INJECTED)
         try:
             load.stop()
             now = time.monotonic()
             watched = watch(
                 self.drill.prober, check, since_s=now, until_s=now + load.completed_within_s, length_s=length_s
             )
+            if watched.found is not None:  # a loss that was seen stays one
+                load.refuse_pause(fault.at_s if fault is not None else 0.0)
         except CouldNotLookError as error:
             # nothing is left broken by it: the system's books were not to be read
             log.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))

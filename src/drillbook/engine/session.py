@@ -58,6 +58,8 @@ class DrillSession:
     """What is merged with the inventory, as Ansible merges what it is given by further `-i`."""
     time_limits: Mapping[str, float] = field(default_factory=dict)
     """Seconds that the ini gives to plays, undos and the baseline, by the names of their tags."""
+    proves: bool = False
+    """Whether each drill is run beside its controls: they need no earlier one."""
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     runs: set[str] = field(default_factory=set)

@@ -7,6 +7,8 @@ moment of the recovery is a sample's.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from drillbook.checks import Check, Observation
 from drillbook.engine.keeping.drill_log import DrillLog
@@ -31,15 +33,15 @@ def settle(drill: UnderWay) -> None:
     for _ in range(ROUNDS):
         end_s = time.monotonic()
         try:
-            moments = [(kept, _still(log, prober, kept)) for kept in drill.criteria]
+            moments = [(kept, _still(log, prober, kept, end_s)) for kept in drill.criteria]
+            broken = [kept for kept, moment in moments if moment is None]
+            if not broken:
+                _recovered(log, [moment for _, moment in moments if moment is not None], end_s)
+                return
+            again = [_met_again(log, prober, kept) for kept in broken]
         except CouldNotLookError as error:
             log.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
             return
-        broken = [kept for kept, moment in moments if moment is None]
-        if not broken:
-            _recovered(log, [(kept, moment) for kept, moment in moments if moment is not None], end_s)
-            return
-        again = [_met_again(log, prober, kept) for kept in broken]
         if not all(again):
             break
     for kept in broken:
@@ -113,25 +115,24 @@ def still_met(drill: UnderWay) -> None:
             log.find(Phase.REPEAT, kind, f"after the second run of the recovery: {against[1]}")
 
 
-def _recovered(log: DrillLog, moments: list[tuple[Kept, Moment]], end_s: float) -> None:
-    dated = [moment for kept, moment in moments if not kept.asked_too_late]
+def _recovered(log: DrillLog, moments: Sequence[Moment], end_s: float) -> None:
     if moments:
-        latest = max(dated or [moment for _, moment in moments], key=lambda moment: moment.at_s)
+        latest = max(moments, key=lambda moment: moment.at_s)
+        if latest.bounded:
+            # not before the others were seen to be met
+            since_s = max(moment.at_s - moment.uncertainty_s for moment in moments)
+            latest = replace(latest, uncertainty_s=latest.at_s - since_s)
         log.mark(Event.RECOVERED, latest)
         log.mark(Event.STABLE, Moment(end_s, 0.0, "end of the criteria"))
 
 
 def _met_again(log: DrillLog, prober: Prober, kept: Kept) -> bool:
-    try:
-        watched = watch(
-            prober,
-            kept.check,
-            since_s=time.monotonic(),
-            until_s=kept.until_s,
-            length_s=kept.record.window_s or 0.0,
-        )
-    except CouldNotLookError:
+    """Whether what broke comes back in its time. Raises CouldNotLookError when nobody could see that."""
+    assert isinstance(kept.check.source, str)
+    now = time.monotonic()
+    if now + prober.endpoint(kept.check.source).longest_gap_s > kept.until_s:
         return False
+    watched = watch(prober, kept.check, since_s=now, until_s=kept.until_s, length_s=kept.record.window_s or 0.0)
     if watched.found is None:
         return False
     kept.found, kept.record.found_s = watched.found, log.at(watched.found.at_s)
@@ -139,11 +140,13 @@ def _met_again(log: DrillLog, prober: Prober, kept: Kept) -> bool:
     return True
 
 
-def _still(log: DrillLog, prober: Prober, kept: Kept) -> Moment | None:
-    """When the check was met for good; None when it no longer is. Raises CouldNotLookError when that cannot be said."""
+def _still(log: DrillLog, prober: Prober, kept: Kept, end_s: float) -> Moment | None:
+    """When the check was met for good; None when it no longer is. Raises CouldNotLookError when that cannot be said:
+    nobody looked for a time between then and the end of the criteria.
+    """
     found, check = kept.found, kept.check
     if not isinstance(check.source, str):
-        return Moment(found.at_s, found.uncertainty_s, check.name)
+        return kept.moment
     samples = prober.of(check.source).all()
     # from that look on, in the order of asking: one asked before it may have hung until after it
     first = next((number for number, sample in enumerate(samples) if sample.done_s == found.at_s), None)
@@ -152,9 +155,11 @@ def _still(log: DrillLog, prober: Prober, kept: Kept) -> Moment | None:
     begin, breaks, met = last_recovery(judged)
     kept.record.breaks += breaks
     if not breaks:
-        return Moment(found.at_s, found.uncertainty_s, check.name)
+        prober.refuse_unseen(check.name, check.source, found.at_s, end_s)
+        return kept.moment
     held_s = samples[-1].done_s - begin.done_s if begin is not None else 0.0
     if not met or begin is None or held_s < (kept.record.window_s or 0.0):
         return None
+    prober.refuse_unseen(check.name, check.source, begin.done_s, end_s)
     kept.record.found_s = log.at(begin.done_s)
     return Moment(begin.done_s, found.uncertainty_s, check.name)

@@ -21,6 +21,7 @@ from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, StepRecord
 from drillbook.model.scenario import Scenario
 from drillbook.model.time_limits import TimeLimits
+from drillbook.model.times.timeline import Moment
 from drillbook.model.times.windows import Found
 from drillbook.model.verdict import FindingKind
 from drillbook.safety.abort_condition import AbortGuard
@@ -41,10 +42,15 @@ class Kept:
     record: CheckRecord
     found: Found
     until_s: float
-    asked_too_late: bool
-    """A look that nobody made before the step asked, and that was met at once: it says nothing about when it began."""
+    bounded: bool
+    """It was met by then, and nobody looked before: neither the prober nor, before it asked, the step."""
     dated: bool = False
     """What was seen has happened at a moment of its own, as a message that arrived: it does not happen again."""
+
+    @property
+    def moment(self) -> Moment:
+        """When it was met."""
+        return Moment(self.found.at_s, self.found.uncertainty_s, self.check.name, self.bounded)
 
 
 @dataclass(slots=True)

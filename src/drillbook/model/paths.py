@@ -5,8 +5,9 @@ The rule: playbooks are texts from the root, with `/`, and no other module puts 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "playbooks/communication/"
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
@@ -27,6 +28,20 @@ def message(name: str) -> str:
     return f"{MESSAGES}{name}.yml"
 
 
+def misnamed(root: Path, playbook: str) -> str:
+    """What to add to the sentence that a playbook is not there: the file beside its place that is meant, if any."""
+    wanted = root / playbook
+    with suppress(OSError):
+        for found in sorted(wanted.parent.iterdir()):
+            if found.suffix.lower() in {".yml", ".yaml"} and _spelt(found.stem) == _spelt(wanted.stem):
+                return f" (there is {found.name}: rename it to {wanted.name})"
+    return ""
+
+
+def _spelt(stem: str) -> str:
+    return stem.casefold().replace("-", "_").replace(" ", "_")
+
+
 # ------------------------------------------------------------------ Drillbook's own files
 
 
@@ -38,6 +53,21 @@ def kept(root: Path) -> Path:
 def journal(root: Path, environment: str) -> Path:
     """Where the checkout at `root` keeps the undo journal of an environment."""
     return kept(root) / f"journal-{unique_file_part(environment)}.ndjson"
+
+
+def journals(root: Path) -> list[tuple[str, Path]]:
+    """Each environment with a journal in the checkout at `root`, and the journal."""
+    return _environments(kept(root), "journal-", ".ndjson")
+
+
+def locks(folder: Path) -> list[tuple[str, Path]]:
+    """Each environment with a lock in this folder, and the lock."""
+    return _environments(folder, "lock-", "")
+
+
+def _environments(folder: Path, before: str, after: str) -> list[tuple[str, Path]]:
+    found = sorted(folder.glob(f"{before}*{after}"))
+    return [(unquote(each.name.removeprefix(before).removesuffix(after)), each) for each in found]
 
 
 def lock(folder: Path, environment: str) -> Path:

@@ -5,7 +5,7 @@ millisecond) beside RFC 3339 UTC wall time (`*_at`) for display. Lists stand in 
 The shape is described field by field in docs/evidence.md.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # long: the fields of drill.json, one class for each of its lists
 
 import math
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from typing import Any
 from drillbook.model.control import ControlKind
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
+from drillbook.model.times.gaps import Gap
 from drillbook.model.times.overhead import Overhead
 from drillbook.model.verdict import Axis, Finding, Outcome, Verdict
 
@@ -255,6 +256,8 @@ class EventRecord:
     at_s: float
     uncertainty_s: float
     source: str
+    bounded: bool = False
+    """It was so by then, and perhaps long before."""
 
 
 @dataclass(slots=True)
@@ -272,6 +275,8 @@ class TimesRecord:
     rto_s: float | None = None
     rto_clock: str = "fault_injected"
     rto_met: bool | None = None
+    bounds: list[str] = field(default_factory=list)
+    """Of which of the four the seconds are a bound: it took no longer, and nobody looked before."""
 
     def of(self, name: str) -> tuple[float | None, float | None]:
         """(seconds, their uncertainty) of `detect`, `alert`, `act` or `recover`."""
@@ -288,6 +293,7 @@ class ProbeRecord:
     failures: int
     interval_s: float
     timeout_s: float
+    gaps: list[Gap] = field(default_factory=list)
 
 
 @dataclass(slots=True)

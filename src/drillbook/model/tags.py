@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from drillbook.model.times.timeline import Event
@@ -20,6 +21,11 @@ ACCEPTS_DATA_LOSS = "accepts-data-loss"
 """`@accepts-data-loss:COUNT`: the recovery destroys data, and exactly so many acknowledged jobs are lost."""
 # The events from which a recovery time objective may run.
 RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_STARTED)
+
+
+def slug(text: str) -> str:
+    """The text as an identifier: each run of what is neither letter nor digit as one `_`."""
+    return re.sub(r"\W+", "_", text).strip("_") or "unnamed"
 
 
 def tag_values(tags: Iterable[str], key: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from drillbook.model.phases import Phase
+from drillbook.model.times.timeline import Span
 
 
 class Outcome(StrEnum):
@@ -133,15 +134,18 @@ class Verdict:
     unmissed: bool = False
 
 
+RESTORE = "undo it with 'drillbook restore'"
+"""What to do about a fault that is open."""
+BY_HAND = "no fault is open, so put this right by hand; 'drillbook status' shows what is open"
 _VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)
 
 
 def judge(
-    progress: Progress, findings: Sequence[Finding], *, time_to_recover_s: float | None, rto_s: float | None
+    progress: Progress, findings: Sequence[Finding], *, time_to_recover: Span | None, rto_s: float | None
 ) -> Verdict:
     """Judge a drill that has been put back.
 
-    `time_to_recover_s` runs from the RTO clock's start to the begin of the hold window; None when not recovered.
+    `time_to_recover` runs from the RTO clock's start to the begin of the hold window; None when not recovered.
     """
     # what the recovery did when it ran once more, and whether the system was put back, says nothing about the drill
     before = [f for f in findings if f.phase not in (Phase.REPEAT, Phase.RESTORE)]
@@ -155,16 +159,13 @@ def judge(
         against_valid += nothing_proven(progress)
     if not before:
         against_valid += _nothing_recovered(progress)
-        if rto_s is not None and time_to_recover_s is None:
-            against_valid.append(
-                f"the time to recover was not measured: nothing shows that the RTO of {rto_s:g} s was kept"
-            )
+        against_valid += _not_shown(time_to_recover, rto_s)
     against_recovered = [
         f.sentence
         for f in findings
         if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind not in (FindingKind.UNKNOWN, FindingKind.ABORTED)
     ]
-    late = _late(time_to_recover_s, rto_s)
+    late = _late(time_to_recover, rto_s)
     if late:
         against_recovered.append(late)
     aborted = [f.sentence for f in findings if f.phase is not Phase.RESTORE and f.kind is FindingKind.ABORTED]
@@ -178,7 +179,7 @@ def judge(
     restored = restored_axis(progress, findings)
 
     if restored.reasons:
-        return Verdict(Outcome.NOT_RESTORED, restored.reasons[0], valid, recovered, restored)
+        return Verdict(Outcome.NOT_RESTORED, not_restored(progress, restored), valid, recovered, restored)
     if aborted:
         return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
     if against_valid:
@@ -187,7 +188,7 @@ def judge(
         return Verdict(Outcome.NOT_RECOVERED, against_recovered[0], valid, recovered, restored)
     if not recovered.holds:
         return Verdict(Outcome.INVALID, "the drill ended before all of its steps were done", valid, recovered, restored)
-    return Verdict(Outcome.PASSED, _passed(time_to_recover_s, rto_s), valid, recovered, restored)
+    return Verdict(Outcome.PASSED, _passed(time_to_recover, rto_s), valid, recovered, restored)
 
 
 def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
@@ -198,6 +199,11 @@ def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
     if progress.faults_injected and not progress.baseline_again and not against:
         against.append("no baseline check was repeated after the drill: nothing shows that it holds again")
     return Axis(not against, tuple(against))
+
+
+def not_restored(progress: Progress, restored: Axis) -> str:
+    """Why the system was not put back, and what is to be done now."""
+    return f"{restored.reasons[0]}: {RESTORE if progress.undo_open else BY_HAND}"
 
 
 def nothing_proven(progress: Progress) -> list[str]:
@@ -227,14 +233,33 @@ def _nothing_recovered(progress: Progress) -> list[str]:
     return silent
 
 
-def _late(time_to_recover_s: float | None, rto_s: float | None) -> str | None:
-    if time_to_recover_s is None or rto_s is None or time_to_recover_s <= rto_s:
+def rto_met(took: Span | None, rto_s: float | None) -> bool | None:
+    """Whether the RTO was kept; None when that is not known: a bound above the RTO shows nothing."""
+    if took is None or rto_s is None or took.least_s <= rto_s < took.seconds:
         return None
-    return f"recovered after {time_to_recover_s:.1f} s; the RTO is {rto_s:g} s"
+    return took.seconds <= rto_s
 
 
-def _passed(time_to_recover_s: float | None, rto_s: float | None) -> str:
-    if time_to_recover_s is None:
+def _not_shown(took: Span | None, rto_s: float | None) -> list[str]:
+    if rto_s is None or rto_met(took, rto_s) is not None:
+        return []
+    nothing = f"nothing shows that the RTO of {rto_s:g} s was kept"
+    if took is None:
+        return [f"the time to recover was not measured: {nothing}"]
+    measured = f"recovered in {took.least_s:.1f} to {took.seconds:.1f} s, and nobody looked at a criterion before"
+    return [f"{measured}: {nothing}; let its step come earlier, or let the prober look at it"]
+
+
+def _late(took: Span | None, rto_s: float | None) -> str | None:
+    if took is None or rto_s is None or rto_met(took, rto_s) is not False:
+        return None
+    least = "at least " if took.bounded else ""
+    return f"recovered after {least}{took.least_s:.1f} s; the RTO is {rto_s:g} s"
+
+
+def _passed(took: Span | None, rto_s: float | None) -> str:
+    if took is None:
         return "every criterion held"
     allowed = f" of an RTO of {rto_s:g} s" if rto_s is not None else " (the feature states no RTO)"
-    return f"recovered in {time_to_recover_s:.1f} s{allowed}"
+    most = "at most " if took.bounded else ""
+    return f"recovered in {most}{took.seconds:.1f} s{allowed}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.model.verdict import Outcome
+from drillbook.model.verdict import RESTORE, Outcome
 from drillbook.pytest_plugin import drawing
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
@@ -76,7 +76,7 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
         # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
     finally:
         if drill.evidence is not None:
-            outcome, reason, unmissed = Outcome.NOT_RESTORED, "the restore broke off: see the undo journal", False
+            outcome, reason, unmissed = Outcome.NOT_RESTORED, f"the restore broke off: {RESTORE}", False
             if drill.verdict is not None:
                 outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
             conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)
@@ -91,7 +91,7 @@ def _of(request: pytest.FixtureRequest) -> DrillLife | None:
     return item.stash.get(drill_key, None) if isinstance(item, ScenarioItem) and item.scenario.is_drill else None
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     """A drill begins before its first step, whether or not a step asks for it."""
     item = request.node
@@ -100,28 +100,28 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
         item.conductor = item.stash.get(drill_key, None)  # none where a fixture of the user's has taken the name
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_bdd_before_step(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is not None:
         drill.step_started(request.node.step_number)
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(trylast=True, optionalhook=True)
 def pytest_bdd_after_step(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is not None:
         drill.step_passed()
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(trylast=True, optionalhook=True)
 def pytest_bdd_step_error(request: pytest.FixtureRequest, exception: BaseException) -> None:
     drill = _of(request)
     if drill is not None and not isinstance(exception, pytest.exit.Exception):  # that is a stop, not a failure
         drill.step_failed(exception)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
     drill = _of(request)
     if drill is None:

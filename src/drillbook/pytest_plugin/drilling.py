@@ -40,6 +40,7 @@ def new_session(config: pytest.Config) -> DrillSession:
         people=distinct_names(config.getoption("--present") or [os.environ.get("DRILLBOOK_PRESENT", "")]),
         pass_env=tuple(config.getini("drillbook_pass_env")),
         time_limits=time_limits(config),
+        proves=bool(config.getoption("--prove")),
         listener=config.stash.get(out_key, lambda _event: None),
         warm=config.stash.get(warm_ansible.warm_key, None),
         write_report=write_report,

@@ -38,8 +38,8 @@ class HandedOver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Instead of pytest's own loop over all that was collected."""
-        if session.testsfailed:
-            return None  # pytest's own says why nothing is run
+        if session.testsfailed or self._config.option.collectonly:
+            return None  # pytest's own runs nothing either, and says why
         by_scenario: dict[str, list[ScenarioItem]] = {}
         for item in session.items:
             if isinstance(item, ScenarioItem):

@@ -15,14 +15,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from drillbook.evidence.render import terminal
+from drillbook.model.printable import printable_data
 
 HEARTBEAT_S = 15.0
 REDRAW_S = 0.2
@@ -57,6 +58,7 @@ class Screen:
         self._thread.start()
 
     def __call__(self, event: Mapping[str, Any]) -> None:
+        event = printable_data(event)
         worker = str(event.get("worker", ""))
         prefix = f"[{worker}] " if worker else ""
         with self._lock:
@@ -110,6 +112,17 @@ class Screen:
                 self._out.close()
 
 
+@contextmanager
+def _short(address: str) -> Iterator[str]:
+    """The address by its folder's descriptor: a socket's path has 107 characters, and a folder's may have more."""
+    folder, _, name = address.rpartition("/")
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
+
+
 class Mailbox:
     """On xdist's controller: takes the workers' events from a datagram socket in a private folder and shows them."""
 
@@ -117,7 +130,8 @@ class Mailbox:
         self._folder = Path(tempfile.mkdtemp(prefix="drillbook-"))
         self.address = str(self._folder / "events")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.address)
+        with _short(self.address) as address:
+            self._socket.bind(address)
         self._socket.settimeout(POLL_S)
         self._screen = screen
         self._ended = False
@@ -158,7 +172,8 @@ class Post:
             text = f"too large to be shown here ({len(data)} bytes, see the evidence): {event['event']}"
             data = self._packed({"event": "note", "text": text})
         try:
-            self._socket.sendto(data, self._address)
+            with _short(self._address) as address:
+                self._socket.sendto(data, address)
         except OSError:
             return
 

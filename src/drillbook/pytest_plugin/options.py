@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from _pytest.config.findpaths import determine_setup
 
+from drillbook.errors import DrillbookError
 from drillbook.model.control import STANDARD, Control
 from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
 
 REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
+DEFAULT_INVENTORY, DEFAULT_EVIDENCE = "inventories/lab", "evidence"
+DEFAULT_FEATURES = ["features"]
+ROOTS_OF_OURS = ("steps", "inventories")
+"""Folders of a root that is a drill repository without an ini of Drillbook's."""
 
 
 def inventory_paths(config: pytest.Config) -> tuple[Path, ...]:
@@ -56,3 +64,34 @@ def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:
     if config.getoption("--prove", False):
         return (None, *(Control(kind) for kind in STANDARD), *named)
     return tuple(dict.fromkeys(named)) or (None,)
+
+
+# ------------------------------------------------------------------ for commands that run no pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Ini:
+    """What such commands need of it; paths are absolute."""
+
+    root: Path
+    inventories: tuple[Path, ...]
+    evidence: Path
+    pass_env: tuple[str, ...]
+
+
+def read_ini(here: Path) -> Ini:
+    """The ini of the root that `here` is in, found and read as pytest does. Raises DrillbookError if it cannot be."""
+    try:
+        root, _, found, _ = determine_setup(
+            inifile=None, override_ini=None, args=(), rootdir_cmd_arg=None, invocation_dir=here
+        )
+    except pytest.UsageError as error:
+        raise DrillbookError(f"pytest's ini cannot be read: {error}") from error
+    said = {name: each.value for name, each in found.items()}
+    passed = said.get("drillbook_pass_env", ())
+    return Ini(
+        root,
+        tuple(root / each for each in _several(str(said.get("drillbook_inventory", DEFAULT_INVENTORY)))),
+        root / str(said.get("drillbook_evidence", DEFAULT_EVIDENCE)),
+        tuple(shlex.split(passed)) if isinstance(passed, str) else tuple(map(str, passed or ())),  # type: ignore[call-overload]
+    )

@@ -17,6 +17,7 @@ from _pytest.junitxml import xml_key
 
 from drillbook.evidence.proofs import write_proof
 from drillbook.model.control import REPEATED
+from drillbook.model.printable import printable
 from drillbook.model.proof import Run, proofs
 from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
@@ -149,19 +150,25 @@ def conclude(
         scenario=item.drill_nodeid,
         control=str(item.scenario.control) if item.scenario.control is not None else "",
         outcome=outcome,
-        reason=reason if session is None else session.redactor.text(reason),
+        reason=printable(reason if session is None else session.redactor.text(reason)),
         evidence=os.path.relpath(evidence, item.config.rootpath) if evidence is not None else None,
         unmissed=unmissed,
-        repeat=repeat,
+        repeat=_shown(repeat),
     )
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 
 
+def _shown(repeat: RepeatRecord | None) -> RepeatRecord | None:
+    return None if repeat is None else replace(repeat, reason=printable(repeat.reason))
+
+
 def conclude_anew(item: ScenarioItem, outcome: Outcome, reason: str, repeat: RepeatRecord | None) -> None:
     """What came to light after the end speaks against a drill that had ended well."""
     before = item.stash[outcome_key]
-    ended = replace(before, outcome=outcome, reason=reason, unmissed=False, repeat=repeat or before.repeat)
+    ended = replace(
+        before, outcome=outcome, reason=printable(reason), unmissed=False, repeat=_shown(repeat) or before.repeat
+    )
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 

@@ -16,10 +16,11 @@ import pytest
 
 from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.pytest_plugin import plan_mode, warm_ansible
-from drillbook.pytest_plugin.collecting import collection, hiding
+from drillbook.pytest_plugin.collecting import asked, collection, hiding
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
 from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
+from drillbook.pytest_plugin.options import DEFAULT_EVIDENCE, DEFAULT_INVENTORY
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.roll_call import RollCall
 
@@ -27,7 +28,6 @@ pytest_plugins = [
     f"{__package__}.{name}" for name in ("collecting.hiding", "drawing", "drill_hooks", "outcomes", "reports")
 ]
 
-DEFAULT_INVENTORY = "inventories/lab"
 XDIST_EXIT_TIMEOUT_S = 600
 mailbox_key = pytest.StashKey[Mailbox]()
 roll_key = pytest.StashKey[RollCall]()
@@ -76,7 +76,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         type="bool",
         default=True,
     )
-    parser.addini("drillbook_evidence", "folder for evidence", default="evidence")
+    parser.addini("drillbook_evidence", "folder for evidence", default=DEFAULT_EVIDENCE)
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
     for name, default_s in DEFAULTS_S.items():
         said = f"how long at most, for all scenarios ({default_s:.0f}s): '30m'; a scenario's tag @{name} wins"
@@ -87,11 +87,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register the collection, and take hold of the terminal while its capture is suspended."""
-    if not config.hook.pytest_bdd_before_step.has_spec():
-        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.stash[ended_key] = []
     config.stash[hiding.knows_key] = known_secrets
     config.stash[roll_key] = RollCall(config, config.stash[ended_key])
+    if not asked.is_ours(config):
+        return
+    if not config.hook.pytest_bdd_before_step.has_spec():
+        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
     number = config.getoption("--handed-over")
     if number is not None:
@@ -112,6 +114,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[out_key] = shown = screen(config.get_terminal_writer().hasmarkup)
         if getattr(config.option, "numprocesses", None):
             config.stash[mailbox_key] = Mailbox(shown)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Where pytest finds nothing in a feature that is named, say why."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        why = asked.not_ours(session.config)
+        if why is not None:
+            raise pytest.UsageError(*error.args, why) from None
+        raise
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.evidence.render import terminal
+from drillbook.model.printable import printable, printable_data
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
 from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin.collecting.asked import HOW_TO_ASK
+from drillbook.pytest_plugin.collecting.failure_repr import in_each_text
 from drillbook.pytest_plugin.collecting.hiding import hide
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
@@ -30,7 +33,7 @@ from drillbook.pytest_plugin.outcomes import (
     told,
 )
 from drillbook.pytest_plugin.plugin import roll_key
-from drillbook.pytest_plugin.roll_call import ENDED_WELL
+from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 
 if TYPE_CHECKING:
     from drillbook.engine.lifecycle import DrillLife
@@ -51,6 +54,8 @@ def pytest_runtest_makereport(
     """
     report = yield
     hide(item.config, report)
+    if isinstance(item, ScenarioItem):
+        _let_be_shown(report)
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         return report
     before = told(item)
@@ -86,6 +91,13 @@ def _standing(item: ScenarioItem, made: DrillLife | None) -> Outcome | None:
 
 def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
+
+
+def _let_be_shown(report: pytest.TestReport) -> None:
+    """What a system has answered is in the error, and may be in what was captured: as a terminal may have it."""
+    report.longrepr = in_each_text(report.longrepr, printable)
+    report.sections = printable_data(report.sections)
+    report.user_properties = printable_data(report.user_properties)
 
 
 def _said(report: pytest.TestReport) -> str:
@@ -174,6 +186,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"not run: {nodeid} ({why})")
     if len(missing) > NAMED:
         terminalreporter.write_line(f"not run: {len(missing) - NAMED} more drills")
+    if NOT_ASKED_FOR in missing.values():
+        terminalreporter.write_line(HOW_TO_ASK)
     _show_proofs(terminalreporter, [each.run for each in ended])
 
 
@@ -197,5 +211,5 @@ def _keep_runs(config: pytest.Config) -> None:
     runs = runs_of(config)
     keep_proofs(config, runs)
     if config.getoption("--runs-to"):
-        rows = json.dumps(rows_of(config, runs))
-        Path(config.getoption("--runs-to")).write_text(rows, encoding="utf-8")
+        told = {"asked_for": config.stash[roll_key].asked_for(), "runs": rows_of(config, runs)}
+        Path(config.getoption("--runs-to")).write_text(json.dumps(told), encoding="utf-8")

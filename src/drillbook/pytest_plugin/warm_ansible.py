@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.live_output import out_key
 from drillbook.pytest_plugin.options import inventory_paths
@@ -44,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     controller = getattr(option, "numprocesses", None) and not hasattr(config, "workerinput")
     if option.help or option.version or option.collectonly or config.getoption("--plan") or controller:
         return
-    if _names_features(config):
+    if asked.is_ours(config) and asked.names_features(config):
         _warm_up(config)
 
 
@@ -62,12 +63,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End what was begun."""
     _cool_down(config)
-
-
-def _names_features(config: pytest.Config) -> bool:
-    """Whether the command line names feature files, or a folder that holds some."""
-    named = [config.invocation_params.dir / argument.split("::")[0] for argument in config.args]
-    return any(path.suffix == ".feature" or any(path.glob("*.feature")) for path in named)
 
 
 def _warm_up(config: pytest.Config) -> None:

@@ -23,12 +23,13 @@ from pytest_bdd.gherkin_parser import Step as GherkinStep
 from pytest_bdd.parser import PARAM_RE, Feature, FeatureParser, Rule, ScenarioTemplate, Step
 from pytest_bdd.types import GIVEN, STEP_TYPE_BY_PARSER_KEYWORD
 
-from drillbook.model.tags import ABORT_WHEN, ACCEPTS_DATA_LOSS, RTO_CLOCKS, SEVERITIES, tag_values
+from drillbook.model.tags import ABORT_WHEN, ACCEPTS_DATA_LOSS, RTO_CLOCKS, SEVERITIES, slug, tag_values
 from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
+from drillbook.repository.feature_lines import lost_lines, stray_characters
 
 # Tags are markers, and these make pytest fail without arguments.
-_NEED_ARGUMENTS = ("@parametrize", "@usefixtures", "@filterwarnings", "@skipif")
+_NEED_ARGUMENTS = ("parametrize", "usefixtures", "filterwarnings", "skipif")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,16 +78,22 @@ class FeatureText:
 
 def read_feature(path: Path) -> FeatureText:
     """Read one file. Never raises for what the author of the file can put right: that is in `problems`."""
+    text = ""
     try:
-        document = _document(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        data = Parser().parse(text)
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         return FeatureText(None, (), (Problem(line, "the file is not UTF-8 text"),))
     except CompositeParserException as error:
-        return FeatureText(None, (), tuple(sorted({_syntax_problem(each) for each in error.errors})))
-    if document is None:
+        found = {_syntax_problem(each) for each in error.errors} | {
+            Problem(*each) for each in stray_characters(text, None)
+        }
+        return FeatureText(None, (), tuple(sorted(found)))
+    if not data.get("feature"):
         return FeatureText(None, (), (Problem(1, "there is no Feature in this file"),))
-    return _Reader(path, document).read()
+    unlike = [*lost_lines(text, data), *stray_characters(text, data)]
+    return _Reader(path, GherkinDocument.from_dict(data), [Problem(*each) for each in unlike]).read()
 
 
 # ---- syntax -----------------------------------------------------------------------------------------------
@@ -104,11 +111,6 @@ _TOKENS = {
     "#TagLine": "a tag",
 }
 _EXPECTED = re.compile(r"expected: (?P<tokens>[^']*?)(?:, got '(?P<got>.*)')?$", re.DOTALL)
-
-
-def _document(text: str) -> GherkinDocument | None:
-    data = Parser().parse(text)
-    return GherkinDocument.from_dict(data) if data.get("feature") else None
 
 
 def _syntax_problem(error: ParserException) -> Problem:
@@ -143,7 +145,7 @@ def _tag_problems(tags: Sequence[Tag]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for tag in tags:
         key, _, value = tag.name.removeprefix("@").partition(":")
-        if tag.name in _NEED_ARGUMENTS:
+        if slug(tag.name) in _NEED_ARGUMENTS:
             yield Problem(tag.location.line, f"{tag.name} is a marker of pytest's that needs arguments: rename the tag")
         yield from _abort_problems(tag, key, value, tags)
         yield from _loss_problems(tag, key)

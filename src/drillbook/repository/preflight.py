@@ -6,14 +6,21 @@ is undefined would otherwise break the system in its third and never recover it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 from pytest_bdd.parser import Scenario, Step
 
+from drillbook.model.control import STANDARD, ControlKind
 from drillbook.model.phases import Phase, PlannedStep, StepKind, assign, is_drill
 from drillbook.repository.feature_file import FeatureText, Problem, Row, ScenarioText
 from drillbook.repository.step_definitions import Definition, Definitions
+
+NO_VALUES = "empty"
+"""The id of a row whose cells are all empty."""
+_CONTROLS = re.compile(rf"(^|-)({'|'.join(STANDARD)}|{ControlKind.WITHOUT_TASK}:.*:[0-9]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,7 @@ def _runs_of_scenario(text: ScenarioText, definitions: Definitions) -> tuple[lis
     runs: list[ScenarioRun] = []
     problems: list[Problem] = []
     unmet: dict[int, list[tuple[Row, _Unmet]]] = {}
-    ids = _row_ids(text.rows) if text.is_outline else [None]
+    ids = row_ids(text.rows) if text.is_outline else [None]
     for row, row_id in zip(text.rows, ids, strict=True):
         scenario = text.template.render(row.values)
         found: list[Definition] = []
@@ -84,15 +91,18 @@ def _runs_of_scenario(text: ScenarioText, definitions: Definitions) -> tuple[lis
     return runs, problems
 
 
-def _row_ids(rows: Sequence[Row]) -> list[str | None]:
-    """`eu-2` from the values of a row; `eu-2_2` for the second row with the same values."""
-    ids: list[str | None] = []
-    count: dict[str, int] = {}
-    for row in rows:
-        base = "-".join(row.values.values())
-        count[base] = count.get(base, 0) + 1
-        ids.append(base if count[base] == 1 else f"{base}_{count[base]}")
-    return ids
+def row_ids(rows: Sequence[Row]) -> list[str]:
+    """`eu-2` from the values of a row; `eu-2_2` where that is another row's, or what a control of one is called.
+
+    Never empty, and no two are the same: by its id a row is run, reported and counted.
+    """
+    bases = [" ".join("-".join(row.values.values()).split()) or NO_VALUES for row in rows]
+    given: list[str] = []
+    for base in bases:
+        others = {*given, *bases} - ({base} - {*given})
+        names = chain([base], (f"{base}_{again}" for again in count(2)))
+        given.append(next(each for each in names if each not in others and not _CONTROLS.search(each)))
+    return given
 
 
 def _meet(step: Step, definitions: Definitions) -> Definition | _Unmet:

@@ -20,6 +20,7 @@ from typing import Any
 from drillbook.checks import At, Observation
 from drillbook.errors import GuardError
 from drillbook.model.tags import ABORT_WHEN, tag_values
+from drillbook.model.times.gaps import longest
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Moment
 from drillbook.safety.signals import AGAIN_S, FINISH_S, Shield, in_the_middle
@@ -122,6 +123,7 @@ class AbortGuard:
         self._lock = threading.Lock()
         self._wake, self._over = threading.Event(), threading.Event()
         self._quiet, self._held, self._raised = False, False, False
+        self._held_s = 0.0
         self._thread = threading.Thread(target=self._set_off, name="drillbook-abort", daemon=True)
         if self._names and threading.current_thread() is not threading.main_thread():
             raise GuardError(f"@{ABORT_WHEN}: this drill does not run in the main thread, and nothing could stop it")
@@ -186,10 +188,18 @@ class AbortGuard:
         """From here on samples are noted only; gives the one that fired before. Idempotent."""
         self._quiet = True
         with self._lock:
+            self._held_s = time.monotonic() if not self._held else self._held_s
             self._held = True
         self._over.set()
         self._wake.set()
         return self.fired
+
+    def unseen(self, prober: Prober) -> Iterator[str]:
+        """Why nobody knows whether it was there: a time since the begin in which nobody looked. After `hold`."""
+        for name in self._names:
+            gap = longest(prober.gaps(name, None, self._held_s))
+            if gap is not None:
+                yield f"@{ABORT_WHEN}:{_as_tag(name)}: {gap}, and nothing would have stopped the drill"
 
     def notes(self) -> Iterator[str]:
         """What was noted since."""

@@ -162,6 +162,23 @@ class Lock:
         except (OSError, ValueError, TypeError, AttributeError):
             return None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a process has it now; a name that stands in it alone is that of a dead one."""
+        holder = self.holder()
+        try:
+            if holder is not None:
+                os.kill(
+                    holder.pid, 0
+                )  # one that is gone holds nothing, and whoever takes its lock now is not disturbed
+            with self.path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+        except OSError:
+            return False
+        return False
+
     def release(self, *, keep_name: bool = False) -> None:
         """Give the lock back; idempotent. With `keep_name` the holder's name stays, as that of a dead one does."""
         if self._descriptor is not None:
@@ -229,8 +246,7 @@ class EnvironmentLock:
             )
         if left:
             raise GuardError(
-                f"{who} left the fault {left[0].fault!r} in this environment: "
-                f"run 'drillbook restore --inventory {left[0].inventory}' in {there} first"
+                f"{who} left the fault {left[0].fault!r} in this environment: run 'drillbook restore' in {there} first"
             )
 
     def _own_faults_open(self) -> bool:

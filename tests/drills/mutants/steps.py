@@ -22,6 +22,10 @@ EARLY, SKIP = "return", "pytest.skip('not today')"
 SKIPPED, IDLE = "skipped itself: nothing is proven", "handed no check"
 LOOK, DOWN = "drill.expect(WEB.answers())", "drill.eventually(WEB.silent(), within=deadline)"
 KILL_PROBER = "drill._under_way.prober._loop.call_soon_threadsafe(drill._under_way.prober._loop.stop); drill._under_way.prober._thread.join()"
+STAND_STILL = (
+    "import threading, time; done = threading.Event()",
+    "drill._under_way.prober._loop.call_soon_threadsafe(lambda: (time.sleep(3), done.set())); done.wait()",
+)
 
 
 def swallowing(*lines: str) -> tuple[str, ...]:
@@ -98,6 +102,12 @@ STEPS = (
     Mutant("endpoint is not sampled", "probe: false.", INVALID, "is not sampled",
            swapped("inventories/hosts.yml", "kind: http,", "kind: http, probe: false,"), alone=True),
     Mutant("prober dies", "Nobody looks any more.", INVALID, "the prober stopped", body("healthy", KILL_PROBER, LOOK)),
+    Mutant("prober stands still", "Nobody looks while it may be down.", INVALID, "nobody looked for [34]",
+           body("up", "drill.eventually(WEB.answers(), within=deadline)", *STAND_STILL), alone=True),
+    Mutant("criterion is looked at too late", "Nobody knows when it came true.", INVALID,
+           "nobody looked at a criterion before: nothing shows that the RTO of 6 s was kept", tagged("@rto:6s"),
+           body("up", "drill.eventually(WEB.answers(), within=deadline)", "import time; time.sleep(6)",
+                "drill.eventually(looked('the queue', lambda: 0).is_(0), within=deadline)"), alone=True),
     Mutant("work is not defined", "No drillbook_work.", INVALID, "no drillbook_work",
            body("healthy", LOOK, "drill.submit_work(50)")),
     Mutant("work was never submitted", "A balance of nothing.", INVALID, "no work is submitted",

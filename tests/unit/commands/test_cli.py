@@ -32,7 +32,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append((features, labs, options))
         return 0
 
-    def prove(arguments: list[str], *, ablate: bool) -> int:
+    def prove(arguments: list[str], *, ablate: bool, say: Any) -> int:
         calls.append((arguments, ablate))
         return 0
 
@@ -64,6 +64,14 @@ def test_prove_hands_on_in_order(given: list[Any]) -> None:
     ran = CliRunner().invoke(app, ["prove", "--ablate", "a.feature", "-p", "no:that", "--evidence=e"])
     assert ran.exit_code == 0, ran.output
     assert given == [(["a.feature", "-p", "no:that", "--evidence=e"], True)]
+
+
+@pytest.mark.parametrize("words", [["--lf"], ["-k", "redis"], ["--ablate", "-x"]])
+def test_a_proof_of_no_features_is_a_wrong_call(given: list[Any], words: list[str]) -> None:
+    ran = CliRunner().invoke(app, ["prove", *words])
+    assert ran.exit_code == 64
+    assert "drillbook: name the features to prove, before the options of pytest" in ran.output
+    assert given == []
 
 
 @pytest.mark.parametrize("words", [("drills", "features", "--labs", "3"), ("prove", "features", "--ablate")])

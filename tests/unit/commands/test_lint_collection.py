@@ -65,7 +65,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("DRILLBOOK_INVENTORY", raising=False)
     before = set(sys.modules)
     for name, text in {
-        "pytest.ini": "[pytest]\naddopts = -p no:cacheprovider -x -k nothing -m nothing\nfilterwarnings = error\n",
+        "pytest.ini": (
+            "[pytest]\naddopts = -p no:cacheprovider -x -k nothing -m nothing\n"
+            "filterwarnings = error\ndrillbook_features = features\n"
+        ),
         "steps/all.py": STEPS,
         "features/x.feature": FEATURE,
         "playbooks/faults/cut/inject.yml": "[]\n",

@@ -49,6 +49,16 @@ def kept(folder: Path, document: object) -> Path:
     return folder
 
 
+def known_then(now: Any, then: Any) -> Any:
+    """What is written now without the fields that an older record does not have, which hold nothing."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        assert not any(value for name, value in now.items() if name not in then)
+        return {name: known_then(now[name], value) for name, value in then.items()}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [known_then(*pair) for pair in zip(now, then, strict=True)]
+    return now
+
+
 # ---- records of drills that ran ---------------------------------------------------------------------------------
 
 
@@ -57,12 +67,13 @@ def test_an_old_record_is_read_with_every_field(name: str) -> None:
     plain, record = json.loads(text_of(RECORDS / name)), read_record(RECORDS / name)
     assert sorted(plain) == sorted(["schema", *(each.name for each in fields(Record))])
     for each in fields(Record):
-        assert to_plain(getattr(record, each.name)) == plain[each.name], each.name
+        assert known_then(to_plain(getattr(record, each.name)), plain[each.name]) == plain[each.name], each.name
 
 
 @pytest.mark.parametrize("name", OLD)
 def test_an_old_record_that_is_written_again_is_the_same_text(name: str) -> None:
-    assert dumps(read_record(RECORDS / name).as_json()) == text_of(RECORDS / name)
+    again = known_then(read_record(RECORDS / name).as_json(), json.loads(text_of(RECORDS / name)))
+    assert dumps(again) == text_of(RECORDS / name)
 
 
 def test_a_passed_drill_is_read_into_types() -> None:
@@ -110,9 +121,7 @@ def test_fields_that_came_later_get_their_defaults() -> None:
     assert "description" not in plain["scenario"]
     assert "accepted_lost" not in plain["objectives"]
     assert (record.scenario.description, record.objectives.accepted_lost) == ("", None)
-    again = record.as_json()
-    del again["scenario"]["description"], again["objectives"]["accepted_lost"]
-    assert dumps(again) == text_of(EXAMPLE)
+    assert dumps(known_then(record.as_json(), plain)) == text_of(EXAMPLE)
 
 
 def test_a_record_of_the_first_version_is_read(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import example, given
@@ -53,3 +54,36 @@ def test_any_name_is_one_file(tmp_path: Path) -> None:
 @example({"%", "%25"})
 def test_two_environments_never_share_a_file(names: set[str]) -> None:
     assert len({paths.unique_file_part(name) for name in names}) == 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there"),
+    [
+        ("playbooks/recovery/roll_back.yml", "roll_back.yaml"),
+        ("playbooks/recovery/roll_back.yml", "roll-back.yml"),
+        ("playbooks/recovery/redis/start.yml", "Start.YML"),
+        ("playbooks/faults/cut/undo.yml", "undo.yaml"),
+        ("playbooks/faults/cut/switch.yml", "switch.YAML"),
+    ],
+)
+def test_a_playbook_under_a_name_that_nobody_looks_for_is_named(tmp_path: Path, wanted: str, there: str) -> None:
+    assert paths.misnamed(tmp_path, wanted) == ""
+    folder = (tmp_path / wanted).parent
+    folder.mkdir(parents=True)
+    for other in ("other.yaml", "roll_back.txt", "undo.yaml.bak"):
+        (folder / other).touch()
+    assert paths.misnamed(tmp_path, wanted) == ""
+    (folder / there).touch()
+    assert paths.misnamed(tmp_path, wanted) == f" (there is {there}: rename it to {Path(wanted).name})"
+
+
+@given(st.sets(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20), max_size=3))
+def test_the_environments_of_a_checkout_are_read_off_its_files(names: set[str]) -> None:
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        paths.kept(root).mkdir()
+        for name in names:
+            paths.journal(root, name).touch()
+            paths.lock(paths.kept(root), name).touch()
+        assert {name for name, _ in paths.journals(root)} == names
+        assert {name for name, _ in paths.locks(paths.kept(root))} == names

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drillbook.model.phases import Phase
-from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict, judge, worst
+from drillbook.model.times.timeline import Span
+from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict, judge, rto_met, worst
 from tests.support.unit import quickly
 
 pytestmark = pytest.mark.unit
@@ -41,8 +42,11 @@ def verdict(
     progress: Progress = COMPLETE,
     took: float | None = 10.0,
     rto: float | None = 60.0,
+    least: float | None = None,
 ) -> Verdict:
-    return judge(progress, findings, time_to_recover_s=took, rto_s=rto)
+    """`took` is a bound where `least` says how long it took at least."""
+    span = None if took is None else Span(took, 0.1 if least is None else took - least, least is not None)
+    return judge(progress, findings, time_to_recover=span, rto_s=rto)
 
 
 def finding(phase: Phase, kind: FindingKind = FAILED) -> Finding:
@@ -90,7 +94,11 @@ MISSING = {
     "any recovery": (after(recoveries_done=0, recoveries_planned=0), Outcome.INVALID, "0 of 0 recoveries"),
     "a recovery": (after(recoveries_planned=2), Outcome.INVALID, "1 of 2 recoveries"),
     "a criterion": (after(criterion_checks=0), Outcome.INVALID, "no success criterion"),
-    "an undo": (after(undo_open=2), Outcome.NOT_RESTORED, "2 fault(s) are not proven gone"),
+    "an undo": (
+        after(undo_open=2),
+        Outcome.NOT_RESTORED,
+        "2 fault(s) are not proven gone: undo it with 'drillbook restore'",
+    ),
     "the baseline again": (after(baseline_again=0), Outcome.NOT_RESTORED, "no baseline check was repeated"),
 }
 
@@ -124,7 +132,7 @@ OUTCOMES = {
 def test_one_finding(where: tuple[Phase, FindingKind], outcome: Outcome) -> None:
     it = verdict(finding(*where))
     assert it.outcome is outcome
-    assert it.reason == f"{where[0]} {where[1]}"
+    assert it.reason.partition(": ")[0] == f"{where[0]} {where[1]}"
 
 
 def test_a_drill_that_ends_in_its_baseline_has_not_recovered_and_is_restored() -> None:
@@ -261,3 +269,39 @@ def test_what_does_not_hold_has_a_reason_and_what_holds_has_none(found: list[Fin
     it = verdict(*found, **drill)
     for axis in (it.valid, it.recovered, it.restored):
         assert bool(axis.reasons) == (axis.holds is False)
+
+
+# a time that is only bounded
+
+
+def test_a_bound_is_written_as_one() -> None:
+    it = verdict(took=8.0, least=1.1)
+    assert (it.outcome, it.reason) == (Outcome.PASSED, "recovered in at most 8.0 s of an RTO of 60 s")
+
+
+def test_a_bound_above_the_rto_is_no_kept_rto() -> None:
+    it = verdict(took=8.0, least=1.1, rto=5.0)
+    assert it.outcome is Outcome.INVALID
+    assert it.reason.startswith(
+        "recovered in 1.1 to 8.0 s, and nobody looked at a criterion before: nothing shows that the RTO of 5 s was kept"
+    )
+
+
+def test_what_took_longer_than_the_rto_at_least_is_late() -> None:
+    it = verdict(took=8.0, least=6.0, rto=5.0)
+    assert (it.outcome, it.reason) == (Outcome.NOT_RECOVERED, "recovered after at least 6.0 s; the RTO is 5 s")
+
+
+@pytest.mark.parametrize(
+    ("took", "rto", "met"),
+    [
+        (Span(8.0, 6.9, True), 5.0, None),
+        (Span(8.0, 6.9, True), 8.0, True),
+        (Span(8.0, 2.0, True), 5.0, False),
+        (Span(8.0, 6.9), 5.0, False),
+        (None, 5.0, None),
+        (Span(8.0, 6.9), None, None),
+    ],
+)
+def test_whether_the_rto_was_kept(took: Span | None, rto: float | None, met: bool | None) -> None:
+    assert rto_met(took, rto) is met

@@ -157,7 +157,13 @@ def test_a_terminal_shows_what_all_workers_do() -> None:
 def test_what_is_no_utf_8_is_shown_all_the_same() -> None:
     shown = on_pipe()
     shown.screen({"event": "note", "text": "half \ud800"})
-    assert shown.closed() == "    i half ?\n"
+    assert shown.closed() == "    i half \\ud800\n"
+
+
+def test_an_answer_moves_no_cursor_and_changes_no_colour() -> None:
+    shown = on_pipe()
+    shown.screen({"event": "note", "text": "\x1b[2Jred\r\x9b1m\u202eback", "more": [{"\x07": "\x00"}]})
+    assert shown.closed() == "    i \\x1b[2Jred\\r\\x9b1m\\u202eback\n"
 
 
 @pytest.mark.parametrize("tty", [False, True])
@@ -213,6 +219,20 @@ def test_events_of_workers_reach_the_controller_with_their_names(mailbox: Mailbo
         assert [event["text"] for event in board.events if event["worker"] == worker] == list("01234")
     for post in posts:
         post.close()
+
+
+def test_a_temporary_folder_may_have_a_long_name(tmp_path: Path, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / ("t" * 100)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    mailbox = Mailbox(board)  # type: ignore[arg-type]
+    assert len(mailbox.address) > 107
+    post = Post(mailbox.address, "gw0")
+    post({"event": "note", "text": "it arrives"})
+    mailbox.close()
+    post.close()
+    assert [event["text"] for event in board.events] == ["it arrives"]
+    assert list(folder.iterdir()) == []
 
 
 def test_what_was_sent_before_the_end_is_shown(board: Board) -> None:

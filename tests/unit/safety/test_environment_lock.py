@@ -353,7 +353,7 @@ def test_the_open_fault_of_a_dead_drill_keeps_another_checkout_out(tmp_path: Pat
         assert f"in the checkout {tmp_path}/one) left the fault 'network_cut' in this environment: run" in str(
             raised.value
         )
-        assert str(raised.value).endswith(f"'drillbook restore --inventory inv' in {tmp_path}/one first")
+        assert str(raised.value).endswith(f"'drillbook restore' in {tmp_path}/one first")
     again = checkout(tmp_path, "one")
     dead = again.acquire("drillbook restore")
     assert dead is not None

@@ -8,10 +8,16 @@ from contextlib import contextmanager
 import typer
 
 from drillbook.errors import DrillbookError
+from drillbook.model.printable import printable
 
 WRONG_CALL = 64
 PYTEST_FOLLOWS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 """Our own options stand before the features, pytest's behind them: the value of one is no feature then."""
+
+
+def tell(sentence: str) -> None:
+    """Say one sentence on standard error."""
+    typer.echo(printable(f"drillbook: {sentence}"), err=True)
 
 
 @contextmanager
@@ -20,7 +26,7 @@ def said_plainly(status: int = WRONG_CALL) -> Iterator[None]:
     try:
         yield
     except DrillbookError as error:
-        typer.echo(f"drillbook: {error}", err=True)
+        tell(str(error))
         raise typer.Exit(status) from None
 
 

@@ -11,6 +11,7 @@ from drillbook.commands.entries.calls import said_plainly
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import write_atomically
 from drillbook.evidence.render import as_written as found
+from drillbook.model.printable import printable
 
 app = typer.Typer(add_completion=False)
 
@@ -35,7 +36,7 @@ def findings(
         drills, table = found.read(places), found.read_table(places)
         text = found.markdown(drills)
         if document is None:
-            typer.echo(text, nl=False)
+            typer.echo(printable(text), nl=False)  # systems have said some of it
             return
         if not document.is_file():
             raise DrillbookError(f"{document}: there is no such document")

@@ -2,61 +2,42 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from drillbook.commands.entries.calls import WRONG_CALL, said_plainly
-from drillbook.engine.session import DrillSession
-from drillbook.evidence.render.worker import write_report
-from drillbook.model import paths
+from drillbook.commands import restoring
+from drillbook.commands.entries.calls import said_plainly
+from drillbook.model.printable import printable
 from drillbook.model.verdict import Outcome
-from drillbook.safety.environment_lock import HolderRole
 
 app = typer.Typer(add_completion=False)
-InventoryOption = Annotated[
-    list[Path] | None,
-    typer.Option("--inventory", help="Ansible inventory; several times: merged", metavar="PATH"),
-]
-DEFAULT_INVENTORY = "inventories/lab"
+
+
+def _say(line: str) -> None:
+    typer.echo(printable(line))  # a play has said some of it
 
 
 @app.command()
-def restore(inventory: InventoryOption = None) -> None:
+def restore(
+    inventory: Annotated[
+        list[Path] | None,
+        typer.Option("--inventory", help="only what was broken with it; several times: merged", metavar="PATH"),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="say what is open, and touch nothing")] = False,
+) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
-    root = next((at for at in (Path.cwd(), *Path.cwd().parents) if paths.kept(at).is_dir()), None)
-    if root is None:
-        typer.echo("drillbook: no .drillbook/ here or above: no drill was ever run here", err=True)
-        raise typer.Exit(WRONG_CALL)
-    named = inventory or [
-        Path(each.strip()) for each in os.environ.get("DRILLBOOK_INVENTORY", DEFAULT_INVENTORY).split(",")
-    ]
-    first, *further = (_found(each, root) for each in named)
+    here = Path.cwd()
+    with said_plainly():
+        root = restoring.checkout(here)
     with said_plainly(Outcome.ABORTED.exit_status):
-        session = DrillSession(
-            root,
-            first,
-            root / "evidence",
-            further_inventories=tuple(further),
-            listener=lambda event: typer.echo(event.get("text", "")),
-            write_report=write_report,
-        )
-        undone = session.put_back(HolderRole.RESTORE, typer.echo)
-    for one in undone:
-        typer.echo(
-            f"{'NOT undone' if one.problem else 'undone'}: {one.entry.fault}"
-            + (f": {one.problem}" if one.problem else "")
-        )
-    if not undone:
-        typer.echo("nothing to undo: no fault is open")
-    if any(one.problem for one in undone):
-        raise typer.Exit(Outcome.NOT_RESTORED.exit_status)
+        if check:
+            raise typer.Exit(restoring.check(root, _say))
+        named = tuple(_found(each, here, root) for each in inventory or ())
+        raise typer.Exit(restoring.restore(root, named, _say))
 
 
-def _found(inventory: Path, root: Path) -> Path:
+def _found(inventory: Path, here: Path, root: Path) -> Path:
     """Relative to where you stand, or else to the root."""
-    if inventory.is_absolute():
-        return inventory
-    return next((at / inventory for at in (Path.cwd(), root) if (at / inventory).exists()), root / inventory)
+    return next((at / inventory for at in (here, root) if (at / inventory).exists()), root / inventory)

@@ -15,7 +15,7 @@ from drillbook.evidence.reader import NoRecordError, RecordError, read_record
 from drillbook.model.phases import Phase
 from drillbook.model.record import FaultRecord, Record, StepStatus, SwitchState, UndoState
 from drillbook.model.times.clock import rfc3339, wall_now
-from drillbook.model.verdict import Axis, Outcome
+from drillbook.model.verdict import RESTORE, Axis, Outcome
 from drillbook.safety.journal import EntryState
 from drillbook.safety.undo import Undone
 
@@ -85,7 +85,7 @@ def _end(record: Record, undone: Sequence[Undone], problems: tuple[str, ...]) ->
     """The verdict, which the drill had no time to speak."""
     record.outcome = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
     record.reason = (
-        f"a fault could not be undone: {problems[0]}"
+        f"a fault could not be undone: {problems[0]}: {RESTORE}"
         if problems
         else f"the drill's process died in the phase {_last_phase(record)}; {_what_became(record, undone)}"
     )

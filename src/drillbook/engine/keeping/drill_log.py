@@ -33,13 +33,15 @@ from drillbook.model.record import (
     Role,
     StepRecord,
     StepStatus,
+    TimesRecord,
     WorkRecord,
     to_plain,
 )
 from drillbook.model.times.clock import Anchor, rfc3339
+from drillbook.model.times.gaps import Gap
 from drillbook.model.times.overhead import overhead
 from drillbook.model.times.timeline import Event, Moment, Span, times
-from drillbook.model.verdict import Finding, FindingKind, Progress, Verdict, judge
+from drillbook.model.verdict import Finding, FindingKind, Progress, Verdict, judge, rto_met
 from drillbook.model.work_balance import Account
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.probing.load import Load
@@ -85,7 +87,7 @@ class DrillLog:
         """The named moments so far; of several of one name the one that counts."""
         zero_s = self.anchor.mono_s
         return {
-            Event(each.event): Moment(zero_s + each.at_s, each.uncertainty_s, each.source)
+            Event(each.event): Moment(zero_s + each.at_s, each.uncertainty_s, each.source, each.bounded)
             for each in self.record.timeline
         }
 
@@ -174,7 +176,8 @@ class DrillLog:
             # seen earlier than by the step that stands first
             self.record.timeline = [each for each in self.record.timeline if each.event != event]
         at_s, at = self.at(moment.at_s), rfc3339(self.anchor.at(moment.at_s))
-        self.record.timeline.append(EventRecord(event.value, at, at_s, moment.uncertainty_s, moment.source))
+        seen = (moment.uncertainty_s, moment.source, moment.bounded)
+        self.record.timeline.append(EventRecord(event.value, at, at_s, *seen))
         self._recorder.save()
         self.tell("event", name=event, at_s=at_s)
 
@@ -263,7 +266,7 @@ class DrillLog:
         rows = []
         for name, series in prober.series.items():
             done = self._flushed.get(name, 0)
-            new = series.all()[done:]
+            new = series.looks()[done:]
             self._flushed[name] = done + len(new)
             rows += [
                 {
@@ -325,7 +328,7 @@ class DrillLog:
         return judge(
             self._progress(restored=restored),
             self.findings,
-            time_to_recover_s=recover.seconds if recover else None,
+            time_to_recover=recover,
             rto_s=self._objectives.rto_s,
         )
 
@@ -347,12 +350,12 @@ class DrillLog:
         _set_span(record.times, "act", spans.act)
         _set_span(record.times, "recover", spans.recover)
         record.times.rto_s, record.times.rto_clock = objectives.rto_s, objectives.rto_clock.value
-        if spans.recover is not None and objectives.rto_s is not None:
-            record.times.rto_met = spans.recover.seconds <= objectives.rto_s
+        record.times.rto_met = rto_met(spans.recover, objectives.rto_s)
         self.flush(prober, load)
         record.probes = [
             ProbeRecord(
-                each.endpoint, kinds[each.endpoint], each.samples, each.failures, each.interval_s, each.timeout_s
+                *(each.endpoint, kinds[each.endpoint], each.samples, each.failures, each.interval_s, each.timeout_s),
+                gaps=[Gap(self.at(gap.since_s), self.at(gap.until_s)) for gap in each.gaps],
             )
             for each in prober.stats()
         ]
@@ -376,7 +379,8 @@ class DrillLog:
         self._recorder.save()
 
 
-def _set_span(record: object, name: str, span: Span | None) -> None:
+def _set_span(record: TimesRecord, name: str, span: Span | None) -> None:
     if span is not None:
+        record.bounds += [name] if span.bounded else []
         setattr(record, f"{name}_s", span.seconds)
         setattr(record, f"{name}_uncertainty_s", span.uncertainty_s)

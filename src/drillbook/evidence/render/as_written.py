@@ -117,7 +117,8 @@ def _measured(record: Record) -> Iterable[tuple[str, str]]:
     for key, what in words.items():
         took, doubt = record.times.of(key)
         if took is not None:
-            yield what, f"{took:.1f} s ± {doubt or 0:.1f}"
+            bound = key in record.times.bounds
+            yield what, f"at most {took:.1f} s" if bound else f"{took:.1f} s ± {doubt or 0:.1f}"
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -170,7 +171,10 @@ def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
     ]
     for row in rows:
         record = records.get(Path(row["evidence"] or "-").name)
-        seconds = [record.times.of(each)[0] if record else None for each in ("detect", "alert", "act", "recover")]
+        names = ("detect", "alert", "act", "recover")
+        seconds = [
+            (record.times.of(each)[0], each in record.times.bounds) if record else (None, False) for each in names
+        ]
         work = record.work if record else None
         lines.append(
             _line(
@@ -179,7 +183,7 @@ def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
                     row["scenario"],
                     record.started_at[11:19] if record else "-",
                     row["outcome"],
-                    *("-" if each is None else f"{each:.1f}" for each in seconds),
+                    *("-" if each is None else f"{'≤ ' if bound else ''}{each:.1f}" for each, bound in seconds),
                     *((str(work.acknowledged), str(work.refused)) if work else ("-", "-")),
                     *("-" if row[each] is None else str(row[each]) for each in ("lost", "duplicated")),
                     "yes" if row["proven"] else "NO",

@@ -47,6 +47,8 @@ class TableRow:
     against: str | None
     evidence: str | None
     log: str
+    recover_bounded: bool = False
+    """It took no longer, and perhaps less."""
 
     @property
     def good(self) -> bool:
@@ -81,6 +83,7 @@ def row_of(scenario: Scenario, runs: Sequence[Run], record: Record | None, log: 
         against=against,
         evidence=drill.evidence if drill is not None else None,
         log=log,
+        recover_bounded=record is not None and "recover" in record.times.bounds,
     )
 
 
@@ -104,7 +107,7 @@ def cells(row: TableRow) -> list[str]:
         ", ".join(row.rows) or "-",
         row.scenario,
         row.outcome,
-        "-" if row.recover_s is None else f"{row.recover_s:.1f} s",
+        "-" if row.recover_s is None else f"{'≤ ' if row.recover_bounded else ''}{row.recover_s:.1f} s",
         "-" if row.lost is None else str(row.lost),
         "-" if row.duplicated is None else str(row.duplicated),
         "yes" if row.proven else "NO",

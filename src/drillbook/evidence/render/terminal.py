@@ -117,10 +117,12 @@ def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
 
 
 def times_line(times: Mapping[str, Any]) -> str:
-    """`detected in 1.02 s ±0.06, ...` of those times that there are."""
+    """`detected in 1.02 s ±0.06, ...` of those times that there are; a bound is said to be one."""
     words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
     return ", ".join(
-        f"{word} {times[f'{name}_s']:.2f} s ±{times[f'{name}_uncertainty_s']:.2f}"
+        f"{word} at most {times[f'{name}_s']:.2f} s"
+        if name in (times.get("bounds") or ())
+        else f"{word} {times[f'{name}_s']:.2f} s ±{times[f'{name}_uncertainty_s']:.2f}"
         for name, word in words.items()
         if times.get(f"{name}_s") is not None
     )

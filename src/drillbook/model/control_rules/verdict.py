@@ -16,6 +16,7 @@ from drillbook.model.verdict import (
     Outcome,
     Progress,
     Verdict,
+    not_restored,
     nothing_proven,
     restored_axis,
 )
@@ -46,7 +47,7 @@ def judge(
     valid = Axis(not invalid, (found.reason,) if invalid else ())
     recovered = Axis(None)
     if restored.reasons:
-        return Verdict(Outcome.NOT_RESTORED, restored.reasons[0], valid, recovered, restored)
+        return Verdict(Outcome.NOT_RESTORED, not_restored(progress, restored), valid, recovered, restored)
     if aborted:
         return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
     return Verdict(found.outcome, found.reason, valid, recovered, restored, found.unmissed)
@@ -133,7 +134,9 @@ def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence
     group_of = _groups(steps)
     groups: dict[int, list[CheckRecord]] = {}
     for check in checks:
-        if check.phase is Phase.CRITERIA and check.step in group_of:
+        # a bound holds in the incident and without it: that it does not says nothing of the recovery
+        missable = check.role is not Role.BOUND or control.kind is ControlKind.WITHOUT_TASK
+        if check.phase is Phase.CRITERIA and check.step in group_of and missable:
             groups.setdefault(group_of[check.step], []).append(check)
     if not groups:
         return _Found(Outcome.INVALID, "the control shows nothing: no criterion was looked at")

@@ -1,7 +1,9 @@
 """The named moments of a drill and the times between them: a pure function of moments.
 
 `Moment.at_s` is monotonic; `uncertainty_s` says how much earlier the thing may really have happened (a sample shows
-that it is so by now; the sample before it showed that it was not). A difference carries the sum of both.
+that it is so by now; the sample before it showed that it was not). A difference carries the sum of both. A moment is
+`bounded` when nobody looked before it: it was so by then, and perhaps long before. So is a difference of such moments:
+it is the longest time that it may have taken.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ class Moment:
     at_s: float
     uncertainty_s: float = 0.0
     source: str = ""
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,12 @@ class Span:
 
     seconds: float
     uncertainty_s: float
+    bounded: bool = False
+
+    @property
+    def least_s(self) -> float:
+        """What it took at least: of a time that is no bound, the time itself."""
+        return self.seconds - self.uncertainty_s if self.bounded else self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +76,5 @@ def _between(moments: Mapping[Event, Moment], start: Event, end: Event) -> Span 
     if start not in moments or end not in moments:
         return None
     first, last = moments[start], moments[end]
-    return Span(last.at_s - first.at_s, first.uncertainty_s + last.uncertainty_s)
+    since_s = first.at_s - first.uncertainty_s if first.bounded else first.at_s
+    return Span(last.at_s - since_s, first.uncertainty_s + last.uncertainty_s, first.bounded or last.bounded)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from drillbook.model.times.gaps import Gap
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -21,24 +23,30 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A sample's times (monotonic) and whether it met the check."""
+    """A sample's times (monotonic) and whether it met the check; `answered`: it saw the moment of its answer alone."""
 
     sent_s: float
     done_s: float
     met: bool
+    answered: bool = True
 
 
 @dataclass(slots=True)
 class Window:
     """Finds the first window of `length_s` in which every sample met the check. Feed it samples in their order.
 
-    More than `max_gap_s` from the end of one sample to the end of the next breaks the window: nobody looked. Length 0
-    finds the first sample.
+    More than `max_gap_s` from one sample to the next breaks the window: nobody looked. Length 0 finds the first sample.
     """
 
     length_s: float
     max_gap_s: float
     breaks: int = 0
+    gap: Gap | None = None
+    """The longest time in which nobody looked."""
+    broken_by: Gap | None = None
+    """The longest of those that ended a run of met samples."""
+    seen_s: float | None = None
+    """Until when somebody looked."""
     asked_before_s: float | None = None
     """When the look before the first one was asked: it may have been so since then, and nobody fed that look."""
     _begin: Judged | None = None
@@ -53,7 +61,7 @@ class Window:
     def feed(self, sample: Judged) -> Found | None:
         """The window, when this sample completes it."""
         before, self._before = self._before, sample
-        gap = before is not None and sample.done_s - before.done_s > self.max_gap_s
+        gap = self._gap_before(sample)
         if not sample.met:
             if self._begin is not None:
                 self.breaks += 1
@@ -68,6 +76,18 @@ class Window:
         if sample.done_s - self._begin.done_s >= self.length_s:
             return Found(self._begin.done_s, self._begin_uncertainty_s, sample.done_s, self.breaks)
         return None
+
+    def _gap_before(self, sample: Judged) -> bool:
+        """Whether nobody looked for too long before this sample."""
+        seen_s, sees_s = self.seen_s, sample.done_s if sample.answered else sample.sent_s
+        self.seen_s = sample.done_s if seen_s is None else max(seen_s, sample.done_s)
+        if seen_s is None or sees_s - seen_s <= self.max_gap_s:
+            return False
+        gap = Gap(seen_s, sees_s)
+        self.gap = max(self.gap or gap, gap, key=lambda each: each.seconds)
+        if self._begin is not None:
+            self.broken_by = max(self.broken_by or gap, gap, key=lambda each: each.seconds)
+        return True
 
 
 def last_recovery(samples: Iterable[Judged]) -> tuple[Judged | None, int, bool]:

@@ -7,13 +7,18 @@ usage before anything is collected. Register this module as a plugin, and call `
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
-from drillbook.pytest_plugin.collecting.nodes import FeatureFile, unloaded_key
+from drillbook.pytest_plugin.collecting import asked
+from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem, unloaded_key
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
 from drillbook.repository.step_modules import DEFAULT_FOLDERS, load_steps
+
+unasked_key = pytest.StashKey[list[str]]()
+"""The node ids of the drills that nobody has asked for."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -31,6 +36,7 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
     )
     group = parser.getgroup("drillbook", "recovery drills")
+    asked.add_options(group, parser)
     group.addoption(
         "--control",
         metavar="NAME",
@@ -55,23 +61,35 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"drillbook_require: {', '.join(sorted(unknown))}: known are {REQUIRE_DRILLS} and {REQUIRE_RTO}"
         )
+    missing = asked.missing_folder(config)
+    if missing is not None:
+        raise pytest.UsageError(f"drillbook_features: there is no folder {missing}")
     if not (config.option.help or config.option.version):
         config.stash[unloaded_key] = load_steps(config, config.getini("drillbook_steps"))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.suffix == ".feature":
+    if asked.is_feature(parent.config, file_path):
         return FeatureFile.from_parent(parent, path=file_path)
     return None
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--scenario` keeps the runs of one scenario only, whatever the rest of the command line selects."""
+    """`--scenario` keeps the runs of one scenario only, whatever else is selected; what is not asked for goes."""
     only = config.getoption("--scenario", None)
     if only is not None:
-        others = [item for item in items if getattr(item, "drill_nodeid", None) != only]
-        items[:] = [item for item in items if getattr(item, "drill_nodeid", None) == only]
-        config.hook.pytest_deselected(items=others)
+        _take_out(config, items, [item for item in items if getattr(item, "drill_nodeid", None) != only])
+    drills = [item for item in items if isinstance(item, ScenarioItem) and item.scenario.is_drill]
+    config.stash[unasked_key] = [item.nodeid for item in _take_out(config, items, asked.unasked(config, drills))]
+
+
+def _take_out(config: pytest.Config, items: list[pytest.Item], out: Iterable[pytest.Item]) -> Sequence[pytest.Item]:
+    gone = [*out]
+    if gone:
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=gone)
+    return gone
 
 
 @pytest.fixture

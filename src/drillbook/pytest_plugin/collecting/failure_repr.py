@@ -84,21 +84,24 @@ def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
 
 def without_secrets(shown: Any, redact: Callable[[str], str]) -> Any:
     """The same failure with each text in it redacted; as one text where a secret goes over several of them."""
-    shown = _each_text(shown, redact)
+    shown = in_each_text(shown, redact)
     text = re.sub("(?m)^E +", "", str(shown))  # pytest's mark of each line of an error
     return shown if redact(text) == text else redact(text)
 
 
-def _each_text(shown: Any, redact: Callable[[str], str]) -> Any:
-    # in place, as pytest takes the error for its short summary and for JUnit from the parts
+def in_each_text(shown: Any, change: Callable[[str], str]) -> Any:
+    """A failure as pytest has it, with each text in it changed.
+
+    In place: pytest takes the error for its short summary and for JUnit from the parts.
+    """
     match shown:
         case str():
-            return redact(shown)
+            return change(shown)
         case list() | tuple():
-            return type(shown)(_each_text(each, redact) for each in shown)
+            return type(shown)(in_each_text(each, change) for each in shown)
         case TerminalRepr():
             for name, each in vars(shown).items():
-                setattr(shown, name, _each_text(each, redact))
+                setattr(shown, name, in_each_text(each, change))
     return shown
 
 

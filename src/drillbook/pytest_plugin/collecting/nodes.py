@@ -19,7 +19,15 @@ from pytest_bdd.scenario import _execute_step_function
 from drillbook.model.control import REPEATED, Control, ends_its_drill
 from drillbook.model.paths import shown
 from drillbook.model.scenario import Scenario
-from drillbook.model.tags import ACCEPTS_DATA_LOSS, tag_values
+from drillbook.model.tags import (
+    ABORT_WHEN,
+    ACCEPTS_DATA_LOSS,
+    NOT_REPEATABLE,
+    SELF_HEALING,
+    SELF_HEALING_OFF,
+    slug,
+    tag_values,
+)
 from drillbook.pytest_plugin.collecting.failure_repr import (
     StepMark,
     own_frames,
@@ -29,8 +37,8 @@ from drillbook.pytest_plugin.collecting.failure_repr import (
     with_trail,
 )
 from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
-from drillbook.pytest_plugin.collecting.tag_markers import apply_tag, slug
-from drillbook.pytest_plugin.options import REQUIRE_RTO, asked_controls
+from drillbook.pytest_plugin.collecting.tag_markers import apply_tag
+from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
 from drillbook.repository.feature_file import Problem, node_name, read_feature
 from drillbook.repository.preflight import ScenarioRun, runs_of
 from drillbook.repository.step_definitions import Definitions, visible_definitions
@@ -45,6 +53,12 @@ unloaded_key = pytest.StashKey[list[UnloadedModule]]()
 """The step modules of the session that could not be imported."""
 _refused_first_key = pytest.StashKey[str]()
 _definitions_key = pytest.StashKey[dict[pytest.Collector | None, Definitions]]()
+
+
+NO_DRILL = (
+    "the scenario has the tag @{} and is no drill, for no step of it is a fault or a recovery, and drillbook_require "
+    "asks for drills: define its step with @fault, or take the tag away"
+)
 
 
 class FeatureFile(pytest.Module):
@@ -74,6 +88,8 @@ class FeatureFile(pytest.Module):
                 for run in runs
                 if run.phases and not tag_values(run.row.tags, "rto")
             ]
+        if REQUIRE_DRILLS in self.config.getini("drillbook_require"):
+            problems += [Problem(run.row.line, NO_DRILL.format(tag)) for run in runs if (tag := _tag_of_a_drill(run))]
         if problems:
             raise FeatureRefused.of(self.feature_path, problems)
         self.obj.__doc__ = f"{text.feature.name}\n\n{text.feature.description}".strip()
@@ -265,6 +281,13 @@ class ScenarioItem(pytest.Function):
             if mark is StepMark.FAILED
         ]
         return failed[0] if failed else self.scenario.line
+
+
+def _tag_of_a_drill(run: ScenarioRun) -> str | None:
+    """The first tag of a scenario that is no drill, and that says something of drills alone."""
+    keys = ("rto", "rto-from", ABORT_WHEN, ACCEPTS_DATA_LOSS, NOT_REPEATABLE, SELF_HEALING, SELF_HEALING_OFF)
+    of_drills = (tag for tag in sorted(run.row.tags) if tag.partition(":")[0] in keys)
+    return None if run.phases else next(of_drills, None)
 
 
 def _definitions(node: FeatureFile) -> Definitions:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 
 import pytest
 
+from drillbook.model.tags import slug
+
 _markers_key = pytest.StashKey[set[str]]()
 
 
@@ -22,14 +24,11 @@ def apply_tag(config: pytest.Config, tag: str, function: Callable[..., object]) 
     others = config.pluginmanager.subset_hook_caller("pytest_bdd_apply_tag", [sys.modules.get("pytest_bdd.plugin")])
     if others(tag=tag, function=function):
         return
-    for name in {tag, slug(tag)} if re.fullmatch(r"[\w.-]+", tag) else {slug(tag)}:
+    # pytest has no marker that begins with a line below
+    as_it_stands = re.fullmatch(r"[\w.-]+", tag) and not tag.startswith("_")
+    for name in {tag, slug(tag)} if as_it_stands else {slug(tag)}:
         known = config.stash.setdefault(_markers_key, set())
         if name not in known:
             known.add(name)
             config.addinivalue_line("markers", f"{name}: the tag @{tag} of a feature")
         getattr(pytest.mark, name)(function)
-
-
-def slug(text: str) -> str:
-    """The text as an identifier: each run of what is neither letter nor digit as one `_`."""
-    return re.sub(r"\W+", "_", text).strip("_") or "unnamed"

@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from drillbook.model import paths
@@ -36,8 +37,10 @@ def check(repository: Repository) -> Iterator[Finding]:
     for folder in sorted(faults):
         for name, code in (("inject.yml", "no-inject"), ("undo.yml", "no-undo")):
             if f"{folder}/{name}" not in repository.playbooks:
-                sentence = f"the fault has no {name}: a fault is a folder with inject.yml and undo.yml"
+                other = paths.misnamed(repository.root, f"{folder}/{name}")
+                sentence = f"the fault has no {name}{other}: a fault is a folder with inject.yml and undo.yml"
                 yield Finding(f"{folder}/{name}", 1, code, sentence)
+    yield from _never_found(repository)
     read: dict[str, object] = {}
     for path, text in repository.playbooks.items():
         if not path.startswith((paths.FAULTS, paths.RECOVERIES, "playbooks/communication/", "playbooks/roles/")):
@@ -55,6 +58,19 @@ def check(repository: Repository) -> Iterator[Finding]:
             yield from _ends_early(path, entry)
         if path.startswith(paths.FAULTS) and path.endswith("/undo.yml"):
             yield from _undo(path, content, read)
+
+
+def _never_found(repository: Repository) -> Iterator[Finding]:
+    """Playbooks that a step or a fault would name, under a name that nobody looks for."""
+    of_others = set().union(*(imported(path, text) for path, text in repository.playbooks.items()))
+    for path in set(repository.playbooks) - of_others:
+        wanted = str(PurePosixPath(path).with_suffix(".yml"))
+        named = path.startswith((paths.RECOVERIES, paths.MESSAGES)) or (
+            path.startswith(paths.FAULTS) and PurePosixPath(path).stem in (paths.INJECT, paths.UNDO, paths.SWITCH)
+        )
+        if named and path != wanted and wanted not in repository.playbooks:
+            sentence = f"nobody finds a playbook of this name: rename it to {PurePosixPath(wanted).name}"
+            yield Finding(path, 1, "misnamed", sentence)
 
 
 def imported(path: str, text: str) -> set[str]:

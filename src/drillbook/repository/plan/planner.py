@@ -179,7 +179,10 @@ class _Scenario:
         root, said = self.planner.session.root, f"'{step.text}'"
         if intent.kind is StepKind.RECOVERY:
             if not (root / intent.playbook).is_file():
-                self._wrong(step.line, f"{said} names a recovery that is not there: no {intent.playbook}")
+                self._wrong(
+                    step.line,
+                    f"{said} names a recovery that is not there: no {intent.playbook}{self._other(intent.playbook)}",
+                )
                 return []
             return [self._playbook("recovery", intent.playbook, intent.variables, intent.selection)]
         plans = []
@@ -187,16 +190,20 @@ class _Scenario:
             playbook = paths.fault(intent.name, part)
             if (root / playbook).is_file():
                 plans.append(self._playbook(purpose, playbook, intent.variables))
-            elif part != paths.SWITCH:  # only the dead man's switch may be missing
-                self._wrong(
-                    step.line, f"{said} needs {playbook}, which is not there: a fault has inject.yml and undo.yml"
-                )
+            elif part != paths.SWITCH or self._other(playbook):  # only the dead man's switch may be missing
+                missing = f"{playbook}, which is not there{self._other(playbook)}"
+                self._wrong(step.line, f"{said} needs {missing}: a fault has inject.yml and undo.yml")
         return plans
+
+    def _other(self, playbook: str) -> str:
+        return paths.misnamed(self.planner.session.root, playbook)
 
     def _message(self, name: str, step: StepFacts) -> list[PlaybookPlan]:
         playbook = paths.message(name)
         if not (self.planner.session.root / playbook).is_file():
-            self._wrong(step.line, f"'{step.text}' names a message that is not there: no {playbook}")
+            self._wrong(
+                step.line, f"'{step.text}' names a message that is not there: no {playbook}{self._other(playbook)}"
+            )
             return []
         return [self._playbook("communication", playbook, {})]
 

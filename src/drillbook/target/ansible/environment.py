@@ -124,7 +124,7 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
     }
     if "interpreter_python" not in said:
         env["ANSIBLE_PYTHON_INTERPRETER"] = "auto_silent"
-    home = Path(env.get("HOME", "~")).expanduser()
+    home = Path(env["HOME"]) if env.get("HOME") else _home()
     of_caller = {option: env[name] for name, (option, _) in _PLUGIN_FOLDERS.items() if name in env}
     env |= _plugin_folders(root, home, {**said, **of_caller})
     of_user = env.get("ANSIBLE_COLLECTIONS_PATH") or said.get("collections_path") or said.get("collections_paths")
@@ -147,7 +147,16 @@ def plugin_folders(root: Path) -> dict[str, str]:
 
     Raises PlaybookError for an ansible.cfg that cannot be read.
     """
-    return _plugin_folders(root, Path.home(), _options_of(root / "ansible.cfg"))
+    return _plugin_folders(root, _home(), _options_of(root / "ansible.cfg"))
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise PlaybookError(
+            "this user has no home folder, in which Ansible looks for plugins and collections: set HOME to a folder"
+        ) from error
 
 
 def roles_path(root: Path) -> list[Path]:

@@ -1,6 +1,8 @@
 """Looking at a host through testinfra, by the connection that the inventory names, with a deadline for each command.
 
-The rule: a look never hangs, never asks, and never changes anything. testinfra's own Ansible backend is not used: it
+The rule: a look never hangs, never asks, and never changes anything; and what the way to the host says (ssh, docker,
+podman, sudo) is never taken for what the command says. Behind each command a marker is printed with the command's own
+status: without it nobody ran the command, and nobody could look. testinfra's own Ansible backend is not used: it
 has no deadline, it caches a failed look-up as "no hosts", it templates no variable, it puts ssh passwords on a command
 line, and its `host.ansible(...)` would let a step change the target behind the back of the playbooks.
 """
@@ -9,6 +11,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import secrets
 import shlex
 import signal
 import subprocess
@@ -37,7 +41,7 @@ _CONNECTIONS = {
     "docker_api": "docker",
     "podman": "podman",
 }
-_SSH_CANNOT_CONNECT = 255
+_MARKED = "/bin/sh -c {command}; status=$?; printf %s:%s: {marker} $status >&2; exit $status"
 
 
 def look_at(name: str, connection: Mapping[str, Any], private_dir: Path, *, deadline_s: float) -> testinfra.host.Host:
@@ -59,7 +63,7 @@ def look_at(name: str, connection: Mapping[str, Any], private_dir: Path, *, dead
     else:
         container, user = connection.get("remote_addr") or name, connection.get("remote_user")
         backend = (_Docker if kind == "docker" else _Podman)(f"{user}@{container}" if user else container, **become)
-    backend.name = name
+    backend.asked = name
     backend.deadline_s = deadline_s
     host = testinfra.host.Host(backend)
     backend.set_host(host)
@@ -93,16 +97,47 @@ def _ssh(name: str, connection: Mapping[str, Any], private_dir: Path, become: Ma
 
 
 class _Deadline(BaseBackend):
-    """A testinfra backend whose every command ends in time."""
+    """A testinfra backend whose every command ends in time, and says itself how it ended."""
 
-    name = ""
+    asked = ""
+    """The host's name in the inventory."""
     deadline_s = 10.0
     password: str | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._marker = f"drillbook-{secrets.token_hex(8)}"
+        self._asking, self._through = "", ""
+
+    def get_command(self, command: str, *args: str) -> str:
+        """The command with its marker, as the user that it is to run as."""
+        return super().get_command(self._marked(self.quote(command, *args)))
+
+    def _marked(self, command: str) -> str:
+        """With its marker, which stands innermost: within sudo, and within each sudo that a step asks for."""
+        if self._marker in command:
+            return command
+        script = _MARKED.format(command=shlex.quote(command), marker=self._marker)
+        return f"/bin/sh -c {shlex.quote(script)}"  # a login shell on the way may be none that knows this syntax
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+        """What the command came to. Raises CouldNotLookError when nobody ran it, or it took too long."""
+        self._asking, self._through = self.quote(command, *args), ""
+        result = super().run(command, *args, **kwargs)
+        marked = re.search(rf"{self._marker}:(\d+):".encode(), result.stderr_bytes)
+        if marked is None:
+            said = " ".join(f"{result.stderr} {result.stdout}".split())
+            raise CouldNotLookError(
+                f"{self.asked} could not be reached over {self.NAME}{self._through} (status {result.rc}): {said}"
+            )
+        stderr = result.stderr_bytes[: marked.start()] + result.stderr_bytes[marked.end() :]
+        return self.result(int(marked[1]), self._asking.encode(), result.stdout_bytes, stderr)
 
     def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
         # -n: sudo that asks for a password would wait for a terminal that nobody sits at
         user = "" if sudo_user is None else f" -u {shlex.quote(sudo_user)}"
-        return f"sudo -n{user} /bin/sh -c {shlex.quote(command)}"
+        self._through = " through sudo"
+        return f"sudo -n{user} /bin/sh -c {shlex.quote(self._marked(command))}"
 
     def run_local(self, command: str, *args: str) -> CommandResult:
         command = self.quote(command, *args)
@@ -119,7 +154,7 @@ class _Deadline(BaseBackend):
             try:
                 stdout, stderr = process.communicate(timeout=self.deadline_s)
             except subprocess.TimeoutExpired as error:
-                msg = f"{self.name} did not answer within {self.deadline_s:g} seconds: {_short(command)}"
+                msg = f"{self.asked} did not answer within {self.deadline_s:g} seconds: {_short(self._asking)}"
                 raise CouldNotLookError(msg) from error
             finally:
                 if process.poll() is None:
@@ -147,12 +182,7 @@ class _Ssh(_Deadline, SshBackend):
 
     def run_ssh(self, command: str) -> CommandResult:
         words, values = self._build_ssh_command(command)
-        result = self.run_local(" ".join(words), *values)
-        result.command = command.encode()
-        if result.rc == _SSH_CANNOT_CONNECT:
-            msg = f"{self.name} could not be reached over ssh: {' '.join(result.stderr.split())}"
-            raise CouldNotLookError(msg)
-        return result
+        return self.run_local(" ".join(words), *values)  # 255 may be ssh's status or the command's: the marker tells
 
 
 def _short(command: str) -> str:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from drillbook.errors import InventoryError, NoEnvironmentError, Place
 from drillbook.target.inventory.origins import origin_of
@@ -24,26 +23,21 @@ from drillbook.target.inventory.settings import (
     Work,
 )
 from drillbook.target.inventory.strict_mapping import Node
+from drillbook.target.inventory.urls import LOG_IN, address, submit_url
 
-_KIND = {
-    EndpointKind.HTTP: ({"http", "https"}, "https://api.example.org/health"),
-    EndpointKind.REDIS: ({"redis", "rediss", "unix"}, "redis://cache.example.org:6379"),
-    EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
-    EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
-}
-_LOG_IN = {
-    EndpointKind.HTTP: "send them in headers, as Authorization",
-    EndpointKind.TCP: "remove them, only a connection is opened",
-}
 _SQL_CA = {EndpointKind.SQL: "write ?sslmode=verify-full&sslrootcert=PATH into the URL"}
 _OF_KINDS: Mapping[str, tuple[frozenset[EndpointKind], Mapping[EndpointKind, str]]] = {
     "headers": (frozenset({EndpointKind.HTTP}), {}),
-    "user": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), _LOG_IN),
-    "password": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), _LOG_IN),
+    "user": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), LOG_IN),
+    "password": (frozenset({EndpointKind.REDIS, EndpointKind.SQL}), LOG_IN),
     "ca": (frozenset({EndpointKind.HTTP, EndpointKind.REDIS}), _SQL_CA),
     "looks_at_once": (frozenset({EndpointKind.HTTP, EndpointKind.TCP}), {}),
+    "follow": (frozenset({EndpointKind.HTTP}), {}),
+    "healthy": (frozenset({EndpointKind.HTTP}), {}),
 }
 """Keys that not every kind uses: of which kinds they are, and what to do instead."""
+_HEALTHY = {"2xx": 300, "3xx": 400}
+"""Up to which statuses an answer is healthy, by the word for the highest of them."""
 _FOR_ALL = (
     "drillbook_environment",
     "drillbook_endpoints",
@@ -125,20 +119,22 @@ class InventoryReader:
         for key, (kinds, instead) in _OF_KINDS.items():
             if node.has(key) and kind not in kinds:
                 node.fail(key, f"an endpoint of kind {kind} does not use it: {instead.get(kind, 'remove it')}")
-        default = "redis://sentinel" if sentinel is not None else None
-        url, user, password = self._url(node, kind, default)
+        at = address(node, kind, by_sentinel=sentinel is not None)
         return Endpoint(
             name=name,
             kind=kind,
-            url=url,
+            url=at.url,
             headers=node.headers("headers"),
-            user=node.text("user", user),
-            password=node.text("password", password),
+            user=node.text("user", at.user),
+            password=node.text("password", at.password),
+            database=at.database,
             ca=self._path(node, "ca"),
             timeout_s=node.number("timeout", 1.0),
             samples_per_s=node.number("samples_per_second", 20.0),
             looks_at_once=node.count("looks_at_once") or 1,
             probe=node.flag("probe", default=True),
+            follow=node.flag("follow", default=False),
+            healthy_below=_HEALTHY[node.choice("healthy", _HEALTHY) if node.has("healthy") else "2xx"],
             master_name=sentinel.text("master") if sentinel else None,
             sentinels=sentinel.addresses("nodes") if sentinel else (),
             nat=sentinel.translated("nat") if sentinel else EMPTY,
@@ -148,24 +144,6 @@ class InventoryReader:
     def _path(self, node: Node, key: str) -> Path | None:
         text = node.text(key, None)
         return None if text is None else self._root / Path(text).expanduser()
-
-    def _url(self, node: Node, kind: EndpointKind, default: str | None) -> tuple[str, str | None, str | None]:
-        """The URL without its password, and the user and password that stood in it."""
-        schemes, example = _KIND[kind]
-        text = node.text("url", default) if default else node.text("url")
-        assert text is not None
-        parts, port = _split(node, text, example)
-        if parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
-            node.fail("url", f"an endpoint of kind {kind} has a URL like {example}")
-        if kind is EndpointKind.TCP and port is None:
-            node.fail("url", f"it names no port; write one like {example}")
-        if (parts.username or parts.password) and kind not in _OF_KINDS["password"][0]:
-            node.fail("url", f"an endpoint of kind {kind} uses no user and password of its URL: {_LOG_IN[kind]}")
-        user = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password) if parts.password else None
-        place = parts.netloc.rpartition("@")[2]
-        shown = f"{quote(user, safe='')}@{place}" if user else place
-        return urlunsplit(parts._replace(netloc=shown)), user, password
 
     def work(self, endpoints: Mapping[str, Endpoint]) -> Work | None:
         node = self._top("drillbook_work", {"submit", "completed"})
@@ -178,7 +156,7 @@ class InventoryReader:
         if endpoint not in databases:
             completed.fail("endpoint", f'"{endpoint}" is no endpoint of kind sql (there {_are(databases)})')
         return Work(
-            submit_url=_submit_url(submit),
+            submit_url=submit_url(submit),
             submit_method=submit.text("method", "POST").upper(),
             submit_headers=submit.headers("headers"),
             submit_body=submit.value("body", None),
@@ -235,28 +213,10 @@ _ENDPOINT_KEYS = {
     "samples_per_second",
     "looks_at_once",
     "probe",
+    "follow",
+    "healthy",
     "sentinel",
 }
-
-
-def _split(node: Node, text: str, example: str) -> tuple[SplitResult, int | None]:
-    """A URL and its port. The sentence says nothing of the text: urlsplit's own shows a piece of a password."""
-    try:
-        parts = urlsplit(text)
-        return parts, parts.port
-    except ValueError:
-        node.fail("url", f"it is no URL with a valid host and port; percent-encode a password, and write {example}")
-
-
-def _submit_url(node: Node) -> str:
-    example = "https://api.example.org/jobs"
-    text: str = node.text("url")
-    parts, _ = _split(node, text, example)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        node.fail("url", f"work is submitted to a URL like {example}")
-    if parts.username or parts.password:
-        node.fail("url", f"work is submitted without user and password of the URL: {_LOG_IN[EndpointKind.HTTP]}")
-    return text
 
 
 def _are(names: list[str]) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from drillbook.model.times.gaps import LONGEST_WAIT_S
+
 EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
@@ -51,11 +53,17 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    database: int = 0
+    """The number of Redis' database."""
     ca: Path | None = None
     timeout_s: float = 1.0
     samples_per_s: float = 20.0
     looks_at_once: int = 1
     probe: bool = True
+    follow: bool = False
+    """Whether redirects are followed."""
+    healthy_below: int = 300
+    """An HTTP status from 200 on is healthy below this one."""
     master_name: str | None = None
     sentinels: tuple[tuple[str, int], ...] = ()
     nat: Mapping[str, str] = field(default_factory=_nothing)
@@ -63,6 +71,11 @@ class Endpoint:
     "127.0.0.1:16379").
     """
     sentinel_password: str | None = field(default=None, repr=False)
+
+    @property
+    def longest_gap_s(self) -> float:
+        """As far apart as two looks may be: when nobody saw anything for longer, nobody looked."""
+        return 1 / self.samples_per_s + min(self.timeout_s, LONGEST_WAIT_S)
 
 
 COMPLETED_WITHIN_S = 60.0

@@ -21,13 +21,15 @@ from typing import Any
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.work_balance import Account, Answered, Attempt, account
 from drillbook.target.inventory.settings import Endpoint, Work
-from drillbook.target.probing.http_connection import HttpLine
+from drillbook.target.probing.http.connection import HttpLine
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.probes import why
 
 ANSWER_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = ANSWER_TIMEOUT_S + 5
 MAX_UNDER_WAY = 64
+OVERDUE_S = 1.0
+"""What is overdue by more than this is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Load:
                 await asyncio.sleep(min(0.1, due - now) if rate > 0 else 0.1)
                 continue
             due += 1 / rate
-            overdue = int((now - 1 - due) * rate)
+            overdue = int((now - OVERDUE_S - due) * rate)
             if overdue > 0:
                 # this process had no time to send: what is overdue by more than a second is left out, and counted
                 self._skipped += overdue
@@ -229,12 +231,24 @@ class Load:
             if attempt.status == status and attempt.retry_after and attempt.sent_s >= since_s
         ]
 
+    def refuse_pause(self, since_s: float) -> None:
+        """Raise CouldNotLookError when no work was submitted for a time since this instant, although it was to be.
+
+        Who submits stood still then: what would have been lost or refused in that time is not in any balance.
+        """
+        ends = [rate.since_s for rate in self.rates[1:]] + [time.monotonic()]
+        for rate, end_s in zip(self.rates, ends, strict=False):
+            pause = self._prober.stood_still(max(rate.since_s, since_s), end_s) if rate.per_second > 0 else None
+            if pause is not None and pause.seconds > OVERDUE_S + 1 / rate.per_second:
+                raise CouldNotLookError(f"the balance of the work: nobody submitted for {pause.seconds:.1f} s")
+
     def failures(self, last_s: float) -> int:
         """How many attempts that ended in the last so many seconds were not acknowledged.
 
-        Raises CouldNotLookError when none ended: silence is not success.
+        Raises CouldNotLookError when none ended (silence is not success), or none was sent for a part of that time.
         """
         since_s = time.monotonic() - last_s
+        self.refuse_pause(since_s)
         recent = list(itertools.takewhile(lambda attempt: attempt.answered_s >= since_s, reversed(self._attempts)))
         if not recent:
             raise CouldNotLookError(f"no job was answered in the last {last_s:g} s")

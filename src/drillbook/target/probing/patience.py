@@ -3,6 +3,8 @@
 The rule: a look is cut off exactly when its time is over, as by `asyncio.timeout`. That sets a timer for each look and
 cancels it when the answer comes, twenty times a second for each endpoint: a sixth of what the sampling cost. Here the
 timer stays. When it rings, it ends the look that is late, or is set anew for the look that is under way by then.
+When it rings too late, the loop stood still, and perhaps the answer is there and was not read: the look gets that time
+back.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+LATE_S = 0.05
+"""A timer that rings so much too late did so because the loop stood still."""
+
 
 class Patience:
     """`async with patience:` raises TimeoutError after `timeout_s`. Again and again, but not for two looks at once."""
 
-    __slots__ = ("_before", "_expired", "_loop", "_task", "_timeout_s", "_timer", "_until_s")
+    __slots__ = ("_before", "_expired", "_given_back", "_loop", "_task", "_timeout_s", "_timer", "_until_s")
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
@@ -24,13 +29,15 @@ class Patience:
         self._until_s = 0.0
         self._before = 0
         self._expired = False
+        self._given_back = False
 
     async def __aenter__(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
-        self._task, self._before, self._expired = task, task.cancelling(), False
+        self._task, self._before = task, task.cancelling()
+        self._expired = self._given_back = False
         self._until_s = self._loop.time() + self._timeout_s
         if self._timer is None:
             self._timer = self._loop.call_at(self._until_s, self._ring)
@@ -41,6 +48,10 @@ class Patience:
         if self._task is None:
             return  # nobody looks; the next look sets it
         if self._loop.time() < self._until_s:
+            self._timer = self._loop.call_at(self._until_s, self._ring)
+        elif (late_s := self._loop.time() - self._until_s) > LATE_S and not self._given_back:
+            self._given_back = True
+            self._until_s = self._loop.time() + min(late_s, self._timeout_s)
             self._timer = self._loop.call_at(self._until_s, self._ring)
         else:
             self._expired = True

@@ -2,7 +2,7 @@
 
 One asyncio loop in one thread. Each endpoint has its own cadence and its own connection, so that one that hangs does
 not delay another. A probe that takes longer than its interval is not overlapped: the next one follows at once, and the
-gap stands in the samples.
+gap stands in the samples. A look during which this process stood still is left out: it is a gap, too.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from drillbook.errors import CouldNotLookError, DrillbookError
+from drillbook.model.times.gaps import Gap, gaps_in, longest
 from drillbook.model.times.sample import Sample
 from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.patience import Patience
 from drillbook.target.probing.probes import Probe, probe_of, take
+from drillbook.target.probing.pulse import Pulse
 from drillbook.target.probing.sampler import Sampler, Spare
 from drillbook.target.probing.series import Series
 
@@ -39,6 +41,8 @@ class ProbeStats:
     failures: int
     interval_s: float
     timeout_s: float
+    gaps: Sequence[Gap] = ()
+    """When nobody looked."""
 
 
 class Prober:
@@ -53,6 +57,8 @@ class Prober:
         self._thread: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._spare = Spare()
+        self._pulse = Pulse()
+        self._redirected: dict[str, int] = {}
         self._cpu_s = 0.0
         self._started_s = 0.0
         self._stopped_s: float | None = None
@@ -77,6 +83,7 @@ class Prober:
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._started_s = time.monotonic()
+        self._pulse.start(self._loop)
         for n, sampler in enumerate(samplers):
             # spread over the interval: all at once would make each measure the others' work
             self._tasks.append(self._loop.create_task(sampler.run(n / len(samplers) * sampler.interval_s)))
@@ -85,6 +92,7 @@ class Prober:
             self._loop.run_forever()
         finally:
             self._cpu_s = time.thread_time()
+            self._pulse.stop()
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
 
@@ -92,7 +100,11 @@ class Prober:
         series, told = self.series[name], self._told.get(name)
 
         def keep(sample: Sample) -> None:
+            if self._pulse.stood_still(sample.sent_s):
+                return
             series.append(sample)
+            if sample.status is not None and 300 <= sample.status < 400:
+                self._redirected.setdefault(name, sample.status)
             if told is not None:
                 told(sample)
 
@@ -127,6 +139,27 @@ class Prober:
                 if not series.wait_beyond(length, until_s, lambda: not self.alive):
                     return False
         return True
+
+    def gaps(self, name: str, since_s: float | None = None, until_s: float | None = None) -> list[Gap]:
+        """When nobody looked at an endpoint between these instants (monotonic; None: its first look, its last look).
+
+        Raises DrillbookError as `of` does.
+        """
+        limit_s = self.endpoint(name).longest_gap_s
+        series = self.of(name)
+        samples = series.looks()[0 if since_s is None else series.first_index_since(since_s) :]
+        return gaps_in(samples, limit_s, since_s, until_s)
+
+    def refuse_unseen(self, what: str, name: str, since_s: float, until_s: float | None = None) -> None:
+        """Raise CouldNotLookError when a claim over this span rests on a time in which nobody looked."""
+        gap = longest(self.gaps(name, since_s, until_s))
+        if gap is not None:
+            raise CouldNotLookError(f"{what}: {gap} at {name!r}")
+
+    def stood_still(self, since_s: float, until_s: float) -> Gap | None:
+        """The longest time between these instants (monotonic) in which the prober's loop did not run; None: none."""
+        spans = (Gap(max(each.since_s, since_s), min(each.until_s, until_s)) for each in tuple(self._pulse.pauses))
+        return longest(each for each in spans if each.seconds > 0)
 
     @property
     def alive(self) -> bool:
@@ -183,12 +216,32 @@ class Prober:
             ProbeStats(
                 name,
                 len(self.series[name]),
-                sum(not sample.ok for sample in self.series[name].all()),
+                sum(not sample.ok for sample in self.series[name].looks()),
                 1 / endpoint.samples_per_s,
                 endpoint.timeout_s,
+                self.gaps(name, None, self._stopped_s),
             )
             for name, endpoint in self._endpoints.items()
         ]
+
+    def redirected(self) -> Iterator[str]:
+        """A sentence for each endpoint that answered with a redirect which nobody followed."""
+        for name, status in tuple(self._redirected.items()):
+            judged = "that counts as healthy" if status < self._endpoints[name].healthy_below else "that is not healthy"
+            yield (
+                f"{name!r} was answered by a redirect (status {status}), and {judged}: name the place itself in its "
+                "url, or set follow: true or healthy: 3xx"
+            )
+
+    def unseen(self, at: Callable[[float], float]) -> Iterator[str]:
+        """A sentence for each endpoint at which nobody looked for a time; `at` gives the drill's time of an instant."""
+        for each in self.stats():
+            gap = longest(each.gaps)
+            if gap is not None:
+                still = self.stood_still(gap.since_s, gap.until_s)
+                why = f"; for {still.seconds:.1f} s of it this process stood still" if still is not None else ""
+                more = f" (and {len(each.gaps) - 1} times for less)" if len(each.gaps) > 1 else ""
+                yield f"{gap} at {each.endpoint!r}, from {at(gap.since_s):.1f} s on{more}{why}"
 
     def __enter__(self) -> Prober:
         self.start()

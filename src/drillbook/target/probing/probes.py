@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -16,7 +15,8 @@ from urllib.parse import urlsplit
 from drillbook.errors import DrillbookError
 from drillbook.model.times.sample import Sample
 from drillbook.target.inventory.settings import Endpoint, EndpointKind
-from drillbook.target.probing.http_connection import HttpLine
+from drillbook.target.probing.http.bodies import Body
+from drillbook.target.probing.http.route import Route, unpacked
 from drillbook.target.probing.patience import Patience
 
 
@@ -34,30 +34,27 @@ class Probe(Protocol):
 
 
 class HttpProbe:
-    """GET; the value is the parsed JSON body, or the text."""
+    """GET; the value is the body, which is read as JSON or text when a check reads it."""
 
     overlaps: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._line = HttpLine(endpoint.url, endpoint.headers, endpoint.ca)
-        self._raw: bytes | None = None
-        self._value: object = None
+        self._route = Route(endpoint)
+        self._healthy = range(200, endpoint.healthy_below)
+        self._raw: tuple[bytes, str, str] | None = None
+        self._value: Body | None = None
 
     async def look(self) -> tuple[bool, int | None, object]:
-        answer = await self._line.ask()
-        if answer.body != self._raw:
-            self._raw, self._value = answer.body, _parse(answer.body)
-        return answer.status < 400, answer.status, self._value
+        answer = await self._route.ask()
+        coding, kind = answer.headers.get("content-encoding", ""), answer.headers.get("content-type", "")
+        raw = (answer.body, coding, kind)
+        if raw != self._raw:
+            form = ", ".join(filter(None, (kind.partition(";")[0].strip(), coding)))
+            self._raw, self._value = raw, Body(unpacked(answer.body, coding), form)
+        return answer.status in self._healthy, answer.status, self._value
 
     async def close(self) -> None:
-        self._line.close()
-
-
-def _parse(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode("utf-8", "backslashreplace")
+        self._route.close()
 
 
 class RedisProbe:
@@ -113,7 +110,7 @@ class SqlProbe:
                 self._endpoint.timeout_s, _shut, self._connection.pgconn.socket
             )
             try:
-                cursor = await self._connection.execute("select 1", prepare=True)
+                cursor = await self._connection.execute("select 1")
                 await cursor.fetchone()
             finally:
                 alarm.cancel()
@@ -206,6 +203,7 @@ async def take(probe: Probe, patience: Patience) -> Sample:
     try:
         async with patience:
             ok, status, value = await probe.look()
-        return Sample(sent, time.monotonic(), ok, status, value)
+        form = value.form if isinstance(value, Body) else ""
+        return Sample(sent, time.monotonic(), ok, status, value, form=form)
     except Exception as error:  # noqa: BLE001 - a probe may fail in any way; the sample carries the reason
         return Sample(sent, time.monotonic(), ok=False, error=why(error))

@@ -6,6 +6,7 @@ Sentinel announces the addresses that the nodes know of themselves. Where client
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from functools import cache
 from typing import Any
@@ -57,25 +58,46 @@ class _TlsConnection(SSLConnection):
         return trust_of(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
 
 
+def shown(host: str, port: int) -> str:
+    """HOST:PORT, an address of IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def reachable_at(endpoint: Endpoint, host: str, port: int) -> tuple[str, int]:
-    reachable = endpoint.nat.get(f"{host}:{port}")
-    if reachable is None:
-        return host, port
-    to_host, _, to_port = reachable.rpartition(":")
-    return to_host, int(to_port)
+    """Where this announced address is reached from here: an address of IPv6 may be written in several ways."""
+    announced = _address(shown(host, port))
+    return next((_address(to) for at, to in endpoint.nat.items() if _same(_address(at), announced)), (host, port))
 
 
-def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
-    """A blocking client to the primary of the moment; close it after use.
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _same(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    return one[1] == other[1] and _plain(one[0]) == _plain(other[0])
+
+
+def _plain(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.lower()
+
+
+def client(endpoint: Endpoint, database: int | None = None) -> redis.Redis:
+    """A blocking client to the primary of the moment; close it after use. The database is the endpoint's, or this one.
 
     Raises redis' own errors when nobody answers.
     """
     tls = urlsplit(endpoint.url).scheme == "rediss"
     never = Retry(NoBackoff(), 0)
 
-    def connect(host: str, port: int, user: str | None, password: str | None) -> redis.Redis:
+    number = endpoint.database if database is None else database
+
+    def connect(host: str, port: int, user: str | None, password: str | None, number: int = number) -> redis.Redis:
         options = connection_options(endpoint, password=password, user=user)
-        options |= {"host": host, "port": port, "db": database, "retry": never, "decode_responses": True}
+        options |= {"host": host, "port": port, "db": number, "retry": never, "decode_responses": True}
         if tls:
             return redis.Redis.from_pool(ConnectionPool(connection_class=_TlsConnection, **options))
         return redis.Redis(**options)
@@ -83,13 +105,13 @@ def client(endpoint: Endpoint, database: int = 0) -> redis.Redis:
     parts = urlsplit(endpoint.url)
     if parts.scheme == "unix":
         options = connection_options(endpoint, password=endpoint.password, user=endpoint.user)
-        return redis.Redis(unix_socket_path=parts.path, db=database, retry=never, decode_responses=True, **options)
+        return redis.Redis(unix_socket_path=parts.path, db=number, retry=never, decode_responses=True, **options)
     if not endpoint.sentinels:
         return connect(parts.hostname or "127.0.0.1", parts.port or 6379, endpoint.user, endpoint.password)
     refused: Exception | None = None
     for host, port in endpoint.sentinels:
         try:
-            with connect(host, port, None, endpoint.sentinel_password) as sentinel:
+            with connect(host, port, None, endpoint.sentinel_password, 0) as sentinel:
                 address: Any = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", endpoint.master_name)
         except (RedisError, OSError) as error:
             refused = error

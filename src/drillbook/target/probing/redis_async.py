@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from drillbook.errors import CouldNotLookError
 from drillbook.target.inventory.settings import Endpoint
-from drillbook.target.probing.redis import as_text, connection_options, reachable_at, trust_of
+from drillbook.target.probing.redis import as_text, connection_options, reachable_at, shown, trust_of
 
 
 async def connection(endpoint: Endpoint) -> tuple[Any, str]:
@@ -25,28 +25,28 @@ async def connection(endpoint: Endpoint) -> tuple[Any, str]:
     kind = SSLConnection if tls else Connection
     never = Retry(NoBackoff(), 0)
 
-    async def connect(host: str, port: int, user: str | None, password: str | None) -> Any:
+    async def connect(host: str, port: int, user: str | None, password: str | None, number: int) -> Any:
         options = connection_options(endpoint, password=password, user=user)
-        made: Any = kind(host=host, port=port, retry=never, **options)
+        made: Any = kind(host=host, port=port, db=number, retry=never, **options)
         if tls:
             # for each of 20 connections a second (Redis is down) that took a fifth of a core
             made.ssl_context.context = trust_of(options["ssl_ca_certs"])
         await made.connect()
         return made
 
-    parts = urlsplit(endpoint.url)
+    parts, number = urlsplit(endpoint.url), endpoint.database
     if parts.scheme == "unix":
         options = connection_options(endpoint, password=endpoint.password, user=endpoint.user)
-        local: Any = UnixDomainSocketConnection(path=parts.path, retry=never, **options)
+        local: Any = UnixDomainSocketConnection(path=parts.path, db=number, retry=never, **options)
         await local.connect()
         return local, parts.path
     if not endpoint.sentinels:
         host, port = parts.hostname or "127.0.0.1", parts.port or 6379
-        return await connect(host, port, endpoint.user, endpoint.password), f"{host}:{port}"
+        return await connect(host, port, endpoint.user, endpoint.password, number), shown(host, port)
     refused: Exception | None = None
     for host, port in endpoint.sentinels:
         try:
-            sentinel = await connect(host, port, None, endpoint.sentinel_password)
+            sentinel = await connect(host, port, None, endpoint.sentinel_password, 0)
             try:
                 await sentinel.send_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", endpoint.master_name)
                 address = await sentinel.read_response()
@@ -58,6 +58,6 @@ async def connection(endpoint: Endpoint) -> tuple[Any, str]:
         if address:
             announced = (as_text(address[0]), int(address[1]))
             to_host, to_port = reachable_at(endpoint, *announced)
-            found = await connect(to_host, to_port, endpoint.user, endpoint.password)
-            return found, f"{announced[0]}:{announced[1]}"
+            found = await connect(to_host, to_port, endpoint.user, endpoint.password, number)
+            return found, shown(*announced)
     raise refused or CouldNotLookError(f"no Sentinel of endpoint {endpoint.name!r} knows {endpoint.master_name!r}")

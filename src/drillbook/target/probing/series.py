@@ -1,6 +1,7 @@
 """The time series that every check reads: samples of one endpoint in the order in which they were taken.
 
-The rule: a moment that a drill reports is the moment of a sample, never the moment when somebody asked.
+The rule: a moment that a drill reports is the moment of a sample, never the moment when somebody asked. Values are kept
+packed (http/bodies.py), and opened for who reads them; the oldest go when there are too many.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import attrgetter
+from typing import overload
 
 from drillbook.model.times.sample import Sample
+from drillbook.target.probing.http import bodies
+from drillbook.target.probing.http.bodies import Body
 
 __interrupt_after__ = "frame"  # safety/signals lets code of this module come to its end: it would leave a lock taken
 
@@ -28,22 +34,55 @@ class Series:
         self._changed = condition or threading.Condition()
         self._waiting = 0
         """How many wait for a sample. Whoever waits counts itself before it looks whether one came."""
+        self._paths: set[str] = set()
+        self._bodies: deque[tuple[int, Body]] = deque()
+        """Those that are kept, each with the place of the first sample that has it."""
+        self._size = 0
 
     def append(self, sample: Sample) -> None:
         """Add a sample and wake who waits for one."""
+        body = sample.value
+        if isinstance(body, Body):
+            latest = self._bodies[-1][1] if self._bodies else None
+            if latest is not None and (latest is body or latest.same_as(body)):
+                # each line to an endpoint has a body of its own
+                sample = sample if latest is body else replace(sample, value=latest)
+            else:
+                self._bodies.append((len(self._samples), body))
+                self._size += body.size
         self._samples.append(sample)
+        while self._size > bodies.KEPT_BYTES and len(self._bodies) > 1:
+            self._forget_one()
         if self._waiting:  # taking the lock for nobody was a twentieth of what a look costs
             with self._changed:
                 self._changed.notify_all()
+
+    def _forget_one(self) -> None:
+        first, body = self._bodies.popleft()
+        self._size -= body.size
+        left = body.remembered(self._paths)
+        for place in range(first, self._bodies[0][0]):
+            sample = self._samples[place]
+            if sample.value is body:
+                self._samples[place] = replace(sample, value=left)
+
+    def remember(self, path: str | None) -> None:
+        """From now on what stands at this path outlives the values."""
+        if path is not None:
+            self._paths = {*self._paths, path}
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._samples[index]
+        return _opened(self._samples[index])
 
     def all(self) -> Sequence[Sample]:
-        """A snapshot of what is there."""
+        """A snapshot of what is there; each value is opened when its sample is taken from it."""
+        return _Snapshot(tuple(self._samples))
+
+    def looks(self) -> Sequence[Sample]:
+        """The same for who asks for times and errors alone: no value is opened."""
         return tuple(self._samples)
 
     def first_index_since(self, sent_s: float) -> int:
@@ -64,3 +103,26 @@ class Series:
             finally:
                 self._waiting -= 1
         return True
+
+
+def _opened(sample: Sample) -> Sample:
+    return replace(sample, value=sample.value.read()) if isinstance(sample.value, Body) else sample
+
+
+class _Snapshot(Sequence[Sample]):
+    """Samples whose values are opened one at a time: all at once they would take what packing them saves."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        return _Snapshot(self._samples[index]) if isinstance(index, slice) else _opened(self._samples[index])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from drillbook.checks import Check, Observation
 from drillbook.errors import CouldNotLookError, DrillbookError
+from drillbook.model.times.gaps import Gap
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.windows import Found, Judged, Window
 from drillbook.target.probing.prober import Prober
@@ -23,6 +24,8 @@ LOOK_INTERVAL_S = 0.2
 LOOK_TIMEOUT_S = 15.0
 LOOK_GAP_S = 1.5
 """Looks further apart than this do not make one window: nobody looked in between."""
+LEAST_GAP_S = 1.0
+"""What a look may take in any window, if the endpoint's time-out allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Watched:
     breaks: int
     at_once: bool = False
     """The very first sample met it: it was so by then, and perhaps long before."""
+    gap: Gap | None = None
+    """The longest time in which nobody looked while it was waited for."""
 
 
 def watch(
@@ -52,6 +57,8 @@ def watch(
     Instants are monotonic seconds. With `first_only` the first sample decides. Raises CouldNotLookError when the
     judgement crashes, every look failed, nobody looked in time, or nothing was sampled at all.
     """
+    if isinstance(check.source, str):
+        prober.of(check.source).remember(check.path)
     samples, max_gap_s = _samples(prober, check, since_s, until_s, length_s)
     window = Window(length_s, max_gap_s, asked_before_s=_asked_before(prober, check, since_s))
     last: Observation | None = None
@@ -68,7 +75,7 @@ def watch(
             tell(observation)
         last = observation
         at_once = observation.met if count == 1 else at_once and observation.met
-        found = window.feed(Judged(sample.sent_s, sample.done_s, observation.met))
+        found = window.feed(Judged(sample.sent_s, sample.done_s, observation.met, sample.error is None))
         if found is None:
             begun = window.begin_s is not None and window.begin_s <= until_s
             if first_only or (sample.sent_s > until_s and not begun):
@@ -78,13 +85,31 @@ def watch(
             found = Found(observation.at_s, 0.0, found.end_s, found.breaks)
         # a look of a step's own has begun when it is asked for, and cannot end in the same instant
         in_time = first_only or found.at_s <= until_s
-        return Watched(found if in_time else None, observation, count, window.breaks, at_once)
+        if not in_time:
+            _refuse_hidden(check, window, until_s, met=True)
+        return Watched(found if in_time else None, observation, count, window.breaks, at_once, window.gap)
     if not count:
         raise CouldNotLookError(f"{check.name}: nothing was observed in the time allowed")
     if not answers and not isinstance(check.source, str):
         # an endpoint that does not answer is an observation; a look that always fails is none
         raise CouldNotLookError(f"{check.name}: every look failed, the last with: {last.observed if last else '?'}")
-    return Watched(None, last, count, window.breaks)
+    if not first_only:
+        _refuse_hidden(check, window, until_s, met=window.begin_s is not None)
+    return Watched(None, last, count, window.breaks, gap=window.gap)
+
+
+def _refuse_hidden(check: Check, window: Window, until_s: float, *, met: bool) -> None:
+    """Raise CouldNotLookError when it may have been met while nobody looked: in the middle of a window, or at the
+    deadline. `met`: the last sample met it.
+    """
+    hiding = window.broken_by
+    if hiding is None and not window.length_s:
+        if met and window.gap is not None and window.gap.until_s >= until_s:
+            hiding = window.gap
+        elif window.seen_s is not None and until_s - window.seen_s > window.max_gap_s:
+            hiding = Gap(window.seen_s, until_s)
+    if hiding is not None:
+        raise CouldNotLookError(f"{check.name}: {hiding} while it was waited for")
 
 
 def _asked_before(prober: Prober, check: Check, since_s: float) -> float | None:
@@ -101,9 +126,13 @@ def _samples(
 ) -> tuple[Iterator[Sample], float]:
     if isinstance(check.source, str):
         endpoint = prober.endpoint(check.source)
-        max_gap_s = 1 / endpoint.samples_per_s + endpoint.timeout_s
+        look_s = 1 / endpoint.samples_per_s + endpoint.timeout_s
         # a window that begins at the last moment is completed by the first sample beyond its end
-        end_s = until_s + length_s + max_gap_s if length_s else until_s
+        end_s = until_s + length_s + look_s if length_s else until_s
+        max_gap_s = endpoint.longest_gap_s
+        if length_s:
+            # a time-out of 20 s does not let two looks show a window of 5 s
+            max_gap_s = min(max_gap_s, max(length_s / 2, 1 / endpoint.samples_per_s + LEAST_GAP_S))
         return _of_endpoint(prober, check.source, since_s, end_s), max_gap_s
     return _of_look(check.name, check.source, until_s + length_s), LOOK_GAP_S
 
@@ -172,6 +201,8 @@ def judge(check: Check, sample: Sample) -> Observation:
     try:
         seen = check.judge(sample)
         met = seen.met
+    except CouldNotLookError as error:
+        raise CouldNotLookError(f"{check.name}: {error}") from error
     except Exception as error:
         raise CouldNotLookError(f"{check.name}: the check itself failed ({why(error)})") from error
     if not isinstance(met, bool):

@@ -76,7 +76,7 @@ def test_a_fault_that_is_not_gone_is_not_restored_until_it_is(died: Path) -> Non
     after = read(died)
     assert (after["outcome"], after["reason"]) == (
         "NOT_RESTORED",
-        "a fault could not be undone: no host matched",
+        "a fault could not be undone: no host matched: undo it with 'drillbook restore'",
     )
     assert after["axes"]["restored"] == {"holds": False, "reasons": ["no host matched"]}
     assert (after["faults"][0]["undo"], after["faults"][0]["undo_problem"]) == ("failed", "no host matched")

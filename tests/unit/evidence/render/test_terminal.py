@@ -165,3 +165,7 @@ def test_times_that_were_not_reached_are_left_out() -> None:
 
 def test_the_balance_of_the_work() -> None:
     assert work_line({**WORK, "lost_count": 3}).endswith("; 3 lost, 2 duplicated")
+
+
+def test_a_time_that_is_only_bounded_is_written_as_a_bound() -> None:
+    assert times_line({**TIMES, "bounds": ["recover"]}).endswith("recovered after at most 12.30 s")

@@ -11,7 +11,7 @@ from drillbook.model.control_rules.verdict import judge, judge_repeat
 from drillbook.model.control_rules.waits import Measured, Wait, allowed_s, wait_of
 from drillbook.model.phases import Phase
 from drillbook.model.proof import Proof, Run, proofs, tasks_of, unmissed
-from drillbook.model.record import CheckRecord, Purpose, Role, StepRecord
+from drillbook.model.record import CheckRecord, PhaseRecord, Purpose, Role, StepRecord
 from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict
 from tests.support.records import check, play, record
 from tests.unit.model.test_verdict import COMPLETE, after
@@ -71,6 +71,8 @@ def test_without_the_fault_no_symptom_may_be_seen(checks: list[CheckRecord], out
         ([seen(FIRST, met=False, unknown=True), seen(SECOND, met=False)], Outcome.INVALID),
         ([seen(FIRST, met=False, unknown=True), seen(ALSO_FIRST, met=False), seen(SECOND, met=False)], Outcome.HELD),
         ([], Outcome.INVALID),
+        ([seen(FIRST, met=True), seen(FIRST, met=False, role=Role.BOUND), seen(SECOND, met=False)], Outcome.BETRAYED),
+        ([seen(FIRST, met=False, role=Role.BOUND)], Outcome.INVALID),
     ],
 )
 def test_without_the_recoveries_each_leaves_a_criterion_unmet(checks: list[CheckRecord], outcome: Outcome) -> None:
@@ -197,10 +199,37 @@ def test_a_control_waits_as_long_as_the_drill_needed_and_a_margin() -> None:
     assert allowed_s(wait, None, 3, 0, stated_s=600) == 600
 
 
+def lasted(*phases: tuple[Phase, float, float], steps: dict[int, float]) -> Measured:
+    """A drill with these phases and these steps of the criteria, by the time at which they began."""
+    kept = [StepRecord(number, "Then", "it", 1, Phase.CRITERIA, started_s=at) for number, at in steps.items()]
+    return Measured.of(record(phases=[PhaseRecord(*each) for each in phases], steps=kept))
+
+
+def test_a_criterion_gets_at_least_the_time_that_the_recovery_and_its_criteria_took() -> None:
+    """Who heals by itself in that time is taken for recovered by the runbook otherwise."""
+    measured = lasted(
+        (Phase.RECOVERY, 10.0, 18.0),
+        (Phase.CRITERIA, 18.0, 20.0),
+        (Phase.FAULT, 20.0, 21.0),
+        (Phase.RECOVERY, 30.0, 31.0),
+        (Phase.CRITERIA, 31.0, 34.0),
+        steps={5: 18.5, 9: 31.5, 10: 33.0},
+    )
+    assert measured.took_s == {5: 10.0, 9: 4.0, 10: 4.0}
+    longer, like = wait_of(ControlKind.WITHOUT_TASK), wait_of(ControlKind.NO_FAULT)
+    assert allowed_s(longer, measured, 5, 0, stated_s=2.0) == 10.0
+    assert allowed_s(longer, measured, 5, 0, stated_s=60.0) == 60.0
+    assert allowed_s(like, measured, 5, 0, stated_s=2.0) == 2.0
+    assert allowed_s(longer, measured, 3, 0, stated_s=2.0) == 2.0
+
+
 def test_what_was_not_recovered_gets_longer_than_what_was_not_broken() -> None:
     no_fault, no_recovery = wait_of(ControlKind.NO_FAULT), wait_of(ControlKind.NO_RECOVERY)
     assert str(no_fault) == "as long as the drill needed, and 1 s; at most what the feature allows"
-    assert str(no_recovery) == "1.5 times what the drill needed, and 3 s; at most what the feature allows"
+    assert str(no_recovery) == (
+        "1.5 times what the drill needed, and 3 s; at most what the feature allows; "
+        "at least as long as its recovery and criteria took"
+    )
     assert wait_of(ControlKind.WITHOUT_TASK) == no_recovery
 
 

@@ -22,6 +22,20 @@ def at(seconds: float, unsure: float = 0.0) -> Moment:
     return Moment(seconds, unsure)
 
 
+def test_a_time_to_a_moment_that_is_a_bound_is_one() -> None:
+    took = times({**INCIDENT, Event.RECOVERED: Moment(14.0, 9.0, bounded=True)}).recover
+    assert took is not None
+    assert took == Span(11.0, 9.1, True)
+    assert took.least_s == pytest.approx(1.9)
+    assert Span(11.0, 9.1).least_s == 11.0
+
+
+def test_a_clock_that_perhaps_started_long_before_makes_a_bound_too() -> None:
+    late = {**INCIDENT, Event.SYMPTOM_OBSERVED: Moment(9.0, 5.5, bounded=True)}
+    assert times(late).act == Span(6.5, 5.5, True)
+    assert times(late, Event.SYMPTOM_OBSERVED).recover == Span(10.5, 6.0, True)
+
+
 def history(marks: str, step_s: float = 1.0) -> list[Judged]:
     """One sample a second: `+` met, `-` not, a blank is a second in which nobody looked."""
     return [

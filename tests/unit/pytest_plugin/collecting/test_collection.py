@@ -561,3 +561,22 @@ def test_python_tests_beside_features(drills: Project) -> None:
 
 def test_stepwise_random_and_repeated_arguments(drills: Project) -> None:
     drills.run(NETWORK, NETWORK, "features/x.feature::Calls go on").assert_outcomes(passed=6)
+
+
+def test_each_row_is_run_by_its_own_id_also_one_without_values(project: Project) -> None:
+    project.feature(
+        """\
+        Feature: F
+          Scenario Outline: It is healthy
+            Given the system is healthy
+            Examples:
+              | of  | by  |
+              |     |     |
+              | a-b | c   |
+              | a   | b-c |
+        """
+    )
+    found = [f"features/x.feature::It is healthy[{row}]" for row in ("-", "a-b-c", "a-b-c_2")]
+    assert project.ids() == found
+    for each in found:
+        assert project.ids(each) == [each]

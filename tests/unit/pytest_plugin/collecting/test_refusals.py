@@ -578,3 +578,38 @@ def test_pytest_bdds_own_decorators_and_parsers_are_understood(project: Project)
     project.feature(body("Given 3 items\nAnd anything goes\nThen 3 are left\nAnd anything else"))
     project.run().assert_outcomes(passed=1)
     assert project.ran == ["3"]
+
+
+@pytest.mark.parametrize("tag", ["rto:10m", "rto-from:symptom_observed", "abort-when:api", "not-repeatable"])
+@pytest.mark.parametrize("level", ["scenario", "feature"])
+def test_what_is_tagged_as_a_drill_and_is_none_is_refused_where_drills_are_required(
+    project: Project, tag: str, level: str
+) -> None:
+    above, below = (f"@{tag}\n", "") if level == "feature" else ("", f"  @{tag}\n")
+    project.feature(f"{above}Feature: F\n{below}  Scenario: S\n    Given the system is healthy\n")
+    project.run("features").assert_outcomes(passed=1)
+    ran = project.run("features", "-o", "drillbook_require=drills")
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines(
+        [f"*{X}:3: the scenario has the tag @{tag} and is no drill, for no step of it is a fault*"]
+    )
+
+
+def test_what_is_a_drill_or_says_nothing_of_drills_is_not_refused_there(project: Project) -> None:
+    project.feature("@rto:10m\n" + body(DRILL))
+    project.feature("@severity:P1 @row:R1\n" + HEALTHY, "features/y.feature")
+    project.run("features", "-o", "drillbook_require=drills").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("tag", ["skipif:", "parametrize!", "-usefixtures", "_filterwarnings"])
+def test_a_tag_that_would_be_a_marker_of_pytest_s_is_refused_however_it_is_spelt(project: Project, tag: str) -> None:
+    project.feature(f"@{tag}\n{HEALTHY}")
+    ran = project.run()
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines([f"*{X}:1: @{tag} is a marker of pytest's that needs arguments: rename the tag"])
+
+
+@pytest.mark.parametrize(("tag", "expression"), [("_x", "x"), ("__x.y", "x_y"), ("_", "unnamed"), ("not", "not_slow")])
+def test_a_tag_that_is_no_marker_as_it_stands_selects_by_its_words(project: Project, tag: str, expression: str) -> None:
+    project.feature(f"@{tag} @not_slow\n{HEALTHY}")
+    project.run("features", "-m", expression).assert_outcomes(passed=1)

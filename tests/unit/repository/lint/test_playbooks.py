@@ -238,3 +238,25 @@ def test_a_fault_without_its_half() -> None:
 def test_what_is_no_yaml() -> None:
     (said,) = found(SOUND, recovery__fix="- hosts: all\n  tasks: [\n")
     assert said.startswith(f"{FIX}:3: yaml: the file is no YAML that Ansible could read: ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "playbooks/recovery/roll_back.yaml",
+        "playbooks/communication/mail/all.yaml",
+        "playbooks/faults/cut/switch.yaml",
+        "playbooks/faults/net/inject.yaml",
+    ],
+)
+def test_a_playbook_that_nobody_would_find_is_named(path: str) -> None:
+    sentence = f"{path}:1: misnamed: nobody finds a playbook of this name: rename it to {Path(path).stem}.yml"
+    texts = {"playbooks/faults/cut/inject.yml": INJECT, UNDO: SOUND, path: INJECT}
+    assert sentence in [str(each) for each in check(Repository(Path("/srv"), playbooks=texts))]
+    found = [str(each) for each in check(Repository(Path("/srv"), playbooks=texts | {path[:-5] + ".yml": INJECT}))]
+    assert sentence not in found
+
+
+def test_a_playbook_that_another_imports_may_have_its_name() -> None:
+    texts = {FIX: "- import_playbook: more.yaml\n", "playbooks/recovery/more.yaml": play(LOOK)}
+    assert [str(each) for each in check(Repository(Path("/srv"), playbooks=texts))] == []

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import PlaybookError
-from drillbook.target.ansible.environment import INSIDE, PLUGINS, callbacks, environment, roles_path
+from drillbook.target.ansible.environment import (
+    INSIDE,
+    PLUGINS,
+    callbacks,
+    environment,
+    plugin_folders,
+    roles_path,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -86,3 +93,20 @@ def test_a_vault_identity_that_is_a_prompt_is_refused(
 def test_settings_that_are_off_ask_nobody(tmp_path: Path, private: Path) -> None:
     (tmp_path / "ansible.cfg").write_text("[defaults]\nask_vault_pass = no\nvault_identity_list = dev@prompts.txt\n")
     environment(tmp_path, private)
+
+
+def test_a_user_without_a_home_reads_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is run under a number that nobody has."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("HOME", raising=False)
+    said = r"this user has no home folder, in which Ansible .*: set HOME to a folder"
+    with pytest.raises(PlaybookError, match=said):
+        environment(tmp_path, tmp_path)
+    with pytest.raises(PlaybookError, match=said):
+        plugin_folders(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(tmp_path / ".ansible/collections") in environment(tmp_path, tmp_path)["ANSIBLE_COLLECTIONS_PATH"]

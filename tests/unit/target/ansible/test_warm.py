@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -20,15 +21,28 @@ pytestmark = pytest.mark.unit
 ENVIRONMENT = {b"HOME": b"/root", b"ANSIBLE_NOCOLOR": b"1", b"AWX_ISOLATED_DATA_DIR": b"/a"}
 
 
-def test_a_folder_in_which_no_program_runs_is_named(tmp_path: Path) -> None:
-    """As on a file system that is mounted noexec, which takes root to have: a script that nobody may run."""
+def test_a_folder_in_which_no_program_runs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that is mounted noexec, which takes root to have."""
     _try(tmp_path / "try")
-    (tmp_path / "try").unlink()
-    (tmp_path / "try").symlink_to("/dev/null")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(subprocess, "run", refused)
     with pytest.raises(
         _NotRunError, match=rf"^{tmp_path.parent} lets no program be run \(Permission denied\): let TMPDIR"
     ):
+        _try(tmp_path / "again")
+
+
+def test_what_somebody_has_put_there_is_not_touched(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("another's")
+    other.chmod(0o644)
+    (tmp_path / "try").symlink_to(other)
+    with pytest.raises(FileExistsError):
         _try(tmp_path / "try")
+    assert (other.read_text(), other.stat().st_mode & 0o777) == ("another's", 0o644)
 
 
 def frame(*variables: bytes, arguments: tuple[bytes, ...] = (b"ansible-playbook", b"play.yml")) -> bytes:

@@ -94,8 +94,8 @@ def test_each_host_that_does_not_answer_is_named() -> None:
     seen = look(reachable(inventory(a=LOCAL, b=NOWHERE, c=ASKS), "all"))
     assert not seen.met
     one, other = seen.observed.split("; ")
-    assert one.startswith("b could not be reached over ssh: ")
-    assert other.startswith("c answered with status ")
+    assert one.startswith("b could not be reached over ssh (status 255): ")
+    assert other.startswith("c could not be reached over local through sudo (status ")
 
 
 def test_hosts_that_there_are_not() -> None:

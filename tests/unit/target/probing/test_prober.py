@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 import socket
 import ssl
 import struct
@@ -18,11 +19,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from drillbook.checks import At
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.times.sample import Sample
 from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing import prober as probing
-from drillbook.target.probing import probes
+from drillbook.target.probing import probes, pulse
 from drillbook.target.probing.patience import Patience
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.probes import HttpProbe, SqlProbe, TcpProbe, take, why
@@ -97,12 +99,45 @@ def test_an_answer_is_sampled_again_and_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "ok"), [(200, True), (204, True), (302, True), (400, False), (404, False), (503, False)]
+    ("status", "ok"), [(200, True), (204, True), (302, False), (400, False), (404, False), (503, False)]
 )
 def test_which_status_is_healthy(status: int, ok: bool) -> None:
     raw = reply(status, b"" if status == 204 else b"{}")
     (first, *_) = samples(answering(raw))
     assert (first.ok, first.status, first.error) == (ok, status, None)
+
+
+@pytest.mark.parametrize(("below", "ok", "judged"), [(300, False, "is not healthy"), (400, True, "counts as healthy")])
+def test_a_redirect_is_told_and_is_healthy_where_the_endpoint_says_so(below: int, ok: bool, judged: str) -> None:
+    login = reply(302, b"", "Location: /login\r\n")
+    with Server(answering(login)) as server:
+        api = endpoint("api", f"http://127.0.0.1:{server.port}", healthy_below=below)
+        with Prober({"api": api}) as prober:
+            until(lambda: len(prober.of("api")) >= 3)
+        assert {each.ok for each in prober.of("api").all()} == {ok}
+        (told,) = prober.redirected()
+    assert f"'api' was answered by a redirect (status 302), and that {judged}" in told
+
+
+def test_what_is_no_redirect_is_not_told() -> None:
+    with Server(UP) as server, Prober({"api": endpoint("api", f"http://127.0.0.1:{server.port}")}) as prober:
+        until(lambda: len(prober.of("api")) >= 1)
+        assert list(prober.redirected()) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "form"),
+    [
+        ("Content-Type: text/html; charset=utf-8\r\n", "text/html"),
+        ("Content-Type: application/json\r\nContent-Encoding: br\r\n", "application/json, br"),
+        ("", ""),
+    ],
+)
+def test_a_look_says_what_kind_of_answer_it_was(headers: str, form: str) -> None:
+    (first, *_) = samples(answering(reply(401, b"<h1>Log in</h1>", headers)))
+    assert first.form == form
+    seen = At("api", "the API").json("status", "status").is_("up").judge(first)
+    assert seen.observed == f"no status in the answer (status 401{', ' if form else ''}{form})"
 
 
 @pytest.mark.parametrize(
@@ -429,3 +464,77 @@ class _NoReason(Exception):
 def test_why(error: BaseException, words: str) -> None:
     assert why(error).startswith(words)
     assert "\n" not in why(error)
+
+
+# a pause of this process
+
+
+def stand_still(prober: Prober, seconds: float) -> None:
+    """Keep the prober's loop from running, as SIGSTOP does with all of the process."""
+
+    async def block() -> None:
+        threading.Event().wait(seconds)
+
+    prober.run(block()).result(DEADLINE_S)
+
+
+@pytest.fixture
+def sensitive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "BEAT_S", 0.01)
+    monkeypatch.setattr(pulse, "STILL_S", 0.2)
+
+
+@pytest.mark.usefixtures("sensitive")
+def test_a_look_that_ran_out_of_time_while_this_process_stood_still_is_none(
+    scripted: Callable[..., Mapping[str, Endpoint]],
+) -> None:
+    """The answer was there all the time, and nobody read it."""
+    answers = asyncio.Event()
+    asked: list[float] = []
+
+    async def look() -> str:
+        asked.append(time.monotonic())
+        if len(asked) == 2:
+            await answers.wait()
+        return "here"
+
+    (quick_one,) = scripted(api=look).values()
+    told: list[Sample] = []
+    prober = Prober({"api": replace(quick_one, timeout_s=0.05)})
+    prober.on_sample("api", told.append)
+    with prober:
+        until(lambda: len(asked) >= 2, "the look that waits")
+        before_s = time.monotonic()
+        stand_still(prober, 0.4)
+        until(lambda: len(prober.of("api")) >= 3)
+        after_s = time.monotonic()
+    assert all(each.ok for each in told[:1])
+    assert all(each.ok or each.done_s < before_s + 0.06 for each in prober.of("api").all())
+    pause = prober.stood_still(before_s, after_s)
+    assert pause is not None and pause.seconds > 0.2
+    assert prober.stood_still(after_s, after_s + 1) is None
+
+
+@pytest.mark.usefixtures("sensitive")
+def test_when_nobody_looked_is_told(scripted: Callable[..., Mapping[str, Endpoint]]) -> None:
+    (api,) = scripted(api=quick).values()
+    with Prober({"api": replace(api, timeout_s=0.05)}) as prober:
+        until(lambda: len(prober.of("api")) >= 2)
+        began_s = time.monotonic()
+        stand_still(prober, 0.4)
+        length = len(prober.of("api"))
+        until(lambda: len(prober.of("api")) > length)
+        with pytest.raises(CouldNotLookError, match=r"^it: nobody looked for 0\.\d s at 'api'$"):
+            prober.refuse_unseen("it", "api", began_s)
+    (stats,) = prober.stats()
+    assert len(stats.gaps) >= 1
+    (told,) = prober.unseen(lambda at_s: at_s - began_s)
+    assert re.match(
+        r"nobody looked for 0\.\d s at 'api', from -?0\.\d s on.*; for 0\.\d s of it this process stood still", told
+    )
+
+
+def test_a_prober_that_looks_tells_of_no_gap(scripted: Callable[..., Mapping[str, Endpoint]]) -> None:
+    with Prober(scripted(api=quick)) as prober:
+        until(lambda: len(prober.of("api")) >= 5)
+    assert list(prober.unseen(lambda at_s: at_s)) == []

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from drillbook.errors import CouldNotLookError
 from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.probes import RedisProbe
-from drillbook.target.probing.redis import client
+from drillbook.target.probing.redis import client, reachable_at
 from drillbook.target.probing.redis_async import connection as async_connection
 from drillbook_lab.lifecycle.parts import tls
 from tests.support.unit import DEADLINE_S, Handler, Server, endpoint, free_port
@@ -188,6 +188,35 @@ def test_another_database(cluster: Cluster) -> None:
     with client(direct(port), database=3) as connection:
         connection.ping()
     assert cluster.told(port, "SELECT") == [["SELECT", "3"]]
+
+
+def test_the_database_of_the_url(cluster: Cluster) -> None:
+    """Of the primary, and not of the Sentinel, which has none."""
+    port = cluster.server(PRIMARY)
+    sentinel = cluster.sentinel("127.0.0.1", str(port))
+    for of in (direct(port, database=2), through(sentinel, database=2)):
+        probed(of)
+        asked(of)
+        with client(of, database=0) as connection:
+            connection.ping()
+    assert cluster.told(port, "SELECT") == [["SELECT", "2"]] * 4
+    assert cluster.told(sentinel, "SELECT") == []
+
+
+@pytest.mark.parametrize("announced", ["2001:db8::5", "2001:0db8:0:0:0:0:0:5", "2001:DB8::5"])
+@pytest.mark.parametrize("named", ["[2001:db8::5]:6379", "[2001:db8:0::5]:6379"])
+def test_an_address_of_ipv6_is_mapped_however_it_is_written(cluster: Cluster, announced: str, named: str) -> None:
+    port = cluster.server(PRIMARY)
+    of = through(cluster.sentinel(announced, "6379"), nat={named: f"127.0.0.1:{port}"})
+    assert asked(of) is True
+    assert probed(of) == {"role": "master", "node": f"[{announced}]:6379"}
+
+
+def test_an_address_may_be_mapped_to_ipv6() -> None:
+    of = through(1, nat={"10.0.0.5:6379": "[::1]:16379"})
+    assert reachable_at(of, "10.0.0.5", 6379) == ("::1", 16379)
+    assert reachable_at(of, "::ffff:10.0.0.5", 6379) == ("::ffff:10.0.0.5", 6379)
+    assert reachable_at(of, "10.0.0.5", 6380) == ("10.0.0.5", 6380)
 
 
 def test_sentinel_names_the_primary(cluster: Cluster) -> None:

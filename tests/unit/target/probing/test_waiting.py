@@ -30,8 +30,8 @@ class History(Prober):
     `+` answered "up", `-` "down", `x` not at all; a blank is a second in which nobody looked.
     """
 
-    def __init__(self, marks: str, *, alive: bool = True) -> None:
-        super().__init__({"api": endpoint("api", "http://127.0.0.1:1", samples_per_s=1.0, timeout_s=0.25)})
+    def __init__(self, marks: str, *, alive: bool = True, timeout_s: float = 0.25) -> None:
+        super().__init__({"api": endpoint("api", "http://127.0.0.1:1", samples_per_s=1.0, timeout_s=timeout_s)})
         self._alive = alive
         for second, mark in enumerate(marks):
             if mark == "x":
@@ -109,7 +109,8 @@ def test_a_window_after_breaks() -> None:
 
 
 def test_a_window_that_nobody_watched_all_the_time_is_none() -> None:
-    assert watched("++ ++ ++", until=8, length=3).found is None
+    with pytest.raises(CouldNotLookError, match=r"the status is up: nobody looked for 2\.0 s while it was waited for"):
+        watched("++ ++ ++", until=8, length=3)
     assert watched("+++  ++++", length=3).found == Found(5.25, 3.25, 8.25, 1)
 
 
@@ -219,7 +220,55 @@ def test_a_prober_without_further_samples_is_waited_for_until_the_deadline_only(
     now = time.monotonic()
     history = History("")
     history.of("api").append(sample({"status": "down"}, at=now - 5))
-    assert watch(history, UP, since_s=now - 10, until_s=now - 1.24).found is None
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for 3\.\d s while it was waited for"):
+        watch(history, UP, since_s=now - 10, until_s=now - 1.24)
+
+
+# what nobody saw
+
+
+@pytest.mark.parametrize(
+    ("marks", "until", "length"),
+    [
+        ("---      +++", 8.0, 0.0),  # it may have come in time
+        ("---         ", 8.0, 0.0),
+        ("+++   +++   +++", 14.0, 4.0),
+        ("+++   ---", 8.0, 4.0),  # it may have been long enough
+    ],
+)
+def test_what_may_have_been_met_while_nobody_looked_is_unknown(marks: str, until: float, length: float) -> None:
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for \d\.\d s while it was waited for"):
+        watched(marks, until=until, length=length)
+
+
+@pytest.mark.parametrize(
+    ("marks", "until", "length"),
+    [("---   ---", 8.0, 0.0), ("---   -+-+-", 10.0, 4.0), ("---   --+", 7.5, 0.0)],
+)
+def test_a_gap_in_which_it_would_not_have_stayed_so_hides_nothing(marks: str, until: float, length: float) -> None:
+    it = watched(marks, until=until, length=length)
+    assert it.found is None
+    assert it.gap is not None and it.gap.seconds == 4.0
+
+
+def test_a_gap_before_a_window_that_was_watched_is_no_matter() -> None:
+    assert watched("++     +++++", until=8, length=3).found is not None
+
+
+def test_a_long_time_out_does_not_let_two_looks_show_a_window() -> None:
+    """A look that hung for 9 s and was answered then says nothing of what was in between."""
+    history = History("+", timeout_s=20.0)
+    for at, took in ((1.0, 9.0), (11.0, TOOK_S)):
+        history.of("api").append(sample({"status": "up"}, at=at, took=took))
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for 9\.8 s while it was waited for"):
+        watch(history, UP, since_s=0.0, until_s=2.0, length_s=5.0)
+
+
+def test_a_look_that_waited_in_vain_saw_all_of_the_silence() -> None:
+    history = History("x", timeout_s=20.0)
+    for at in (1.0, 22.0):
+        history.of("api").append(sample(at=at, took=20.0, ok=False, error="no answer in time"))
+    assert watch(history, API.silent(), since_s=0.0, until_s=2.0, length_s=30.0).found is not None
 
 
 # looks that are made when asked
@@ -272,6 +321,14 @@ def test_looks_may_fill_a_window() -> None:
     assert it.found is not None
     assert it.breaks == 1
     assert it.found.end_s - it.found.at_s >= 0.02
+
+
+def test_looks_of_a_steps_own_that_take_too_long_show_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LOOK_GAP_S", 0.01)
+    now = time.monotonic()
+    slow = looked("the queue", lambda: threading.Event().wait(0.02) or 0).is_(0)
+    with pytest.raises(CouldNotLookError, match="the queue is 0: nobody looked for"):
+        watch(Prober({}), slow, since_s=now, until_s=now + 0.1, length_s=0.5)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
     "NOT_RESTORED": (
         "failed",
         "!",
-        "The system was not put back as it was. Look at the faults below before anything else.",
+        "It was not put back as it was. Look at the faults below, and undo what is open with 'drillbook restore'.",
     ),
     "ABORTED": ("doubt", "■", "The drill was stopped before its end: nothing was proven either way."),
     "HELD": ("good", "✓", "The control ended as it must: what it takes away is missed."),
@@ -100,8 +100,8 @@ def times(record: Row) -> list[Mapping[str, str]]:
     return [
         {
             "name": name,
-            "value": seconds_text(times[f"{key}_s"]),
-            "doubt": "" if times[f"{key}_s"] is None else f"± {seconds_text(times[f'{key}_uncertainty_s'])}",
+            "value": ("≤ " if key in listed(times["bounds"]) else "") + seconds_text(times[f"{key}_s"]),
+            "doubt": _doubt(times, key),
             "what": what.format(clock=clock),
         }
         for key, name, what in _TIMES
@@ -146,6 +146,15 @@ def parts(record: Row) -> list[tuple[str, str]]:
 def lacking(record: Row) -> list[str]:
     """What this record has none of, for one sentence: a part of the page that is not there is not there by mistake."""
     return [words for _, _, fields, words in _PARTS if fields and not any(record[each] for each in fields)]
+
+
+def _doubt(times: Row, key: str) -> str:
+    took_s, doubt_s = times[f"{key}_s"], times[f"{key}_uncertainty_s"]
+    if took_s is None:
+        return ""
+    if key in listed(times["bounds"]) and number(took_s) is not None and number(doubt_s) is not None:
+        return f"at least {seconds_text(round(max(took_s - doubt_s, 0.0), 3))}; nobody looked before"
+    return f"± {seconds_text(doubt_s)}"
 
 
 def rto(record: Row) -> Mapping[str, Any] | None:

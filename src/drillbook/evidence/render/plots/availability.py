@@ -14,7 +14,7 @@ def availability(record: Row, samples: Mapping[str, Sequence[Row]], end_s: float
     names = in_order(record, samples, lambda name: bool(samples[name]))
     if end_s <= 0 or not names:
         return None
-    intervals = {probe["endpoint"]: number(probe["interval_s"]) for probe in record["probes"]}
+    probes = {probe["endpoint"]: probe for probe in record["probes"]}
     with drawing() as new_figure:
         height = 0.26 * len(names) + 0.06
         figure = new_figure(height + 0.5)
@@ -26,7 +26,9 @@ def availability(record: Row, samples: Mapping[str, Sequence[Row]], end_s: float
         said = []
         least_s = end_s / COLUMNS / 2
         for row, name in enumerate(names):
-            found = stretches(samples[name], intervals.get(name))
+            probe = probes.get(name, {})
+            interval_s, timeout_s = number(probe.get("interval_s")), number(probe.get("timeout_s"))
+            found = stretches(samples[name], interval_s, timeout_s=timeout_s)
             for ok, height_, colour in ((True, 0.16, "well"), (False, 0.74, "bad")):
                 bars = [
                     (one.begin_s, max(one.end_s - one.begin_s, 0.0 if ok else least_s)) for one in found if one.ok is ok
@@ -44,8 +46,15 @@ def availability(record: Row, samples: Mapping[str, Sequence[Row]], end_s: float
                 color=STAND_INS["bad" if failed else "soft"],
                 annotation_clip=False,
             )
-            said.append(f"{name}: {failed} of {len(samples[name])} looks failed{_when(found)}")
+            said.append(f"{name}: {failed} of {len(samples[name])} looks failed{_when(found)}{_unseen(probe)}")
         return finish(figure, "availability", "Availability per endpoint", joined(said, "; ") + ".", sheet)
+
+
+def _unseen(probe: Row) -> str:
+    """When nobody looked; records of before have no gaps."""
+    spans = [(number(gap.get("since_s")), number(gap.get("until_s"))) for gap in probe.get("gaps") or ()]
+    told = [f"{since_s:.1f}-{until_s:.1f} s" for since_s, until_s in spans if None not in (since_s, until_s)]
+    return f", nobody looked {joined(told)}" if told else ""
 
 
 def _when(found: Sequence[Stretch]) -> str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
+from drillbook.model.times.gaps import LONGEST_WAIT_S
+
 Row = Mapping[str, Any]
 PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria", "repeat", "restore")
 ANSWERS = ("acknowledged", "refused", "unknown")
@@ -93,18 +95,26 @@ def in_order(record: Row, samples: Mapping[str, Sequence[Row]], wanted: Callable
     return [name for name in names if name in samples and wanted(name)]
 
 
-def stretches(rows: Sequence[Row], interval_s: float | None = None, columns: int = COLUMNS) -> list[Stretch]:
+def stretches(
+    rows: Sequence[Row], interval_s: float | None = None, columns: int = COLUMNS, timeout_s: float | None = None
+) -> list[Stretch]:
     """Merge looks with the same result. Where nobody looked for longer than three intervals (and a second) is a gap.
 
+    So is the time in which a look waited for an answer that came too late to show it (`timeout_s`: of the endpoint).
     With more changes than columns, whatever falls into a column with a failed look is failed.
     """
+    patience_s = max(1.0, 3 * (interval_s or 0.0))
+    wait_s = max(patience_s, min(timeout_s or 0.0, LONGEST_WAIT_S) + (interval_s or 0.0))
     looks = [
-        (sent, max(done, sent), row.get("ok") is True)
+        (
+            sent if row.get("error") is not None or done - sent <= wait_s else done,
+            max(done, sent),
+            row.get("ok") is True,
+        )
         for row in rows
         for sent, done in ((number(row.get("sent_s")), number(row.get("done_s"))),)
         if sent is not None and done is not None
     ]
-    patience_s = max(1.0, 3 * (interval_s or 0.0))
     found: list[Stretch] = []
     for (sent, done, ok), after in zip_longest(looks, looks[1:]):
         until = after[0] if after is not None and after[0] - done <= patience_s else done

@@ -210,8 +210,9 @@ def _try(script: Path) -> None:
     """Run a script where that of the modules lies: each local task would fail where none can be run. Raises
     _NotRunError.
     """
-    script.write_text("#!/bin/sh\nexit 0\n", encoding="utf-8")
-    script.chmod(0o700)
+    # a new file, never one that somebody has put there: what a link leads to would get this mode
+    with os.fdopen(os.open(script, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o700), "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexit 0\n")
     try:
         done = subprocess.run([script], stdin=subprocess.DEVNULL, capture_output=True, timeout=_END_S, check=False)
     except (OSError, subprocess.SubprocessError) as error:

@@ -476,6 +476,23 @@ def test_where_nobody_looked_is_a_gap() -> None:
     assert second.begin_s == 20
 
 
+def test_what_an_answer_that_came_late_does_not_show_is_a_gap() -> None:
+    """A look that hung for 9 s and was answered shows its own moment; one that waited in vain shows the silence."""
+    late = {**look(1.0), "done_s": 10.0}
+    before, after = shapes.stretches([look(0.9), late, look(10.1)], 0.1, timeout_s=20.0)
+    assert before.end_s == pytest.approx(0.901)
+    assert after.begin_s == 10.0
+    silent = {**look(1.0, ok=False), "done_s": 10.0, "error": "no answer in time"}
+    assert [one.begin_s for one in shapes.stretches([look(0.9), silent], 0.1, timeout_s=20.0) if not one.ok] == [1.0]
+
+
+def test_the_picture_says_when_nobody_looked(record: dict[str, Any]) -> None:
+    name = record["probes"][0]["endpoint"]
+    record["probes"][0]["gaps"] = [{"since_s": 3.0, "until_s": 12.0}]
+    samples = {name: [look(n / 10) for n in range(30)] + [look(12 + n / 10) for n in range(30)]}
+    assert "nobody looked 3.0-12.0 s" in render(record, samples, [])
+
+
 def test_thinning_keeps_the_least_and_the_greatest() -> None:
     chance = random.Random(1)
     points = [(n / 20, chance.lognormvariate(0, 1)) for n in range(12_000)]

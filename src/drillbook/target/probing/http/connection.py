@@ -2,7 +2,7 @@
 
 The prober asks every endpoint 20 times a second and may take 5 % of one core for all of them. A general client costs
 1-2 ms of CPU a request here; httptools (the parser of uvicorn) under a bare asyncio protocol costs about 0.1 ms.
-Only what the prober and the load need: no redirects, no proxies, no cookies.
+Only what the prober and the load need: no proxies, no cookies; redirects are followed elsewhere (route.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httptools
+
+MOST_BYTES = 8_000_000
+"""What an answer may be long: an endpoint that never stops would fill the memory of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class _Exchange(asyncio.Protocol):
     def _clear(self) -> None:
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
+        self._length = 0
 
     # asyncio
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -73,6 +77,10 @@ class _Exchange(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._body.append(body)
+        self._length += len(body)
+        if self._length > MOST_BYTES:
+            self._fail(ConnectionError(f"the answer is longer than {MOST_BYTES // 1_000_000} MB"))
+            self.close()
 
     def on_message_complete(self) -> None:
         self._to_the_end = False
@@ -109,12 +117,12 @@ class HttpLine:
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._ssl = ssl.create_default_context(cafile=str(ca) if ca else None) if parts.scheme == "https" else None
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        fields = {
-            "Host": parts.netloc.rpartition("@")[2],
-            "User-Agent": "drillbook",
-            "Accept": "*/*",
-            **(headers or {}),
-        }
+        said = dict(headers or {})
+        own = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "drillbook", "Accept": "*/*"}
+        for name in {name.lower() for name in said}:
+            # a field's name has no case: it is sent once
+            own = {mine: value for mine, value in own.items() if mine.lower() != name or mine in said}
+        fields = own | said
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._get: bytes | None = None
         self._exchange: _Exchange | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.target.probing.http_connection import Answer, HttpLine
+from drillbook.target.probing.http.connection import Answer, HttpLine
 from tests.support.unit import DEADLINE_S, Handler, Server, answering, free_port, reply, request, silent
 
 pytestmark = pytest.mark.unit

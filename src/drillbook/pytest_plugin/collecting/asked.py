@@ -1,0 +1,112 @@
+"""Which features are ours, and which drills a session was asked for.
+
+The rule: a drill breaks a system, so it is run when somebody asks for drills, and never because pytest looks where it
+lies. Who asks names features, or a tag of the drill, or gives an option that is about drills; the ini may do so too.
+And a suite that is not ours does not notice that Drillbook is installed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from _pytest.mark.expression import Expression
+
+from drillbook.pytest_plugin.options import DEFAULT_FEATURES, ROOTS_OF_OURS
+
+HOW_TO_ASK = "a drill breaks the system, so it runs when it is asked for: pytest features, -m TAG or --drill"
+_ABOUT_DRILLS = ("drill", "plan", "prove", "control", "scenario", "handed_over")
+"""The options that nobody gives who does not mean drills."""
+
+
+def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    """`--drill`, and the lines of the ini."""
+    group.addoption(
+        "--drill",
+        action="store_true",
+        default=False,
+        help="run drills although no path or tag asks for them: a plain pytest leaves them alone",
+    )
+    parser.addini("drillbook_drill", "run drills although nobody asks for them", type="bool", default=False)
+    parser.addini(
+        "drillbook_features",
+        "folders with features, relative to the rootdir (default: features)",
+        type="args",
+        default=DEFAULT_FEATURES,
+    )
+
+
+def is_ours(config: pytest.Config) -> bool:
+    """Whether this root is a drill repository: an ini that names something of Drillbook's, or its folders."""
+    if any(name.startswith("drillbook_") for name in config._inicfg):
+        return True
+    return all((config.rootpath / name).is_dir() for name in ROOTS_OF_OURS)
+
+
+def is_feature(config: pytest.Config, path: Path) -> bool:
+    """Whether this is a feature of ours."""
+    return path.suffix == ".feature" and _is_below(path, _folders(config))
+
+
+def missing_folder(config: pytest.Config) -> Path | None:
+    """A folder of features that the ini names and that is not there: every drill in it would be missing unseen."""
+    if config.getini("drillbook_features") == DEFAULT_FEATURES:
+        return None
+    return next((folder for folder in _folders(config) if not folder.is_dir()), None)
+
+
+def not_ours(config: pytest.Config) -> str | None:
+    """Why a feature that the command line names is none of ours; None where it names none, or only ours."""
+    for path in _named(config):
+        if path.suffix == ".feature" and path.is_file() and not (is_ours(config) and is_feature(config, path)):
+            below = " ".join(config.getini("drillbook_features"))
+            return (
+                f"{path} is no feature of Drillbook's: those lie below {below} (drillbook_features) of the root, "
+                f"{config.rootpath}, which has an ini with drillbook_inventory, or {' and '.join(ROOTS_OF_OURS)}"
+            )
+    return None
+
+
+def names_features(config: pytest.Config) -> bool:
+    """Whether somebody has named feature files, or a folder that holds some."""
+    return any(path.suffix == ".feature" or any(path.glob("*.feature")) for path in _named_features(config))
+
+
+def unasked(config: pytest.Config, drills: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """Those of the drills, which are left after `-m` and `-k`, that nobody has asked for."""
+    if config.getini("drillbook_drill") or any(getattr(config.option, name, None) for name in _ABOUT_DRILLS):
+        return
+    tags = config.option.markexpr
+    # what holds of a test without any tag ("not slow") names none of the drill's
+    if tags and not Expression.compile(tags).evaluate(lambda _name, /, **_of: False):
+        return
+    named = [*_named_features(config)]
+    yield from (drill for drill in drills if not _is_below(drill.path, named))
+
+
+def _folders(config: pytest.Config) -> list[Path]:
+    return [_real(config.rootpath / name) for name in config.getini("drillbook_features")]
+
+
+def _named_features(config: pytest.Config) -> Iterator[Path]:
+    """What the command line names of features. The root is all that there is, and names none."""
+    root, folders = _real(config.rootpath), _folders(config)
+    return (path for path in _named(config) if path != root and path not in root.parents and _is_below(path, folders))
+
+
+def _named(config: pytest.Config) -> list[Path]:
+    """The paths of the command line; what pytest takes from `testpaths`, or from where it stands, nobody has named."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return []
+    return [_real(config.invocation_params.dir / each.split("::")[0]) for each in config.args]
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    real = _real(path)
+    return any(real.is_relative_to(folder) for folder in folders)
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
