@@ -80,7 +80,7 @@ def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same
     # not waited for: what is dead and still has its number is what a guardian finds that is as fast
     _, said = beside.communicate(timeout=DEADLINE_S)
     drill.communicate(timeout=DEADLINE_S)
-    assert f"the drill's process {drill.pid} died" in said
+    assert f"the drill's process {drill.pid} has ended" in said
     assert beside.returncode == 0, said
 
 
@@ -104,7 +104,7 @@ def test_a_process_that_has_the_number_of_a_dead_drill_is_not_taken_for_it(mini:
     try:
         assert beside.stderr is not None
         assert beside.wait(timeout=DEADLINE_S) == 0, beside.stderr.read()
-        assert f"the drill's process {other.pid} died" in beside.stderr.read()
+        assert f"the drill's process {other.pid} has ended" in beside.stderr.read()
         assert other.poll() is None
     finally:
         for process in (beside, other):

@@ -1,4 +1,4 @@
-"""What Ansible shows of a failure that a task denies, and of check mode where nobody says when a task begins."""
+"""What is seen of a failure that a task denies, of check mode and of an empty assertion, however they are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from drillbook.target.ansible.result import TaskStatus
 
-from .test_playbook_real import Repository
+from .test_playbook_real import Repository, warm_or_cold
 
 pytestmark = pytest.mark.lab
 
@@ -40,6 +40,118 @@ DENIED = """\
     - name: It holds whatever is so
       ansible.builtin.assert: {that: true}
 """
+OWN_MODULE = """\
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule({}).exit_json(failed=True, msg="it says so itself, and raises nothing")
+"""
+DENIED_OTHERWISE = """\
+- hosts: web-1
+  gather_facts: false
+  vars: {never: false}
+  tasks:
+    - name: An assertion
+      ansible.builtin.assert: {that: inventory_hostname == "another"}
+      failed_when: false
+    - name: A quiet one that is hidden
+      ansible.builtin.assert: {that: inventory_hostname == "another", quiet: true}
+      no_log: true
+      failed_when: false
+    - name: One that only looks
+      ansible.builtin.assert: {that: inventory_hostname == "another"}
+      changed_when: false
+      failed_when: false
+    - name: One that is judged by a variable
+      ansible.builtin.assert: {that: inventory_hostname == "another"}
+      failed_when: never
+    - name: One item
+      ansible.builtin.assert: {that: item == 1}
+      loop: [1, 2]
+      failed_when: false
+    - name: A hidden command
+      ansible.builtin.command: "false"
+      no_log: true
+      failed_when: false
+    - name: A module of our own
+      our_module:
+      failed_when: false
+    - name: An action that only fails
+      ansible.builtin.fail: {msg: on purpose}
+      failed_when: false
+    - name: A job that is waited for
+      ansible.builtin.command: "false"
+      async: 60
+      poll: 1
+      failed_when: false
+    - name: Its second try is good
+      ansible.builtin.shell: test -e second || { touch second; false; }
+      args: {chdir: "{{ playbook_dir }}"}
+      retries: 2
+      delay: 0
+      failed_when: false
+      register: it
+      until: it.rc == 0
+    - name: It holds
+      ansible.builtin.assert: {that: inventory_hostname == "web-1"}
+      failed_when: false
+"""
+
+
+def test_a_failure_is_seen_by_what_the_module_found(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.write("playbooks/library/our_module.py", OWN_MODULE)
+    result = repository.run(DENIED_OTHERWISE)
+    assert result.successful, "for Ansible"
+    assert [task.task for task in result.tasks if task.status is not TaskStatus.DENIED] == [
+        "Its second try is good",
+        "It holds",
+    ]
+    assert len(result.tasks) == 11
+    said = {task.task: task.message for task in result.tasks}
+    assert said["An assertion"] == "Assertion failed"
+    assert "no_log" in said["A hidden command"]
+    assert said["One item"] == "item 2: Assertion failed"
+
+
+EMPTY = """\
+- hosts: web-1
+  gather_facts: false
+  module_defaults:
+    ansible.builtin.assert: {that: 1 == 1, quiet: true}
+  tasks:
+    - name: args
+      ansible.builtin.assert:
+      args: {that: true}
+    - name: action
+      action: ansible.builtin.assert that=true
+    - name: action with a module
+      action: {module: assert, that: [true, "1 == 1"]}
+    - name: local_action
+      local_action: {module: ansible.legacy.assert, that: "{{ true }}"}
+    - name: key and value
+      assert: that=true
+    - name: merged
+      <<: {ansible.builtin.assert: {that: true}}
+    - name: defaults
+      ansible.builtin.assert:
+    - name: item
+      ansible.builtin.assert: {that: true}
+      loop: [1]
+    - name: looks
+      action: {module: assert, that: [true, inventory_hostname == "web-1"]}
+    - name: looks at a list
+      ansible.builtin.assert: {that: "{{ conditions }}"}
+      vars: {conditions: [inventory_hostname == "web-1"]}
+    - name: is no assertion
+      ansible.builtin.debug: {msg: "that: true"}
+"""
+
+
+def test_an_assertion_of_nothing_is_known_however_it_is_written(tmp_path: Path) -> None:
+    result = Repository(tmp_path).run(EMPTY)
+    assert result.unsaid() == ()
+    assert [task.task for task in result.tasks if not task.vacuous] == ["looks", "looks at a list", "is no assertion"]
+
+
 FREE = """\
 - hosts: web-1
   strategy: ansible.builtin.free
@@ -66,9 +178,7 @@ def test_a_failure_that_a_task_denies(tmp_path: Path) -> None:
     assert "non-zero return code" in denied[0].message
     assert "is absent, cannot continue" in denied[1].message
     assert "item 'false'" in denied[2].message
-    assert [sentence.partition(":")[0] for sentence in result.unsaid()] == [
-        "Failed, and denied by a failed_when that looks at nothing"
-    ] * 3
+    assert [sentence.partition(":")[0] for sentence in result.unsaid()] == ["Failed, and denied by its failed_when"] * 3
     assert [task.task for task in result.tasks if task.vacuous] == ["It holds whatever is so"]
 
 
@@ -80,3 +190,48 @@ def test_check_mode_is_seen_whatever_is_shown(tmp_path: Path) -> None:
     )
     result = repository.run(FREE)
     assert [task.task for task in result.tasks if task.check_mode] == ["A task", "A handler"]
+
+
+CHECKED = """\
+- hosts: web-1
+  gather_facts: false
+  vars: {yes_please: true, no_thanks: false}
+  tasks:
+    - name: "A name of\\ntwo lines"
+      ansible.builtin.command: "true"
+      check_mode: true
+    - name: A template that comes out false
+      ansible.builtin.command: "true"
+      check_mode: "{{ no_thanks }}"
+    - name: A template that comes out true
+      ansible.builtin.command: "true"
+      check_mode: "{{ yes_please }}"
+    - name: One item of two
+      ansible.builtin.command: "true"
+      check_mode: "{{ item }}"
+      loop: [false, true]
+    - name: A block
+      check_mode: true
+      block:
+        - name: "[x] *** [y]"
+          ansible.builtin.command: "true"
+        - name: Not in check mode
+          ansible.builtin.command: "true"
+          check_mode: false
+        - name: Skipped
+          ansible.builtin.command: "true"
+          when: no_thanks
+"""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_check_mode_is_what_the_task_came_out_with(tmp_path: Path, *, warm: bool) -> None:
+    with warm_or_cold(tmp_path, warm=warm) as repository:
+        result = repository.run(CHECKED)
+    assert result.warm is warm
+    assert [task.task for task in result.tasks if task.check_mode] == [
+        "A name of\ntwo lines",
+        "A template that comes out true",
+        "One item of two",
+        "[x] *** [y]",
+    ]

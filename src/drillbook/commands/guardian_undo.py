@@ -1,4 +1,4 @@
-"""What the guardian does for a drill that died: its plays are ended, and its faults undone.
+"""What the guardian does for a drill that died or left a fault open: its plays are ended, and its faults undone.
 
 The rule: an undo that fails is tried again before it is given up, and every try is told on standard error.
 """
@@ -26,7 +26,7 @@ def put_back(asked: Namespace) -> int:
     def say(text: str) -> None:
         print(f"{rfc3339(wall_now())} {text}", file=sys.stderr, flush=True)
 
-    say(f"the drill's process {asked.pid} died")
+    say(f"the drill's process {asked.pid} has ended, and has not said that all is whole")
     left = end_plays(asked.owner)
     if left:
         say(f"these processes of its plays could not be ended: {', '.join(left)}")

@@ -102,8 +102,15 @@ class Acting:
         record_switches(session.switches, log)
         if unarmed is not None:
             raise self._not_injected(name, unarmed)
-        result = drill.play(session.root / inject, variables, "fault")
-        session.journal.mark(entry, EntryState.INJECTED)
+        hosts: list[str] = []
+
+        def begins_on(host: str) -> None:
+            # on disk while the fault goes on: whoever finds this process dead knows where to look
+            hosts.append(host)
+            session.journal.mark(entry, EntryState.PLANNED, hosts=hosts)
+
+        result = drill.play(session.root / inject, variables, "fault", on_host=begins_on)
+        session.journal.mark(entry, EntryState.INJECTED, hosts=result.touched)
         problem = result.why_not_clean(must_change=True)
         if problem is not None:
             raise self._not_injected(name, problem)
@@ -127,7 +134,7 @@ class Acting:
         without = scenario.control.task if scenario.control is not None else None
         if selection != ALL:
             log.note(f"the recovery {name!r} is run with {selection}")
-        result = drill.play(path, variables, "recovery", selection, without=without)
+        result = drill.play(path, variables, "recovery", selection=selection, without=without)
         drill.left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
         # without one of its tasks it may change nothing: whether that is missed, the criteria say
         problem = result.why_not_clean(must_change=without is None)
@@ -145,7 +152,7 @@ class Acting:
     def recover_again(self, name: str, path: Path, variables: Mapping[str, object], selection: Selection) -> None:
         """Run a recovery once more. Raises DrillFailure (BETRAYED) when it changed something or did not run clean."""
         drill = self.drill
-        result = drill.play(path, variables, SECOND_RECOVERY, selection)
+        result = drill.play(path, variables, SECOND_RECOVERY, selection=selection)
         change, problem = result.first_change, result.why_not_clean()
         sentence = None
         if change is not None and NOT_REPEATABLE not in drill.scenario.tags:

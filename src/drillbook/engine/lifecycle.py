@@ -37,6 +37,7 @@ class DrillLife:
 
     def __init__(self, session: DrillSession, scenario: Scenario, acts: NamedActs = tuple) -> None:
         self.run_id = uuid.uuid4().hex
+        session.runs.add(self.run_id)
         self._session, self._scenario, self._acts = session, scenario, acts
         self._begun: Begun | None = None
         self._way = Way.AS_WRITTEN

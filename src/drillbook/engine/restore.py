@@ -1,6 +1,7 @@
 """Putting everything back: undo, look whether the baseline holds again, balance the work.
 
-The rule: each of the three is tried whatever became of the others, and whatever goes wrong becomes a finding.
+The rule: each of the three is tried whatever became of the others, and whatever goes wrong becomes a finding. Undoing
+that something else has broken off begins once more.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Restore:
         log = self.drill.log
         log.step = None
         self._each("the record", lambda: log.phase_started(Phase.RESTORE, time.monotonic()))
-        self._each("the undo", self._undo)
+        if not self._each("the undo", self._undo):
+            self._each("the second try of the undo", self._undo)
         if log.record.faults:
             self._each("the look at the baseline", self._baseline_again)
         self._each("the balance of the work", self._balance)
@@ -51,11 +53,14 @@ class Restore:
         now = Moment(time.monotonic(), 0.0, "end of the restore")
         self._each("the record", lambda: log.mark(Event.RESTORED, now))
 
-    def _each(self, what: str, work: Callable[[], object]) -> None:
+    def _each(self, what: str, work: Callable[[], object]) -> bool:
+        """Whether it came to its end."""
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - signals are held; all else must end as NOT_RESTORED, with its reason
             self.drill.log.find(Phase.RESTORE, FindingKind.UNKNOWN, f"{what} failed: {type(error).__name__}: {error}")
+            return False
+        return True
 
     def _undo(self) -> None:
         session, log = self.drill.session, self.drill.log

@@ -62,6 +62,8 @@ class DrillSession:
     """Whether each drill is run beside its controls: they need no earlier one."""
     listener: Listener = _quiet
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    runs: set[str] = field(default_factory=set)
+    """The ids of its drills."""
     redactor: Redactor = field(default_factory=Redactor)
     warm: Warm | None = None
     """Where its plays run on an Ansible that is imported already; who made it ends it, after `close`."""
@@ -76,9 +78,20 @@ class DrillSession:
             self.redactor.add(name, value, declared=False)
 
     def close(self) -> None:
-        """End what was started for the session."""
-        if "guardian" in vars(self):
+        """End what was started for the session. While a fault of it is open, the guardian stays and has its turn."""
+        if "guardian" not in vars(self):
+            return
+        if self._is_whole():
             self.guardian.leave()
+        else:
+            self.guardian.stay()
+            self.listener({"event": "note", "text": f"a fault is open: {self.guardian.will_try}"})
+
+    def _is_whole(self) -> bool:
+        try:
+            return not any(entry.run_id in self.runs for entry in self.journal.open_entries())
+        except DrillbookError:
+            return False  # nobody knows what is open
 
     @cached_property
     def inventory(self) -> Inventory:

@@ -5,7 +5,7 @@ The rule: acting, looking and the life of a drill share this and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,10 +108,12 @@ class UnderWay:
         path: Path,
         variables: Mapping[str, object],
         purpose: str,
+        *,
         selection: Selection = ALL,
+        on_host: Callable[[str], None] | None = None,
         without: str | None = None,
     ) -> PlayResult:
-        """Run a playbook and keep what it did. Raises PlaybookError."""
+        """Run a playbook and keep what it did. Raises PlaybookError, and what `on_host` raises."""
         result = self.session.playbooks.run(
             path,
             variables,
@@ -119,6 +121,7 @@ class UnderWay:
             selection=selection,
             without=without,
             on_task=lambda task: self.log.tell("detail", text=task),
+            on_host=on_host,
         )
         self.log.play(result, purpose, variables)
         self.name_what_is_shown()

@@ -215,9 +215,7 @@ class ObservationRecord:
 
 @dataclass(slots=True)
 class PlayRecord:
-    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible that was imported
-    already.
-    """
+    """One run of a playbook, `PlayResult.as_record()` in drill time. `warm`: on an Ansible imported already."""
 
     step: int | None
     purpose: Purpose
@@ -232,6 +230,7 @@ class PlayRecord:
     hosts: Mapping[str, Mapping[str, int]]
     tasks: list[Mapping[str, Any]]
     warm: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -138,7 +138,11 @@ class Switches:
             result = run()
         finally:
             self._end_renewal(entry.id)
-        if entry.switch_playbook is None or entry.id in self._never_armed or why_not_gone(result) is not None:
+        if (
+            entry.switch_playbook is None
+            or entry.id in self._never_armed
+            or why_not_gone(result, entry.hosts) is not None
+        ):
             return result
         problem, _ = self._play(entry, SwitchDemand.DISARMED, ARM_TIMEOUT_S)
         if problem is not None:

@@ -2,8 +2,8 @@
 
 The rule: the journal says what is broken, and nobody has to live for it to be undone. The guardian is started before
 the first fault, in a session of its own, and does nothing but wait for the drill's process to end. If that ended
-without a word, the guardian ends what the drill left running, takes the environment's lock, undoes every open entry
-and closes the record. Then it ends by itself.
+without a word, which it says only when no fault is open, the guardian ends what the drill left running, takes the
+environment's lock, undoes every open entry and closes the record. Then it ends by itself.
 
 This is the drill's side. The process itself is `PROCESS`, which the drill starts by its name as it starts every other
 program.
@@ -100,6 +100,20 @@ class Guardian:
                 self._process.stdin.write(BYE)
                 self._process.stdin.flush()
         self._let_go()
+
+    def stay(self) -> None:
+        """The session ends, and a fault is open: the guardian has its turn as soon as this process has ended."""
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+    @property
+    def will_try(self) -> str:
+        """What it does after `stay`, as a sentence."""
+        log = paths.relative(self._log, self._root)
+        return f"the guardian tries to put it back once this process has ended, and tells of it in {log}"
 
     def _let_go(self) -> None:
         process, self._process = self._process, None

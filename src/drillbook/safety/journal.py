@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -64,6 +64,8 @@ class Entry:
     """The playbook of the dead man's switch that may be armed for it; absent in lines of older versions."""
     undo_timeout_s: float | None = None
     """How long the undo may take, whoever makes it; absent in lines of older versions."""
+    hosts: tuple[str, ...] = ()
+    """The hosts that the fault changed or may have changed, as far as known: its undo has to prove each of them."""
 
     @property
     def open(self) -> bool:
@@ -108,9 +110,10 @@ class Journal:
         self._append(line)
         return entry
 
-    def mark(self, entry_id: str, state: EntryState, reason: str = "") -> None:
-        """Note that the entry is now in this state."""
-        self._append({"id": entry_id, "state": state, "at": rfc3339(wall_now()), "reason": reason})
+    def mark(self, entry_id: str, state: EntryState, reason: str = "", *, hosts: Collection[str] | None = None) -> None:
+        """Note that the entry is now in this state, and which hosts its undo has to prove where that is news."""
+        line = {"id": entry_id, "state": state, "at": rfc3339(wall_now()), "reason": reason}
+        self._append(line if hosts is None else line | {"hosts": list(hosts)})
 
     def entries(self) -> list[Entry]:
         """Every entry with its latest state, oldest first. Raises JournalError for a damaged file."""
@@ -118,10 +121,12 @@ class Journal:
         for number, line in enumerate(self._lines(), start=1):
             try:
                 state = EntryState(line["state"])
-                if line["id"] in found:
-                    found[line["id"]] = replace(found[line["id"]], state=state, at=line["at"])
+                known = found.get(line["id"])
+                hosts = tuple(line.get("hosts", known.hosts if known is not None else ()))
+                if known is not None:
+                    found[line["id"]] = replace(known, state=state, at=line["at"], hosts=hosts)
                 else:
-                    found[line["id"]] = Entry(**{**line, "state": state})
+                    found[line["id"]] = Entry(**{**line, "state": state, "hosts": hosts})
             except (KeyError, TypeError, ValueError) as error:
                 raise self._damaged(number) from error
         return list(found.values())

@@ -1,12 +1,13 @@
 """Undoing faults: newest first, never stopping at the first failure, each proven gone before its entry is closed.
 
 The proof is the undo playbook's own last task, which must be an assertion that ran and held on every host that the
-undo reached. An undo that reached no host, or whose assertion is missing or skipped, proves nothing.
+undo reached, and those have to be all that the fault changed or may have changed. An undo that reached no host, or
+whose assertion is missing or skipped, proves nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from drillbook.errors import DrillbookError, JournalError
 from drillbook.safety.journal import Entry, EntryState, Journal
 from drillbook.target.ansible.assertions import ASSERTIONS
 from drillbook.target.ansible.result import PlayResult, TaskStatus
+
+_TRIES = 2
 
 
 class StillArmedError(DrillbookError):
@@ -41,18 +44,29 @@ def undo_all(
 ) -> list[Undone]:
     """Undo the entries in the order given (newest first) and close those that are proven gone.
 
-    What `tell` raises is raised when all of them were undone.
+    What is raised in the meantime (by `tell`, by a signal, by the time-out of another plugin) is raised when all of
+    them were tried; an undo that was broken off by it is made once more, after the others.
     """
-    done = []
-    untold: Exception | None = None
-    for entry in entries:
-        done.append(_undo(journal, entry, run))
+    done: list[Undone] = []
+    raised: BaseException | None = None
+    left = [(entry, 1) for entry in entries]
+    while left:
+        entry, tried = left.pop(0)
+        try:
+            done.append(_undo(journal, entry, run))
+        except BaseException as error:  # noqa: BLE001 - it must not keep the older faults alive
+            raised = raised or error
+            if tried < _TRIES:
+                left.append((entry, tried + 1))
+                continue
+            why = f"the undo {entry.undo_playbook} was broken off ({type(error).__name__}: {error})"
+            done.append(Undone(entry, None, why))
         try:
             tell(done[-1])
-        except Exception as error:  # noqa: BLE001 - what cannot be told (a full disk) must not keep a fault alive
-            untold = untold or error
-    if untold is not None:
-        raise untold
+        except BaseException as error:  # noqa: BLE001 - neither must what cannot be told (a full disk)
+            raised = raised or error
+    if raised is not None:
+        raise raised
     return done
 
 
@@ -63,7 +77,7 @@ def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) ->
         journal.mark(entry.id, EntryState.UNDOING)
     try:
         result = run(entry)
-        problem = why_not_gone(result)
+        problem = why_not_gone(result, entry.hosts)
     except StillArmedError as error:
         result, problem = error.result, str(error)
     except DrillbookError as error:
@@ -80,8 +94,10 @@ def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) ->
     return Undone(entry, result, problem)
 
 
-def why_not_gone(result: PlayResult) -> str | None:
-    """Why this run of an undo playbook does not prove that the fault is gone; None when it does."""
+def why_not_gone(result: PlayResult, hosts: Collection[str] = ()) -> str | None:
+    """Why this run of an undo playbook does not prove that the fault is gone from these hosts, and from those that the
+    undo itself reached; None when it does.
+    """
     unclean = result.why_not_clean()
     if unclean is not None:
         ended = "" if result.status == "successful" else f" ended {result.status} (rc {result.rc})"
@@ -100,4 +116,9 @@ def why_not_gone(result: PlayResult) -> str | None:
                 f"the undo {result.playbook} ends with an assertion that holds whatever is so: '{task.task}' "
                 f"names no variable ({task.path})"
             )
+    # an assertion runs on the control node: it speaks for its host, and for those that tasks of it were delegated to
+    proven = {target for task in result.tasks if task.status is not TaskStatus.SKIPPED for target in task.targets}
+    unproven = next((host for host in hosts if host not in proven | set(result.hosts)), None)
+    if unproven is not None:
+        return f"the undo {result.playbook} proved nothing on {unproven}, which the fault changed"
     return None

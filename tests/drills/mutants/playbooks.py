@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tests.drills.conftest import Mini
 
-from . import GOOD, INVALID, NOT_RECOVERED, NOT_RESTORED, Edit, Mutant, added, feature, gone, swapped
+from . import GOOD, INVALID, NOT_RECOVERED, NOT_RESTORED, Edit, Mutant, added, conftest, feature, gone, swapped
 
 INJECT, UNDO = "playbooks/faults/breakage/inject.yml", "playbooks/faults/breakage/undo.yml"
 FIX = "playbooks/recovery/fix.yml"
@@ -39,6 +39,30 @@ def nobody(path: str) -> Edit:
     return edit
 
 
+TWO_HOSTS = swapped("inventories/hosts.yml", "    web-1:\n", "    web-1:\n    web-2:\n")
+BOTH_BREAK = swapped(
+    INJECT,
+    "    - name: The flag is set\n",
+    "    - name: It is noted\n      ansible.builtin.file: "
+    '{path: "{{ flag }}.{{ inventory_hostname }}", state: touch, mode: "0600"}\n'
+    "    - name: The flag is set\n",
+)
+LOOK = 'ansible.builtin.set_fact: {it: {stat: {exists: "{{ flag is exists }}"}}}'
+INTERRUPTED = """\
+from drillbook.target.ansible.playbooks import Playbooks
+
+run, undone = Playbooks.run, []
+
+
+def interrupted(self, playbook, *args, **options):
+    if playbook.name == "undo.yml" and not undone:
+        undone.append(playbook)
+        pytest.fail("Timeout from another plugin")
+    return run(self, playbook, *args, **options)
+
+
+Playbooks.run = interrupted
+"""
 RESCUED = f"""\
     - name: One more
       block:
@@ -55,6 +79,14 @@ PLAYBOOKS = (
     Mutant("fault in check mode", "It only pretends.", INVALID, CHECK_MODE, keyword(INJECT, SET, "check_mode: true")),
     Mutant("fault matches no host", "The group is empty.", INVALID, NOBODY, nobody(INJECT), alone=True),
     Mutant("fault changes nothing", "It only looks.", INVALID, NOTHING, swapped(INJECT, SET, "ansible.builtin.debug:")),
+    Mutant("fault changes what Ansible remembers", "A host is added.", INVALID, NOTHING,
+           swapped(INJECT, SET, "ansible.builtin.add_host: {name: late}")),
+    Mutant("fault in check mode on two lines", "The name hides it.", INVALID, CHECK_MODE,
+           swapped(INJECT, "name: The flag is set", 'name: "The flag\\nis set"'), keyword(INJECT, SET, "check_mode: true")),
+    Mutant("fault goes on in the background", "async, and nobody waits.", INVALID, "nobody waited for its end",
+           task(INJECT, "ansible.builtin.command: sleep 900", "async: 900\n      poll: 0")),
+    Mutant("fault loses its module", "It is killed in the middle.", INVALID, "Failed: .One more.",
+           task(INJECT, "ansible.builtin.shell: (sleep 900; touch {{ flag }}.late) & kill -9 $PPID; wait")),
     Mutant("fault breaks nothing", "It changes something else.", INVALID, "required no healthy answer",
            swapped(INJECT, '"{{ flag }}"', '"{{ flag }}.other"'),
            feature(*GOOD[:2], "Then within 1 second the service is down", *GOOD[3:])),
@@ -72,6 +104,12 @@ PLAYBOOKS = (
            task(FIX, FAILING, "ignore_errors: true")),
     Mutant("recovery denies", "failed_when: false.", NOT_RECOVERED, "and denied",
            task(FIX, FAILING, "failed_when: false")),
+    Mutant("recovery denies an assertion", "By a condition that looks elsewhere.", NOT_RECOVERED, "and denied",
+           task(FIX, "ansible.builtin.assert: {that: flag is exists}", "failed_when: flag is exists")),
+    Mutant("recovery goes on in the background", "It fails there.", NOT_RECOVERED, "nobody waited for its end",
+           task(FIX, FAILING, "async: 60\n      poll: 0")),
+    Mutant("recovery has no strategy", "The plugin is not installed.", NOT_RECOVERED, "Invalid play strategy",
+           swapped(FIX, "  gather_facts: false\n", "  gather_facts: false\n  strategy: mitogen_linear\n")),
     Mutant("recovery rescues", "A block with rescue.", NOT_RECOVERED, "and rescued", added(FIX, RESCUED)),
     Mutant("recovery fails half-way", "What it did was enough.", NOT_RECOVERED, 'Failed: "One more"',
            task(FIX, FAILING)),
@@ -94,5 +132,13 @@ PLAYBOOKS = (
            task(UNDO, "ansible.builtin.debug:")),
     Mutant("undo asserts nothing", "that: true.", NOT_RESTORED, "names no variable",
            swapped(UNDO, "that: not it.stat.exists", "that: true")),
+    Mutant("undo asserts nothing by args", "that: true, written elsewhere.", NOT_RESTORED, "names no variable",
+           swapped(UNDO, ASSERT, "ansible.builtin.assert:\n      args: {that: true}")),
+    Mutant("undo denies its proof", "failed_when: false.", NOT_RESTORED, "and denied",
+           swapped(UNDO, "that: not", "that:"), keyword(UNDO, "{that: it.stat.exists}", "failed_when: false")),
+    Mutant("undo passes a host over", "run_once.", NOT_RESTORED, "proved nothing on web-2, which the fault changed",
+           TWO_HOSTS, BOTH_BREAK, *(keyword(UNDO, module, "run_once: true") for module in (ABSENT, LOOK, ASSERT))),
+    Mutant("undo is interrupted", "By the time-out of another plugin.", NOT_RESTORED, "Timeout from another plugin",
+           conftest(INTERRUPTED)),
 )
 # fmt: on

@@ -51,6 +51,18 @@ def test_an_entry_is_read_as_it_was_planned(journal: Journal) -> None:
     assert planned.variables == {"client": "api", "text": "ü\n\x18", "nested": {"a": [1, None]}}
 
 
+def test_the_hosts_of_an_entry_are_those_that_were_said_last(journal: Journal) -> None:
+    plan(journal, "e1")
+    assert journal.entries()[0].hosts == ()
+    journal.mark("e1", PLANNED, hosts=["web-1"])
+    journal.mark("e1", PLANNED, hosts=["web-1", "web-2"])
+    assert journal.entries()[0].hosts == ("web-1", "web-2")
+    journal.mark("e1", INJECTED, hosts=["web-2"])
+    journal.mark("e1", UNDOING)
+    (entry,) = journal.open_entries()
+    assert (entry.hosts, entry.state) == (("web-2",), UNDOING)
+
+
 def test_no_file_is_no_entry(journal: Journal) -> None:
     assert journal.entries() == []
     assert journal.open_entries() == []

@@ -45,6 +45,7 @@ NOT_GONE = {
     "a host was unreachable": (played(GONE, task(TaskStatus.UNREACHABLE, host="api")), "Unreachable"),
     "it only pretended": (played(task(check_mode=True)), "check mode"),
     "a file was missing": (played(GONE, errors=("no such file",)), "Ansible stopped: no such file"),
+    "a job goes on": (played(GONE, task(TaskStatus.UNFINISHED, name="x"), GONE), 'Not finished: "x"'),
     "it asserts nothing": (played(CHANGED), "does not end with an assertion that held on web"),
     "the assertion is not the last task": (played(GONE, CHANGED), "does not end with an assertion"),
     "the assertion was skipped": (
@@ -167,8 +168,53 @@ def test_what_cannot_be_noted_is_undone_all_the_same_and_stays_open(
     assert journal.open_entries() == entries
 
 
-def test_an_interrupt_leaves_the_entry_open(journal: Journal) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        undo_all(journal, journal.open_entries(), undoing(third=raises(KeyboardInterrupt())))
-    assert states(journal)["third"] is EntryState.UNDOING
-    assert len(journal.open_entries()) == 3
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), pytest.fail.Exception("Timeout (>5.0s)")])
+@pytest.mark.parametrize("at", ["first", "second", "third"])
+def test_whatever_is_raised_every_undo_is_tried(journal: Journal, at: str, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        undo_all(journal, journal.open_entries(), undoing(**{at: raises(error)}))
+    assert [entry.id for entry in journal.open_entries()] == [at]
+    assert states(journal)[at] is EntryState.UNDOING
+
+
+def test_an_undo_that_was_broken_off_is_made_once_more(journal: Journal) -> None:
+    seen: list[str] = []
+
+    def run(entry: Entry) -> PlayResult:
+        seen.append(entry.id)
+        if len(seen) == 1:
+            pytest.fail("Timeout (>5.0s)")
+        return played(GONE)
+
+    told: list[Undone] = []
+    with pytest.raises(pytest.fail.Exception, match="Timeout"):
+        undo_all(journal, journal.open_entries(), run, told.append)
+    assert seen == ["third", "second", "first", "third"]
+    assert [one.problem for one in told] == [None, None, None]
+    assert journal.open_entries() == []
+
+
+def test_what_is_raised_while_it_is_told_stops_no_undo(journal: Journal) -> None:
+    def tell(undone: Undone) -> None:
+        pytest.fail(undone.entry.id)
+
+    with pytest.raises(pytest.fail.Exception, match="third"):
+        undo_all(journal, journal.open_entries(), undoing(), tell)
+    assert journal.open_entries() == []
+
+
+def test_the_hosts_of_the_journal_are_proven(journal: Journal) -> None:
+    journal.mark("second", EntryState.INJECTED, hosts=["web", "api"])
+    done = undo_all(journal, journal.open_entries(), undoing())
+    says = "the undo undo.yml proved nothing on api, which the fault changed"
+    assert [one.problem for one in done] == [None, says, None]
+    assert [entry.id for entry in journal.open_entries()] == ["second"]
+    undo_all(journal, journal.open_entries(), undoing(second=lambda: played(GONE, task(host="api"))))
+    assert journal.open_entries() == []
+
+
+def test_a_host_is_proven_by_one_whose_tasks_were_delegated_to_it() -> None:
+    delegated = task(TaskStatus.CHANGED, "ansible.builtin.command", targets=("api",))
+    assert why_not_gone(played(delegated, GONE), ("web", "api")) is None
+    skipped = task(TaskStatus.SKIPPED, "ansible.builtin.command", targets=("api",))
+    assert "proved nothing on api" in str(why_not_gone(played(skipped, GONE), ("web", "api")))

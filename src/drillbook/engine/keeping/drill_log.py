@@ -185,7 +185,11 @@ class DrillLog:
         """A playbook ran."""
         step = self.step.number if self.step is not None else None
         zero_s = self.anchor.mono_s
+        known = {warning for play in self.record.plays for warning in play.warnings}
         self.record.plays.append(play_record(result, step=step, purpose=purpose, zero_s=zero_s, variables=variables))
+        for warning in dict.fromkeys(result.warnings):
+            if warning not in known:  # once a drill: an undo and its fault are for the same hosts
+                self.tell("note", text=f"Ansible warned of {result.playbook}: {warning}")
         self._recorder.save()
 
     def fault(self, name: str, variables: Mapping[str, object], entry: str) -> FaultRecord:

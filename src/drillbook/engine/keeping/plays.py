@@ -30,4 +30,5 @@ def play_record(result: PlayResult, *, step: int | None, purpose: str, zero_s: f
         hosts=to_plain(result.hosts),
         tasks=tasks,
         warm=result.warm,
+        warnings=list(result.warnings),
     )

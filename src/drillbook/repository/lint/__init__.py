@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drillbook.repository.lint import data_loss, features, inventory, obstacles, playbooks, runbooks
+from drillbook.repository.lint import data_loss, features, hosts, inventory, obstacles, playbooks, runbooks
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, counts, exit_status
 
@@ -29,5 +29,5 @@ class Report:
 
 def judge(repository: Repository) -> list[Finding]:
     """Every check that looks at nothing but what was read."""
-    subjects = (features, playbooks, obstacles, data_loss, runbooks, inventory)
+    subjects = (features, playbooks, hosts, obstacles, data_loss, runbooks, inventory)
     return [finding for subject in subjects for finding in subject.check(repository)]

@@ -116,8 +116,9 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",  # half an inventory is a wrong inventory
-        # the only sign of check mode in what a run reports, and it stands with results that may not be hidden
-        "ANSIBLE_CHECK_MODE_MARKERS": "True",
+        # a host or group that is misspelt is told, whatever ansible.cfg says; where it is to be an error, it stays one
+        "ANSIBLE_HOST_PATTERN_MISMATCH": "error" if said.get("host_pattern_mismatch") == "error" else "warning",
+        # no result may be hidden
         "ANSIBLE_DISPLAY_OK_HOSTS": "True",
         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "True",
     }
@@ -134,6 +135,11 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
         env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
     return env
+
+
+def callbacks(of_runner: str) -> str:
+    """Where Ansible finds ansible-runner's callback and ours."""
+    return os.pathsep.join([of_runner, str(PLUGINS / "callback")])
 
 
 def plugin_folders(root: Path) -> dict[str, str]:

@@ -12,22 +12,41 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.redaction import Redactor
-from drillbook.target.ansible.assertions import ASSERTIONS
 from drillbook.target.ansible.messages import MESSAGE_CAP, STDOUT_CAP, capped, error_sentence, relative
+from drillbook.target.ansible.notes import Notes, Of, TaskNote
 from drillbook.target.ansible.result import HostStats, TaskResult, TaskStatus
 
 Event = dict[str, Any]
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
-_CHECK_MODE = re.compile(r"^[A-Z][A-Z ]* \[.*\] \[CHECK MODE\] \*", re.MULTILINE)
-"""The banner of a task. With the strategies `free` and `host_pinned` it comes with the first result."""
 _HIDDEN = "The task says no_log, so that its result is hidden; run the playbook by hand to see it."
+_BACKGROUND = "it went on in the background (async), and nobody waited for its end: wait for it with async_status"
+_NO_RESULT = "it began and has no result: nobody knows what it did"
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """The result of a task on a host; `failed` when it shows that the module has failed, and how that is told."""
+
+    of: Of
+    task: TaskResult
+    failed: bool
+    failure: str
+
+    def with_note(self, note: TaskNote) -> TaskResult:
+        """The task, with what was noted of it."""
+        task = replace(
+            self.task, check_mode=note.check_mode, vacuous=note.vacuous, targets=tuple(note.targets) or (self.of[1],)
+        )
+        passed = task.status in {TaskStatus.OK, TaskStatus.CHANGED}
+        if passed and note.denies and (note.failed or self.failed):
+            return replace(task, status=TaskStatus.DENIED, message=self.failure)
+        return task
 
 
 @dataclass(slots=True)
@@ -37,14 +56,16 @@ class PlayLog:
     root: Path
     redactor: Redactor
     on_task: Callable[[str], None] | None
+    on_host: Callable[[str], None] | None = None
+    """Told the name of each host, before the first task that runs there."""
     a_play_started: bool = False
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     plays_without_hosts: list[str] = field(default_factory=list)
     _output: list[str] = field(default_factory=list)
     _started: dict[tuple[str, str], float] = field(default_factory=dict)  # (task's uuid, host or "") -> seconds
-    _in_check_mode: set[str] = field(default_factory=set)  # uuids of tasks
-    _results: list[TaskResult] = field(default_factory=list)
+    _begun: dict[Of, TaskResult] = field(default_factory=dict)
+    _results: list[_Result] = field(default_factory=list)
     _stats: dict[str, Any] | None = None
 
     def decrypted(self, label: str, value: str) -> None:
@@ -58,8 +79,6 @@ class PlayLog:
         stdout = str(event.get("stdout") or "").replace("\r\n", "\n")
         self._output.append(self._shown(event, data, stdout))
         uuid = str(data.get("task_uuid", ""))
-        if uuid and _CHECK_MODE.search(_ANSI.sub("", stdout)):
-            self._in_check_mode.add(uuid)
         match event.get("event"):
             case "playbook_on_play_start":
                 self.a_play_started = True
@@ -70,7 +89,7 @@ class PlayLog:
                 if self.on_task is not None:
                     self.on_task(self.redactor.text(str(data.get("task", ""))))
             case "runner_on_start":
-                self._started[uuid, str(data.get("host"))] = now
+                self._begin((uuid, str(data.get("host", ""))), data, now)
             case "runner_on_ok" | "runner_on_failed" | "runner_on_unreachable" | "runner_on_skipped" as kind:
                 self._results.append(self._result(kind, data, now))
             case "playbook_on_stats":
@@ -89,10 +108,16 @@ class PlayLog:
             return f"{str(event.get('event', '')).removeprefix('runner_on_')}: [{data.get('host')}]: {_HIDDEN}"
         return stdout
 
-    def _result(self, kind: str, data: Mapping[str, Any], now: float) -> TaskResult:
+    def _begin(self, of: Of, data: Mapping[str, Any], now: float) -> None:
+        new = all(host != of[1] for _task, host in self._begun)
+        self._started[of] = now
+        self._begun[of] = self._task(data, TaskStatus.UNFINISHED, now)
+        if new and self.on_host is not None:
+            self.on_host(of[1])
+
+    def _result(self, kind: str, data: Mapping[str, Any], now: float) -> _Result:
         result = data.get("res")
         result = result if isinstance(result, Mapping) else {}
-        uuid, host = str(data.get("task_uuid", "")), str(data.get("host", ""))
         match kind:
             case "runner_on_failed":
                 status = TaskStatus.IGNORED if data.get("ignore_errors") else TaskStatus.FAILED
@@ -102,42 +127,49 @@ class PlayLog:
                 status = TaskStatus.SKIPPED
             case _:
                 status = TaskStatus.CHANGED if result.get("changed") else TaskStatus.OK
-        where = str(data.get("task_path") or "")
-        if kind == "runner_on_ok" and _is_suppressed(result) and _task_source().denies_failure(where):
-            status = TaskStatus.DENIED
-        action = str(data.get("resolved_action") or data.get("task_action", ""))
+        of = str(data.get("task_uuid", "")), str(data.get("host", ""))
+        task, failure = self._task(data, status, now), self._said(_message(result, failed=True))
+        message = self._said(_message(result, failed=False)) if kind == "runner_on_ok" else failure
+        return _Result(of, replace(task, message=message), failed=_has_failed(result), failure=failure)
+
+    def _task(self, data: Mapping[str, Any], status: TaskStatus, now: float) -> TaskResult:
+        """What the data of an event say of the task."""
+        uuid, host = str(data.get("task_uuid", "")), str(data.get("host", ""))
         return TaskResult(
             play=self.redactor.text(str(data.get("play", ""))),
             task=self.redactor.text(str(data.get("task", ""))),
-            action=action,
+            action=str(data.get("resolved_action") or data.get("task_action", "")),
             host=host,
             status=status,
             started_s=self._started.get((uuid, host), self._started.get((uuid, ""), now)),
             ended_s=now,
-            message=capped(
-                without_machine(
-                    self.redactor.text(_message(result, failed=kind != "runner_on_ok" or status is TaskStatus.DENIED)),
-                    self.root,
-                ),
-                MESSAGE_CAP,
-            ),
-            path=relative(where, self.root),
-            check_mode=uuid in self._in_check_mode,
-            vacuous=action in ASSERTIONS and _task_source().asserts_nothing(where),
+            message="",
+            path=relative(str(data.get("task_path") or ""), self.root),
         )
 
-    def results(self) -> tuple[TaskResult, ...]:
-        """The results in their order. That a failure was rescued is known only from the recap: the first ones of a
-        host were.
+    def _said(self, text: str) -> str:
+        return capped(without_machine(self.redactor.text(text), self.root), MESSAGE_CAP)
+
+    def results(self, notes: Notes | None = None) -> tuple[TaskResult, ...]:
+        """The results in their order, with what was noted of each; last what was begun and has not ended. That a
+        failure was rescued is known only from the recap: the first ones of a host were.
         """
+        notes = notes or Notes()
         rescued = Counter(dict((self._stats or {}).get("rescued") or {}))
         results = []
-        for result in self._results:
-            status = result.status
-            if status is TaskStatus.FAILED and rescued[result.host] > 0:
-                rescued[result.host] -= 1
-                status = TaskStatus.RESCUED
-            results.append(_with_status(result, status))
+        for each in self._results:
+            task = each.with_note(notes.of(*each.of))
+            if task.status is TaskStatus.FAILED and rescued[task.host] > 0:
+                rescued[task.host] -= 1
+                task = replace(task, status=TaskStatus.RESCUED)
+            results.append(task)
+        now = time.monotonic()
+        jobs = set(notes.jobs.values())
+        for of, task in self._begun.items():
+            if of in notes.begun or of in jobs:
+                why = _BACKGROUND if of in jobs else _NO_RESULT
+                targets = tuple(notes.of(*of).targets)
+                results.append(replace(task, ended_s=now, message=why, targets=targets))
         return tuple(results)
 
     def host_stats(self, tasks: Iterable[TaskResult]) -> dict[str, HostStats]:
@@ -183,21 +215,20 @@ _COUNTED_AS = {
     TaskStatus.IGNORED: ("ok", "ignored"),
     TaskStatus.RESCUED: ("rescued",),
     TaskStatus.DENIED: ("ok",),
+    TaskStatus.UNFINISHED: (),
 }
 
 
-def _task_source() -> ModuleType:
-    # YAML and Jinja take 0.04 s of processor time to import: a session that plays nothing does without
-    from drillbook.target.ansible import task_source
-
-    return task_source
-
-
-def _is_suppressed(result: Mapping[str, Any]) -> bool:
-    """Whether the task, or an item of its loop, failed and a `failed_when` said that it did not (core 2.19)."""
-    return "failed_when_suppressed_exception" in result or any(
-        isinstance(each, Mapping) and _is_suppressed(each) for each in result.get("results") or ()
+def _has_failed(result: Mapping[str, Any]) -> bool:
+    """Whether a result shows that its module, or an item of its loop, has failed, whatever a `failed_when` made of
+    it.
+    """
+    own = (
+        "failed_when_suppressed_exception" in result
+        or result.get("evaluated_to") is False
+        or result.get("rc") not in (None, 0, "0")
     )
+    return own or any(isinstance(each, Mapping) and _has_failed(each) for each in result.get("results") or ())
 
 
 def _is_hidden(result: Mapping[str, Any]) -> bool:
@@ -211,7 +242,7 @@ def _message(result: Mapping[str, Any], *, failed: bool) -> str:
     if _is_hidden(result):
         return _HIDDEN if failed else ""
     items = [each for each in result.get("results") or () if isinstance(each, Mapping)]
-    bad = next((each for each in items if each.get("failed") or each.get("unreachable") or _is_suppressed(each)), None)
+    bad = next((each for each in items if each.get("failed") or each.get("unreachable") or _has_failed(each)), None)
     if failed and bad is not None:
         return f"item {bad.get('item')!r}: {_message(bad, failed=True)}"
     parts = [result.get("msg") or result.get("reason")]  # what could not be included has a reason
@@ -222,7 +253,3 @@ def _message(result: Mapping[str, Any], *, failed: bool) -> str:
         ]
     texts = [each if isinstance(each, str) else repr(each) for each in parts if each]
     return _ANSI.sub("", "\n".join(text.strip() for text in texts if text.strip()))
-
-
-def _with_status(result: TaskResult, status: TaskStatus) -> TaskResult:
-    return result if status is result.status else replace(result, status=status)

@@ -25,6 +25,8 @@ from drillbook.target.ansible.messages import relative
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.ansible.selection import ALL, Selection
 
+_UNSEEN = "it did not load Drillbook's callback drillbook_notes, so that nothing shows what its tasks did"
+
 if TYPE_CHECKING:
     from drillbook.target.ansible.run import Ended
     from drillbook.target.ansible.warm.client import Warm
@@ -67,12 +69,14 @@ class Playbooks:
         timeout_s: float = 600,
         cancel: threading.Event | None = None,
         on_task: Callable[[str], None] | None = None,
+        on_host: Callable[[str], None] | None = None,
         without: str | None = None,
         selection: Selection = ALL,
     ) -> PlayResult:
         """Run `playbook` (absolute, or relative to the root) and wait for it, interruptibly.
 
-        `without` (FILE:LINE, relative to the root) is a task that is left out, wherever it is included from.
+        `on_host` is told the name of each host as the first task begins there, in another thread; `without`
+        (FILE:LINE, relative to the root) is a task that is left out, wherever it is included from.
         A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
         no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
         """
@@ -81,7 +85,7 @@ class Playbooks:
 
         path = self._existing(playbook)
         self._redactor.learn(variables)
-        log = PlayLog(self._root, self._redactor, on_task or self._on_task)
+        log = PlayLog(self._root, self._redactor, on_task or self._on_task, on_host)
         started_at = datetime.now(UTC)
         started_s = time.monotonic()
         ended = run_ansible(
@@ -98,8 +102,7 @@ class Playbooks:
             on_secret=log.decrypted,
             without=without,
             selection=selection,
-            # a task is left out by a plugin of its own, which a warm Ansible did not load
-            warm=self._warm if without is None else None,
+            warm=self._warm,
         )
         ended_s = time.monotonic()
         named = relative(str(path), self._root)
@@ -119,7 +122,10 @@ def _result(
     playbook: str, ended: Ended, log: PlayLog, started_at: datetime, from_to_s: tuple[float, float]
 ) -> PlayResult:
     """What the log of a run that ended holds; `from_to_s` are its begin and end by `time.monotonic()`."""
-    tasks = log.results()
+    tasks = log.results(ended.seen)
+    errors = [*log.errors] if ended.seen.watched or not log.a_play_started else [*log.errors, _UNSEEN]
+    if ended.status == "failed" and not tasks and not errors and not log.plays_without_hosts:
+        errors = [each for each in (log.reason(),) if each]
     return PlayResult(
         playbook=playbook,
         rc=ended.rc,
@@ -132,7 +138,7 @@ def _result(
         stdout=log.stdout(),
         check_mode=any(task.check_mode for task in tasks),
         warnings=(*log.warnings, *ended.notes),
-        errors=tuple(log.errors),
+        errors=tuple(errors),
         plays_without_hosts=tuple(log.plays_without_hosts),
         warm=ended.warm,
     )

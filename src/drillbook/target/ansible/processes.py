@@ -6,17 +6,15 @@ import os
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 from drillbook.target.ansible.environment import OWNER
+from drillbook.target.ansible.notes import RUN_MARK, TASK, read_notes
 
 GRACE_S = 3.0
 """Seconds that ansible-playbook has after SIGTERM to end its workers; it needs 0.02 to 0.2."""
-RUN_MARK = "AWX_ISOLATED_DATA_DIR"
-"""Set by ansible-runner to the artifact directory of the run, so that it is found in each process that a local play
-starts.
-"""
 _PLAYS, _WORDS = "/ansible-playbook", 5
 """A process with the mark that has this among its first words is a play, whoever its parent is: that of a warm server
 is no child of ours, and an orphan is nobody's.
@@ -47,8 +45,9 @@ class ProcessTree:
     first.
 
     Part of a run are: ansible-playbook, its descendants, whatever shares a session with one of them (core gives each
-    worker one), modules on a warm server, and Ansible's own background jobs (`async`). A service that a finished task
-    has started is not: it belongs to the system.
+    worker one), modules on a warm server, Ansible's own background jobs (`async`), and whatever a task has started that
+    has failed or not ended, although its worker may be gone. A service that a finished task has started is not: it
+    belongs to the system.
     """
 
     def __init__(self, artifact_dir: str) -> None:
@@ -67,7 +66,8 @@ class ProcessTree:
         while not self._mains and not finished.wait(0.02):  # it may be between fork and exec
             self._look()
         self._terminate()
-        deadline = time.monotonic() + grace_s
+        # an orphan was asked by nobody, and would use the time
+        deadline = time.monotonic() + (grace_s if self._mains else 0.0)
         while self._alive() and time.monotonic() < deadline:
             time.sleep(0.02)
             self._look()
@@ -103,6 +103,7 @@ class ProcessTree:
         own_session = os.getsid(0)
         seen: dict[psutil.Process, tuple[int, int]] = {}
         plays: set[psutil.Process] = set()
+        unfinished = read_notes(Path(self._mark)).open_marks
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
                 seen[process] = process.ppid(), os.getsid(process.pid)
@@ -111,9 +112,13 @@ class ProcessTree:
                 words = process.cmdline()
                 play = process.ppid() == here or any(word.endswith(_PLAYS) for word in words[:_WORDS])
                 module = seen[process][1] == process.pid and any(_MODULES in word for word in words[:_WORDS])
-                if (play or module or any(_JOBS in word for word in words)) and self._is_marked(process):
-                    self._known.add(process)
-                    plays |= {process} if play else set()
+                # the environment is read of those only that may be part of it: it takes as long as all else here
+                known = play or module or any(_JOBS in word for word in words)
+                if known or unfinished:
+                    marks = process.environ()
+                    if marks.get(RUN_MARK) == self._mark and (known or marks.get(TASK) in unfinished):
+                        self._known.add(process)
+                        plays |= {process} if play else set()
         pids = {process.pid for process in self._known}  # workers are forks of their play, with its command line
         self._mains |= {process for process in plays if seen[process][0] not in pids}
         grew = True
@@ -127,9 +132,6 @@ class ProcessTree:
             }
             self._known |= new
             grew = bool(new)
-
-    def _is_marked(self, process: psutil.Process) -> bool:
-        return bool(process.environ().get(RUN_MARK) == self._mark)
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -8,10 +8,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+_MEMORY = frozenset(
+    f"{collection}{name}"
+    for collection in ("ansible.builtin.", "ansible.legacy.", "")
+    for name in (
+        *("add_host", "assert", "debug", "fail", "gather_facts", "group_by", "import_playbook", "import_role"),
+        *("import_tasks", "include_role", "include_tasks", "include_vars", "meta", "pause", "set_fact", "set_stats"),
+        *("setup", "validate_argument_spec"),
+    )
+)
+"""Actions that change what Ansible remembers, or nothing, whatever their `changed` says."""
+
 
 class TaskStatus(StrEnum):
     """What became of one task on one host. IGNORED failed under `ignore_errors`; RESCUED failed in a block with
-    `rescue`; DENIED failed under a `failed_when` that looks at nothing, and is "ok" for Ansible.
+    `rescue`; DENIED failed under a `failed_when` that looks at nothing, and is "ok" for Ansible. UNFINISHED began, and
+    its end was not seen: its worker was killed, the run was cut off, or it goes on in the background.
     """
 
     OK = "ok"
@@ -22,6 +34,7 @@ class TaskStatus(StrEnum):
     IGNORED = "ignored"
     RESCUED = "rescued"
     DENIED = "denied"
+    UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,18 @@ class TaskResult:
     path: str  # relative to the root: "playbooks/recovery/restart.yml:12"
     check_mode: bool = False
     vacuous: bool = False  # an assertion that holds whatever is so
+    targets: tuple[str, ...] = ()
+    """The hosts that it acted on: others than `host` where it was delegated."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether it changed something, and not only what Ansible itself remembers."""
+        return self.status is TaskStatus.CHANGED and self.acts
+
+    @property
+    def acts(self) -> bool:
+        """Whether its module can do something to a host."""
+        return self.action not in _MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +117,16 @@ class PlayResult:
     def first_change(self) -> TaskResult | None:
         """The first task that changed something; its end is when a fault may have begun."""
         return min(
-            (task for task in self.tasks if task.status is TaskStatus.CHANGED),
+            (task for task in self.tasks if task.changed),
             key=lambda task: task.ended_s,
             default=None,
         )
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """The hosts that it changed or may have changed: what failed there may have done so after a change."""
+        touching = [task for task in self.tasks if task.acts and task.status not in {TaskStatus.OK, TaskStatus.SKIPPED}]
+        return tuple(sorted({host for task in touching for host in task.targets or (task.host,)}))
 
     @property
     def last_tasks(self) -> Mapping[str, TaskResult]:
@@ -109,15 +140,15 @@ class PlayResult:
         """
         said = [f"The playbook {self.playbook} was {_ENDED_EARLY[self.status]}."] if self.status in _ENDED_EARLY else []
         said += [f"{_SAID[task.status]}: {_described(task)}" for task in self.tasks if task.status in _SAID]
-        if not self.matched:
-            said.append(f"No host matched: {self.playbook} did nothing.")
-        else:
+        said += [f"Ansible stopped: {error}" for error in self.errors]
+        if self.matched:
             said += [f'No host matched the play "{play}" of {self.playbook}.' for play in self.plays_without_hosts]
+        elif self.successful or self.plays_without_hosts:
+            said.append(f"No host matched: {self.playbook} did nothing.")
         said += [
             f'The task "{task}" ran in check mode: it changed nothing.'
             for task in dict.fromkeys(each.task for each in self.tasks if each.check_mode)
         ]
-        said += [f"Ansible stopped: {error}" for error in self.errors]
         if not self.successful and not said:
             said.append(f"ansible-playbook ended with status {self.rc} and named no reason.")
         return tuple(said)
@@ -162,7 +193,8 @@ _SAID = {
     TaskStatus.UNREACHABLE: "Unreachable",
     TaskStatus.IGNORED: "Failed, and ignored",
     TaskStatus.RESCUED: "Failed, and rescued",
-    TaskStatus.DENIED: "Failed, and denied by a failed_when that looks at nothing",
+    TaskStatus.DENIED: "Failed, and denied by its failed_when",
+    TaskStatus.UNFINISHED: "Not finished",
 }
 
 

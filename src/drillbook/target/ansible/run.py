@@ -4,7 +4,7 @@
 behind.
 
 The rules: nothing of the caller's shell reaches a play but what a white list names; nothing secret stands on a command
-line; whatever ends the run early (a time-out, a cancel, Ctrl-C) ends every process of it before anyone goes on.
+line; however the run ended (by itself, a time-out, a cancel, Ctrl-C), all its processes end before anyone goes on.
 
 ansible-runner itself is never asked to time out or to cancel: it kills the process group of ansible-playbook, while
 core 2.19 starts each worker in a session of its own, so that the command of the play goes on as an orphan. It is ended
@@ -14,13 +14,12 @@ here, from outside (`ProcessTree`).
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,11 +27,12 @@ import pexpect
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
-from drillbook.target.ansible.environment import PLUGINS, ansible_playbook, command_of, environment
+from drillbook.target.ansible.environment import ansible_playbook, callbacks, command_of, environment
 from drillbook.target.ansible.events import Event
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.inside.decrypted import Decrypted, OnSecret
-from drillbook.target.ansible.processes import GRACE_S, RUN_MARK, ProcessTree
+from drillbook.target.ansible.notes import RUN_MARK, Notes, read_notes
+from drillbook.target.ansible.processes import GRACE_S, ProcessTree
 from drillbook.target.ansible.selection import ALL, Selection
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ _NEEDED_BY_RUNNER = (
     "RUNNER_ONLY_FAILED_EVENTS",
     RUN_MARK,
 )
-_WITHOUT_TASK = PLUGINS / "callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ class Ended:
     rc: int
     notes: tuple[str, ...] = ()
     warm: bool = False  # a fork of an Ansible that was imported already
+    seen: Notes = field(default_factory=Notes)
+    """What Drillbook's callback has written down."""
 
 
 def run_ansible(
@@ -100,13 +101,14 @@ def run_ansible(
         runner.config.command[:1] = warm.command(program) if warm else command_of(program)
         # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
+        kept["ANSIBLE_CALLBACK_PLUGINS"] = callbacks(kept["ANSIBLE_CALLBACK_PLUGINS"])
         if without is not None:
-            kept["ANSIBLE_CALLBACK_PLUGINS"] += f"{os.pathsep}{_WITHOUT_TASK}"
             kept["DRILLBOOK_WITHOUT_TASK"] = str(root / without)
         home = warm.folder if warm else private
         runner.config.env = environment(root, home, pass_env) | dict(extra_env or {}) | kept
         decrypted.folder = Path(kept[RUN_MARK])
         ended = _Run(runner).wait(timeout_s, cancel)
+        ended = replace(ended, seen=read_notes(Path(kept[RUN_MARK])))
         decrypted.take()
         if warm:
             warm.report()
@@ -215,7 +217,8 @@ class _Run:
         except BaseException:
             self._stop()
             raise
-        if status or self._error is not None or self._rc is None:
+        # a run that ended by itself may have left a command whose worker was killed, or a job that nobody waited for
+        if status or self._error is not None or self._rc is None or self._open():
             self._stop()
         if self._error is not None:
             raise self._error
@@ -225,6 +228,10 @@ class _Run:
             rc=rc,
             notes=tuple(self._notes),
         )
+
+    def _open(self) -> bool:
+        killed = self._rc is not None and self._rc < 0
+        return killed or bool(read_notes(Path(self._runner.config.artifact_dir)).open_marks)
 
     def _stop(self) -> None:
         """End all processes; a second Ctrl-C in the meantime does not leave half of them, it is raised afterwards."""

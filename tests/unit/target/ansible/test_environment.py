@@ -8,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from drillbook.errors import PlaybookError
-from drillbook.target.ansible import run
-from drillbook.target.ansible.environment import INSIDE, PLUGINS, environment, plugin_folders, roles_path
+from drillbook.target.ansible.environment import (
+    INSIDE,
+    PLUGINS,
+    callbacks,
+    environment,
+    plugin_folders,
+    roles_path,
+)
 
 pytestmark = pytest.mark.unit
 
 
 def test_its_own_plugins_lie_where_ansible_is_told() -> None:
     assert (PLUGINS / "action" / "drillbook_variables.py").is_file()
-    assert (run._WITHOUT_TASK / "drillbook_without_task.py").is_file()
+    _of_runner, ours = callbacks("/of/ansible-runner").split(os.pathsep)
+    assert {"drillbook_notes.py", "drillbook_without_task.py"} <= {path.name for path in Path(ours).iterdir()}
     assert INSIDE.is_file()
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.errors import DrillbookError
-from drillbook.target.ansible.environment import command_of, environment, interpreter
+from drillbook.target.ansible.environment import callbacks, command_of, environment, interpreter
 from drillbook.target.ansible.warm import proc_title
 from drillbook.target.ansible.warm.early.answer import Early
 from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
@@ -81,7 +81,7 @@ class Warm:
         variables |= room
         # As ansible-runner sets them for each run; were they others, the first run would be cold and say so.
         variables |= {
-            "ANSIBLE_CALLBACK_PLUGINS": _callbacks(),
+            "ANSIBLE_CALLBACK_PLUGINS": callbacks(_of_runner()),
             "ANSIBLE_STDOUT_CALLBACK": "awx_display",
             "RUNNER_OMIT_EVENTS": "False",
             "RUNNER_ONLY_FAILED_EVENTS": "False",
@@ -233,7 +233,7 @@ def _listening(path: Path) -> socket.socket:
     return listener
 
 
-def _callbacks() -> str:
+def _of_runner() -> str:
     """Where ansible-runner has its callback. Not asked of it: importing it would keep the server waiting for 0.1 s."""
     found = find_spec("ansible_runner")
     if found is None or found.origin is None:

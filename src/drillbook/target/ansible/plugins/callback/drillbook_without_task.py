@@ -27,7 +27,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_NAME = "drillbook_without_task"
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        if task.get_path() == os.environ.get("DRILLBOOK_WITHOUT_TASK"):
+        left_out = os.environ.get("DRILLBOOK_WITHOUT_TASK")
+        if left_out and task.get_path() == left_out:
             task.when = [False]
 
     def v2_playbook_on_handler_task_start(self, task: Any) -> None:

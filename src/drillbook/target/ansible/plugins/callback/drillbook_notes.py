@@ -1,0 +1,168 @@
+"""Writes down of each task what Ansible's events do not carry, into the folder of the run; `target/ansible/notes.py`
+reads it.
+
+The rule: a task is read as Ansible itself has parsed and templated it, and its result as the module gave it, before a
+`failed_when` judged it or `no_log` hid it. Written are names, ids and yes or no: no value of the play's.
+
+What a module found is seen in the worker, which is a fork of the process that loads this plugin. What starts there
+bears TASK in its environment, so that it is found when its worker is no more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from ansible.executor.task_executor import TaskExecutor  # type: ignore[import-untyped]
+from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
+
+from drillbook.target.ansible.assertions import ASSERTIONS
+from drillbook.target.ansible.inside.conditions import looks_at_nothing
+from drillbook.target.ansible.notes import FILE, RUN_MARK, TASK, task_mark
+from drillbook.target.ansible.truth import condition
+
+DOCUMENTATION = """
+name: drillbook_notes
+type: aggregate
+short_description: Write down what the events of a run do not carry
+description: Each task is noted in the folder that the environment variable AWX_ISOLATED_DATA_DIR names.
+"""
+
+
+def _note(kind: str, **what: object) -> None:
+    """Add a line, in one write: workers write to the same file."""
+    folder = os.environ.get(RUN_MARK)
+    if folder:
+        line = json.dumps({"note": kind, **what}).encode() + b"\n"
+        file = os.open(os.path.join(folder, FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)  # noqa: PTH118
+        try:
+            os.write(file, line)
+        finally:
+            os.close(file)
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]
+    """Notes the begin and the end of each task."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "drillbook_notes"
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        _note("watched")
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        _note("begun", task=str(task._uuid), host=str(host.name))
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._ended("ended", result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._ended("ended", result, failed=True)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._ended("ended", result, failed=True)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._ended("ended", result, ran=False)
+
+    def v2_runner_item_on_ok(self, result: Any) -> None:
+        self._ended("item", result)
+
+    def v2_runner_item_on_failed(self, result: Any) -> None:
+        self._ended("item", result)
+
+    def _ended(self, kind: str, result: Any, *, ran: bool = True, failed: bool = False) -> None:
+        fields = result._task_fields or {}
+        named = str(result._task.resolved_action or result._task.action)
+        arguments = fields.get("args")
+        assertion = named in ASSERTIONS
+        that = arguments.get("that") if isinstance(arguments, Mapping) else None
+        judged = fields.get("failed_when") or None
+        _note(
+            kind,
+            task=str(result._task._uuid),
+            host=str(result._host.name),
+            failed=failed,
+            vacuous=ran and assertion and that is not None and looks_at_nothing(that),
+            denies=judged is not None
+            and (assertion or (looks_at_nothing(judged) and condition(fields.get("changed_when")) is not False)),
+        )
+
+
+# ---------------------------------------------------------------------- in the worker
+
+
+def _found(executor: Any, result: Any) -> None:
+    """What a module gave, or an action plugin, before anything judged it."""
+    if not isinstance(result, Mapping):
+        return
+    task, job = executor._task, result.get("ansible_job_id")
+    failed = result.get("failed", result.get("rc") not in (None, 0, "0")) or result.get("exception")
+    executor.drillbook_failed = bool(failed)
+    if job and result.get("finished"):
+        _note("job ended", job=str(job))
+    elif job and task.async_val:
+        _note("job", job=str(job), task=str(task._uuid), host=str(executor._host.name))
+
+
+def _seen(method: Callable[..., Any], see: Callable[[Any, Any], None]) -> Callable[..., Any]:
+    """A method whose results are seen, with what it belongs to."""
+
+    @wraps(method)
+    def seen(owner: Any, *args: Any, **kwargs: Any) -> Any:
+        result = method(owner, *args, **kwargs)
+        see(owner, result)
+        return result
+
+    return seen
+
+
+def _see_what_the_action_gives(executor: Any, given: tuple[Any, Any]) -> None:
+    """The action is about to be run: where, and whether it only pretends."""
+    handler, run, task = given[0], given[0].run, executor._task
+    host = str(executor._host.name)
+    target = str(task.delegate_to or host)
+    _note("acts", task=str(task._uuid), host=host, target=target, check_mode=task.check_mode is True)
+
+    def seen(*args: Any, **kwargs: Any) -> Any:
+        result = run(*args, **kwargs)
+        _found(executor, result)
+        return result
+
+    handler.run = seen
+
+
+def _note_failure(executor: Any, _result: Any) -> None:
+    """Once for the task, or for an item of its loop: what its last try found."""
+    if vars(executor).pop("drillbook_failed", False):
+        _note("failed", task=str(executor._task._uuid), host=str(executor._host.name))
+
+
+def _marked(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method with which a worker begins."""
+
+    @wraps(method)
+    def run(executor: Any) -> Any:
+        os.environ[TASK] = task_mark(str(executor._task._uuid), str(executor._host.name))
+        return method(executor)
+
+    return run
+
+
+def _watch(executor: Any) -> None:
+    """Once for each process that imports Ansible; an Ansible that lacks one of these does not load this plugin."""
+    if not hasattr(executor, "drillbook_watched"):
+        executor.run = _marked(executor.run)
+        executor._execute = _seen(executor._execute, _note_failure)
+        executor._poll_async_result = _seen(executor._poll_async_result, _found)
+        executor._get_action_handler_with_module_context = _seen(
+            executor._get_action_handler_with_module_context, _see_what_the_action_gives
+        )
+        executor.drillbook_watched = True
+
+
+_watch(TaskExecutor)
