@@ -34,7 +34,7 @@ import pytest
 pytest_plugins = ["drillbook.pytest_plugin.collecting.collection"]
 
 def pytest_addoption(parser):
-    from drillbook.pytest_plugin.collecting.collection import add_options
+    from drillbook.pytest_plugin.collecting.asked import add_options
     add_options(parser)
 
 @pytest.hookimpl(tryfirst=True)

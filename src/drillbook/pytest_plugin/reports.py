@@ -32,7 +32,7 @@ from drillbook.pytest_plugin.outcomes import (
     runs_of,
     told,
 )
-from drillbook.pytest_plugin.plugin import roll_key
+from drillbook.pytest_plugin.repository_plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 
 if TYPE_CHECKING:

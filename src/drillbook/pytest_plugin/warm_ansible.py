@@ -1,7 +1,8 @@
 """When a session's warm Ansible begins and ends: a part of the pytest plugin.
 
 The rule: it begins as early as it is known that there will be drills, and never where there are none. Feature files on
-the command line say so a fifth of a second before the collection does.
+the command line say so a fifth of a second before the collection does. So this module imports little: all else of the
+plugin is imported when the server has begun.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import atexit
 import gc
 import os
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from drillbook.pytest_plugin.collecting import asked
-from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
-from drillbook.pytest_plugin.live_output import out_key
 from drillbook.pytest_plugin.options import inventory_paths
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WARM = ("auto", "off")
 warm_key: pytest.StashKey[Warm] = pytest.StashKey()
+say_key: pytest.StashKey[Callable[[str], None]] = pytest.StashKey()
+"""Is told why runs are cold; what listens is imported when the server has begun."""
 
 
 def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
@@ -49,10 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
         _warm_up(config)
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def drills_are_known(config: pytest.Config, *, any_drill: bool) -> None:
     """Import Ansible in the background for the drills that there are; for none of them, no more."""
-    config = session.config
-    if not any(isinstance(item, ScenarioItem) and item.scenario.is_drill for item in session.items):
+    if not any_drill:
         _cool_down(config, unused=True)
     elif not config.option.collectonly:
         # an interpreter that ends looks for garbage in all that it ever imported: 0.2 s, and it gives all back anyway
@@ -73,7 +74,7 @@ def _warm_up(config: pytest.Config) -> None:
     from drillbook.target.ansible.warm.client import Warm
 
     def say(text: str) -> None:
-        config.stash.get(out_key, lambda _event: None)({"event": "note", "text": text})
+        config.stash.get(say_key, _nobody_listens)(text)
 
     inventory, *further = inventory_paths(config)
     config.stash[warm_key] = Warm(
@@ -83,6 +84,10 @@ def _warm_up(config: pytest.Config) -> None:
         say,
         inventory if inventory.exists() and not further else None,
     )
+
+
+def _nobody_listens(_text: str) -> None:
+    """The session has no terminal to say it on."""
 
 
 def _cool_down(config: pytest.Config, *, unused: bool = False) -> None:

@@ -7,6 +7,7 @@ And a suite that is not ours does not notice that Drillbook is installed.
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,20 +15,37 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
-from drillbook.pytest_plugin.options import DEFAULT_FEATURES, ROOTS_OF_OURS
+from drillbook.pytest_plugin.options import DEFAULT_FEATURES, REQUIRE_DRILLS, REQUIRE_RTO, ROOTS_OF_OURS
+from drillbook.repository.step_modules import DEFAULT_FOLDERS
 
 HOW_TO_ASK = "a drill breaks the system, so it runs when it is asked for: pytest features, -m TAG or --drill"
 _ABOUT_DRILLS = ("drill", "plan", "prove", "control", "scenario", "handed_over")
 """The options that nobody gives who does not mean drills."""
 
 
-def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
-    """`--drill`, and the lines of the ini."""
+def add_options(parser: pytest.Parser) -> None:
+    """The options and ini settings of what is collected, and of what is left of it to run."""
+    group = parser.getgroup("drillbook", "recovery drills")
     group.addoption(
         "--drill",
         action="store_true",
         default=False,
         help="run drills although no path or tag asks for them: a plain pytest leaves them alone",
+    )
+    group.addoption(
+        "--control",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="run each drill as this control, and not as it is: no-fault (the symptoms must not be observed), "
+        "no-recovery (the criteria must not hold), recovery-twice (the second run must change nothing), "
+        "without:FILE:LINE (the recovery without that task). May be given several times",
+    )
+    group.addoption("--scenario", metavar="NODEID", default=None, help=argparse.SUPPRESS)
+    group.addoption(
+        "--prove",
+        action="store_true",
+        help="run each drill and then its controls (no-fault, no-recovery, recovery-twice)",
     )
     parser.addini("drillbook_drill", "run drills although nobody asks for them", type="bool", default=False)
     parser.addini(
@@ -35,6 +53,18 @@ def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
         "folders with features, relative to the rootdir (default: features)",
         type="args",
         default=DEFAULT_FEATURES,
+    )
+    parser.addini(
+        "drillbook_steps",
+        "folders with step modules, relative to the rootdir (default: steps)",
+        type="args",
+        default=DEFAULT_FOLDERS,
+    )
+    parser.addini(
+        "drillbook_require",
+        f"what must not be missing: {REQUIRE_DRILLS} (no drill is left out), {REQUIRE_RTO} (each drill states one)",
+        type="args",
+        default=[],
     )
 
 

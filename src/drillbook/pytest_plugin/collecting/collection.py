@@ -1,12 +1,11 @@
-"""pytest's hooks for `.feature` files: options, step modules, and which scenarios are left to run.
+"""pytest's hooks for `.feature` files: step modules, and which scenarios are left to run.
 
 The rule: what is asked for and cannot be had (a control that is none, a step folder that is not there) is an error of
-usage before anything is collected. Register this module as a plugin, and call `add_options` from `pytest_addoption`.
+usage before anything is collected. Register this module as a plugin, and call `asked.add_options` from `pytest_addoption`.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,43 +14,10 @@ import pytest
 from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem, unloaded_key
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
-from drillbook.repository.step_modules import DEFAULT_FOLDERS, load_steps
+from drillbook.repository.step_modules import load_steps
 
 unasked_key = pytest.StashKey[list[str]]()
 """The node ids of the drills that nobody has asked for."""
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """The ini options of this module."""
-    parser.addini(
-        "drillbook_steps",
-        "folders with step modules, relative to the rootdir (default: steps)",
-        type="args",
-        default=DEFAULT_FOLDERS,
-    )
-    parser.addini(
-        "drillbook_require",
-        f"what must not be missing: {REQUIRE_DRILLS} (no drill is left out), {REQUIRE_RTO} (each drill states one)",
-        type="args",
-        default=[],
-    )
-    group = parser.getgroup("drillbook", "recovery drills")
-    asked.add_options(group, parser)
-    group.addoption(
-        "--control",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="run each drill as this control, and not as it is: no-fault (the symptoms must not be observed), "
-        "no-recovery (the criteria must not hold), recovery-twice (the second run must change nothing), "
-        "without:FILE:LINE (the recovery without that task). May be given several times",
-    )
-    group.addoption("--scenario", metavar="NODEID", default=None, help=argparse.SUPPRESS)
-    group.addoption(
-        "--prove",
-        action="store_true",
-        help="run each drill and then its controls (no-fault, no-recovery, recovery-twice)",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,102 @@
+"""The pytest plugin in a drill repository: the drill's place in pytest's life of a test.
+
+The rule: pytest never says `passed` of a drill that is not PASSED. The steps run in the call phase, the restore in the
+teardown phase, and the word `passed` is only said after both. What only a drill needs is imported when
+the first one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import pytest
+
+from drillbook.pytest_plugin import plan_mode, warm_ansible
+from drillbook.pytest_plugin.collecting import collection, hiding
+from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
+from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
+from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
+from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
+from drillbook.pytest_plugin.outcomes import ended_key
+from drillbook.pytest_plugin.roll_call import RollCall
+
+pytest_plugins = [
+    f"{__package__}.{name}" for name in ("collecting.hiding", "drawing", "drill_hooks", "outcomes", "reports")
+]
+
+XDIST_EXIT_TIMEOUT_S = 600
+mailbox_key = pytest.StashKey[Mailbox]()
+roll_key = pytest.StashKey[RollCall]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the collection, and take hold of the terminal while its capture is suspended."""
+    config.stash[warm_ansible.say_key] = lambda text: config.stash.get(out_key, _unseen)(
+        {"event": "note", "text": text}
+    )
+    config.stash[ended_key] = []
+    config.stash[hiding.knows_key] = known_secrets
+    config.stash[roll_key] = RollCall(config, config.stash[ended_key])
+    if not config.hook.pytest_bdd_before_step.has_spec():
+        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
+    config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
+    number = config.getoption("--handed-over")
+    if number is not None:
+        config.stash[handed_over_key] = HandedOver(config, number, config.stash[roll_key])
+        config.pluginmanager.register(config.stash[handed_over_key], "drillbook-handed-over")
+    if not config.pluginmanager.is_registered(collection):
+        config.pluginmanager.register(collection, "drillbook-collection")
+    plan_mode.register(config, drill_session)
+    if config.option.help or config.option.version or config.option.collectonly:
+        return
+    if not config.pluginmanager.hasplugin("terminalreporter") and not hasattr(config, "workerinput"):
+        return
+    workerinput = getattr(config, "workerinput", None)
+    if workerinput is not None:
+        if "drillbook_events" in workerinput:
+            config.stash[out_key] = Post(workerinput["drillbook_events"], workerinput["workerid"])
+    else:
+        config.stash[out_key] = shown = screen(config.get_terminal_writer().hasmarkup)
+        if getattr(config.option, "numprocesses", None):
+            config.stash[mailbox_key] = Mailbox(shown)
+
+
+def _unseen(_event: Mapping[str, Any]) -> None:
+    """The session shows nothing."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ansible is imported for the drills that there are."""
+    any_drill = any(isinstance(item, ScenarioItem) and item.scenario.is_drill for item in session.items)
+    warm_ansible.drills_are_known(session.config, any_drill=any_drill)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """xdist: tell each worker where to send what it shows, and which session it belongs to."""
+    # xdist kills a worker 10 s after Ctrl-C: in the middle of an undo
+    node.nodemanager.EXIT_TIMEOUT = max(getattr(node.nodemanager, "EXIT_TIMEOUT", 0), XDIST_EXIT_TIMEOUT_S)
+    if mailbox_key in node.config.stash:
+        node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """No title with a secret in it is shown, or names a folder of evidence."""
+    config = session.config
+    redactor = hiding.knowing(config) if config.stash.get(hiding.drills_key, False) else None
+    if redactor is not None:
+        identity = handed_over_key not in config.stash
+        hiding.rename(session.items, redactor.text, config.stash[roll_key].renamed, identity=identity)
+    return (yield)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End what the session has started, and give the terminal back."""
+    if session_key in config.stash:
+        config.stash[session_key].close()
+    if mailbox_key in config.stash:
+        config.stash[mailbox_key].close()
+    if out_key in config.stash:
+        config.stash[out_key].close()
