@@ -1,4 +1,4 @@
-"""The pytest plugin as every session has it that finds Drillbook installed: its options, and whether the session is ours.
+"""The pytest plugin as every session has it where Drillbook is installed: its options, and whether the root is ours.
 
 The rule: a suite that is not ours does not notice us. In a drill repository Ansible's import is begun first, and then
 all else is loaded (`repository_plugin`), so that both go on side by side.
@@ -13,7 +13,7 @@ from collections.abc import Generator
 import pytest
 
 from drillbook.model.time_limits import DEFAULTS_S
-from drillbook.pytest_plugin import plan_mode, warm_ansible
+from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.options import DEFAULT_EVIDENCE, DEFAULT_INVENTORY
 
@@ -43,7 +43,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     warm_ansible.add_options(group, parser)
     if not pluginmanager.is_registered(warm_ansible):
         pluginmanager.register(warm_ansible, "drillbook-warming")
-    plan_mode.add_options(group)
+    group.addoption(
+        "--plan",
+        action="store_true",
+        default=False,
+        help="show what each scenario would change where, and touch nothing",
+    )
     group.addoption(
         "--present",
         metavar="NAME",

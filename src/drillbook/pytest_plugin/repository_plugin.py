@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.pytest_plugin import plan_mode, warm_ansible
+from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
@@ -47,7 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(config.stash[handed_over_key], "drillbook-handed-over")
     if not config.pluginmanager.is_registered(collection):
         config.pluginmanager.register(collection, "drillbook-collection")
-    plan_mode.register(config, drill_session)
+    if config.getoption("--plan") and not config.pluginmanager.hasplugin("drillbook-plan"):
+        # the planner is for a session that plans: no other waits for its import (test_lean_start)
+        from drillbook.pytest_plugin.plan_run import PlanRun
+
+        config.pluginmanager.register(PlanRun(config, drill_session), "drillbook-plan")
     if config.option.help or config.option.version or config.option.collectonly:
         return
     if not config.pluginmanager.hasplugin("terminalreporter") and not hasattr(config, "workerinput"):

@@ -1,7 +1,8 @@
 """pytest's hooks for `.feature` files: step modules, and which scenarios are left to run.
 
 The rule: what is asked for and cannot be had (a control that is none, a step folder that is not there) is an error of
-usage before anything is collected. Register this module as a plugin, and call `asked.add_options` from `pytest_addoption`.
+usage before anything is collected. Register this module as a plugin, and call `asked.add_options` from
+`pytest_addoption`.
 """
 
 from __future__ import annotations
