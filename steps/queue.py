@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 from steps._bullmq import members, states
 from steps.health import API, api_starts, latest
@@ -70,19 +70,22 @@ def earlier_jobs_go_on(drill: Drill, deadline: float) -> None:
     def seen() -> object:
         return drill.load.balance(drill.fault_at_s())
 
-    drill.eventually(while_redis_is_down(drill, "the work from before the fault", seen, "sound"), within=deadline)
+    work = while_redis_is_down(drill, "the work from before the fault", seen, "sound", lambda account: account.sound)
+    drill.eventually(work, within=deadline)
 
 
 @then(parse("within {deadline:Duration} every job that a worker had taken is done, although Redis refuses the worker"))
 def taken_jobs_are_done(drill: Drill, deadline: float) -> None:
     """Redis still has them as active: nobody can tell it that they are done."""
 
-    def seen() -> object:
+    def seen() -> tuple[int, int]:
         taken = [job.removeprefix("wh-") for job in members(drill, "active")]
         done = drill.load.completed()
-        return Taken(len(taken), sum(job in done for job in taken))
+        return len(taken), sum(job in done for job in taken)
 
-    drill.eventually(while_redis_is_down(drill, "the jobs that workers had taken", seen, "all_done"), within=deadline)
+    subject, wanted = "the jobs that workers had taken, and those of them that are done", "at least 1, and as many"
+    jobs = while_redis_is_down(drill, subject, seen, wanted, lambda it: 1 <= it[0] == it[1])
+    drill.eventually(jobs, within=deadline)
 
 
 @then(parse("within {deadline:Duration} the API, started anew, holds what the old one had acknowledged"))
@@ -111,31 +114,18 @@ def every_job_is_completed(drill: Drill, deadline: float) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """Jobs that workers had taken, and how many of them are done."""
-
-    taken: int
-    done: int
-
-    @property
-    def all_done(self) -> bool:
-        """Of some: where no job was taken, none went on."""
-        return 1 <= self.taken == self.done
-
-    def __str__(self) -> str:
-        return f"{self.taken} taken, {self.done} of them done"
-
-
-def while_redis_is_down(drill: Drill, subject: str, look: Callable[[], object], wanted: str) -> Check:
-    """What is seen has this property while the API says that Redis is down for it."""
+def while_redis_is_down(
+    drill: Drill, subject: str, look: Callable[[], object], wanted: str, met: Callable[[Any], bool]
+) -> Check:
+    """What is seen is as wanted while the API says that Redis is down for it."""
 
     def seen() -> object:
         status = latest(drill, API.json("components.redis.status"))
         return look() if status == "down" else f"Redis is {status} for the API"
 
-    required = f"{wanted.replace('_', ' ')} while Redis is down for the API"
-    return looked(subject, seen).satisfies(required, lambda it: getattr(it, wanted, False))
+    return looked(subject, seen).satisfies(
+        f"is {wanted} while Redis is down for the API", lambda it: not isinstance(it, str) and met(it)
+    )
 
 
 @then(parse("no job is refused or left unanswered for {length:Duration}"))
