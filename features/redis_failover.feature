@@ -8,10 +8,12 @@ Feature: Redis fails over
 
   @row:R1 @row:R7 @runbook:redis.md#restore-the-network @runbook:redis.md#diagnosis
   Scenario: The network between the API and Redis is cut
-    Given jobs are submitted at 50 per second
+    Given jobs that take 40 ms each are submitted at 50 per second
     When the network between "api" and "redis" is cut
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "timeout" as the reason why "redis" is down
+    And within 30 seconds the API's error log names "timeout" as the cause
+    And within 30 seconds every job that was acknowledged before the fault is completed, although the API cannot reach Redis
     And within 30 seconds the circuit breaker is open
     And within 60 seconds an alert about "redis" reaches the "#alerts" channel
     And within 60 seconds new jobs are kept in memory
@@ -22,6 +24,7 @@ Feature: Redis fails over
     And within 60 seconds the circuit breaker is closed
     And within 60 seconds the memory buffer is empty
     And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
@@ -31,10 +34,12 @@ Feature: Redis fails over
 
   @row:R2 @row:R7 @runbook:redis.md#give-access-back
   Scenario: Redis refuses the application
-    Given jobs are submitted at 20 per second
+    Given jobs that take 200 ms each are submitted at 20 per second
     When Redis refuses the application, and 1100 jobs come in within 11 seconds
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the API names "auth" as the reason why "redis" is down
+    And within 30 seconds the API's error log names "auth" as the cause
+    And within 30 seconds every job that a worker had taken is done, although Redis refuses the worker
     And within 30 seconds the circuit breaker is open
     And within 60 seconds an alert about "redis" reaches the "#alerts" channel
     And within 60 seconds new jobs are kept in memory
@@ -45,6 +50,7 @@ Feature: Redis fails over
     And within 60 seconds the circuit breaker is closed
     And within 60 seconds the memory buffer is empty
     And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
@@ -66,12 +72,13 @@ Feature: Redis fails over
     And within 60 seconds the memory buffer is empty
     And within 2 minutes every acknowledged job is completed exactly once
     When the recovery playbook "redis/start" is run
-    Then within 60 seconds 1 replica follows the primary
+    Then within 60 seconds the old primary follows the new one
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
     And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the dead-letter queue holds no more jobs than before
     And the API's memory is back to its baseline within 10 %
 
   @row:R4 @row:R7 @runbook:redis.md#the-memory-buffer-overflows
@@ -89,6 +96,7 @@ Feature: Redis fails over
     Then within 10 minutes the API reports "redis" as up
     And within 60 seconds the memory buffer is empty
     And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
     And Redis answers the API within 5 ms for 5 seconds
@@ -104,6 +112,7 @@ Feature: Redis fails over
     Then within 30 seconds the API reports "redis" as down
     And within 30 seconds the circuit breaker is open
     And within 30 seconds the API names "refused" as the reason why "redis" is down
+    And within 30 seconds the API's error log names "refused" as the cause
     And within 60 seconds an alert about "redis" reaches the "#alerts" channel
     And within 60 seconds new jobs are kept in memory
     And Redis takes no writes for 10 seconds
@@ -116,9 +125,10 @@ Feature: Redis fails over
     And within 10 minutes the API reports "redis" as up
     And within 60 seconds the circuit breaker is closed
     And within 60 seconds Redis takes writes
-    And within 60 seconds 1 replica follows the primary
+    And within 60 seconds every other Redis node follows the primary
     And within 60 seconds the memory buffer is empty
     And within 2 minutes every acknowledged job is completed exactly once
+    And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs

@@ -99,6 +99,29 @@ Feature: Redis is away, or lets nobody in
     And within 60 seconds every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
 
+  @row:R9 @row:R7 @not-repeatable @runbook:redis.md#the-api-was-started-anew-meanwhile @runbook:redis.md#give-access-back
+  Scenario: The API is started anew while Redis refuses it
+    Given the start of the API is known
+    And jobs are submitted at 20 per second
+    When Redis refuses the application
+    Then within 30 seconds the API reports "redis" as down
+    And within 30 seconds the API names "auth" as the reason why "redis" is down
+    And within 30 seconds new jobs are kept in memory
+    When the recovery playbook "api/restart" is run
+    Then within 30 seconds the API, started anew, holds what the old one had acknowledged
+    When the recovery playbook "redis/give_access_back" is run
+    Then within 60 seconds the API reports "redis" as up
+    And within 60 seconds the circuit breaker is closed
+    And within 60 seconds the memory buffer is empty
+    And within 60 seconds 3 workers are connected to the queue
+    And within 60 seconds every acknowledged job is completed exactly once
+    And within 60 seconds the dead-letter queue holds no more jobs than before
+    And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
+    And Redis answers the API within 5 ms for 2 seconds
+    And no job is refused or left unanswered for 2 seconds
+    And the API's memory is back to its baseline within 10 %
+
   @row:R10 @row:R7 @row:P4 @runbook:redis.md#close-idle-connections @runbook:communication.md#when-it-begins
   @runbook:communication.md#while-it-runs @runbook:communication.md#when-it-is-over
   Scenario: Redis takes no more connections

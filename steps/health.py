@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from drillbook import Drill, State, clients, parse, then
-from drillbook.checks import At, Reading, Sample, dig
-from drillbook.clients import redis_client
+from drillbook import Drill, State, clients, given, parse, then
+from drillbook.checks import MISSING, At, Reading, Sample, dig
+from drillbook.clients import http_get, redis_client
 from drillbook.errors import CouldNotLookError
 
 API = At("api", "the API")
+ERROR_LOG = "error log"
 QUEUE_KEYS = ("depth", "active", "processing_rate", "oldest_active_s", "error_rate", "error")
 
 
@@ -28,6 +32,26 @@ def api_names_reason(drill: Drill, deadline: float, kind: str, component: str) -
     """One that was just started has not looked yet, and says so."""
     reason = API.json(f"components.{component}.error_kind", f"the reason why {component} is down")
     drill.eventually(reason.is_(kind), within=deadline)
+
+
+@then(parse('within {deadline:Duration} the API\'s error log names "{kind}" as the cause'))
+def error_log_names_cause(drill: Drill, deadline: float, kind: str) -> None:
+    """In a line of this outage: one that is younger than all that were there before, by the log's own clock."""
+    newest: Any = drill.last_before(Reading("the newest line of the error log", ERROR_LOG, newest_line))
+
+    def since(sample: Sample) -> object:
+        found = log_lines(sample)
+        return MISSING if found is None else sorted({cause for at, cause in found if at > newest})
+
+    drill.eventually(Reading("the causes in the new lines of the error log", ERROR_LOG, since).contains(kind), deadline)
+
+
+@given("the start of the API is known", target_fixture="api_started")
+def api_start_is_known(drill: Drill) -> Mapping[str, object]:
+    """Gives for each host of the API when it was started."""
+    started = api_starts(drill)
+    drill.observe("the starts of the API before the fault, in seconds since 1970", started)
+    return started
 
 
 @then(parse("within {deadline:Duration} the circuit breaker is {state:Word}"))
@@ -83,3 +107,26 @@ def primary(drill: Drill) -> str:
             return f"{at['host']}:{at['port']}"
     except (clients.RedisError, OSError, CouldNotLookError) as error:
         return f"nobody names one: {error}"
+
+
+def log_lines(sample: Sample) -> list[tuple[datetime, str]] | None:
+    """When each line of the error log was written, and the cause that it names ("" for none); None if it is no log."""
+    lines = dig(sample.value, "logs")
+    if sample.error is not None or not isinstance(lines, list):
+        return None
+    return [(datetime.fromisoformat(each["at"]), str(each.get("kind", ""))) for each in lines]
+
+
+def newest_line(sample: Sample) -> object:
+    """When the newest line was written; before all times where there is none yet."""
+    found = log_lines(sample)
+    return MISSING if found is None else max((at for at, _ in found), default=datetime.min.replace(tzinfo=UTC))
+
+
+def api_starts(drill: Drill) -> Mapping[str, object]:
+    """When the API was started, by host, as each says itself. Raises httpx.HTTPError when one does not answer."""
+    starts = {}
+    for host in drill.inventory.names("api"):
+        url = str(drill.inventory.variable(host, "drillbook_version_url"))
+        starts[host] = http_get(replace(drill.inventory.endpoints["api"], url=url)).json()["started_at"]
+    return starts

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from steps.health import API
+from steps._bullmq import members, states
+from steps.health import API, api_starts, latest
 
 from drillbook import Drill, fault, given, parse, then
-from drillbook.checks import At, happened, looked
+from drillbook.checks import At, Check, happened, looked
+from drillbook.clients import http_get
 from drillbook.errors import DrillbookError
 
 QUEUE = At("queue", "the queue")
 DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
 RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
 FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
+ACTIVE = QUEUE.json("active", "the jobs that workers hold", "jobs")
 BUFFER = API.json("buffer.size", "the memory buffer", "jobs")
 
 
@@ -52,12 +57,74 @@ def jobs_are_refused(drill: Drill, deadline: float, status: int) -> None:
     )
 
 
+@then(
+    parse(
+        "within {deadline:Duration} every job that was acknowledged before the fault is completed, "
+        "although the API cannot reach Redis"
+    )
+)
+def earlier_jobs_go_on(drill: Drill, deadline: float) -> None:
+    """Those among them that workers had taken; workers reach Redis as before."""
+    drill.observe("jobs that workers held before the fault", drill.before(ACTIVE), "jobs")
+
+    def seen() -> object:
+        return drill.load.balance(drill.fault_at_s())
+
+    work = while_redis_is_down(drill, "the work from before the fault", seen, "sound", lambda account: account.sound)
+    drill.eventually(work, within=deadline)
+
+
+@then(parse("within {deadline:Duration} every job that a worker had taken is done, although Redis refuses the worker"))
+def taken_jobs_are_done(drill: Drill, deadline: float) -> None:
+    """Redis still has them as active: nobody can tell it that they are done."""
+
+    def seen() -> tuple[int, int]:
+        taken = [job.removeprefix("wh-") for job in members(drill, "active")]
+        done = drill.load.completed()
+        return len(taken), sum(job in done for job in taken)
+
+    subject, wanted = "the jobs that workers had taken, and those of them that are done", "at least 1, and as many"
+    jobs = while_redis_is_down(drill, subject, seen, wanted, lambda it: 1 <= it[0] == it[1])
+    drill.eventually(jobs, within=deadline)
+
+
+@then(parse("within {deadline:Duration} the API, started anew, holds what the old one had acknowledged"))
+def new_api_holds(drill: Drill, deadline: float, api_started: Mapping[str, object]) -> None:
+    """All that was acknowledged and is neither in Redis nor done; what comes in while it is asked is more."""
+
+    def seen() -> tuple[bool, int, int]:
+        anew = all(start != api_started[host] for host, start in api_starts(drill).items())
+        known = states(drill, [f"wh-{job}" for job in drill.load.balance().lost])
+        nowhere = sum(state == "gone" for state in known.values())
+        return anew, nowhere, http_get(drill.inventory.endpoints["api"]).json()["buffer"]["size"]
+
+    held = looked("whether the API was started anew, the jobs that are nowhere else, and those that it holds", seen)
+    drill.eventually(
+        held.satisfies("are true, at least 1, and as many", lambda it: it[0] is True and 1 <= it[1] <= it[2]),
+        within=deadline,
+    )
+
+
 @then(parse("within {deadline:Duration} every acknowledged job is completed exactly once"))
 def every_job_is_completed(drill: Drill, deadline: float) -> None:
     asked_s = time.monotonic()
     balance = looked("the balance of the work", lambda: drill.load.balance(asked_s))
     drill.eventually(
         balance.satisfies("is sound: none lost, none twice", lambda account: account.sound), within=deadline
+    )
+
+
+def while_redis_is_down(
+    drill: Drill, subject: str, look: Callable[[], object], wanted: str, met: Callable[[Any], bool]
+) -> Check:
+    """What is seen is as wanted while the API says that Redis is down for it."""
+
+    def seen() -> object:
+        status = latest(drill, API.json("components.redis.status"))
+        return look() if status == "down" else f"Redis is {status} for the API"
+
+    return looked(subject, seen).satisfies(
+        f"is {wanted} while Redis is down for the API", lambda it: not isinstance(it, str) and met(it)
     )
 
 

@@ -17,6 +17,7 @@ from drillbook.clients import redis_client
 from drillbook.errors import CouldNotLookError
 
 REDIS = At("redis", "Redis")
+PRIMARY = REDIS.json("node", "the primary")
 
 
 @fault("Redis refuses the application")
@@ -52,8 +53,7 @@ def redis_stays_down(drill: Drill, length: float) -> None:
 
 @then(parse("within {deadline:Duration} another node is the primary"))
 def another_node_leads(drill: Drill, deadline: float) -> None:
-    node = REDIS.json("node", "the primary")
-    drill.eventually(node.is_not(drill.last_before(node)), within=deadline)
+    drill.eventually(PRIMARY.is_not(drill.last_before(PRIMARY)), within=deadline)
 
 
 @then(parse("within {deadline:Duration} Redis takes writes"))
@@ -69,13 +69,30 @@ def redis_takes_writes(drill: Drill, deadline: float) -> None:
     drill.eventually(looked("the answer to a write", write).is_(True), within=deadline)
 
 
-@then(parse("within {deadline:Duration} {count:Integer} replica follows the primary"))
-def replicas_follow(drill: Drill, deadline: float, count: int) -> None:
-    def replicas() -> object:
-        with redis_client(drill.inventory.endpoints["redis"]) as redis:
-            return sum(state[2] != b"" for state in redis.execute_command("ROLE")[2])
+@then(parse("within {deadline:Duration} the old primary follows the new one"))
+def old_primary_follows(drill: Drill, deadline: float) -> None:
+    """The one that led before the fault is in the list of the one that leads now."""
+    old = reached(drill, str(drill.last_before(PRIMARY)))
+    drill.eventually(looked("the nodes that follow the primary", lambda: followers(drill)).contains(old), deadline)
 
-    drill.eventually(looked("the number of replicas", replicas).at_least(count), within=deadline)
+
+@then(parse("within {deadline:Duration} every other Redis node follows the primary"))
+def all_others_follow(drill: Drill, deadline: float) -> None:
+    others = max(1, len(drill.inventory.names("redis_nodes")) - 1)
+    following = looked("the nodes that follow the primary", lambda: followers(drill))
+    drill.eventually(following.satisfies(f"are {others}", lambda nodes: len(nodes) == others), within=deadline)
+
+
+def followers(drill: Drill) -> list[str]:
+    """The replicas that the primary of the moment counts as online, by the addresses at which they are reached."""
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
+        role, _, listed = redis.execute_command("ROLE")[:3]
+    return sorted({reached(drill, f"{host}:{port}") for host, port, _ in listed}) if role == "master" else []
+
+
+def reached(drill: Drill, address: str) -> str:
+    """Where a node is reached that Redis or Sentinel names so."""
+    return str(drill.inventory.endpoints["redis"].nat.get(address, address))
 
 
 @then(parse("Redis answers the API within {limit:Integer} ms for {length:Duration}"))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -116,16 +120,25 @@ def test_a_full_buffer_refuses_with_retry_after_and_loses_nothing(lab: RunningLa
     assert_each_done_once(lab, "full", acknowledged)
 
 
-def test_a_user_taken_away_is_an_authentication_error(lab: RunningLab) -> None:
+def lock_out(lab: RunningLab) -> None:
+    """Redis refuses the application."""
     for name in ("redis-1", "redis-2"):
         with lab.redis(name) as node:
             node.execute_command("ACL", "SETUSER", "app", "off")
             node.execute_command("CLIENT", "KILL", "USER", "app")
-    lab.eventually("redis down", lambda: redis_is(lab, "down", "auth"))
-    assert submit(lab, "acl-1") == "memory"
+
+
+def unlock(lab: RunningLab) -> None:
     for name in ("redis-1", "redis-2"):
         with lab.redis(name) as node:
             node.execute_command("ACL", "SETUSER", "app", "on")
+
+
+def test_a_user_taken_away_is_an_authentication_error(lab: RunningLab) -> None:
+    lock_out(lab)
+    lab.eventually("redis down", lambda: redis_is(lab, "down", "auth"))
+    assert submit(lab, "acl-1") == "memory"
+    unlock(lab)
     lab.eventually("redis up", lambda: redis_is(lab, "up"))
     assert_each_done_once(lab, "acl", ["acl-1"])
 
@@ -137,7 +150,9 @@ def sentinels_are_patient(lab: RunningLab, patience_ms: int) -> None:
             client.execute_command("SENTINEL", "SET", MASTER_NAME, "down-after-milliseconds", patience_ms)
 
 
-def test_too_many_clients_is_a_limit(lab: RunningLab) -> None:
+@contextmanager
+def at_its_limit(lab: RunningLab) -> Iterator[None]:
+    """Redis takes no more connections, and has closed those that there were."""
     # Sentinels that cannot log in would soon call the primary down, and the API would no longer try it
     sentinels_are_patient(lab, 60_000)
     with lab.redis(lab.primary()) as node:
@@ -146,11 +161,76 @@ def test_too_many_clients_is_a_limit(lab: RunningLab) -> None:
         node.config_set("maxclients", 1)
         try:
             node.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-            lab.eventually("the limit", lambda: redis_is(lab, "down", "limit"))
+            yield
         finally:
             node.config_set("maxclients", limit)
             sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
+
+
+def test_too_many_clients_is_a_limit(lab: RunningLab) -> None:
+    with at_its_limit(lab):
+        lab.eventually("the limit", lambda: redis_is(lab, "down", "limit"))
     lab.eventually("redis up", lambda: redis_is(lab, "up"))
+
+
+@contextmanager
+def refusing(lab: RunningLab) -> Iterator[None]:
+    lock_out(lab)
+    yield
+    unlock(lab)
+
+
+@contextmanager
+def paused(lab: RunningLab) -> Iterator[None]:
+    """Redis answers no write; its Sentinels, which only ask, it answers."""
+    with lab.redis(lab.primary()) as node:
+        node.client_pause(600_000, all=False)
+        try:
+            yield
+        finally:
+            node.client_unpause()
+
+
+@contextmanager
+def cut_off(lab: RunningLab) -> Iterator[None]:
+    lab.cut("api", *REDIS)
+    yield
+    lab.proxy("POST", "/reset")
+
+
+AWAY = {"refused": refusing, "paused": paused, "full": at_its_limit, "cut": cut_off}
+
+
+@pytest.mark.parametrize("how", AWAY)
+def test_an_api_that_is_told_to_end_ends_and_leaves_what_it_acknowledged(lab: RunningLab, how: str) -> None:
+    """However Redis is away: nobody has to kill it, and webhooks come in until the end."""
+    pending = Path(lab.contract["env"]["api"]).with_suffix(".pending.ndjson")
+    prefix = f"end-{how}"
+    with AWAY[how](lab):
+        acknowledged = submit_until(lab, prefix, lambda: lab.health()["buffer"]["size"] >= 20)
+        killed = kills_of_the_api(lab)
+        with ThreadPoolExecutor(1) as beside:
+            # supervisor waits as long as it says (stopwaitsecs), and then kills
+            stopping = beside.submit(lab.supervisor.stop, "api")
+            while not stopping.done():
+                job = f"{prefix}-late-{len(acknowledged)}-x"
+                with suppress(httpx.HTTPError):
+                    acknowledged += [job] if submit(lab, job) else []
+            stopping.result()
+        assert lab.statename("api") == "STOPPED"
+        assert kills_of_the_api(lab) == killed
+        kept = {json.loads(line)["id"] for line in pending.read_text().splitlines()}
+    assert len(kept) >= 20
+    with lab.redis(lab.primary()) as node:
+        queued = {job for job in acknowledged if node.exists(f"bull:{QUEUE_NAME}:{job_id(job)}")}
+    assert set(acknowledged) - kept - queued == set()
+    lab.supervisor.start("api")
+    assert_each_done_once(lab, prefix, acknowledged)
+
+
+def kills_of_the_api(lab: RunningLab) -> int:
+    """How often supervisor has killed the API since it did not end."""
+    return lab.lab.logs("supervisord", 10_000).count("killing 'api'")
 
 
 @pytest.mark.parametrize("certificate", ["expired", "untrusted"])

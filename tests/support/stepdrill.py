@@ -30,6 +30,7 @@ VARIABLES = {
     "drillbook_queue": "webhooks",
     "drillbook_log_file": "/var/log/worker.log",
     "drillbook_redis_port": 6379,
+    "drillbook_version_url": "http://127.0.0.1/version",
     "drillbook_settings_file": "/etc/api.env",
     "drillbook_settings": {"REDIS_PASSWORD": "from-the-vault", "ATTEMPTS": "3"},
     "drillbook_node_found": True,
@@ -84,7 +85,8 @@ class StepDrill:
             variable=lambda _, name: VARIABLES[name],
             hostvars={host: VARIABLES for hosts in GROUPS.values() for host in hosts},
             endpoints={
-                "redis": endpoint("redis", "rediss://127.0.0.1"),
+                "redis": endpoint("redis", "rediss://127.0.0.1", nat={"127.0.0.1:7001": "127.0.0.1:7101"}),
+                "api": endpoint("api", "http://127.0.0.1/health/details"),
                 "queue": endpoint("queue", "http://127.0.0.1/queue/metrics"),
                 "catalogue": endpoint("catalogue", "http://127.0.0.1/items?ids=item-1"),
             },

@@ -11,6 +11,7 @@ import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -263,6 +264,51 @@ def refused_jobs(shown: str, *attempts: Attempt) -> World:
     return World(shown, drill={"load": load})
 
 
+def down_with(sentence: str, *names: str, meets: Mapping[str, Any], refuses: Mapping[str, Any]) -> Row:
+    """What the drill's load, and functions of the step's module, answer while Redis is down for the API.
+
+    Always refused: the same as meets it, while Redis is up or nobody knows.
+    """
+    down, up = (with_member("api", "components.redis.status", status) for status in ("down", "up"))
+
+    def world(shown: str, api: Sequence[Sample], values: Sequence[object]) -> World:
+        load = SimpleNamespace(balance=saying(values[0]), completed=saying(values[0]))
+        patched = dict(zip(names, values[1:], strict=True))
+        return World(shown, {"api": api}, patched, {"load": load, "before": 5.0})
+
+    kept = [world(shown, [down], each) for shown, each in meets.items()]
+    without = [
+        world(f"{shown}, {words}", api, each)
+        for shown, each in meets.items()
+        for words, api in (("Redis is up", [up]), ("the API says nothing", [NOBODY]), ("nobody has looked", []))
+    ]
+    return Row(sentence, kept, [*(world(shown, [down], each) for shown, each in refuses.items()), *without])
+
+
+def log(*lines: tuple[str, str], before: str = "", shown: str = "") -> World:
+    """The error log has these lines: when, and the cause. `before`: when the last one was written before the fault."""
+    rows = [
+        {"at": at, "level": "error", "service": "queue", "message": "the queue cannot be written", "count": 1}
+        | ({"kind": kind} if kind else {})
+        for at, kind in lines
+    ]
+    newest = datetime.fromisoformat(before) if before else datetime.min.replace(tzinfo=UTC)
+    return of("error log", sample({"logs": rows}, status=200), shown=shown or repr(lines), last_before=newest)
+
+
+def started_anew(held: int, *, start: float = 1700.0, done: int = 1, state: str = "gone", shown: str = "") -> World:
+    """Three jobs were acknowledged, so many of them are done, and the others are in this state of the queue."""
+    jobs = balance(3, all_from(1, done))
+    api = httpx.Response(200, json={"buffer": {"size": held}})
+    patched = {
+        "api_starts": {"api-1": start},
+        "states": {f"wh-{job}": state for job in jobs.lost},
+        "http_get": api,
+    }
+    words = shown or f"it holds {held}, {done} of 3 are done, the others {state}"
+    return World(words, patched=patched, drill={"load": SimpleNamespace(balance=saying(jobs))})
+
+
 def one_may_be_lost(shown: str, seen: object) -> World:
     """3 jobs were submitted before, and the scenario accepts that one is lost."""
     load = SimpleNamespace(attempts=("j1", "j2", "j3"), balance=saying(seen))
@@ -284,6 +330,7 @@ SHELL = "root 1 sh -c ps aux | grep worker.ts\n"
 SS = "ss -Htn state established sport = :6379"
 INSTALLED = "test -e /srv/node/node_modules/bullmq/package.json"
 POISON = {"reason": "poison job wh-odd-one failed at attempt 3", "attempts made": 3, "times without a worker": 0}
+REPLICA_OF_7001 = Redis(execute_command=["slave", "127.0.0.1", 7001, "connected", 4711])
 LIMIT = ConnectionError("max number of clients reached")
 
 
@@ -295,8 +342,8 @@ def data_mb(size: float) -> Redis:
     return Redis(info={"used_memory_dataset": str(round(size * 1e6))})
 
 
-def replicas(count: int) -> Redis:
-    return Redis(execute_command=["master", 4711, [["127.0.0.1", str(7002 + n), "4711"] for n in range(count)]])
+def replicas(*ports: int) -> Redis:
+    return Redis(execute_command=["master", 4711, [["127.0.0.1", str(port), "4711"] for port in ports]])
 
 
 def served(looks_ms: Sequence[float], calls: int, keys_ms: float) -> World:
@@ -452,6 +499,30 @@ HEALTH = [
         refuses=["closed", "half_open"],
     ),
     Row(
+        'within 30 seconds the API\'s error log names "timeout" as the cause',
+        meets=[
+            log(("2026-11-26T13:58:10.000+00:00", "timeout"), shown="the first line of all"),
+            log(("2026-11-26T13:58:10.001+00:00", "timeout"), before="2026-11-26T13:58:10.000+00:00"),
+            log(("2026-11-26T14:58:11.000+01:00", "timeout"), before="2026-11-26T13:58:10.000+00:00"),
+            log(
+                ("2026-11-26T13:58:10.000+00:00", "auth"),
+                ("2026-11-26T13:58:11.000+00:00", "refused"),
+                ("2026-11-26T13:58:12.000+00:00", "timeout"),
+                before="2026-11-26T13:58:10.000+00:00",
+            ),
+        ],
+        refuses=[
+            log(shown="an empty log"),
+            log(("2026-11-26T13:58:10.000+00:00", "timeout"), before="2026-11-26T13:58:10.000+00:00", shown="old"),
+            log(("2026-11-26T14:58:09.000+01:00", "timeout"), before="2026-11-26T13:58:10.000+00:00"),
+            log(("2026-11-26T13:58:10.000+00:00", "auth"), shown="another cause"),
+            log(("2026-11-26T13:58:10.000+00:00", ""), shown="a line without a cause"),
+            of("error log", NOBODY, last_before=datetime.min.replace(tzinfo=UTC)),
+            of("error log", sample({"error": "no such page"}), last_before=datetime.min.replace(tzinfo=UTC)),
+            of("error log", sample("<html>", status=200), last_before=datetime.min.replace(tzinfo=UTC), shown="html"),
+        ],
+    ),
+    Row(
         "the API is alive all the time",
         meets=[of("api", sample(API, status=200))],
         refuses=[of("api", NOBODY), of("api", BUSY), of("api", sample(API, status=200), NOBODY, sample(API))],
@@ -497,6 +568,41 @@ QUEUES = [
             refused_jobs("one without a time to retry", refusal(retry_after=False)),
             refused_jobs("one with 429", refusal(status=429)),
         ],
+    ),
+    down_with(
+        "within 30 seconds every job that was acknowledged before the fault is completed, although the API cannot "
+        "reach Redis",
+        meets={"each once": [balance()]},
+        refuses={
+            "one not done": [balance(done={"j1": 1, "j2": 1})],
+            "one twice": [balance(done={"j1": 1, "j2": 2, "j3": 1})],
+            "nothing was acknowledged": [balance(0, refused=3)],
+            "no database": [AWAY],
+        },
+    ),
+    down_with(
+        "within 30 seconds every job that a worker had taken is done, although Redis refuses the worker",
+        "members",
+        meets={"two": [{"j1": 1, "j2": 1, "j3": 1}, ["wh-j1", "wh-j2"]]},
+        refuses={
+            "one of two": [{"j1": 1}, ["wh-j1", "wh-j2"]],
+            "none was taken": [{"j1": 1}, []],
+            "no database": [AWAY, ["wh-j1"]],
+            "no Redis": [{"j1": 1}, AWAY],
+        },
+    ),
+    Row(
+        "within 30 seconds the API, started anew, holds what the old one had acknowledged",
+        meets=[started_anew(2), started_anew(3)],
+        refuses=[
+            started_anew(1),
+            started_anew(0),
+            started_anew(2, start=1600.0, shown="the old API still runs"),
+            started_anew(2, done=3, shown="all are done, and nothing was left to hold"),
+            started_anew(2, state="wait", shown="all are in Redis, and nothing was left to hold"),
+            replace(started_anew(2), shown="no API", patched={**started_anew(2).patched, "api_starts": AWAY}),
+        ],
+        given={"api_started": {"api-1": 1600.0}},
     ),
     of_work(
         "within 2 minutes every acknowledged job is completed exactly once",
@@ -855,10 +961,18 @@ REDIS = [
         refuses=[Redis(set=None), Redis(set=ReadOnlyError("You can't write against a read only replica."))],
     ),
     asks(
-        "within 30 seconds 1 replica follows the primary",
+        "within 60 seconds the old primary follows the new one",
         "redis_client",
-        meets=[replicas(1), replicas(2)],
-        refuses=[replicas(0), Redis(execute_command=["slave", "127.0.0.1", 7001, "connected", 4711])],
+        # 7001 led before; the endpoint's nat names it by 7101, where it is reached
+        meets=[replicas(7001), replicas(7002, 7001), replicas(7101)],
+        refuses=[replicas(), replicas(7002), replicas(70010), REPLICA_OF_7001],
+        last_before="127.0.0.1:7001",
+    ),
+    asks(
+        "within 60 seconds every other Redis node follows the primary",
+        "redis_client",
+        meets=[replicas(7002)],
+        refuses=[replicas(), replicas(7002, 7003), REPLICA_OF_7001],
     ),
     and_refuses(
         reads(
@@ -1178,6 +1292,11 @@ DIAGNOSES = [
         {"calls of KEYS before the fault": 0},
     ),
     Diagnosis(
+        "the start of the API is known",
+        World("an API of the year 1970", patched={"http_get": httpx.Response(200, json={"started_at": 0.5})}),
+        {"the starts of the API before the fault, in seconds since 1970": {"api-1": 0.5}},
+    ),
+    Diagnosis(
         "the memory of Redis is known",
         World("an empty Redis", patched={"redis_client": data_mb(0)}),
         {"the memory of Redis before the fault": "0.0 MB"},
@@ -1252,7 +1371,7 @@ def test_a_diagnosis_is_refused_when_nobody_answers(row: Diagnosis, monkeypatch:
         assert not said(row.sentence, world, monkeypatch).met
         return
     with pytest.raises(CouldNotLookError, match="nobody answers"):
-        said(row.sentence, replace(world, patched={"redis_client": AWAY}), monkeypatch)
+        said(row.sentence, replace(world, patched=dict.fromkeys(world.patched, AWAY)), monkeypatch)
 
 
 def test_each_step_that_looks_is_seen_failing_here_or_where_the_list_says() -> None:
