@@ -68,3 +68,16 @@ def test_a_symptom_that_is_looked_at_once_is_looked_at_once(tmp_path: Path) -> N
     Absent(drill).expect(STATUS)
     (check,) = drill.log.record.checks
     assert (check.met, check.samples) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"), [(Phase.SYMPTOMS, ControlKind.NO_FAULT), (Phase.CRITERIA, ControlKind.NO_RECOVERY)]
+)
+def test_a_look_of_a_steps_own_waits_by_the_drill_and_not_by_its_deadline(
+    tmp_path: Path, phase: Phase, kind: ControlKind
+) -> None:
+    drill = healing(tmp_path, Control(kind), 0.5, phase)
+    Absent(drill).eventually(looked("what is said", lambda: "down").is_("up"), within=600)
+    (check,) = drill.log.record.checks
+    assert check.deadline_s is not None and check.since_s is not None
+    assert not check.met and check.deadline_s - check.since_s < 60
