@@ -28,8 +28,8 @@ Feature: Redis fails over
     And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
-    And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
+    And Redis answers the API within 5 ms for 5 seconds
     And the API's memory is back to its baseline within 10 %
 
   @row:R2 @row:R7 @runbook:redis.md#give-access-back
@@ -54,8 +54,8 @@ Feature: Redis fails over
     And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
-    And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
+    And Redis answers the API within 5 ms for 5 seconds
     And the API's memory is back to its baseline within 10 %
 
   @row:R3 @row:R7 @self-healing @self-healing-off:sentinels_stopped @runbook:redis.md#forced-failover
@@ -75,8 +75,8 @@ Feature: Redis fails over
     Then within 60 seconds the old primary follows the new one
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
-    And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
+    And Redis answers the API within 5 ms for 5 seconds
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds the dead-letter queue holds no more jobs than before
     And the API's memory is back to its baseline within 10 %
@@ -99,8 +99,8 @@ Feature: Redis fails over
     And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
-    And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
+    And Redis answers the API within 5 ms for 5 seconds
     And the API's memory is back to its baseline within 10 %
 
   @row:R5 @row:R7 @row:P4 @runbook:redis.md#start-redis-by-hand @runbook:communication.md#when-it-begins
@@ -132,8 +132,8 @@ Feature: Redis fails over
     And within 60 seconds the all-clear about "redis" reaches the "#alerts" channel
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 20 jobs
-    And Redis answers the API within 5 ms for 5 seconds
     And no job is refused or left unanswered for 5 seconds
+    And Redis answers the API within 5 ms for 5 seconds
     And the API's memory is back to its baseline within 10 %
     When the message "resolved" is sent
     Then within 60 seconds the message "resolved" reaches "#incidents" and "oncall@example.org"
