@@ -140,7 +140,23 @@ def _with_files(kept: _Kept) -> Repository:
         inventory_name=kept.session.inventory_name,
         inventory_problem=kept.inventory_problem,
         whole=kept.whole,
+        handed_over=_handed_over(kept),
     )
+
+
+def _handed_over(kept: _Kept) -> Mapping[str, object]:
+    """What the engine gives to playbooks of its own accord, and what steps give."""
+    assert kept.session is not None
+    found: dict[str, object] = {
+        "drillbook_switch": "armed",
+        "drillbook_switch_id": "lint",
+        "drillbook_switch_after": 60,
+    }
+    for intent in (each for scenario in kept.scenarios for step in scenario.steps for each in step.intents):
+        kept.session.redactor.learn(intent.variables)
+        found |= {name: value for name, value in intent.variables.items() if name not in found}
+    handed_over: Mapping[str, object] = kept.session.redactor.data(found)
+    return handed_over
 
 
 def _texts(root: Path, paths: Iterable[Path]) -> Mapping[str, str]:
