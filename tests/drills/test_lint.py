@@ -53,7 +53,8 @@ def test_what_a_step_hands_over_is_known_and_no_style_is_an_error(mini: Mini) ->
         mini.replace(f"playbooks/faults/breakage/{part}.yml", "  hosts: all\n", '  hosts: "{{ victim }}"\n')
     told = "    - name: told\n      import_tasks: '{{ tasks }}.yml'\n"
     mini.replace("playbooks/faults/breakage/inject.yml", "  tasks:\n", f"  tasks:\n{told}")
-    (mini.root / "playbooks/faults/breakage/down.yml").write_text("- name: Told\n  ansible.builtin.debug: {msg: down}\n")
+    down = "- name: Told\n  ansible.builtin.debug: {msg: down}\n"
+    (mini.root / "playbooks/faults/breakage/down.yml").write_text(down)
     (mini.root / ".ansible-lint").write_text("skip_list: [var-naming]\n")
     said = lint(mini)
     assert "syntax-check" not in said.stdout and "undefined" not in said.stdout

@@ -80,10 +80,11 @@ def _configured(root: Path, variables: Mapping[str, object], folder: Path) -> li
         said = load(own.read_text(encoding="utf-8")) if own is not None else {}
     except (OSError, UnicodeDecodeError, UnreadableError):
         return options  # it says itself what is wrong with it
-    if not variables or not isinstance(said or {}, Mapping):
+    if not variables or not isinstance(said, Mapping | None):
         return options
-    written: dict[str, Any] = dict(said or {})
-    written["extra_vars"] = {**variables, **(written.get("extra_vars") or {})}
+    written: dict[str, Any] = {**(said or {})}
+    own_variables: dict[str, Any] = written.get("extra_vars") or {}
+    written["extra_vars"] = {**variables, **own_variables}
     if own is not None and isinstance(written.get("rulesdir"), list):
         written["rulesdir"] = [str(own.parent / str(each)) for each in written["rulesdir"]]
     named = written.get("project_dir")
