@@ -15,6 +15,7 @@ from drillbook.commands.collecting import collect
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.model.paths import shown
+from drillbook.model.work_balance import PREFIX_VARIABLE
 from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem
 from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
 from drillbook.pytest_plugin.drill_session import drill_session
@@ -151,6 +152,7 @@ def _handed_over(kept: _Kept) -> Mapping[str, object]:
         "drillbook_switch": "armed",
         "drillbook_switch_id": "lint",
         "drillbook_switch_after": 60,
+        PREFIX_VARIABLE: "drill-",
     }
     for intent in (each for scenario in kept.scenarios for step in scenario.steps for each in step.intents):
         kept.session.redactor.learn(intent.variables)

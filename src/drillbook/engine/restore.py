@@ -1,6 +1,6 @@
-"""Putting everything back: undo, look whether the baseline holds again, balance the work.
+"""Putting everything back: undo, look whether the baseline holds again, balance the work, clean it up.
 
-The rule: each of the three is tried whatever became of the others, and whatever goes wrong becomes a finding. Undoing
+The rule: each of the four is tried whatever became of the others, and whatever goes wrong becomes a finding. Undoing
 that something else has broken off begins once more. What could not be written down is put back all the same: it speaks
 against what the drill has shown, not against the restore.
 """
@@ -10,8 +10,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from drillbook.checks import Check, Observation
+from drillbook.engine.cleanup import clean_up, record
 from drillbook.engine.failures import sentence_of
 from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.stability import look_again
@@ -51,6 +53,7 @@ class Restore:
         if log.record.faults:
             self._each("the look at the baseline", self._baseline_again)
         self._each("the balance of the work", self._balance)
+        self._each("the cleanup of the work", self._clean_up)
         now = Moment(time.monotonic(), 0.0, "end of the restore")
         log.record.phases[-1].ended_s = log.at(now.at_s)
         if log.judge(restored=True).restored.holds:
@@ -101,9 +104,14 @@ class Restore:
             if fault.entry not in planned:
                 # stopped before the undo was on disk, and so before the fault
                 fault.undo = UndoState.NEVER_HAPPENED
-        entries = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
+        of_drill = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
+        entries = [entry for entry in of_drill if not entry.cleans_up]
         undo_all(journal, entries, session.run_undo, tell)
         self._keep(lambda: record_switches(session.switches, log))
+
+    def _clean_up(self) -> None:
+        for one in clean_up(self.drill):
+            self._keep(partial(record, self.drill, one))
 
     def _baseline_again(self) -> None:
         since_s, log = time.monotonic(), self.drill.log

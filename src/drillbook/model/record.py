@@ -72,6 +72,7 @@ class Purpose(StrEnum):
     COMMUNICATION = "communication"
     UNDO = "undo"
     SWITCH = "switch"
+    CLEANUP = "cleanup"
 
 
 SECOND_RECOVERY = Purpose.SECOND_RECOVERY

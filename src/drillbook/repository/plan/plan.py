@@ -64,7 +64,7 @@ class PlanProblem:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookPlan:
-    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication. `listed` is False when
+    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication, cleanup. `listed` is False when
     Ansible could not say what is in it.
     """
 
@@ -120,6 +120,8 @@ class ScenarioPlan:
     severity: str | None
     history: History
     steps: tuple[StepPlan, ...]
+    cleanup: PlaybookPlan | None = None
+    """What takes away the work that the drill submits."""
     leftovers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     """What the drill itself has to be given, and the plan is not."""

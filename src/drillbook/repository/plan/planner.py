@@ -24,6 +24,7 @@ from drillbook.model.phases import Phase, PlannedStep, StepKind
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import accepted_loss
 from drillbook.model.verdict import Outcome
+from drillbook.model.work_balance import PREFIX_VARIABLE
 from drillbook.repository.obstacles import of_playbook
 from drillbook.repository.plan.handlers import handlers
 from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
@@ -90,6 +91,7 @@ class _Scenario:
         objectives = Objectives.of(scenario.tags)
         leftovers: tuple[str, ...] = ()
         needs: tuple[str, ...] = ()
+        cleanup: PlaybookPlan | None = None
         steps: list[StepPlan] = []
         if not scenario.is_drill:
             steps = [
@@ -105,6 +107,8 @@ class _Scenario:
             steps = [
                 self._step(planned, step, resolved) for planned, step in zip(scenario.steps, facts.steps, strict=True)
             ]
+            if (session.root / paths.WORK_CLEANUP).is_file() and facts.may_submit_work:
+                cleanup = self._playbook("cleanup", paths.WORK_CLEANUP, {PREFIX_VARIABLE: "drill-"})
             for phase, first in facts.unlooked():
                 self._wrong(first.line, f"{_LOOKING[phase]}: no step of this phase hands a check to the drill")
         return ScenarioPlan(
@@ -119,6 +123,7 @@ class _Scenario:
             severity=objectives.severity,
             history=History() if resolved is None else history(session, scenario),
             steps=tuple(steps),
+            cleanup=cleanup,
             leftovers=leftovers,
             needs=needs,
             problems=tuple(dict.fromkeys(self.problems)),

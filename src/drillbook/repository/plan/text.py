@@ -79,6 +79,10 @@ def _check(check: CheckPlan) -> str:
 def _playbook(playbook: PlaybookPlan) -> Iterator[str]:
     with_ = f" with {variables(playbook.variables)}" if playbook.variables and playbook.purpose != "undo" else ""
     yield f"      {_WORDS[playbook.purpose]} {playbook.playbook}{with_}"
+    yield from _plays(playbook)
+
+
+def _plays(playbook: PlaybookPlan) -> Iterator[str]:
     if not playbook.listed:
         yield "        its hosts and tasks are not known"
     for play in playbook.plays:
@@ -106,6 +110,9 @@ def _restore(plan: ScenarioPlan) -> Iterator[str]:
     for undo in reversed(undos):
         yield f"    runs {undo.playbook}"
     yield "    looks at the baseline again"
+    if plan.cleanup is not None:
+        yield f"    takes the drill's work away by {plan.cleanup.playbook}"
+        yield from _plays(plan.cleanup)
 
 
 def _problems(plan: ScenarioPlan) -> Iterator[str]:
