@@ -1,4 +1,4 @@
-"""What a drill has submitted is taken away by playbooks/cleanup/work.yml, after all else, whatever became of the drill."""
+"""What a drill has submitted is taken away by playbooks/cleanup/work.yml, after all else, also when it was killed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_work_is_taken_away_last(working: Mini) -> None:
 
 def test_work_of_a_drill_that_was_killed_is_taken_away_by_its_guardian(working: Mini) -> None:
     working.lasting("symptoms")
-    working.replace("features/web.feature", "When the service breaks", "And work is submitted\n    When the service breaks")
+    working.replace(
+        "features/web.feature", "When the service breaks", "And work is submitted\n    When the service breaks"
+    )
     process = working.start()
     read_until(process, r"^  symptoms$")
     process.kill()

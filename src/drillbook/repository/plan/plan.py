@@ -64,8 +64,8 @@ class PlanProblem:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookPlan:
-    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication, cleanup. `listed` is False when
-    Ansible could not say what is in it.
+    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication, cleanup. `listed` is False
+    when Ansible could not say what is in it.
     """
 
     purpose: str

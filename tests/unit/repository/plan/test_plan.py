@@ -249,6 +249,7 @@ PLAN = ScenarioPlan(
     ),
     leftovers=("killed",),
     needs=("--allow-production lab",),
+    cleanup=PlaybookPlan("cleanup", "playbooks/cleanup/work.yml", {}, (PLAY,), True),
 )
 
 
@@ -278,6 +279,9 @@ def test_a_plan_reads_as_text() -> None:
         "  restore (always)",
         "    runs playbooks/faults/cut/undo.yml",
         "    looks at the baseline again",
+        "    takes the drill's work away by playbooks/cleanup/work.yml",
+        "        The path is open on api-1 (api)",
+        "          - The path is cut",
     ]
 
 
