@@ -9,9 +9,10 @@ from __future__ import annotations
 import uuid
 
 from drillbook.engine.under_way import UnderWay
+from drillbook.errors import DrillbookError
 from drillbook.model import paths
 from drillbook.model.phases import Phase
-from drillbook.model.record import Purpose
+from drillbook.model.record import Purpose, UndoState
 from drillbook.model.verdict import FindingKind
 from drillbook.model.work_balance import PREFIX_VARIABLE
 from drillbook.safety.undo import Undone, undo_all
@@ -20,9 +21,12 @@ NAMED = "the work of the drill"
 
 
 def plan_cleanup(drill: UnderWay, prefix: str) -> None:
-    """Put the cleanup of work with this prefix on disk, where the repository has one. Raises JournalError."""
+    """Put the cleanup of work with this prefix on disk, where the repository has one. Raises DrillbookError."""
     session = drill.session
     if not (session.root / paths.WORK_CLEANUP).is_file():
+        other = paths.misnamed(session.root, paths.WORK_CLEANUP)
+        if other:
+            raise DrillbookError(f"no {paths.WORK_CLEANUP}{other}: nobody would take the work of the drill away")
         return
     session.journal.plan(
         uuid.uuid4().hex,
@@ -34,6 +38,7 @@ def plan_cleanup(drill: UnderWay, prefix: str) -> None:
         evidence=paths.located(drill.log.folder, session.root),
         undo_timeout_s=drill.limits.undo_s,
     )
+    drill.log.record.cleanup = UndoState.PENDING
 
 
 def clean_up(drill: UnderWay) -> list[Undone]:
@@ -42,6 +47,7 @@ def clean_up(drill: UnderWay) -> list[Undone]:
     entries = [each for each in session.journal.open_entries() if each.run_id == drill.run_id and each.cleans_up]
     done = undo_all(session.journal, entries, session.run_undo)
     for one in done:
+        drill.log.record.cleanup = UndoState.FAILED if one.problem else UndoState.GONE
         if one.problem:
             drill.log.find(Phase.RESTORE, FindingKind.FAILED, f"{NAMED} was not cleaned up: {one.problem}")
         elif one.unnoted:

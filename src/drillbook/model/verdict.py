@@ -103,6 +103,8 @@ class Progress:
     criterion_checks: int
     undo_open: int
     baseline_again: int
+    cleanup_open: bool = False
+    """Whether the work of the drill is still there, although the repository says how it is taken away."""
     recoveries_repeated: int = 0
     """Playbooks that ran a second time (control recovery-twice)."""
     recoveries_changed_again: int = 0
@@ -201,6 +203,8 @@ def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
     against = [f.sentence for f in findings if f.phase is Phase.RESTORE]
     if progress.undo_open:
         against.append(f"{progress.undo_open} fault(s) are not proven gone")
+    if progress.cleanup_open and not against:
+        against.append("the work of the drill is not cleaned up")
     if progress.faults_injected and not progress.baseline_again and not against:
         against.append("no baseline check was repeated after the drill: nothing shows that it holds again")
     return Axis(not against, tuple(against))
@@ -208,7 +212,7 @@ def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
 
 def not_restored(progress: Progress, restored: Axis) -> str:
     """Why the system was not put back, and what is to be done now."""
-    return f"{restored.reasons[0]}: {RESTORE if progress.undo_open else BY_HAND}"
+    return f"{restored.reasons[0]}: {RESTORE if progress.undo_open or progress.cleanup_open else BY_HAND}"
 
 
 def nothing_proven(progress: Progress) -> list[str]:

@@ -15,6 +15,7 @@ from drillbook.engine.restore import Restore
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import DrillbookError, JournalError
 from drillbook.model import paths
+from drillbook.model.record import UndoState
 from drillbook.safety.journal import Entry, Journal
 from drillbook.target.ansible.result import PlayResult
 from tests.support.unit import played, task
@@ -51,6 +52,17 @@ def test_a_repository_without_one_cleans_nothing_up(tmp_path: Path) -> None:
     vars(drill.session).update(root=tmp_path)
     plan_cleanup(drill, PREFIX)
     assert drill.session.journal.open_entries() == []
+    assert drill.log.record.cleanup is None
+
+
+def test_one_of_another_name_is_no_repository_without_one(tmp_path: Path) -> None:
+    drill = under_way(tmp_path)
+    vars(drill.session).update(root=tmp_path)
+    other = (tmp_path / paths.WORK_CLEANUP).with_suffix(".yaml")
+    other.parent.mkdir(parents=True)
+    other.touch()
+    with pytest.raises(DrillbookError, match=r"there is work\.yaml: rename it to work\.yml"):
+        plan_cleanup(drill, PREFIX)
 
 
 def test_it_is_run_last_with_the_prefix(tmp_path: Path) -> None:
@@ -64,6 +76,7 @@ def test_it_is_run_last_with_the_prefix(tmp_path: Path) -> None:
         {"drillbook_work_prefix": PREFIX},
     )
     assert drill.log.findings == []
+    assert drill.log.record.cleanup is UndoState.GONE
     assert events(drill) == ["restored"]
     assert drill.session.journal.open_entries() == []
 
@@ -75,6 +88,8 @@ def test_what_is_left_behind_is_not_put_back(cleanup: PlayResult, tmp_path: Path
     verdict = drill.log.judge(restored=True)
     assert verdict.outcome == "NOT_RESTORED"
     assert verdict.reason.startswith("the work of the drill was not cleaned up: ")
+    assert verdict.reason.endswith("undo it with 'drillbook restore'")
+    assert drill.log.record.cleanup is UndoState.FAILED
     assert events(drill) == []
     assert [entry.fault for entry in drill.session.journal.open_entries()] == [NAMED], "who comes next tries again"
 
