@@ -53,6 +53,10 @@ class JournalError(DrillbookError):
     """The undo journal cannot be read or written; no fault may happen."""
 
 
+class EvidenceError(DrillbookError):
+    """Evidence could not be written: what was done stays done, and nothing shows it."""
+
+
 class GuardError(DrillbookError):
     """The drill is not allowed to run here or now."""
 

@@ -28,7 +28,7 @@ def test_what_lint_says_of_a_repository(mini: Mini) -> None:
     lines = said.stdout.splitlines()
     assert said.returncode == 1, said.stdout + said.stderr
     assert lines[:-1] == sorted(lines[:-1], key=lambda line: (line.split(":")[0], int(line.split(":")[1])))
-    assert "playbooks/recovery/fix.yml:5: ansible-lint: All tasks should be named [name[missing]]" in lines
+    assert "playbooks/recovery/fix.yml:5: ansible-lint: All tasks should be named [name[missing]] (warning)" in lines
     assert any(line.startswith("features/web.feature:5: no-endpoint: ") for line in lines)
     unused = 1 + (mini.root / "steps/web.py").read_text().splitlines().index('@given("nobody looks")')
     assert f"steps/web.py:{unused}: unused-step: no scenario says 'nobody looks' (warning)" in lines
@@ -44,6 +44,24 @@ def test_a_repository_without_errors(mini: Mini) -> None:
     strict = lint(mini, "--strict")
     assert strict.returncode == 1, "steps that nobody uses are warnings"
     assert strict.stdout.splitlines()[-1].startswith("0 errors, ")
+
+
+def test_what_a_step_hands_over_is_known_and_no_style_is_an_error(mini: Mini) -> None:
+    """ansible-lint by itself says of each of these playbooks that it cannot be read."""
+    mini.replace("steps/web.py", "    drill.inject(name)", '    drill.inject(name, victim="web-1", tasks="down")')
+    for part in ("inject", "undo"):
+        mini.replace(f"playbooks/faults/breakage/{part}.yml", "  hosts: all\n", '  hosts: "{{ victim }}"\n')
+    told = "    - name: told\n      import_tasks: '{{ tasks }}.yml'\n"
+    mini.replace("playbooks/faults/breakage/inject.yml", "  tasks:\n", f"  tasks:\n{told}")
+    down = "- name: Told\n  ansible.builtin.debug: {msg: down}\n"
+    (mini.root / "playbooks/faults/breakage/down.yml").write_text(down)
+    (mini.root / ".ansible-lint").write_text("skip_list: [var-naming]\n")
+    said = lint(mini)
+    assert "syntax-check" not in said.stdout and "undefined" not in said.stdout
+    hints = [line for line in said.stdout.splitlines() if ": ansible-lint: " in line]
+    assert any("[fqcn[action-core]] (warning)" in line for line in hints)
+    assert all(line.endswith(" (warning)") for line in hints)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 def test_a_role_that_a_playbook_imports_is_found(mini: Mini) -> None:

@@ -93,7 +93,7 @@ def test_a_plan_says_what_would_happen_and_touches_nothing(mini: Mini) -> None:
     for line in (
         "Web: It breaks and is fixed",
         "  features/web.feature:4 on mini (staging), inventory inventories, RTO 60 s",
-        "  expected duration: never run here",
+        "  expected duration: not known, no good drill of it yet",
         "      looks at once: the web service answers  [web]",
         "      runs playbooks/faults/breakage/inject.yml with target=web-1, password=[REDACTED:password]",
         "        The service is broken on web-1 (web-1)",
@@ -121,7 +121,7 @@ def test_a_plan_expects_what_earlier_drills_took(mini: Mini) -> None:
     assert mini.pytest().status == 0
     took = mini.pytest("features", "--plan")
     assert took.status == 0, took.output
-    assert "as the one earlier drill took" in took.output
+    assert "as the one good drill took" in took.output
     assert len(took.drills()) == 1
 
 
@@ -237,7 +237,19 @@ def test_the_guard_is_asked(mini: Mini) -> None:
     ran = mini.pytest("features", "--plan")
     assert ran.status == 1, ran.output
     assert "on mini (production)" in ran.output
-    assert "is production: nothing is broken there" in ran.output
+    assert "is production and the scenario has no tag @production-safe" in ran.output
+    assert "nothing is broken there" not in ran.output
+
+
+def test_production_is_planned_without_leave_to_break_it(mini: Mini) -> None:
+    mini.feature(*GOOD, tags="@rto:1m @production-safe")
+    mini.replace("inventories/hosts.yml", "kind: staging", "kind: production")
+    with (mini.root / "playbooks/recovery/fix.yml").open("a") as file:
+        file.write("  handlers: [{name: The service is restarted, ansible.builtin.command: 'true'}]\n")
+    ran = mini.pytest("features", "--plan")
+    assert ran.status == 0, ran.output
+    assert "  the drill needs --allow-production mini" in ran.output.splitlines()
+    assert "          - The service is restarted" in ran.output.splitlines()
 
 
 def test_a_plan_does_not_forget_what_failed_last(mini: Mini) -> None:

@@ -332,6 +332,16 @@ def test_a_run_that_matches_no_host_says_so(repository: Repository) -> None:
     assert any("nobody" in warning for warning in result.warnings)
 
 
+@pytest.mark.parametrize("ends", ["- meta: end_play", "- meta: end_host", "[]"])
+def test_a_run_that_is_over_before_its_tasks_is_not_told_as_one_without_hosts(
+    repository: Repository, ends: str
+) -> None:
+    result = repository.run(f"- hosts: web-1\n  gather_facts: false\n  tasks:\n    {ends}\n")
+    assert result.successful and not result.plays_without_hosts
+    (said,) = result.unsaid()
+    assert said.startswith("No task ran: playbooks/play.yml has none, or was over before them")
+
+
 def test_variables_of_any_json_kind_and_paths_arrive(repository: Repository) -> None:
     result = repository.run(
         """\

@@ -47,8 +47,8 @@ def put_back(asked: Namespace) -> int:
             say(str(error))
         else:
             for one in undone:
-                say(f"NOT undone: {one.entry.fault}: {one.problem}" if one.problem else f"undone: {one.entry.fault}")
-            if not any(one.problem for one in undone):
+                say(one.said)
+            if not any(one.why_open for one in undone):
                 return 0
         if tried < TRIES:
             pause.wait(PAUSE_S)

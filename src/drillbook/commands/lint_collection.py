@@ -15,6 +15,7 @@ from drillbook.commands.collecting import collect
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.model.paths import shown
+from drillbook.model.work_balance import PREFIX_VARIABLE
 from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem
 from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
 from drillbook.pytest_plugin.drill_session import drill_session
@@ -140,7 +141,24 @@ def _with_files(kept: _Kept) -> Repository:
         inventory_name=kept.session.inventory_name,
         inventory_problem=kept.inventory_problem,
         whole=kept.whole,
+        handed_over=_handed_over(kept),
     )
+
+
+def _handed_over(kept: _Kept) -> Mapping[str, object]:
+    """What the engine gives to playbooks of its own accord, and what steps give."""
+    assert kept.session is not None
+    found: dict[str, object] = {
+        "drillbook_switch": "armed",
+        "drillbook_switch_id": "lint",
+        "drillbook_switch_after": 60,
+        PREFIX_VARIABLE: "drill-",
+    }
+    for intent in (each for scenario in kept.scenarios for step in scenario.steps for each in step.intents):
+        kept.session.redactor.learn(intent.variables)
+        found |= {name: value for name, value in intent.variables.items() if name not in found}
+    handed_over: Mapping[str, object] = kept.session.redactor.data(found)
+    return handed_over
 
 
 def _texts(root: Path, paths: Iterable[Path]) -> Mapping[str, str]:

@@ -80,7 +80,7 @@ def _with(root: Path, inventories: Inventories, ini: Ini, say: Say) -> bool:
     )
     undone = [one for one in session.put_back(HolderRole.RESTORE, say) if _is_of(one, session)]
     for one in undone:
-        say(f"NOT undone: {one.entry.fault}: {one.problem}" if one.problem else f"undone: {one.entry.fault}")
+        say(one.said)
     return bool(undone)
 
 

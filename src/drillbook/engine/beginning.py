@@ -128,11 +128,11 @@ def _version(session: DrillSession, scenario: Scenario) -> str:
 
 def restore_leftovers(session: DrillSession, dead: Holder | None) -> None:
     """Undo what earlier drills left. Raises NotRestored when it cannot be undone: no drill starts over it."""
-    failed = [one for one in session.restore_leftovers(dead) if one.problem]
+    failed = [one for one in session.restore_leftovers(dead) if one.why_open]
     if failed:
         raise NotRestored(
             f"NOT_RESTORED: an earlier drill left the fault {failed[0].entry.fault!r} and it cannot be undone: "
-            f"{failed[0].problem}. No drill starts over it: put right what keeps the undo, then {RESTORE}"
+            f"{failed[0].why_open}. No drill starts over it: put right what keeps the undo, then {RESTORE}"
         )
 
 

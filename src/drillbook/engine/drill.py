@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from drillbook.checks import Check, Reading
 from drillbook.engine import incident_messages, looking
 from drillbook.engine.acting import Acting, Acts, Withheld
+from drillbook.engine.cleanup import plan_cleanup
 from drillbook.engine.looking import Absent, Demanding
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import DrillbookError
@@ -164,7 +165,9 @@ class Drill:
             )
         if drill.load is None:
             database = inventory.endpoints[inventory.work.completed_endpoint]
-            drill.load = Load(drill.prober, inventory.work, database, f"drill-{drill.run_id[:8]}-")
+            prefix = f"drill-{drill.run_id[:8]}-"
+            plan_cleanup(drill, prefix)
+            drill.load = Load(drill.prober, inventory.work, database, prefix)
         drill.load.submit(per_second, fields, count)
         return drill.load
 

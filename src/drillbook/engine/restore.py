@@ -1,7 +1,8 @@
-"""Putting everything back: undo, look whether the baseline holds again, balance the work.
+"""Putting everything back: undo, look whether the baseline holds again, balance the work, clean it up.
 
-The rule: each of the three is tried whatever became of the others, and whatever goes wrong becomes a finding. Undoing
-that something else has broken off begins once more.
+The rule: each of the four is tried whatever became of the others, and whatever goes wrong becomes a finding. Undoing
+that something else has broken off begins once more. What could not be written down is put back all the same: it speaks
+against what the drill has shown, not against the restore.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from drillbook.checks import Check, Observation
+from drillbook.engine.cleanup import clean_up, record
+from drillbook.engine.failures import sentence_of
 from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.stability import look_again
 from drillbook.engine.under_way import UnderWay
@@ -43,15 +47,27 @@ class Restore:
         """Put everything back."""
         log = self.drill.log
         log.step = None
-        self._each("the record", lambda: log.phase_started(Phase.RESTORE, time.monotonic()))
+        self._keep(lambda: log.phase_started(Phase.RESTORE, time.monotonic()))
         if not self._each("the undo", self._undo):
             self._each("the second try of the undo", self._undo)
         if log.record.faults:
             self._each("the look at the baseline", self._baseline_again)
         self._each("the balance of the work", self._balance)
-        log.record.phases[-1].ended_s = log.at(time.monotonic())
+        self._each("the cleanup of the work", self._clean_up)
         now = Moment(time.monotonic(), 0.0, "end of the restore")
-        self._each("the record", lambda: log.mark(Event.RESTORED, now))
+        log.record.phases[-1].ended_s = log.at(now.at_s)
+        if log.judge(restored=True).restored.holds:
+            self._keep(lambda: log.mark(Event.RESTORED, now))
+
+    def _keep(self, write: Callable[[], object]) -> None:
+        """Write into the record, or tell who watches."""
+        log = self.drill.log
+        try:
+            write()
+        except Exception as error:  # noqa: BLE001 - a full disk, a closed terminal: what is put back stays so
+            sentence = sentence_of(error)
+            if sentence not in {finding.sentence for finding in log.findings}:
+                log.find(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
 
     def _each(self, what: str, work: Callable[[], object]) -> bool:
         """Whether it came to its end."""
@@ -71,23 +87,31 @@ class Restore:
             fault = by_entry[undone.entry.id]
             fault.undo = UndoState.FAILED if undone.problem else UndoState.GONE
             fault.undo_problem = undone.problem
-            if undone.result is not None:
-                log.play(undone.result, "undo", undone.entry.variables)
             if undone.problem:
                 log.find(
                     Phase.RESTORE, FindingKind.FAILED, f"the fault {fault.name!r} was not undone: {undone.problem}"
                 )
-            log.tell("undo", fault=fault.name, problem=undone.problem)
-            log.save()
+            elif undone.unnoted:
+                log.find(Phase.CRITERIA, FindingKind.UNKNOWN, f"the fault {fault.name!r}: {undone.unnoted}")
+            result = undone.result
+            if result is not None:
+                self._keep(lambda: log.play(result, "undo", undone.entry.variables))
+            self._keep(lambda: log.tell("undo", fault=fault.name, problem=undone.problem))
+            self._keep(log.save)
 
         planned = {entry.id for entry in journal.entries()}
         for fault in log.record.faults:
             if fault.entry not in planned:
                 # stopped before the undo was on disk, and so before the fault
                 fault.undo = UndoState.NEVER_HAPPENED
-        entries = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
+        of_drill = [entry for entry in journal.open_entries() if entry.run_id == self.drill.run_id]
+        entries = [entry for entry in of_drill if not entry.cleans_up]
         undo_all(journal, entries, session.run_undo, tell)
-        record_switches(session.switches, log)
+        self._keep(lambda: record_switches(session.switches, log))
+
+    def _clean_up(self) -> None:
+        for one in clean_up(self.drill):
+            self._keep(partial(record, self.drill, one))
 
     def _baseline_again(self) -> None:
         since_s, log = time.monotonic(), self.drill.log

@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from drillbook.errors import DrillbookError
+from drillbook.errors import EvidenceError
 
 
 def folder_name(started: datetime, title: str, run_id: str) -> str:
@@ -22,7 +22,7 @@ def short_file_part(title: str) -> str:
 
 
 def write_atomically(path: Path, text: str, *, synced: bool = True) -> None:
-    """Write a new file beside the old one, sync it, and rename it over the old one. Raises DrillbookError.
+    """Write a new file beside the old one, sync it, and rename it over the old one. Raises EvidenceError.
 
     Without `synced` a reader sees a whole file all the same; a machine that loses its power may keep a torn one.
     """
@@ -36,7 +36,7 @@ def write_atomically(path: Path, text: str, *, synced: bool = True) -> None:
                 os.fsync(handle.fileno())
         beside.replace(path)
     except OSError as error:
-        raise DrillbookError(f"{path}: evidence cannot be written: {error.strerror}") from error
+        raise EvidenceError(f"{path}: evidence cannot be written: {error.strerror}") from error
 
 
 def dumps(value: object) -> str:

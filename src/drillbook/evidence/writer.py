@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from drillbook.errors import DrillbookError
+from drillbook.errors import DrillbookError, EvidenceError
 from drillbook.evidence.files import write_atomically
 from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.record_text import Writing
@@ -73,7 +73,7 @@ class Recorder:
                 with (self._content / name).open("a", encoding="utf-8") as handle:
                     handle.write(lines)
             except OSError as error:
-                raise DrillbookError(f"{self._content / name}: evidence cannot be written: {error.strerror}") from error
+                raise EvidenceError(f"{self._content / name}: evidence cannot be written: {error.strerror}") from error
 
     def redact(self, text: str) -> str:
         """The text without any known secret."""

@@ -10,6 +10,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "playbooks/communication/"
+WORK_CLEANUP = "playbooks/cleanup/work.yml"
+"""What takes away the work that a drill has submitted; run where it is there."""
+CLEANUPS = "playbooks/cleanup/"
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
 
 

@@ -72,6 +72,7 @@ class Purpose(StrEnum):
     COMMUNICATION = "communication"
     UNDO = "undo"
     SWITCH = "switch"
+    CLEANUP = "cleanup"
 
 
 SECOND_RECOVERY = Purpose.SECOND_RECOVERY
@@ -354,6 +355,8 @@ class Record:
     faults: list[FaultRecord] = field(default_factory=list)
     plays: list[PlayRecord] = field(default_factory=list)
     work: WorkRecord | None = None
+    cleanup: UndoState | None = None
+    """What became of the cleanup of the work; None when none was to be made."""
     probes: list[ProbeRecord] = field(default_factory=list)
     probe_cpu_ratio: float | None = None
     overhead: Overhead | None = None

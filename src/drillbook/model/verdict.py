@@ -103,6 +103,8 @@ class Progress:
     criterion_checks: int
     undo_open: int
     baseline_again: int
+    cleanup_open: bool = False
+    """Whether the work of the drill is still there, although the repository says how it is taken away."""
     recoveries_repeated: int = 0
     """Playbooks that ran a second time (control recovery-twice)."""
     recoveries_changed_again: int = 0
@@ -123,7 +125,8 @@ class Axis:
 class Verdict:
     """The outcome, its first reason, and the three axes.
 
-    `unmissed`: of a control that left out a task of the recovery, and whose criteria held all the same.
+    `unmissed`: of a control that left out a task of the recovery, and whose criteria held all the same. `dated`: the
+    moment at which all criteria held is that of a recovery, be it one that came too late.
     """
 
     outcome: Outcome
@@ -132,6 +135,7 @@ class Verdict:
     recovered: Axis
     restored: Axis
     unmissed: bool = False
+    dated: bool = True
 
 
 RESTORE = "undo it with 'drillbook restore'"
@@ -165,7 +169,7 @@ def judge(
         for f in findings
         if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind not in (FindingKind.UNKNOWN, FindingKind.ABORTED)
     ]
-    late = _late(time_to_recover, rto_s)
+    late = None if against_recovered else _late(time_to_recover, rto_s)
     if late:
         against_recovered.append(late)
     aborted = [f.sentence for f in findings if f.phase is not Phase.RESTORE and f.kind is FindingKind.ABORTED]
@@ -178,17 +182,20 @@ def judge(
     )
     restored = restored_axis(progress, findings)
 
+    def verdict(outcome: Outcome, reason: str) -> Verdict:
+        return Verdict(outcome, reason, valid, recovered, restored, dated=bool(recovered.holds or late))
+
     if restored.reasons:
-        return Verdict(Outcome.NOT_RESTORED, not_restored(progress, restored), valid, recovered, restored)
+        return verdict(Outcome.NOT_RESTORED, not_restored(progress, restored))
     if aborted:
-        return Verdict(Outcome.ABORTED, aborted[0], valid, recovered, restored)
+        return verdict(Outcome.ABORTED, aborted[0])
     if against_valid:
-        return Verdict(Outcome.INVALID, against_valid[0], valid, recovered, restored)
+        return verdict(Outcome.INVALID, against_valid[0])
     if against_recovered:
-        return Verdict(Outcome.NOT_RECOVERED, against_recovered[0], valid, recovered, restored)
+        return verdict(Outcome.NOT_RECOVERED, against_recovered[0])
     if not recovered.holds:
-        return Verdict(Outcome.INVALID, "the drill ended before all of its steps were done", valid, recovered, restored)
-    return Verdict(Outcome.PASSED, _passed(time_to_recover, rto_s), valid, recovered, restored)
+        return verdict(Outcome.INVALID, "the drill ended before all of its steps were done")
+    return verdict(Outcome.PASSED, _passed(time_to_recover, rto_s))
 
 
 def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
@@ -196,6 +203,8 @@ def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
     against = [f.sentence for f in findings if f.phase is Phase.RESTORE]
     if progress.undo_open:
         against.append(f"{progress.undo_open} fault(s) are not proven gone")
+    if progress.cleanup_open and not against:
+        against.append("the work of the drill is not cleaned up")
     if progress.faults_injected and not progress.baseline_again and not against:
         against.append("no baseline check was repeated after the drill: nothing shows that it holds again")
     return Axis(not against, tuple(against))
@@ -203,7 +212,7 @@ def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
 
 def not_restored(progress: Progress, restored: Axis) -> str:
     """Why the system was not put back, and what is to be done now."""
-    return f"{restored.reasons[0]}: {RESTORE if progress.undo_open else BY_HAND}"
+    return f"{restored.reasons[0]}: {RESTORE if progress.undo_open or progress.cleanup_open else BY_HAND}"
 
 
 def nothing_proven(progress: Progress) -> list[str]:

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+PREFIX_VARIABLE = "drillbook_work_prefix"
+"""The variable that tells a playbook what the id of each job of a drill begins with."""
+
 
 class Answered(StrEnum):
     """What became of one attempt to submit work, as its sender saw it."""

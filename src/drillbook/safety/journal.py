@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.errors import JournalError
+from drillbook.model import paths
 from drillbook.model.times.clock import rfc3339, wall_now
 
 __interrupt_after__ = "call"  # safety/signals lets a call of this module come to its end: it would leave half of a file
@@ -71,6 +72,11 @@ class Entry:
     def open(self) -> bool:
         """Whether this fault may still be there."""
         return self.state is not EntryState.CLOSED
+
+    @property
+    def cleans_up(self) -> bool:
+        """Whether this is no fault, but work that a drill submits."""
+        return self.undo_playbook == paths.WORK_CLEANUP
 
 
 class Journal:
@@ -132,8 +138,9 @@ class Journal:
         return list(found.values())
 
     def open_entries(self) -> list[Entry]:
-        """What is not proven gone, newest first: the order of undoing."""
-        return [entry for entry in reversed(self.entries()) if entry.open]
+        """What is not proven gone in the order of undoing: newest first, and the work of drills after all faults."""
+        left = [entry for entry in reversed(self.entries()) if entry.open]
+        return sorted(left, key=lambda entry: entry.cleans_up)
 
     def _lines(self) -> list[dict[str, Any]]:
         try:

@@ -29,11 +29,25 @@ class StillArmedError(DrillbookError):
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What became of one entry; `problem` is None when the fault is proven gone."""
+    """What became of one entry; `problem` is None when the fault is proven gone. `unnoted`: it is gone, and the journal
+    could not be told so.
+    """
 
     entry: Entry
     result: PlayResult | None
     problem: str | None
+    unnoted: str | None = None
+
+    @property
+    def why_open(self) -> str | None:
+        """Why the entry is still open, and is undone once more by whoever comes next; None when it is closed."""
+        return self.problem or self.unnoted
+
+    @property
+    def said(self) -> str:
+        """What became of it, for who reads the guardian's log or the terminal."""
+        why = f": {self.why_open}" if self.why_open else ""
+        return f"{'NOT undone' if self.problem else 'undone'}: {self.entry.fault}{why}"
 
 
 def undo_all(
@@ -90,7 +104,8 @@ def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) ->
         else:
             journal.mark(entry.id, EntryState.UNDO_FAILED, problem)
     except JournalError as error:
-        problem = problem or str(error)
+        if problem is None:
+            return Undone(entry, result, None, unnoted=f"it is proven gone, and {error}: it is undone once more")
     return Undone(entry, result, problem)
 
 

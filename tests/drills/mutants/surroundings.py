@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import ABORTED, INVALID, NOT_RESTORED, Mutant, added, body
+from . import ABORTED, INVALID, Mutant, added, body
 
 LOOK, UP = "drill.expect(WEB.answers())", "drill.eventually(WEB.answers(), within=deadline)"
 DOWN = "drill.eventually(WEB.silent(), within=deadline)"
@@ -17,7 +17,7 @@ NO_DISK, NO_FILE = "evidence cannot be written: No space left on device", "evide
 SURROUNDINGS = (
     Mutant("no place for evidence", "A file is in the way.", ABORTED, "evidence folder cannot be made",
            added("evidence", "x")),
-    Mutant("no record", "The disk is full in the middle.", NOT_RESTORED, NO_DISK, body("down", DOWN, FULL_DISK)),
+    Mutant("no record", "The disk is full in the middle.", INVALID, NO_DISK, body("down", DOWN, FULL_DISK)),
     Mutant("no samples", "What was seen cannot be kept.", INVALID, NO_FILE, body("up", UP, NO_SAMPLES)),
     Mutant("no journal", "The undo is not on disk.", INVALID, "the undo journal cannot be written",
            body("healthy", LOOK, NO_JOURNAL)),

@@ -78,6 +78,25 @@ def test_late_is_not_recovered() -> None:
     assert it.reason == "recovered after 60.1 s; the RTO is 60 s"
 
 
+@pytest.mark.parametrize(
+    ("findings", "took", "dated"),
+    [
+        ((), 10.0, True),
+        ((), 60.1, True),
+        ((finding(Phase.RESTORE),), 10.0, True),
+        ((finding(Phase.CRITERIA),), 10.0, False),
+        ((finding(Phase.CRITERIA),), 60.1, False),
+        ((finding(Phase.CRITERIA, UNKNOWN),), 10.0, False),
+        ((finding(Phase.CRITERIA, ABORTED),), 10.0, False),
+        ((finding(Phase.FAULT),), 10.0, False),
+    ],
+)
+def test_only_a_recovery_has_a_moment(findings: tuple[Finding, ...], took: float, dated: bool) -> None:
+    it = verdict(*findings, took=took)
+    assert it.dated is dated
+    assert any("recovered after" in reason for reason in it.recovered.reasons) is (dated and took > 60.0)
+
+
 def test_an_rto_against_which_nothing_was_measured_is_not_kept() -> None:
     it = verdict(took=None)
     assert it.outcome is Outcome.INVALID

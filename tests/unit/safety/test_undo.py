@@ -38,7 +38,8 @@ NOT_GONE = {
     ),
     "it was cancelled": (played(GONE, status="canceled", rc=254), "ended canceled (rc 254)"),
     "its status says otherwise": (played(GONE, rc=4), "ended with status 4"),
-    "it matched no host": (played(), "No host matched: undo.yml did nothing"),
+    "it matched no host": (played(plays_without_hosts=("Redis is back",)), "No host matched: undo.yml did nothing"),
+    "it was over before its tasks": (played(), "No task ran: undo.yml"),
     "one of its plays matched no host": (played(GONE, plays_without_hosts=("Redis is back",)), '"Redis is back"'),
     "a failure was ignored": (played(task(TaskStatus.IGNORED, name="x"), GONE), 'Failed, and ignored: "x"'),
     "a failure was rescued": (played(task(TaskStatus.RESCUED, name="x"), GONE), 'Failed, and rescued: "x"'),
@@ -164,7 +165,9 @@ def test_what_cannot_be_noted_is_undone_all_the_same_and_stays_open(
         patched.setattr(Journal, "mark", full)
         done = undo_all(journal, entries, run)
     assert ran == ["third", "second", "first"]
-    assert all("No space left" in (one.problem or "") for one in done)
+    assert [one.problem for one in done] == [None, None, None], "each is proven gone"
+    assert all("No space left" in (one.why_open or "") for one in done)
+    assert done[0].said.startswith("undone: third: it is proven gone, and the undo journal cannot be written")
     assert journal.open_entries() == entries
 
 

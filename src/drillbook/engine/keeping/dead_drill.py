@@ -49,6 +49,9 @@ def close_dead_run(
         return f"the record of the drill that died cannot be read and stays as it is, without a verdict: {error}"
     for fault in record.faults:
         _settle(fault, undone, known, switches)
+    for one in undone:
+        if one.entry.cleans_up:
+            record.cleanup = UndoState.FAILED if one.problem else UndoState.GONE
     problems = tuple(one.problem for one in undone if one.problem)
     if record.outcome is None:
         _end(record, undone, problems)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,7 @@ class DrillLog:
     def close(self, verdict: Verdict, prober: Prober, load: Load | None, kinds: Mapping[str, str]) -> None:
         """Write the end: times, samples, what the sampling cost, and the verdict."""
         record, objectives = self.record, self._objectives
+        self._withdraw_recovery(verdict)
         spans = times(self.moments, objectives.rto_clock)
         _set_span(record.times, "detect", spans.detect)
         _set_span(record.times, "alert", spans.alert)
@@ -368,15 +370,24 @@ class DrillLog:
         self._recorder.save()
 
     def amend(self, verdict: Verdict) -> None:
-        """Write a verdict over the one that the record was closed with; its times stay.
+        """Write a verdict over the one that the record was closed with; its other times stay.
 
         Where it could not be closed, it ends now, and without the samples that could not be written.
         """
         record, now = self.record, time.monotonic()
         ended_at, ended_s = record.ended_at or rfc3339(self.anchor.at(now)), record.duration_s or self.at(now)
         record.close(verdict, ended_at, ended_s)
+        self._withdraw_recovery(verdict)
         record.repeat = self.repeat(verdict)
         self._recorder.save()
+
+    def _withdraw_recovery(self, verdict: Verdict) -> None:
+        """That the criteria held for a while is no recovery, where what came later speaks against it."""
+        record = self.record
+        if self._control is None and not verdict.dated:
+            record.timeline = [each for each in record.timeline if each.event not in {Event.RECOVERED, Event.STABLE}]
+            record.times.recover_s = record.times.recover_uncertainty_s = record.times.rto_met = None
+            record.overhead = record.overhead and replace(record.overhead, in_recover_s=None)
 
 
 def _set_span(record: TimesRecord, name: str, span: Span | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 
 from drillbook.model.phases import Phase
-from drillbook.model.record import SECOND_RECOVERY, Record, Role, StepRecord
+from drillbook.model.record import SECOND_RECOVERY, Record, Role, StepRecord, UndoState
 from drillbook.model.tags import NOT_REPEATABLE
 from drillbook.model.verdict import Progress
 
@@ -36,6 +36,7 @@ def progress(record: Record, recovered: Set[int], told: Set[int], *, restored: b
         recoveries_done=len(recovered | told) if recovered else 0,
         criterion_checks=met(Phase.CRITERIA),
         undo_open=sum(fault.undo in {"pending", "failed"} for fault in record.faults) if restored else 0,
+        cleanup_open=restored and record.cleanup in {UndoState.PENDING, UndoState.FAILED},
         baseline_again=met(Phase.RESTORE) if restored else 1,
         recoveries_repeated=len(again := [play for play in record.plays if play.purpose == SECOND_RECOVERY]),
         recoveries_changed_again=sum(play.changed for play in again),

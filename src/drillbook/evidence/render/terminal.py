@@ -89,6 +89,12 @@ def _undo(event: Mapping[str, Any], paint: Paint) -> list[str]:
     return [f"    {paint('✓', 'green')} {event['fault']} is undone and proven gone"]
 
 
+def _cleanup(event: Mapping[str, Any], paint: Paint) -> list[str]:
+    if event["problem"]:
+        return [f"    {paint('✗', 'red')} the work of the drill is NOT cleaned up: {event['problem']}"]
+    return [f"    {paint('✓', 'green')} the work of the drill is cleaned up"]
+
+
 def _note(event: Mapping[str, Any], paint: Paint) -> list[str]:
     return [f"    {paint('i', 'yellow')} {event['text']}"]
 
@@ -158,6 +164,7 @@ _SHOW: Mapping[str, Callable[[Mapping[str, Any], Paint], list[str]]] = {
     "phase": _phase,
     "done": _done,
     "undo": _undo,
+    "cleanup": _cleanup,
     "note": _note,
     "verdict": _verdict,
 }

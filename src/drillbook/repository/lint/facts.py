@@ -45,3 +45,5 @@ class Repository:
     inventory_name: str = ""
     inventory_problem: DrillbookError | None = None
     whole: bool = True
+    handed_over: Mapping[str, object] = field(default_factory=dict)
+    """The variables that steps hand to their playbooks, without secrets; of several values of one name the first."""

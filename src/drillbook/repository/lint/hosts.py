@@ -28,7 +28,7 @@ def check(repository: Repository) -> Iterator[Finding]:
     known = {*repository.inventory.hostvars, *repository.inventory.groups, "all", *_LOCAL}
     made = any(_MADE.search(text) for text in repository.playbooks.values())
     for path, text in repository.playbooks.items():
-        if not path.startswith((paths.FAULTS, paths.RECOVERIES, "playbooks/communication/")):
+        if not path.startswith((paths.FAULTS, paths.RECOVERIES, paths.CLEANUPS, paths.MESSAGES)):
             continue
         try:
             plays = mappings(load(text))

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 
 from drillbook.errors import PlaybookError
 from drillbook.model import paths
+from drillbook.model.work_balance import PREFIX_VARIABLE
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding
 from drillbook.repository.obstacles import of_file
 
-_PLAYS = (paths.FAULTS, paths.RECOVERIES, "playbooks/communication/", "playbooks/roles/")
+_PLAYS = (paths.FAULTS, paths.RECOVERIES, paths.CLEANUPS, paths.MESSAGES, "playbooks/roles/")
 
 
 def check(repository: Repository) -> Iterator[Finding]:
     """All of them, each at its place."""
-    given: dict[str, set[str]] = {}
+    given: dict[str, set[str]] = {paths.WORK_CLEANUP: {PREFIX_VARIABLE}}
     for intent in (each for scenario in repository.scenarios for step in scenario.steps for each in step.intents):
         known = given.setdefault(intent.playbook, set(intent.variables))
         known &= set(intent.variables)  # what one run of it does not give, that run would ask for

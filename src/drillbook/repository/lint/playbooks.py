@@ -43,7 +43,7 @@ def check(repository: Repository) -> Iterator[Finding]:
     yield from _never_found(repository)
     read: dict[str, object] = {}
     for path, text in repository.playbooks.items():
-        if not path.startswith((paths.FAULTS, paths.RECOVERIES, "playbooks/communication/", "playbooks/roles/")):
+        if not path.startswith((paths.FAULTS, paths.RECOVERIES, paths.CLEANUPS, paths.MESSAGES, "playbooks/roles/")):
             continue
         try:
             read[path] = load(text)
@@ -56,8 +56,19 @@ def check(repository: Repository) -> Iterator[Finding]:
         for entry in mappings(content):
             yield from (_allowed(each, lines) for each in _silences(path, entry))
             yield from _ends_early(path, entry)
-        if path.startswith(paths.FAULTS) and path.endswith("/undo.yml"):
+        if (path.startswith(paths.FAULTS) and path.endswith("/undo.yml")) or path == paths.WORK_CLEANUP:
             yield from _undo(path, content, read)
+    yield from _cleanups(repository)
+
+
+def _cleanups(repository: Repository) -> Iterator[Finding]:
+    """What lies there and nobody runs: a name that is misspelt takes no work away."""
+    run = repository.playbooks.get(paths.WORK_CLEANUP, "")
+    for path in repository.playbooks:
+        folder, _, name = path.rpartition("/")
+        if f"{folder}/" == paths.CLEANUPS and path != paths.WORK_CLEANUP and name not in run:
+            sentence = f"no drill runs it: what takes a drill's work away is {paths.WORK_CLEANUP}"
+            yield Finding(path, 1, "unused-cleanup", sentence, Severity.WARNING)
 
 
 def _never_found(repository: Repository) -> Iterator[Finding]:

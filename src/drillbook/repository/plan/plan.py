@@ -64,8 +64,8 @@ class PlanProblem:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookPlan:
-    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication. `listed` is False when
-    Ansible could not say what is in it.
+    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication, cleanup. `listed` is False
+    when Ansible could not say what is in it.
     """
 
     purpose: str
@@ -73,6 +73,8 @@ class PlaybookPlan:
     variables: Mapping[str, object]
     plays: tuple[PlayPlan, ...]
     listed: bool
+    handlers: tuple[str, ...] = ()
+    """What runs at the end of a play where a task notifies it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class StepPlan:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How long earlier drills of the scenario took, in seconds; `count` is 0 when it was never run here."""
+    """How long the drills of the scenario that passed in this environment took, in seconds; `count` is 0 when none
+    has.
+    """
 
     count: int = 0
     median_s: float = 0.0
@@ -116,7 +120,11 @@ class ScenarioPlan:
     severity: str | None
     history: History
     steps: tuple[StepPlan, ...]
+    cleanup: PlaybookPlan | None = None
+    """What takes away the work that the drill submits."""
     leftovers: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    """What the drill itself has to be given, and the plan is not."""
     problems: tuple[PlanProblem, ...] = ()
 
     @property

@@ -23,7 +23,10 @@ from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase, PlannedStep, StepKind
 from drillbook.model.scenario import Scenario
 from drillbook.model.tags import accepted_loss
+from drillbook.model.verdict import Outcome
+from drillbook.model.work_balance import PREFIX_VARIABLE
 from drillbook.repository.obstacles import of_playbook
+from drillbook.repository.plan.handlers import handlers
 from drillbook.repository.plan.plan import History, Intent, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
 from drillbook.repository.plan.scenario_facts import StepFacts, collect
 from drillbook.repository.preflight import ScenarioRun
@@ -34,6 +37,7 @@ from drillbook.target.ansible.listing import Listings, PlayPlan
 from drillbook.target.ansible.selection import ALL, Selection
 from drillbook.target.ansible.yaml_lines import UnreadableError, load, mappings
 from drillbook.target.inventory.inventory import Inventory
+from drillbook.target.inventory.settings import EnvironmentKind
 
 _ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
 
@@ -86,6 +90,8 @@ class _Scenario:
         resolved = inventory if isinstance(inventory, Inventory) else None
         objectives = Objectives.of(scenario.tags)
         leftovers: tuple[str, ...] = ()
+        needs: tuple[str, ...] = ()
+        cleanup: PlaybookPlan | None = None
         steps: list[StepPlan] = []
         if not scenario.is_drill:
             steps = [
@@ -95,12 +101,14 @@ class _Scenario:
             if resolved is None:
                 self._wrong(scenario.line, f"hosts and tasks cannot be planned: {inventory}")
             else:
-                leftovers = self._before_it_begins(resolved)
+                leftovers, needs = self._left_open(), self._needs(resolved)
             # problems are redacted with all else that is shown of a plan
             facts = collect(scenario, self.run, resolved, session.root, str)
             steps = [
                 self._step(planned, step, resolved) for planned, step in zip(scenario.steps, facts.steps, strict=True)
             ]
+            if (session.root / paths.WORK_CLEANUP).is_file() and facts.may_submit_work:
+                cleanup = self._playbook("cleanup", paths.WORK_CLEANUP, {PREFIX_VARIABLE: "drill-"})
             for phase, first in facts.unlooked():
                 self._wrong(first.line, f"{_LOOKING[phase]}: no step of this phase hands a check to the drill")
         return ScenarioPlan(
@@ -113,24 +121,34 @@ class _Scenario:
             kind=resolved.environment.kind.value if resolved else None,
             rto_s=objectives.rto_s,
             severity=objectives.severity,
-            history=history(session.evidence_root, scenario.feature_path, scenario.name),
+            history=History() if resolved is None else history(session, scenario),
             steps=tuple(steps),
+            cleanup=cleanup,
             leftovers=leftovers,
+            needs=needs,
             problems=tuple(dict.fromkeys(self.problems)),
         )
 
     def _ordinary(self, step: PlannedStep, definition: Definition) -> StepPlan:
         return StepPlan(step.keyword, step.text, step.line, definition.location, None)
 
-    def _before_it_begins(self, inventory: Inventory) -> tuple[str, ...]:
-        """What the guard would say, and the faults that would be undone first."""
-        session = self.planner.session
+    def _left_open(self) -> tuple[str, ...]:
+        """The faults that would be undone first."""
         try:
-            permit(inventory.environment, session.allow_production, self.scenario.tags)
-            return tuple(entry.fault for entry in session.journal.open_entries())
+            return tuple(entry.fault for entry in self.planner.session.journal.open_entries())
         except DrillbookError as error:
             self._wrong(self.scenario.line, str(error))
             return ()
+
+    def _needs(self, inventory: Inventory) -> tuple[str, ...]:
+        """The permission that the drill needs: a plan, which touches nothing, is made without it."""
+        environment, given = inventory.environment, self.planner.session.allow_production
+        try:
+            permit(environment, environment.name, self.scenario.tags)
+        except DrillbookError as error:
+            self._wrong(self.scenario.line, str(error))
+        needed = environment.kind is EnvironmentKind.PRODUCTION and given != environment.name
+        return (f"--allow-production {environment.name}",) if needed else ()
 
     def _step(self, planned: PlannedStep, step: StepFacts, inventory: Inventory | None) -> StepPlan:
         if step.error is not None:
@@ -225,7 +243,8 @@ class _Scenario:
         with suppress(DrillbookError):  # an ansible.cfg that cannot be read: Ansible's own words say so
             for where, each in of_playbook(session.root, playbook, variables.keys()):
                 self._add(where, each.line, each.sentence)
-        return PlaybookPlan(purpose, playbook, hidden, plays, bool(plays))
+        notified = tuple(map(session.redactor.text, handlers(session.root, playbook)))
+        return PlaybookPlan(purpose, playbook, hidden, plays, bool(plays), notified)
 
     def _matches(self, playbook: str, path: Path, plays: tuple[PlayPlan, ...]) -> None:
         if not plays:
@@ -268,11 +287,21 @@ def _line_of_play(path: Path, number: int, count: int) -> int:
 # ------------------------------------------------------------------ how long it took
 
 
-def history(evidence: Path, feature_path: str, scenario: str) -> History:
-    """The durations of earlier drills of a scenario, from the records below the evidence folder."""
+def history(session: DrillSession, scenario: Scenario) -> History:
+    """The durations of the drills of a scenario that passed in the session's environment, from the records of its
+    evidence: with the same steps, so that each row of an outline has its own.
+    """
     unreadable: list[str] = []
-    records = drills(evidence, feature_path, scenario, unreadable.append)
-    took = [record.duration_s for record in records if record.duration_s is not None]
+    here = session.inventory.environment
+    steps = [(step.keyword, session.redactor.text(step.text)) for step in scenario.steps]
+    took = [
+        record.duration_s
+        for record in drills(session.evidence_root, scenario.feature_path, scenario.name, unreadable.append)
+        if record.outcome is Outcome.PASSED
+        and record.duration_s is not None
+        and (record.environment.name, record.environment.kind) == (here.name, here.kind)
+        and [(step.keyword, step.text) for step in record.steps] == steps
+    ]
     if not took:
         return History(unreadable=tuple(unreadable))
     return History(len(took), statistics.median(took), min(took), max(took), tuple(unreadable))

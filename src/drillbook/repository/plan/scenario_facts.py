@@ -96,6 +96,11 @@ class ScenarioFacts:
         """Whether it breaks anything."""
         return any(step.phase is not None for step in self.steps)
 
+    @property
+    def may_submit_work(self) -> bool:
+        """Whether a step submits work, or may do so for all that is known of it."""
+        return any(step.work or not step.known for step in self.steps)
+
     def unlooked(self) -> Iterator[tuple[Phase, StepFacts]]:
         """Each phase that is to look, of which all steps are known, and none hands a check to the drill; its first."""
         for phase in LOOKING:

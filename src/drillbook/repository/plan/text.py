@@ -32,6 +32,8 @@ def _head(plan: ScenarioPlan) -> Iterator[str]:
         return
     yield f"  {plan.path}:{plan.line} on {environment}, inventory {plan.inventory}{severity}{rto}"
     yield f"  expected duration: {expected(plan.history)}"
+    for option in plan.needs:
+        yield f"  the drill needs {option}"
     for name in plan.history.unreadable:
         yield f"  could not be read: {name}"
     for fault in plan.leftovers:
@@ -41,11 +43,11 @@ def _head(plan: ScenarioPlan) -> Iterator[str]:
 def expected(history: History) -> str:
     """The median and the range of what earlier drills took."""
     if not history.count:
-        return "never run here"
+        return "not known, no good drill of it yet"
     if history.count == 1:
-        return f"{duration(history.median_s)}, as the one earlier drill took"
+        return f"{duration(history.median_s)}, as the one good drill took"
     span = f"{duration(history.shortest_s)} to {duration(history.longest_s)}"
-    return f"{duration(history.median_s)}, the median of {history.count} earlier drills ({span})"
+    return f"{duration(history.median_s)}, the median of {history.count} good drills ({span})"
 
 
 def _steps(plan: ScenarioPlan) -> Iterator[str]:
@@ -77,12 +79,20 @@ def _check(check: CheckPlan) -> str:
 def _playbook(playbook: PlaybookPlan) -> Iterator[str]:
     with_ = f" with {variables(playbook.variables)}" if playbook.variables and playbook.purpose != "undo" else ""
     yield f"      {_WORDS[playbook.purpose]} {playbook.playbook}{with_}"
+    yield from _plays(playbook)
+
+
+def _plays(playbook: PlaybookPlan) -> Iterator[str]:
     if not playbook.listed:
         yield "        its hosts and tasks are not known"
     for play in playbook.plays:
         yield f"        {play.name} on {', '.join(play.hosts) or 'NO HOST'} ({play.pattern})"
         for task in play.tasks:
             yield f"          - {task}"
+    if playbook.handlers:
+        yield "        when notified"
+        for handler in playbook.handlers:
+            yield f"          - {handler}"
 
 
 def variables(given: Mapping[str, object]) -> str:
@@ -100,6 +110,9 @@ def _restore(plan: ScenarioPlan) -> Iterator[str]:
     for undo in reversed(undos):
         yield f"    runs {undo.playbook}"
     yield "    looks at the baseline again"
+    if plan.cleanup is not None:
+        yield f"    takes the drill's work away by {plan.cleanup.playbook}"
+        yield from _plays(plan.cleanup)
 
 
 def _problems(plan: ScenarioPlan) -> Iterator[str]:

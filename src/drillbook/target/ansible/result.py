@@ -105,7 +105,9 @@ class PlayResult:
 
     @property
     def matched(self) -> bool:
-        """Whether any host took part: a playbook that matches none is "successful" for Ansible."""
+        """Whether any host took part: a playbook that matches none, or ends before its tasks, is "successful" for
+        Ansible.
+        """
         return bool(self.hosts)
 
     @property
@@ -141,10 +143,12 @@ class PlayResult:
         said = [f"The playbook {self.playbook} was {_ENDED_EARLY[self.status]}."] if self.status in _ENDED_EARLY else []
         said += [f"{_SAID[task.status]}: {_described(task)}" for task in self.tasks if task.status in _SAID]
         said += [f"Ansible stopped: {error}" for error in self.errors]
-        if self.matched:
-            said += [f'No host matched the play "{play}" of {self.playbook}.' for play in self.plays_without_hosts]
-        elif self.successful or self.plays_without_hosts:
+        if not self.matched and self.plays_without_hosts:
             said.append(f"No host matched: {self.playbook} did nothing.")
+        elif not self.matched and self.successful:
+            said.append(f"No task ran: {self.playbook} has none, or was over before them (end_play, end_host).")
+        else:
+            said += [f'No host matched the play "{play}" of {self.playbook}.' for play in self.plays_without_hosts]
         said += [
             f'The task "{task}" ran in check mode: it changed nothing.'
             for task in dict.fromkeys(each.task for each in self.tasks if each.check_mode)

@@ -70,6 +70,11 @@ GOLDEN: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"event": "undo", "fault": "network_cut", "problem": "no host"},
         ["    ✗ network_cut is NOT undone: no host"],
     ),
+    "cleaned up": ({"event": "cleanup", "problem": None}, ["    ✓ the work of the drill is cleaned up"]),
+    "not cleaned up": (
+        {"event": "cleanup", "problem": "no host"},
+        ["    ✗ the work of the drill is NOT cleaned up: no host"],
+    ),
     "note": ({"event": "note", "text": "waiting"}, ["    i waiting"]),
     "passed drill": (
         VERDICT,

@@ -57,6 +57,25 @@ NO_ASSERT = "the play 'It is whole' does not end with ansible.builtin.assert: no
 CANNOT_FAIL = (
     "the last assertion of the play 'It is whole' cannot fail: say in `that` what is so when the fault is gone"
 )
+CLEANS = SOUND.replace("/x", '"/work/{{ drillbook_work_prefix }}"')
+
+
+def test_a_cleanup_is_held_to_what_an_undo_is() -> None:
+    assert found(SOUND, cleanup__work=CLEANS) == []
+    assert found(SOUND, cleanup__work=play(LOOK)) == [f"playbooks/cleanup/work.yml:4: undo-proves-nothing: {NO_ASSERT}"]
+    (said,) = found(SOUND, cleanup__work=play(LOOK + "\n  ignore_errors: true", GONE))
+    assert said.startswith("playbooks/cleanup/work.yml:7: ignored: ignore_errors")
+
+
+def test_a_cleanup_that_no_drill_runs_is_said() -> None:
+    (said,) = found(SOUND, cleanup__works=CLEANS)
+    assert said == (
+        "playbooks/cleanup/works.yml:1: unused-cleanup: no drill runs it: what takes a drill's work away is "
+        "playbooks/cleanup/work.yml (warning)"
+    )
+    assert found(SOUND, cleanup__work=f"- import_playbook: works.yml\n{CLEANS}", cleanup__works=CLEANS) == []
+
+
 ENDS_BADLY: dict[str, tuple[str, int, str]] = {
     "no assertion": (play(LOOK), 4, NO_ASSERT),
     "an assertion before the end": (play(GONE, LOOK), 6, NO_ASSERT),

@@ -122,10 +122,10 @@ def test_a_sound_inventory() -> None:
 # ------------------------------------------------------------------ ansible-lint
 
 
-def issue(severity: str = "major", **location: Any) -> dict[str, Any]:
+def issue(severity: str = "major", rule: str = "syntax-check[specific]", **location: Any) -> dict[str, Any]:
     where = location or {"lines": {"begin": 7}}
     return {
-        "check_name": "name[missing]",
+        "check_name": rule,
         "severity": severity,
         "description": "All tasks\nshould be named.",
         "location": {"path": "playbooks/x.yml", **where},
@@ -135,8 +135,8 @@ def issue(severity: str = "major", **location: Any) -> dict[str, Any]:
 def test_its_findings_have_file_and_line() -> None:
     output = json.dumps([issue(), issue("minor", positions={"begin": {"line": 9, "column": 2}})])
     assert [str(each) for each in ansible_lint.findings(output, "", 2)] == [
-        "playbooks/x.yml:7: ansible-lint: All tasks should be named [name[missing]]",
-        "playbooks/x.yml:9: ansible-lint: All tasks should be named [name[missing]] (warning)",
+        "playbooks/x.yml:7: ansible-lint: All tasks should be named [syntax-check[specific]]",
+        "playbooks/x.yml:9: ansible-lint: All tasks should be named [syntax-check[specific]] (warning)",
     ]
     assert ansible_lint.findings("[]\n", "WARNING: PATH altered", 0) == []
 
@@ -156,6 +156,52 @@ def test_its_silence_is_no_clean_bill(output: str, errors: str, status: int, sai
     ]
 
 
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        ("syntax-check[unknown-module]", Severity.ERROR),
+        ("load-failure[not-found]", Severity.ERROR),
+        ("args[module]", Severity.ERROR),
+        ("jinja[invalid]", Severity.ERROR),
+        ("jinja[spacing]", Severity.WARNING),
+        ("name[missing]", Severity.WARNING),
+        ("yaml[line-length]", Severity.WARNING),
+        ("fqcn[action-core]", Severity.WARNING),
+        ("var-naming[no-role-prefix]", Severity.WARNING),
+    ],
+)
+def test_how_a_playbook_is_better_written_is_a_hint(rule: str, severity: Severity) -> None:
+    (found,) = ansible_lint.findings(json.dumps([issue(rule=rule)]), "", 2)
+    assert found.severity is severity
+
+
+CONFIGURED = """
+while [ "$1" != -c ]; do shift || exit 4; done
+tr '\n' ' ' < "$2" >&2
+exit 3
+"""
+
+
+@pytest.mark.parametrize("name", [".ansible-lint", ".config/ansible-lint.yml"])
+def test_it_knows_what_steps_hand_over(name: str, tmp_path: Path) -> None:
+    own = tmp_path / name
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("skip_list: [yaml]\nextra_vars: {kind: odd}\nrulesdir: [rules]\n")
+    (finding,) = said_of(CONFIGURED, tmp_path, victim="web-1", kind="other")
+    assert json.loads(finding.sentence.partition("(status 3): ")[2]) == {
+        "skip_list": ["yaml"],
+        "extra_vars": {"victim": "web-1", "kind": "odd"},
+        "rulesdir": [str(own.parent / "rules")],
+        "project_dir": str(tmp_path),
+    }
+
+
+def test_a_configuration_that_cannot_be_read_is_left_to_it(tmp_path: Path) -> None:
+    (tmp_path / ".ansible-lint").write_text("skip_list: [yaml\n")
+    (finding,) = said_of('echo "$*" >&2; exit 3', tmp_path, victim="web-1")
+    assert finding.sentence.endswith("(status 3): --offline --nocolor -q -f json playbooks")
+
+
 def test_that_it_is_not_installed_is_said(tmp_path: Path) -> None:
     (tmp_path / "playbooks").mkdir()
     assert [str(each) for each in ansible_lint.check(tmp_path, path=str(tmp_path))] == [
@@ -165,12 +211,17 @@ def test_that_it_is_not_installed_is_said(tmp_path: Path) -> None:
 
 def said_with(script: str, root: Path) -> str:
     """The one finding in a repository whose ansible-lint is this script of the shell."""
+    (said,) = said_of(script, root)
+    return str(said)
+
+
+def said_of(script: str, root: Path, **variables: object) -> list[Finding]:
+    """The findings there, with these variables of steps."""
     (root / "playbooks").mkdir()
     program = root / "ansible-lint"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    (said,) = ansible_lint.check(root, path=str(root))
-    return str(said)
+    return list(ansible_lint.check(root, variables, path=f"{root}:/bin:/usr/bin"))
 
 
 def test_a_program_that_fails_is_said(tmp_path: Path) -> None:

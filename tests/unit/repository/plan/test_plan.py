@@ -7,20 +7,24 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from drillbook.checks import At, looked
 from drillbook.engine.drill import Drill
 from drillbook.errors import DrillbookError
+from drillbook.evidence.redaction import Redactor
 from drillbook.model.phases import Phase
-from drillbook.model.record import ControlRecord, to_plain
+from drillbook.model.record import EnvironmentRecord, StepRecord, to_plain
 from drillbook.model.verdict import Outcome
 from drillbook.repository.plan.plan import CheckPlan, History, PlanProblem, PlaybookPlan, ScenarioPlan, StepPlan
 from drillbook.repository.plan.planner import history
 from drillbook.repository.plan.planning_drill import NotYetKnown, PlanningDrill
 from drillbook.repository.plan.text import expected, lines
 from drillbook.target.ansible.listing import PlayPlan, parse
+from drillbook.target.inventory.settings import Environment, EnvironmentKind
 from tests.support import ROOT, records
 
 pytestmark = pytest.mark.unit
@@ -91,6 +95,19 @@ def test_nothing_is_made_up() -> None:
 # ------------------------------------------------------------------ how long it took
 
 
+STEP = StepRecord(1, "When", "redis is killed", 7, Phase.FAULT)
+OTHER = StepRecord(1, "When", "postgres is killed", 7, Phase.FAULT)
+STAGING = EnvironmentRecord("staging", "staging")
+
+
+def history_of(root: Path, name: str = "S", step: str = STEP.text, environment: str = "lab") -> History:
+    """What a plan expects of the scenario of one step, in the environment of this name and kind."""
+    scenario = SimpleNamespace(feature_path="f", name=name, steps=[SimpleNamespace(keyword="When", text=step)])
+    here = SimpleNamespace(environment=Environment(environment, EnvironmentKind(environment)))
+    session = SimpleNamespace(evidence_root=root, inventory=here, redactor=Redactor())
+    return history(cast(Any, session), cast(Any, scenario))
+
+
 def record(
     root: Path,
     number: int,
@@ -98,7 +115,7 @@ def record(
     *,
     scenario: str = "S",
     path: str = "f",
-    control: ControlRecord | None = None,
+    **more: Any,
 ) -> None:
     content = root / f"20261101T120000Z-s-{number:06d}" / "content"
     content.mkdir(parents=True)
@@ -106,8 +123,7 @@ def record(
         feature=records.feature(path),
         scenario=records.scenario(scenario),
         duration_s=duration_s,
-        outcome=Outcome.PASSED,
-        control=control,
+        **({"outcome": Outcome.PASSED, "steps": [STEP]} | more),
     )
     (content / "drill.json").write_text(json.dumps(known.as_json()))
 
@@ -118,25 +134,47 @@ def test_the_history_of_a_scenario(tmp_path: Path) -> None:
     record(tmp_path, 8, 99.0, scenario="another")
     record(tmp_path, 9, 99.0, path="another")
     record(tmp_path, 7, 99.0, control=records.CONTROL)
-    assert history(tmp_path, "f", "S") == History(3, 14.0, 10.0, 30.0)
-    assert history(tmp_path, "f", "new") == History()
-    assert history(tmp_path / "missing", "f", "S") == History()
+    assert history_of(tmp_path) == History(3, 14.0, 10.0, 30.0)
+    assert history_of(tmp_path, "new") == History()
+    assert history_of(tmp_path / "missing") == History()
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.PASSED])
+def test_only_a_drill_that_passed_says_how_long_it_takes(outcome: Outcome, tmp_path: Path) -> None:
+    record(tmp_path, 1, 30.0)
+    record(tmp_path, 2, 600.0, outcome=outcome)
+    assert history_of(tmp_path) == History(1, 30.0, 30.0, 30.0)
+
+
+def test_another_environment_says_nothing_of_this_one(tmp_path: Path) -> None:
+    record(tmp_path, 1, 30.0)
+    record(tmp_path, 2, 600.0, environment=STAGING)
+    record(tmp_path, 3, 700.0, environment=EnvironmentRecord("lab", "staging"))
+    assert history_of(tmp_path) == History(1, 30.0, 30.0, 30.0)
+    assert history_of(tmp_path, environment="staging") == History(1, 600.0, 600.0, 600.0)
+
+
+def test_each_row_of_an_outline_has_its_own(tmp_path: Path) -> None:
+    record(tmp_path, 1, 30.0)
+    record(tmp_path, 2, 600.0, steps=[OTHER])
+    assert history_of(tmp_path) == History(1, 30.0, 30.0, 30.0)
+    assert history_of(tmp_path, step=OTHER.text) == History(1, 600.0, 600.0, 600.0)
 
 
 def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     record(tmp_path, 1, 10.0)
     name = "20261101T120000Z-s-000001/content/drill.json"
     (tmp_path / name).write_text("{")
-    (said,) = history(tmp_path, "f", "S").unreadable
+    (said,) = history_of(tmp_path).unreadable
     assert said.startswith(f"{name}: is not JSON (")
 
 
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        (History(), "never run here"),
-        (History(1, 9.0, 9.0, 9.0), "9 s, as the one earlier drill took"),
-        (History(3, 14.0, 10.0, 130.0), "14 s, the median of 3 earlier drills (10 s to 2 min 10 s)"),
+        (History(), "not known, no good drill of it yet"),
+        (History(1, 9.0, 9.0, 9.0), "9 s, as the one good drill took"),
+        (History(3, 14.0, 10.0, 130.0), "14 s, the median of 3 good drills (10 s to 2 min 10 s)"),
     ],
 )
 def test_the_expected_duration(known: History, said: str) -> None:
@@ -182,6 +220,7 @@ def test_what_ansible_lists() -> None:
 
 
 PLAY = PlayPlan("The path is open", "api", ("api-1",), ("The path is cut",))
+GIVEN = {"of": "api", "n": [1]}
 PLAN = ScenarioPlan(
     feature="Redis",
     scenario="It is cut",
@@ -202,13 +241,15 @@ PLAN = ScenarioPlan(
             "steps/a.py:9",
             Phase.FAULT,
             playbooks=(
-                PlaybookPlan("fault", "playbooks/faults/cut/inject.yml", {"of": "api", "n": [1]}, (PLAY,), True),
-                PlaybookPlan("undo", "playbooks/faults/cut/undo.yml", {"of": "api", "n": [1]}, (), False),
+                PlaybookPlan("fault", "playbooks/faults/cut/inject.yml", GIVEN, (PLAY,), True, ("Told",)),
+                PlaybookPlan("undo", "playbooks/faults/cut/undo.yml", GIVEN, (), False),
             ),
         ),
         StepPlan("Then", "it hurts", 6, "steps/a.py:12", Phase.SYMPTOMS, unknown="known only in the drill: x"),
     ),
     leftovers=("killed",),
+    needs=("--allow-production lab",),
+    cleanup=PlaybookPlan("cleanup", "playbooks/cleanup/work.yml", {}, (PLAY,), True),
 )
 
 
@@ -217,7 +258,8 @@ def test_a_plan_reads_as_text() -> None:
         "",
         "Redis: It is cut",
         "  features/x.feature:3 on lab (lab), inventory inventories/lab, P0, RTO 10 min",
-        "  expected duration: never run here",
+        "  expected duration: not known, no good drill of it yet",
+        "  the drill needs --allow-production lab",
         "  first the fault 'killed' is undone, which an earlier drill left open",
         "  baseline",
         "    Given it is well  (steps/a.py:1)",
@@ -227,6 +269,8 @@ def test_a_plan_reads_as_text() -> None:
         "      runs playbooks/faults/cut/inject.yml with of=api, n=[1]",
         "        The path is open on api-1 (api)",
         "          - The path is cut",
+        "        when notified",
+        "          - Told",
         "      undone by playbooks/faults/cut/undo.yml",
         "        its hosts and tasks are not known",
         "  symptoms",
@@ -235,6 +279,9 @@ def test_a_plan_reads_as_text() -> None:
         "  restore (always)",
         "    runs playbooks/faults/cut/undo.yml",
         "    looks at the baseline again",
+        "    takes the drill's work away by playbooks/cleanup/work.yml",
+        "        The path is open on api-1 (api)",
+        "          - The path is cut",
     ]
 
 

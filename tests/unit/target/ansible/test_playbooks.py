@@ -217,7 +217,9 @@ def test_a_clean_run_leaves_nothing_unsaid() -> None:
         (result(task(TaskStatus.IGNORED)), 'Failed, and ignored: "The task" on web (playbooks/play.yml:7).'),
         (result(task(TaskStatus.RESCUED)), 'Failed, and rescued: "The task" on web (playbooks/play.yml:7).'),
         (result(task(TaskStatus.UNREACHABLE)), 'Unreachable: "The task" on web (playbooks/play.yml:7).'),
-        (result(hosts={}), "No host matched: playbooks/play.yml did nothing."),
+        (result(hosts={}, plays_without_hosts=("First",)), "No host matched: playbooks/play.yml did nothing."),
+        (result(hosts={}), "No task ran: playbooks/play.yml has none, or was over before them (end_play, end_host)."),
+        (result(hosts={}, status="failed", rc=254), "ansible-playbook ended with status 254 and named no reason."),
         (result(plays_without_hosts=("Second",)), 'No host matched the play "Second" of playbooks/play.yml.'),
         (
             result(task(TaskStatus.CHANGED, check_mode=True), check_mode=True),
@@ -251,7 +253,11 @@ CHANGED = task(TaskStatus.CHANGED)
             {"must_change": True, "on_every_host": True},
             "playbooks/play.yml ran no task on api",
         ),
-        (result(hosts={}), {"must_change": True}, "No host matched: playbooks/play.yml did nothing."),
+        (
+            result(hosts={}, plays_without_hosts=("First",)),
+            {"must_change": True},
+            "No host matched: playbooks/play.yml did nothing.",
+        ),
     ],
 )
 def test_a_run_is_as_clean_as_its_caller_demands(it: PlayResult, demands: dict[str, bool], why: str | None) -> None:
