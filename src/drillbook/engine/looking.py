@@ -254,7 +254,7 @@ class Absent(Demanding):
         until_s = since_s + within_s
         if not isinstance(check.source, str) or span.within_s is None:
             until_s = max(until_s, time.monotonic() + ONE_LOOK_S)
-        if span.within_s is None:  # the one look's own time; a stated deadline is for the drill, and not for its control
+        if span.within_s is None:  # its one look; a stated deadline is for the drill, and not for its control
             until_s = max(until_s, span.until_s)
         return _Looks(span.since_s, until_s, within_s, span.length_s)
 
