@@ -140,7 +140,7 @@ JOBS = """\
       ansible.builtin.async_status: {{jid: "{{{{ two.results[0].ansible_job_id }}}}"}}
       register: first
       until: first is finished
-      retries: 100
+      retries: 1200
       delay: 0.1
       when: inventory_hostname == "web-1"
     - name: It is waited for by another task
@@ -153,7 +153,7 @@ JOBS = """\
       ansible.builtin.async_status: {{jid: "{{{{ hidden.ansible_job_id }}}}"}}
       register: end
       until: end is finished
-      retries: 100
+      retries: 1200
       delay: 0.1
     - name: It waits itself
       ansible.builtin.command: "true"

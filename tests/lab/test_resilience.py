@@ -183,12 +183,15 @@ def refusing(lab: RunningLab) -> Iterator[None]:
 @contextmanager
 def paused(lab: RunningLab) -> Iterator[None]:
     """Redis answers no write; its Sentinels, which only ask, it answers."""
+    # as late as a busy machine lets it: they would promote the replica, which has nothing of this
+    sentinels_are_patient(lab, 60_000)
     with lab.redis(lab.primary()) as node:
         node.client_pause(600_000, all=False)
         try:
             yield
         finally:
             node.client_unpause()
+            sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
 
 
 @contextmanager
