@@ -170,7 +170,7 @@ JOBS = """\
 def test_a_job_that_nobody_waited_for_is_said_and_ended(tmp_path: Path) -> None:
     hang = f"724.{os.getpid()}"
     result = Repository(tmp_path).run(JOBS.format(hang=hang))
-    assert result.successful, "for Ansible"
+    assert result.successful, (result.status, result.unsaid())
     unfinished = [(task.task, task.host) for task in result.tasks if task.status is TaskStatus.UNFINISHED]
     assert sorted(unfinished) == [
         ("Nobody sees that it fails", "web-1"),
