@@ -19,7 +19,7 @@ COMMANDS = {
     "restore": "Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone.",
     "status": "Show open faults, locks with their holders, armed switches, and the last drill of each scenario.",
     "prove": "Run each drill and its controls; only when all of them end as they must is a runbook proven.",
-    "drills": "Run every drill and its controls on labs of their own, side by side, and write one table of all.",
+    "drills": "Run every drill and its controls, on labs side by side or on a staging, and write one table of all.",
     "findings": "What drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown.",
     "report": "Write report.html of an evidence folder again, from its record.",
     "lint": "Check features, steps, playbooks, runbooks and inventory without a drill. Exit status 1 for an error.",

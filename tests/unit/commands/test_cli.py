@@ -50,6 +50,14 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (["--labs=1", "features", "-k", "one or two", "-x"], ["features"], 1, ["-k", "one or two", "-x"]),
         (["-k=access"], [], None, ["-k=access"]),
         (["-k", "access"], [], None, ["-k", "access"]),
+        (["--inventory", "inventories/mine", "a.feature"], ["a.feature"], None, ["--inventory=inventories/mine"]),
+        (
+            ["--inventory=a", "--inventory=b", "a.feature", "--allow-production=shop"],
+            ["a.feature"],
+            None,
+            ["--inventory=a", "--inventory=b", "--allow-production=shop"],
+        ),
+        (["a.feature", "--inventory=a"], ["a.feature"], None, ["--inventory=a"]),
     ],
 )
 def test_pytest_s_options_follow_the_features_with_their_values(
