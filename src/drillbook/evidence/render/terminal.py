@@ -144,11 +144,14 @@ def overhead_line(overhead: Mapping[str, Any], warm: Sequence[bool]) -> str:
 
 
 def work_line(work: Mapping[str, Any]) -> str:
-    """The balance of the work in one line."""
+    """The balance of the work in one line. A 500 is an answer, and neither accepts nor refuses."""
     accepted = work.get("accepted_lost")
+    otherwise = work.get("answered_otherwise") or {}
+    unanswered = work["unknown"] - sum(otherwise.values())
+    answered = "".join(f", {number} answered {status}" for status, number in sorted(otherwise.items()))
     allowed = "" if accepted is None else f" ({accepted} accepted)"
     return (
-        f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
+        f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {unanswered} unanswered{answered}; "
         f"{work['lost_count']} lost{allowed}, {work['duplicated_count']} duplicated"
     )
 

@@ -172,5 +172,20 @@ def test_the_balance_of_the_work() -> None:
     assert work_line({**WORK, "lost_count": 3}).endswith("; 3 lost, 2 duplicated")
 
 
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        ({"unknown": 3, "answered_otherwise": {"500": 3}}, "5 refused, 0 unanswered, 3 answered 500; 0 lost"),
+        (
+            {"unknown": 4, "answered_otherwise": {"500": 1, "429": 2}},
+            "5 refused, 1 unanswered, 2 answered 429, 1 answered 500; 0 lost",
+        ),
+        ({"unknown": 2, "answered_otherwise": {}}, "5 refused, 2 unanswered; 0 lost"),
+    ],
+)
+def test_only_what_was_not_answered_is_unanswered(work: dict[str, Any], says: str) -> None:
+    assert says in work_line({**WORK, **work})
+
+
 def test_a_time_that_is_only_bounded_is_written_as_a_bound() -> None:
     assert times_line({**TIMES, "bounds": ["recover"]}).endswith("recovered after at most 12.30 s")
