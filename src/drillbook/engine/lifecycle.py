@@ -23,6 +23,7 @@ from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model import paths
 from drillbook.model.control import REPEATED, ControlKind, Way, way
+from drillbook.model.numbers import Numbers, numbers_of
 from drillbook.model.phases import Phase, incidents
 from drillbook.model.record import RepeatRecord, Role, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
@@ -57,6 +58,11 @@ class DrillLife:
     def repeat(self) -> RepeatRecord | None:
         """How recovery-twice ended, once the drill has ended and where that was its end."""
         return self._log.record.repeat if self._begun is not None else None
+
+    @property
+    def numbers(self) -> Numbers:
+        """What it has measured."""
+        return numbers_of(self._log.record) if self._begun is not None else {}
 
     @property
     def reason(self) -> str:

@@ -79,7 +79,7 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
             outcome, reason, unmissed = Outcome.NOT_RESTORED, f"the restore broke off: {RESTORE}", False
             if drill.verdict is not None:
                 outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
-            conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)
+            conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed, numbers=drill.numbers)
             drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.pytest_plugin import warm_ansible
+from drillbook.pytest_plugin import summary, warm_ansible
 from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.hook.pytest_bdd_before_step.has_spec():
         raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
+    summary.begin(config)
     number = config.getoption("--handed-over")
     if number is not None:
         config.stash[handed_over_key] = HandedOver(config, number, config.stash[roll_key])

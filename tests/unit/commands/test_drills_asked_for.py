@@ -132,7 +132,7 @@ def drills(
     children, said = Pytests(ends), list[str]()
     children.titles = titles or {}
     real = fleet.Fleet
-    monkeypatch.setattr(command, "Fleet", lambda *given: real(*given, children=children))
+    monkeypatch.setattr(command, "Fleet", lambda *given: real(*given, children))
     return command.run((), labs, options, said.append), said, children
 
 
@@ -221,3 +221,8 @@ def test_a_title_with_a_secret_is_shown_as_the_drill_shows_it(root: Path, monkey
     # also the one that was not run
     assert [row["scenario"] for row in rows] == ["Alpha with ***", "Beta with ***", "Gamma with ***"]
     assert next(line for line in said if "left broken by" in line).count("Beta with ***") == 1
+
+
+def test_a_summary_is_for_one_session(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DrillbookError, match=r"drills\.json says the same"):
+        drills(monkeypatch, all_proven, "--summary=x.json")

@@ -40,6 +40,8 @@ def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: 
     """
     if labs is not None and labs < 1:
         raise DrillbookError(f"--labs {labs}: at least one lab is needed")
+    if any(each.partition("=")[0] == "--summary" for each in options):
+        raise DrillbookError("--summary is for one session of pytest: of all drills drills.json says the same")
     listing = listed(features, options)
     venue = _venue(listing, labs)
     folder = listing.evidence / folder_name(wall_now(), "drills", uuid.uuid4().hex) / "content"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.evidence.render.terminal import colours, lines, status, times_line, work_line
+from drillbook.evidence.render.terminal import LONG_S, colours, lines, progress, status, times_line, work_line
 from drillbook.model.times.durations import duration
 
 pytestmark = pytest.mark.unit
@@ -166,6 +166,25 @@ def test_durations(seconds: float, text: str) -> None:
 def test_times_that_were_not_reached_are_left_out() -> None:
     assert times_line({}) == ""
     assert times_line({"alert_s": 0.0, "alert_uncertainty_s": 0.25}) == "alerted after 0.00 s ±0.25"
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "left_s", "width", "shown"),
+    [
+        (0.0, 60.0, 80, "… the API: down (0 s)"),
+        (LONG_S - 0.1, 57.0, 80, "… the API: down (3 s)"),
+        (LONG_S, 57.0, 80, "… the API: down (3 s, 57 s left)"),
+        (700.2, 3599.6, 80, "… the API: down (700 s, 3600 s left)"),
+        (61.0, -1.0, 80, "… the API: down (61 s, 0 s left)"),
+        # a playbook's task, of which nobody knows
+        (61.0, None, 80, "… the API: down (61 s)"),
+        # the times are not what is cut
+        (12.0, 48.0, 27, "… the AP… (12 s, 48 s left)"),
+        (12.0, 48.0, 10, "… … (12 s,"),
+    ],
+)
+def test_a_long_wait_says_how_long_it_still_may(lasted_s: float, left_s: float | None, width: int, shown: str) -> None:
+    assert progress("the API: down", lasted_s, left_s, width) == shown
 
 
 def test_the_balance_of_the_work() -> None:
