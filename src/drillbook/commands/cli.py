@@ -8,8 +8,8 @@ wrong call.
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Annotated, Any
 
 import typer
 import typer.main
@@ -82,13 +82,23 @@ app = typer.Typer(
     cls=_Commands,
     help="Recovery drills: executable runbooks, proven on real systems.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"drillbook {version('drillbook')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _drillbook() -> None:
+def _drillbook(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
     """There is nothing to do before a command."""
 
 

@@ -23,9 +23,8 @@ from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model import paths
 from drillbook.model.control import REPEATED, ControlKind, Way, way
-from drillbook.model.numbers import Numbers, numbers_of
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import RepeatRecord, Role, StepRecord, StepStatus
+from drillbook.model.record import Record, RepeatRecord, Role, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind, Outcome, Verdict
@@ -60,9 +59,9 @@ class DrillLife:
         return self._log.record.repeat if self._begun is not None else None
 
     @property
-    def numbers(self) -> Numbers:
-        """What it has measured."""
-        return numbers_of(self._log.record) if self._begun is not None else {}
+    def record(self) -> Record | None:
+        """What is known of it, once the drill has begun."""
+        return self._log.record if self._begun is not None else None
 
     @property
     def reason(self) -> str:

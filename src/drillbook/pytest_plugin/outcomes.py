@@ -10,18 +10,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
 from drillbook.evidence.proofs import write_proof
+from drillbook.evidence.render.numbers import Numbers, numbers_of
 from drillbook.model.control import REPEATED
-from drillbook.model.numbers import Numbers
 from drillbook.model.printable import printable
 from drillbook.model.proof import Run, proofs
-from drillbook.model.record import RepeatRecord
+from drillbook.model.record import Record, RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
@@ -149,7 +148,7 @@ def conclude(
     repeat: RepeatRecord | None = None,
     *,
     unmissed: bool = False,
-    numbers: Numbers = MappingProxyType({}),
+    record: Record | None = None,
 ) -> None:
     """Let reports, JUnit and the exit status know how the drill ended. What it came to before stands."""
     if outcome_key in item.stash:
@@ -164,7 +163,7 @@ def conclude(
         evidence=os.path.relpath(evidence, item.config.rootpath) if evidence is not None else None,
         unmissed=unmissed,
         repeat=_shown(repeat),
-        numbers=numbers,
+        numbers=numbers_of(record) if record is not None else {},
     )
     item.stash[outcome_key] = ended
     keep(item.config, ended)

@@ -13,7 +13,7 @@ from drillbook.evidence.render import terminal
 from drillbook.model.printable import printable, printable_data
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
-from drillbook.pytest_plugin import drawing, summary
+from drillbook.pytest_plugin import summary
 from drillbook.pytest_plugin.collecting.asked import HOW_TO_ASK
 from drillbook.pytest_plugin.collecting.failure_repr import in_each_text
 from drillbook.pytest_plugin.collecting.hiding import hide
@@ -32,6 +32,7 @@ from drillbook.pytest_plugin.outcomes import (
     runs_of,
     told,
 )
+from drillbook.pytest_plugin.output import drawing
 from drillbook.pytest_plugin.repository_plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 

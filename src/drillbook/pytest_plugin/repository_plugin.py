@@ -17,12 +17,12 @@ from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
-from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.outcomes import ended_key
+from drillbook.pytest_plugin.output.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.roll_call import RollCall
 
 pytest_plugins = [
-    f"{__package__}.{name}" for name in ("collecting.hiding", "drawing", "drill_hooks", "outcomes", "reports")
+    f"{__package__}.{name}" for name in ("collecting.hiding", "output.drawing", "drill_hooks", "outcomes", "reports")
 ]
 
 XDIST_EXIT_TIMEOUT_S = 600

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,33 @@ def test_a_report_is_written_again_and_named(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert (ran.exit_code, ran.output) == (0, f"{tmp_path}/content/report.html\n")
     assert (tmp_path / "content/report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_version_is_told() -> None:
+    ran = CliRunner().invoke(app, ["--version"])
+    assert (ran.exit_code, ran.output) == (0, f"drillbook {version('drillbook')}\n")
+
+
+@pytest.mark.parametrize("words", [("--version",), ("status", "--help")])
+def test_python_runs_it_as_a_module(words: tuple[str, ...]) -> None:
+    ran = subprocess.run([sys.executable, "-m", "drillbook", *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "drillbook status" in ran.stdout or ran.stdout.startswith("drillbook 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("drillbook p", ["prove"]),
+        ("drillbook drills --in", ["--inventory"]),
+        ("drillbook restore --", ["--inventory", "--check", "--help"]),
+        ("drillbook lab u", ["up"]),
+    ],
+)
+def test_a_shell_completes_commands_and_the_options_of_each(words: str, offered: list[str]) -> None:
+    place = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_DRILLBOOK_COMPLETE": "complete_bash"}
+    ran = CliRunner().invoke(app, [], prog_name="drillbook", env=place)
+    assert ran.output.split() == offered
 
 
 # ------------------------------------------------------------------ what a call imports

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,8 +132,11 @@ def drills(
     """The command with pytests that end as they are told: its status, what it said, and those pytests."""
     children, said = Pytests(ends), list[str]()
     children.titles = titles or {}
-    real = fleet.Fleet
-    monkeypatch.setattr(command, "Fleet", lambda *given: real(*given, children))
+
+    def with_them(listing: Any, labs: Any, options: Any, folder: Any, results: Any) -> fleet.Fleet:
+        return fleet.Fleet(listing, labs, options, folder, results, children)
+
+    monkeypatch.setattr(command, "Fleet", with_them)
     return command.run((), labs, options, said.append), said, children
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from drillbook.pytest_plugin import live_output
-from drillbook.pytest_plugin.live_output import Mailbox, Post, Screen
+from drillbook.pytest_plugin.output import live_output
+from drillbook.pytest_plugin.output.live_output import Mailbox, Post, Screen
 from tests.support.unit import DEADLINE_S, until
 
 pytestmark = pytest.mark.unit

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.model.numbers import numbers_of
+from drillbook.evidence.render.numbers import numbers_of
 from drillbook.model.record import TimesRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin import summary
