@@ -1,4 +1,4 @@
-"""`drillbook drills` on real labs: table and status tell the truth, and nothing is left behind, however it ends."""
+"""`drillbook drills` on real labs and a staging: table and status tell the truth, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from .conftest import copied_drills, ended, wait_for
+from .conftest import OTHERS, Mini, copied_drills, ended, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -107,6 +107,17 @@ def test_every_drill_is_in_the_table_and_what_is_not_proven_fails(root: Path) ->
     assert all(name.startswith("lab-") for name in names)
     assert left_in(root) == []
     assert [left for name in names for left in processes_of(name)] == []
+
+
+def test_a_staging_is_proven_without_labs(mini: Mini) -> None:
+    mini.short()
+    process = started(mini.root, "--inventory", "inventories", "features", *OTHERS, "-k", "breaks")
+    output = ended(process)
+    assert process.returncode == 0, output
+    assert (table(mini.root)["labs"], table(mini.root)["inventory"]) == (None, "inventories")
+    assert [(row["outcome"], row["proven"]) for row in table(mini.root)["drills"]] == [("PASSED", True)]
+    assert not mini.broken
+    assert "lab" not in output
 
 
 def test_ctrl_c_puts_the_system_back_and_leaves_no_process(root: Path) -> None:

@@ -91,3 +91,15 @@ def test_what_stops_the_session_is_told_as_its_last_word(three: Mini) -> None:
 def test_what_is_handed_over_and_not_there_is_told_of_by_nobody(three: Mini) -> None:
     _status, said, output = handed(three, ["D"])
     assert [told["runs"] for told in said] == [[], [], []], output
+
+
+def test_the_titles_are_told_without_the_secrets_of_the_inventory(three: Mini) -> None:
+    three.replace("inventories/hosts.yml", "  vars:\n", "  vars:\n    web_password: opensesame7\n")
+    three.replace(FEATURE, "Scenario: A", "Scenario: A with opensesame7")
+    _status, said, output = handed(three, [])
+    assert said[0]["titles"] == {
+        f"{FEATURE}::A with opensesame7": "A with [REDACTED:web_password]",
+        f"{FEATURE}::B": "B",
+        f"{FEATURE}::C": "C",
+    }, output
+    assert [told["titles"] for told in said[1:]] == [{}]

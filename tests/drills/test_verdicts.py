@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ GOOD = (
 
 
 def test_a_sound_drill_passes(mini: Mini) -> None:
-    ran = mini.pytest("features/web.feature", "--junitxml=junit.xml")
+    ran = mini.pytest("features/web.feature", "--junitxml=junit.xml", "--summary=summary.json")
     assert ran.status == 0, ran.output
     assert "1 passed" in ran.output
     assert ran.drill["outcome"] == "PASSED"
@@ -36,7 +37,11 @@ def test_a_sound_drill_passes(mini: Mini) -> None:
     junit = (mini.root / "junit.xml").read_text()
     assert 'value="PASSED: recovered in' in junit
     assert 'failures="0"' in junit
+    assert f'#recover_s" value="{ran.drill["times"]["recover_s"]}"' in junit
     JUNIT.validate(str(mini.root / "junit.xml"))
+    summary = json.loads((mini.root / "summary.json").read_text())
+    assert (summary["exit_status"], summary["worst"], summary["not_run"]) == (0, "PASSED", [])
+    assert summary["drills"][0]["numbers"]["recover_s"] == ran.drill["times"]["recover_s"]
 
 
 def test_a_feature_is_run_twice_in_a_row(mini: Mini) -> None:

@@ -25,8 +25,8 @@ ENTRIES, MODULES, WITHIN_FUNCTIONS = 12, 14, 30
 
 
 def entries(folder: Path) -> list[str]:
-    """What stands in a folder, without what Python leaves there."""
-    return sorted(each.name for each in folder.iterdir() if each.name != "__pycache__")
+    """What stands in a folder, without what Python leaves there, and the one name that `python -m` runs."""
+    return sorted(each.name for each in folder.iterdir() if each.name not in {"__pycache__", "__main__.py"})
 
 
 def packages(folder: Path) -> list[Path]:

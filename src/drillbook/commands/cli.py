@@ -8,8 +8,8 @@ wrong call.
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points, version
+from typing import Annotated, Any
 
 import typer
 import typer.main
@@ -19,7 +19,7 @@ COMMANDS = {
     "restore": "Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone.",
     "status": "Show open faults, locks with their holders, armed switches, and the last drill of each scenario.",
     "prove": "Run each drill and its controls; only when all of them end as they must is a runbook proven.",
-    "drills": "Run every drill and its controls on labs of their own, side by side, and write one table of all.",
+    "drills": "Run every drill and its controls, on labs side by side or on a staging, and write one table of all.",
     "findings": "What drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown.",
     "report": "Write report.html of an evidence folder again, from its record.",
     "lint": "Check features, steps, playbooks, runbooks and inventory without a drill. Exit status 1 for an error.",
@@ -82,13 +82,23 @@ app = typer.Typer(
     cls=_Commands,
     help="Recovery drills: executable runbooks, proven on real systems.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"drillbook {version('drillbook')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _drillbook() -> None:
+def _drillbook(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_say_version, is_eager=True),
+    ] = False,
+) -> None:
     """There is nothing to do before a command."""
 
 

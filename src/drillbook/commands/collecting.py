@@ -36,18 +36,22 @@ class _Forgetful:
                 manager.unregister(name=name)
 
 
+def alone(arguments: Sequence[str]) -> list[str]:
+    """What keeps a pytest with these arguments from handing its work to xdist's workers, which share no object."""
+    there = importlib.util.find_spec("xdist") and not any("no:xdist" in each for each in arguments)
+    return ["-n0"] if there else []
+
+
 def collect(arguments: Sequence[str], kept: object, here: Path | None = None) -> tuple[int, list[str]]:
     """Collect what pytest's own arguments name, with the plugin `kept` that takes it.
 
     Gives pytest's status, and the lines that it printed. `here` is the working directory meanwhile (default: as it is).
     """
-    # xdist's workers would collect where the plugin object is not
-    alone = ["-n0"] if importlib.util.find_spec("xdist") else []
     output = io.StringIO()
     with (
         contextlib.chdir(here) if here is not None else contextlib.nullcontext(),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(output),
     ):
-        status = pytest.main([*_QUIETLY, *alone, *arguments], plugins=[_Forgetful(), kept])
+        status = pytest.main([*_QUIETLY, *arguments, *alone(arguments)], plugins=[_Forgetful(), kept])
     return int(status), [line for line in output.getvalue().splitlines() if line.strip()]

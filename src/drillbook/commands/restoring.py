@@ -75,6 +75,7 @@ def _with(root: Path, inventories: Inventories, ini: Ini, say: Say) -> bool:
         ini.evidence,
         further_inventories=tuple(further),
         pass_env=ini.pass_env,
+        time_limits=ini.time_limits,
         listener=lambda event: say(str(event.get("text", ""))),
         write_report=write_report,
     )

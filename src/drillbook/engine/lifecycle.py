@@ -24,7 +24,7 @@ from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model import paths
 from drillbook.model.control import REPEATED, ControlKind, Way, way
 from drillbook.model.phases import Phase, incidents
-from drillbook.model.record import RepeatRecord, Role, StepRecord, StepStatus
+from drillbook.model.record import Record, RepeatRecord, Role, StepRecord, StepStatus
 from drillbook.model.scenario import Scenario
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind, Outcome, Verdict
@@ -57,6 +57,11 @@ class DrillLife:
     def repeat(self) -> RepeatRecord | None:
         """How recovery-twice ended, once the drill has ended and where that was its end."""
         return self._log.record.repeat if self._begun is not None else None
+
+    @property
+    def record(self) -> Record | None:
+        """What is known of it, once the drill has begun."""
+        return self._log.record if self._begun is not None else None
 
     @property
     def reason(self) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from drillbook.checks import MISSING, Check, Observation, Reading
+from drillbook.checks import MISSING, Check, Reading
+from drillbook.engine.keeping.waits import telling
 from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
 from drillbook.model.control_rules.waits import allowed_s, wait_of
@@ -193,10 +194,7 @@ class Demanding:
         if log.step is None:
             raise DrillbookError(f"{check.name}: a check can only be looked at in a step of the feature")
         span = self._until(check, stated)
-
-        def tell(seen: Observation) -> None:
-            log.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
-
+        tell = telling(log, check, span.until_s + span.length_s)
         record = log.check(
             check,
             step=log.step.number,

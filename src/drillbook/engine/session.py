@@ -9,7 +9,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,9 +157,10 @@ class DrillSession:
         """
         return ", ".join(paths.relative(each, self.root) for each in (self.inventory_path, *self.further_inventories))
 
-    def run_undo(self, entry: Entry) -> PlayResult:
+    def run_undo(self, entry: Entry, *, of_its_drill: bool = True) -> PlayResult:
         """Run the undo of an entry, and disarm its dead man's switch when that has proven the fault gone.
 
+        It may take as long as its drill said. Who comes later may have changed the ini, since that was not enough.
         Raises DrillbookError when it cannot be run at all, or the switch is not disarmed.
         """
         if entry.inventory != self.inventory_name:
@@ -168,7 +169,10 @@ class DrillSession:
                 f"undo it with 'drillbook restore --inventory {entry.inventory.replace(', ', ' --inventory ')}'"
             )
         undo = self.root / entry.undo_playbook
-        limit_s = entry.undo_timeout_s or self.time_limits.get(UNDO) or DEFAULTS_S[UNDO]
+        limit_s, of_ini_s = entry.undo_timeout_s, self.time_limits.get(UNDO)
+        if of_ini_s is not None and (limit_s is None or not of_its_drill):
+            limit_s = max(limit_s or 0.0, of_ini_s)
+        limit_s = limit_s or DEFAULTS_S[UNDO]
         return self.switches.undo(entry, lambda: self.playbooks.run(undo, entry.variables, timeout_s=limit_s))
 
     def put_back(self, role: HolderRole, waiting: Callable[[str], None] = _nobody) -> list[Undone]:
@@ -194,7 +198,7 @@ class DrillSession:
             self.listener(
                 {"event": "note", "text": f"an earlier drill left {entry.fault!r} ({entry.state}): undoing it first"}
             )
-        undone = undo_all(self.journal, entries, self.run_undo)
+        undone = undo_all(self.journal, entries, partial(self.run_undo, of_its_drill=False))
         known = {entry.id: entry.state for entry in self.journal.entries()}
         folders = {one.entry.evidence for one in undone}
         if dead is not None and dead.evidence is not None:

@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from drillbook.checks import Check, Observation
+from drillbook.checks import Check
 from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.keeping.waits import telling
 from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
@@ -64,11 +65,8 @@ def look_again(
 
     It has `within_s` from now on, however long the looks before it took.
     """
-
-    def tell(seen: Observation) -> None:
-        log.tell("detail", text=f"{check.name}: {seen.observed} (required: {seen.required})")
-
     until_s = time.monotonic() + within_s
+    tell = telling(log, check, until_s + length_s)
     record = log.check(
         check, step=step, since_s=since_s, deadline_s=None if first_only else until_s, window_s=length_s or None
     )

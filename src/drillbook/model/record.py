@@ -317,6 +317,8 @@ class WorkRecord:
     rates: list[Mapping[str, float]]
     accepted_lost: int | None = None
     """How many acknowledged jobs the scenario was to lose, exactly; None when it accepts no loss."""
+    answered_otherwise: Mapping[str, int] = field(default_factory=dict)
+    """Of the unknown, how many were answered with each of these statuses, which neither accept nor refuse."""
 
 
 @dataclass(slots=True)

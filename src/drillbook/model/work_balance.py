@@ -6,8 +6,9 @@ or may not be done ("recovered" when it is); work that was refused, or that nobo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 PREFIX_VARIABLE = "drillbook_work_prefix"
@@ -49,6 +50,8 @@ class Account:
     duplicated: Mapping[str, int]
     unexpected: tuple[str, ...]
     recovered: tuple[str, ...]
+    answered_otherwise: Mapping[int, int] = field(default_factory=dict)
+    """Of the unknown, those that were answered, and neither accepted nor refused: HTTP's status -> how many."""
 
     @property
     def sound(self) -> bool:
@@ -74,10 +77,13 @@ class Account:
 def account(attempts: Iterable[Attempt], completed: Mapping[str, int]) -> Account:
     """Balance the attempts against what was completed (id -> how often)."""
     by_answer: dict[Answered, set[str]] = {answer: set() for answer in Answered}
+    statuses: dict[str, int] = {}
     tried = 0
     for attempt in attempts:
         tried += 1
         by_answer[attempt.answered].add(attempt.id)
+        if attempt.status is not None:
+            statuses[attempt.id] = attempt.status
     acknowledged = by_answer[Answered.ACKNOWLEDGED]
     # an id that was sent again counts by its best answer
     unknown = by_answer[Answered.UNKNOWN] - acknowledged
@@ -93,4 +99,5 @@ def account(attempts: Iterable[Attempt], completed: Mapping[str, int]) -> Accoun
         duplicated={job: times for job, times in sorted(completed.items()) if times > 1},
         unexpected=tuple(sorted(done - acknowledged - unknown)),
         recovered=tuple(sorted(done & unknown)),
+        answered_otherwise=dict(sorted(Counter(statuses[job] for job in unknown if job in statuses).items())),
     )

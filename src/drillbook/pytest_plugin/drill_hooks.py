@@ -8,10 +8,10 @@ import pytest
 
 from drillbook.errors import DrillbookError
 from drillbook.model.verdict import RESTORE, Outcome
-from drillbook.pytest_plugin import drawing
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
 from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
+from drillbook.pytest_plugin.output import drawing
 
 if TYPE_CHECKING:
     from drillbook.engine.drill import Drill
@@ -79,7 +79,7 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
             outcome, reason, unmissed = Outcome.NOT_RESTORED, f"the restore broke off: {RESTORE}", False
             if drill.verdict is not None:
                 outcome, reason, unmissed = drill.verdict.outcome, drill.verdict.reason, drill.verdict.unmissed
-            conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed)
+            conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed, record=drill.record)
             drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
             # noted while the system was put back; now they have their turn, before another drill begins

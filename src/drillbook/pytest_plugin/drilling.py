@@ -16,8 +16,8 @@ from drillbook.evidence.render.worker import write_report
 from drillbook.model.phases import StepKind
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
-from drillbook.pytest_plugin.live_output import out_key
 from drillbook.pytest_plugin.options import inventory_paths, time_limits
+from drillbook.pytest_plugin.output.live_output import out_key
 from drillbook.repository.plan.dry_step import intents
 from drillbook.target.probing.prerequisites import distinct_names
 

@@ -4,7 +4,8 @@ The rule: the session runs what it is handed and nothing else. It tells how a sc
 asks for the next, so that a session that dies later takes nothing of it away.
 
 Protocol, on a socket: it writes {"runs": [...], "more": true} in a line, and reads a node id as a line of JSON, or the
-end. Its last word has `more` false, and runs only if a scenario was not told of before.
+end. Its first word also has `titles`: by node id, what each scenario may be called where people see it. Its last word
+has `more` false, and runs only if a scenario was not told of before.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class HandedOver:
         self._socket = socket.socket(fileno=number)
         self._line = self._socket.makefile("r", encoding="utf-8")
         self._under_way: str | None = None
+        self._titles: dict[str, str] = {}
+        """Still to be told. The node ids are those that are handed over, whatever stands in a title."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -44,6 +47,7 @@ class HandedOver:
         for item in session.items:
             if isinstance(item, ScenarioItem):
                 by_scenario.setdefault(item.drill_nodeid, []).append(item)
+        self._titles = {nodeid: items[0].scenario.name for nodeid, items in by_scenario.items()}
         self._roll.expect([])
         while (nodeid := self._next()) is not None:
             self._under_way = nodeid
@@ -69,7 +73,9 @@ class HandedOver:
         runs = [run for run in runs_of(self._config) if run.scenario == self._under_way]
         self._under_way = None
         keep_proofs(self._config, runs)
-        self._socket.sendall(f"{json.dumps({'runs': rows_of(self._config, runs), 'more': more})}\n".encode())
+        said = {"runs": rows_of(self._config, runs), "more": more, "titles": self._titles}
+        self._titles = {}
+        self._socket.sendall(f"{json.dumps(said)}\n".encode())
 
     def close(self) -> None:
         """Say the last word."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +45,22 @@ def _several(text: str) -> list[str]:
 
 def time_limits(config: pytest.Config) -> dict[str, float]:
     """Seconds that the ini gives, by the names of the tags. Raises UsageError for what is no duration."""
+    try:
+        return _limits(config.getini)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _limits(said: Callable[[str], object]) -> dict[str, float]:
+    """By what the ini says of each option. Raises ValueError with a sentence that names the option."""
     limits: dict[str, float] = {}
     for name in DEFAULTS_S:
         option = f"drillbook_{name.replace('-', '_')}"
-        text = str(config.getini(option))
+        text = str(said(option) or "")
         try:
             limits |= {name: parse_duration(text)} if text else {}
         except ValueError as error:
-            raise pytest.UsageError(f"{option}: {error}") from None
+            raise ValueError(f"{option}: {error}") from None
     return limits
 
 
@@ -77,6 +86,8 @@ class Ini:
     inventories: tuple[Path, ...]
     evidence: Path
     pass_env: tuple[str, ...]
+    time_limits: Mapping[str, float]
+    """Seconds that it gives, by the names of the tags."""
 
 
 def read_ini(here: Path) -> Ini:
@@ -85,13 +96,15 @@ def read_ini(here: Path) -> Ini:
         root, _, found, _ = determine_setup(
             inifile=None, override_ini=None, args=(), rootdir_cmd_arg=None, invocation_dir=here
         )
-    except pytest.UsageError as error:
+        said = {name: each.value for name, each in found.items()}
+        limits = _limits(said.get)
+    except (pytest.UsageError, ValueError) as error:
         raise DrillbookError(f"pytest's ini cannot be read: {error}") from error
-    said = {name: each.value for name, each in found.items()}
     passed = said.get("drillbook_pass_env", ())
     return Ini(
         root,
         tuple(root / each for each in _several(str(said.get("drillbook_inventory", DEFAULT_INVENTORY)))),
         root / str(said.get("drillbook_evidence", DEFAULT_EVIDENCE)),
         tuple(shlex.split(passed)) if isinstance(passed, str) else tuple(map(str, passed or ())),  # type: ignore[call-overload]
+        limits,
     )

@@ -7,8 +7,8 @@ ended well takes its place.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,17 @@ import pytest
 from _pytest.junitxml import xml_key
 
 from drillbook.evidence.proofs import write_proof
+from drillbook.evidence.render.numbers import Numbers, numbers_of
 from drillbook.model.control import REPEATED
 from drillbook.model.printable import printable
 from drillbook.model.proof import Run, proofs
-from drillbook.model.record import RepeatRecord
+from drillbook.model.record import Record, RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
+
+OF_A_DRILL = "#"
+"""In JUnit's names, between the node id of a drill and the name of a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class DrillOutcome:
     evidence: str | None = None
     unmissed: bool = False
     repeat: RepeatRecord | None = None
+    numbers: Numbers = field(default_factory=dict)
+    """What the drill measured; none of one that did not begin."""
 
     @property
     def good(self) -> bool:
@@ -63,6 +69,7 @@ class DrillOutcome:
             outcome=self.repeat.outcome,
             reason=self.repeat.reason,
             unmissed=False,
+            numbers={},
         )
         return self, own
 
@@ -76,6 +83,7 @@ class DrillOutcome:
             "evidence": self.evidence,
             "unmissed": self.unmissed,
             "repeat": self.repeat and {"outcome": self.repeat.outcome.value, "reason": self.repeat.reason},
+            "numbers": dict(self.numbers),
         }
 
     @classmethod
@@ -140,6 +148,7 @@ def conclude(
     repeat: RepeatRecord | None = None,
     *,
     unmissed: bool = False,
+    record: Record | None = None,
 ) -> None:
     """Let reports, JUnit and the exit status know how the drill ended. What it came to before stands."""
     if outcome_key in item.stash:
@@ -154,6 +163,7 @@ def conclude(
         evidence=os.path.relpath(evidence, item.config.rootpath) if evidence is not None else None,
         unmissed=unmissed,
         repeat=_shown(repeat),
+        numbers=numbers_of(record) if record is not None else {},
     )
     item.stash[outcome_key] = ended
     keep(item.config, ended)
@@ -189,10 +199,19 @@ def _keep_one(config: pytest.Config, ended: DrillOutcome) -> None:
     known.append(ended)
     junit = config.stash.get(xml_key, None)
     if junit is not None:
-        if outdated:
-            junit.global_properties[:] = [each for each in junit.global_properties if each[0] != ended.nodeid]
-        where = f" ({ended.evidence})" if ended.evidence else ""
-        junit.add_global_property(ended.nodeid, f"{ended.outcome}: {ended.reason}{where}")
+        gone = {name for each in outdated for name, _ in junit_properties(each)}
+        junit.global_properties[:] = [each for each in junit.global_properties if each[0] not in gone]
+        for name, value in junit_properties(ended):
+            junit.add_global_property(name, value)
+
+
+def junit_properties(ended: DrillOutcome) -> Iterator[tuple[str, str]]:
+    """In words under the node id, and each number under the node id and its name. What was not measured has none."""
+    where = f" ({ended.evidence})" if ended.evidence else ""
+    yield ended.nodeid, f"{ended.outcome}: {ended.reason}{where}"
+    for name, value in {"outcome": ended.outcome.value, **ended.numbers}.items():
+        if value is not None:
+            yield f"{ended.nodeid}{OF_A_DRILL}{name}", str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def runs_of(config: pytest.Config) -> list[Run]:

@@ -38,6 +38,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         default=None,
         help="drill the production environment of this name",
     )
+    group.addoption(
+        "--summary",
+        metavar="FILE",
+        default=None,
+        help="write what the session's drills came to into this file, as JSON",
+    )
     group.addoption("--runs-to", metavar="FILE", default=None, help=argparse.SUPPRESS)
     group.addoption("--handed-over", metavar="SOCKET", type=int, default=None, help=argparse.SUPPRESS)
     warm_ansible.add_options(group, parser)
@@ -79,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Load what a drill repository needs. Ansible's import has begun by now, where there will be drills."""
     if asked.is_ours(config):
         config.pluginmanager.import_plugin(_IN_A_REPOSITORY)
+    elif config.getoption("--summary"):
+        raise pytest.UsageError(f"--summary: {config.rootpath} is no drill repository, and nothing would be written")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,7 +13,7 @@ from drillbook.evidence.render import terminal
 from drillbook.model.printable import printable, printable_data
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
-from drillbook.pytest_plugin import drawing
+from drillbook.pytest_plugin import summary
 from drillbook.pytest_plugin.collecting.asked import HOW_TO_ASK
 from drillbook.pytest_plugin.collecting.failure_repr import in_each_text
 from drillbook.pytest_plugin.collecting.hiding import hide
@@ -32,6 +32,7 @@ from drillbook.pytest_plugin.outcomes import (
     runs_of,
     told,
 )
+from drillbook.pytest_plugin.output import drawing
 from drillbook.pytest_plugin.repository_plugin import roll_key
 from drillbook.pytest_plugin.roll_call import ENDED_WELL, NOT_ASKED_FOR
 
@@ -168,6 +169,17 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         status = worst(outcomes).exit_status if outcomes else 0
         if status > 1 or (status == 1 and session.exitstatus == pytest.ExitCode.OK):
             session.exitstatus = status
+        _sum_up(session)
+
+
+def _sum_up(session: pytest.Session) -> None:
+    """The file for other programs. Who waits for it and gets none is not told that all went well."""
+    config = session.config
+    ended, missing = config.stash[ended_key], config.stash[roll_key].not_run()
+    problem = summary.write(config, ended, missing, int(session.exitstatus))
+    if problem is not None:
+        config.get_terminal_writer().line(problem, red=True)
+        session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

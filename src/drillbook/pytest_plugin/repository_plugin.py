@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from drillbook.pytest_plugin import warm_ansible
+from drillbook.pytest_plugin import summary, warm_ansible
 from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
-from drillbook.pytest_plugin.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.outcomes import ended_key
+from drillbook.pytest_plugin.output.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.roll_call import RollCall
 
 pytest_plugins = [
-    f"{__package__}.{name}" for name in ("collecting.hiding", "drawing", "drill_hooks", "outcomes", "reports")
+    f"{__package__}.{name}" for name in ("collecting.hiding", "output.drawing", "drill_hooks", "outcomes", "reports")
 ]
 
 XDIST_EXIT_TIMEOUT_S = 600
@@ -41,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.hook.pytest_bdd_before_step.has_spec():
         raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
+    summary.begin(config)
     number = config.getoption("--handed-over")
     if number is not None:
         config.stash[handed_over_key] = HandedOver(config, number, config.stash[roll_key])

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,14 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (["--labs=1", "features", "-k", "one or two", "-x"], ["features"], 1, ["-k", "one or two", "-x"]),
         (["-k=access"], [], None, ["-k=access"]),
         (["-k", "access"], [], None, ["-k", "access"]),
+        (["--inventory", "inventories/mine", "a.feature"], ["a.feature"], None, ["--inventory=inventories/mine"]),
+        (
+            ["--inventory=a", "--inventory=b", "a.feature", "--allow-production=shop"],
+            ["a.feature"],
+            None,
+            ["--inventory=a", "--inventory=b", "--allow-production=shop"],
+        ),
+        (["a.feature", "--inventory=a"], ["a.feature"], None, ["--inventory=a"]),
     ],
 )
 def test_pytest_s_options_follow_the_features_with_their_values(
@@ -108,6 +116,33 @@ def test_a_report_is_written_again_and_named(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["report", str(tmp_path)])
     assert (ran.exit_code, ran.output) == (0, f"{tmp_path}/content/report.html\n")
     assert (tmp_path / "content/report.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_the_version_is_told() -> None:
+    ran = CliRunner().invoke(app, ["--version"])
+    assert (ran.exit_code, ran.output) == (0, f"drillbook {version('drillbook')}\n")
+
+
+@pytest.mark.parametrize("words", [("--version",), ("status", "--help")])
+def test_python_runs_it_as_a_module(words: tuple[str, ...]) -> None:
+    ran = subprocess.run([sys.executable, "-m", "drillbook", *words], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "drillbook status" in ran.stdout or ran.stdout.startswith("drillbook 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("drillbook p", ["prove"]),
+        ("drillbook drills --in", ["--inventory"]),
+        ("drillbook restore --", ["--inventory", "--check", "--help"]),
+        ("drillbook lab u", ["up"]),
+    ],
+)
+def test_a_shell_completes_commands_and_the_options_of_each(words: str, offered: list[str]) -> None:
+    place = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_DRILLBOOK_COMPLETE": "complete_bash"}
+    ran = CliRunner().invoke(app, [], prog_name="drillbook", env=place)
+    assert ran.output.split() == offered
 
 
 # ------------------------------------------------------------------ what a call imports

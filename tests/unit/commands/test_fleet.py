@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from drillbook.commands.children import Children
 from drillbook.commands.fleet import session
 from drillbook.commands.fleet.fleet import Fleet
 from drillbook.commands.fleet.handing_out import HandingOut
@@ -18,82 +14,17 @@ from drillbook.commands.fleet.results import Results
 from drillbook.evidence.render.drill_table import Scenario
 from drillbook.model.verdict import Outcome
 from tests.support import ROOT
+from tests.support.pytests import STAGING, Ends, Pytests, Runs, all_proven, run_of
 
 pytestmark = pytest.mark.unit
 
-CONTROLS = ("", "no-fault", "no-recovery", "recovery-twice")
-Runs = list[dict[str, Any]]
-Ends = Callable[[str], tuple[int | None, Runs]]
-"""Of a scenario: what its pytest tells, and the status with which it dies then; None when it asks for the next."""
 
-
-def run_of(scenario: str, control: str, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "scenario": scenario,
-        "control": control,
-        "outcome": outcome.value,
-        "reason": "as it must",
-        "evidence": None,
-        "folder": None,
-    }
-
-
-def proven(scenario: str) -> Runs:
-    return [run_of(scenario, each, Outcome.HELD if each else Outcome.PASSED) for each in CONTROLS]
-
-
-def all_proven(scenario: str) -> tuple[int | None, Runs]:
-    return None, proven(scenario)
-
-
-class Pytests(Children):
-    """Labs that are up at once, and pytests that end as they are told."""
-
-    def __init__(self, ends: Ends, last_status: int | None = None) -> None:
-        super().__init__()
-        self._ends, self._last_status = ends, last_status
-        self.proved: list[tuple[str, list[str]]] = []
-        """Of each pytest the lab and the scenarios."""
-
-    def run(
-        self, command: Sequence[str], log: Path | None, more_env: Mapping[str, str], *, at_the_end: bool = False
-    ) -> int:
-        return 0
-
-    def converse(
-        self,
-        command: Callable[[int], Sequence[str]],
-        log: Path,
-        more_env: Mapping[str, str],
-        answer: Callable[[str], str | None],
-    ) -> int:
-        assert "--handed-over=7" in command(7)
-        scenarios: list[str] = []
-        self.proved.append((more_env["DRILLBOOK_LAB_NAME"], scenarios))
-        wrote = Path(more_env["DRILLBOOK_LAB_STATE"]) / "logs/api.log"
-        wrote.parent.mkdir(parents=True, exist_ok=True)
-        runs: Runs = []
-        every: Runs = []
-        while (handed := answer(json.dumps({"runs": runs, "more": True}))) is not None:
-            scenarios.append(json.loads(handed))
-            wrote.write_text(" ".join(scenarios))
-            status, runs = self._ends(scenarios[-1])
-            every += runs
-            if status is not None:
-                if runs:
-                    answer(json.dumps({"runs": runs, "more": False}))
-                return status
-        answer(json.dumps({"runs": [], "more": False}))
-        if self._last_status is not None:
-            return self._last_status
-        bad = [Outcome(run["outcome"]).exit_status for run in every if not Outcome(run["outcome"]).good]
-        return max(bad, default=0)
-
-
-def fleet(tmp_path: Path, number: int, ends: Ends, last_status: int | None = None) -> tuple[Results, Pytests]:
+def fleet(
+    tmp_path: Path, number: int, ends: Ends, last_status: int | None = None, labs: int | None = 1
+) -> tuple[Results, Pytests]:
     scenarios = tuple(Scenario(f"f.feature::{n:02d}", "f", f"{n:02d}", (), took_s=100.0 - n) for n in range(number))
     children, results = Pytests(ends, last_status), Results(lambda _: None)
-    Fleet(Listing(tmp_path, tmp_path / "evidence", scenarios), 1, (), tmp_path, results, children).run()
+    Fleet(Listing(tmp_path, tmp_path / "evidence", scenarios), labs, (), tmp_path, results, children).run()
     return results, children
 
 
@@ -117,6 +48,35 @@ def test_what_comes_after_a_drill_that_broke_the_lab_is_for_another(tmp_path: Pa
     assert children.proved[1][0] == f"{children.proved[0][0]}-2"
     assert [nodeid for nodeid, row in sorted(results.ended.items()) if not row.good] == ["f.feature::01"]
     assert Outcome.NOT_RESTORED.exit_status in results.statuses
+
+
+def test_a_staging_is_drilled_by_one_pytest_and_nothing_is_brought_up(tmp_path: Path) -> None:
+    results, children = fleet(tmp_path, 3, all_proven, labs=None)
+    assert children.proved == [(STAGING, ["f.feature::00", "f.feature::01", "f.feature::02"])]
+    assert all(row.good for row in results.ended.values())
+    assert (children.ran, set(results.statuses)) == ([], {0})
+    assert not (tmp_path / ".drillbook").exists()
+
+
+def test_nothing_is_drilled_on_a_staging_that_a_drill_left_broken(tmp_path: Path) -> None:
+    def second_breaks(scenario: str) -> tuple[int | None, Runs]:
+        if scenario != "f.feature::01":
+            return all_proven(scenario)
+        return None, [run_of(scenario, "", Outcome.NOT_RESTORED)]
+
+    results, children = fleet(tmp_path, 4, second_breaks, labs=None)
+    assert children.proved == [(STAGING, ["f.feature::00", "f.feature::01"])]
+    assert [row.good for _, row in sorted(results.ended.items())] == [True, False]
+    assert results.statuses == [Outcome.NOT_RESTORED.exit_status]
+
+
+def test_a_staging_goes_on_after_a_pytest_that_died(tmp_path: Path) -> None:
+    def dies(scenario: str) -> tuple[int | None, Runs]:
+        return (-9, []) if scenario == "f.feature::00" else all_proven(scenario)
+
+    results, children = fleet(tmp_path, 2, dies, labs=None)
+    assert [scenarios for _, scenarios in children.proved] == [["f.feature::00"], ["f.feature::01"]]
+    assert [row.outcome for _, row in sorted(results.ended.items())] == ["not run", "PASSED"]
 
 
 def test_a_pytest_that_dies_takes_only_the_scenario_with_it_that_it_has_not_told_of(tmp_path: Path) -> None:

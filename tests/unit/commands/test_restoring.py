@@ -102,6 +102,26 @@ def test_the_undo_sees_the_variables_of_the_ini(root: Path, sessions: list[Any])
     assert sessions[0].more["pass_env"] == ("AWS_PROFILE", "A B")
 
 
+def test_the_undo_has_the_time_of_the_ini(root: Path, sessions: list[Any]) -> None:
+    with (root / "pytest.ini").open("a") as ini:
+        ini.write("drillbook_undo_timeout = 1h\ndrillbook_play_timeout = 90s\n")
+    broken(root, "staging")
+    run("restore")
+    assert sessions[0].more["time_limits"] == {"undo-timeout": 3600.0, "play-timeout": 90.0}
+
+
+def test_a_time_that_is_none_is_named_before_anything_is_undone(root: Path, sessions: list[Any]) -> None:
+    with (root / "pytest.ini").open("a") as ini:
+        ini.write("drillbook_undo_timeout = long\n")
+    broken(root, "staging")
+    status, said = run("restore")
+    assert status == 13
+    assert said[0].startswith(
+        "drillbook: pytest's ini cannot be read: drillbook_undo_timeout: 'long' is not a duration"
+    )
+    assert sessions == []
+
+
 def test_inventories_that_were_merged_are_merged_again(root: Path, sessions: list[Any]) -> None:
     broken(root, "staging", inventory="inventories/staging, inventories/more")
     run("restore")

@@ -54,22 +54,24 @@ def test_an_undo_is_made_with_all_inventories_of_its_drill(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("of_entry", "of_ini", "limit_s"),
+    ("of_entry", "of_ini", "limit_s", "later_s"),
     [
-        (None, {}, 300.0),
-        (7200.0, {}, 7200.0),
-        (None, {UNDO: 900.0}, 900.0),
-        (60.0, {}, 60.0),
-        (60.0, {UNDO: 90.0}, 60.0),
+        (None, {}, 300.0, 300.0),
+        (7200.0, {}, 7200.0, 7200.0),
+        (None, {UNDO: 900.0}, 900.0, 900.0),
+        (60.0, {}, 60.0, 60.0),
+        # somebody gave it more, since that was not enough
+        (60.0, {UNDO: 90.0}, 60.0, 90.0),
+        (7200.0, {UNDO: 90.0}, 7200.0, 7200.0),
     ],
 )
-def test_an_undo_has_the_time_that_its_drill_gave_it_whoever_makes_it(
-    tmp_path: Path, of_entry: float | None, of_ini: dict[str, float], limit_s: float
+def test_an_undo_has_the_time_that_its_drill_gave_it_and_later_what_the_ini_gives_if_that_is_more(
+    tmp_path: Path, of_entry: float | None, of_ini: dict[str, float], limit_s: float, later_s: float
 ) -> None:
     given: list[float] = []
     it = session(tmp_path, time_limits=of_ini)
     playbooks = SimpleNamespace(run=lambda _path, _variables, *, timeout_s: given.append(timeout_s))
-    switches = SimpleNamespace(undo=lambda _entry, run: run())
+    switches = SimpleNamespace(undo=lambda _entry, run: run(), states={})
     vars(it).update(playbooks=playbooks, switches=switches)
     journal = Journal(tmp_path / "journal.ndjson")
     journal.plan(
@@ -84,4 +86,6 @@ def test_an_undo_has_the_time_that_its_drill_gave_it_whoever_makes_it(
     )
     (entry,) = journal.entries()
     it.run_undo(entry)
-    assert given == [limit_s]
+    vars(it)["journal"] = journal
+    it.restore_leftovers()
+    assert given[0] == limit_s and set(given[1:]) == {later_s}

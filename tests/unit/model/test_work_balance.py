@@ -32,6 +32,19 @@ def test_all_done() -> None:
     assert str(balance) == "2 acknowledged, 2 completed, 0 lost, 0 duplicated, 0 unexpected"
 
 
+def test_what_was_answered_otherwise_was_answered() -> None:
+    """A 500 neither accepts nor refuses, and is no silence."""
+    answers = [
+        *(Attempt(job, 1.0, 1.1, UNKNOWN, status) for job, status in (("a", 500), ("b", 502), ("c", 500), ("d", None))),
+        Attempt("e", 1.0, 1.1, REFUSED, 503),
+        # asked again, and accepted
+        *(Attempt("f", 1.0, 1.1, answered, status) for answered, status in ((UNKNOWN, 504), (ACK, 202))),
+    ]
+    balance = account(answers, {"f": 1, "a": 1})
+    assert (balance.unknown, balance.answered_otherwise) == (4, {500: 2, 502: 1})
+    assert balance.recovered == ("a",)
+
+
 NOT_SOUND: dict[str, tuple[list[Attempt], Mapping[str, int], str]] = {
     "acknowledged and not done is lost": (history(a=ACK, b=ACK), {"a": 1}, "1 lost"),
     "done zero times is lost": (history(a=ACK), {"a": 0}, "1 lost"),

@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from drillbook.pytest_plugin import live_output
-from drillbook.pytest_plugin.live_output import Mailbox, Post, Screen
+from drillbook.pytest_plugin.output import live_output
+from drillbook.pytest_plugin.output.live_output import Mailbox, Post, Screen
 from tests.support.unit import DEADLINE_S, until
 
 pytestmark = pytest.mark.unit
 
 STEP = {"event": "step", "text": "Then it is up"}
 DONE = {"event": "done", "status": "passed", "text": "Then it is up", "duration_s": 1}
+WAIT = {"event": "detail", "text": "the API: down"}
 NOTE = {"event": "note", "text": "a note"}
 CLEAR = "\r\x1b[K"
 
@@ -128,6 +129,27 @@ def test_a_terminal_has_a_status_line_that_goes_when_the_step_ends() -> None:
     text = shown.closed()
     assert text.endswith(f"{CLEAR}    ✓ Then it is up  1 s\n{CLEAR}")
     assert text.count("\n") == 1
+
+
+def test_a_wait_on_a_terminal_says_what_is_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drillbook.evidence.render.terminal.LONG_S", 0.0)
+    shown = on_terminal()
+    shown.screen(STEP)
+    shown.screen({**WAIT, "left_s": 1000.4})
+    until(lambda: "… the API: down (0 s, 1000 s left)" in shown.text, "what is left")
+    # what follows and is no wait has no end that anybody knows
+    shown.screen({"event": "detail", "text": "a task"})
+    until(lambda: "… a task (0 s)" in shown.text, "the task")
+    shown.closed()
+
+
+def test_a_log_hears_nothing_of_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drillbook.evidence.render.terminal.LONG_S", 0.0)
+    monkeypatch.setattr(live_output, "HEARTBEAT_S", 0.02)
+    shown = on_pipe()
+    shown.screen({**WAIT, "left_s": 1000.4})
+    until(lambda: "    … the API: down (for 0 s)\n" in shown.text, "a sign of life")
+    assert "left" not in shown.closed()
 
 
 def test_a_status_line_is_never_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,10 @@ from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
 pytestmark = pytest.mark.unit
 
 PASSED = DrillOutcome("x.feature::S", "x.feature::S", "", Outcome.PASSED, "recovered in 2 s", "evidence/one")
+NUMBERS = {"recover_s": 2.0, "lost": 0, "rto_met": True, "alert_s": None}
 ENDED = {
     "passed": PASSED,
+    "its numbers": replace(PASSED, numbers=NUMBERS),
     "a control": replace(PASSED, nodeid="x.feature::S[no-fault]", control="no-fault", outcome=Outcome.BETRAYED),
     "no evidence": replace(PASSED, outcome=Outcome.ABORTED, evidence=None),
     "a task that nothing misses": replace(PASSED, control="without:a.yml:7", outcome=Outcome.HELD, unmissed=True),
@@ -68,6 +70,11 @@ def test_the_control_at_the_end_of_a_drill_is_a_run_of_its_own(scenario: str, co
     assert whole == drill
     assert (own.nodeid, own.outcome, own.reason) == (control, Outcome.HELD, "changed nothing")
     assert own.run == Run(scenario, "recovery-twice", Outcome.HELD, "changed nothing", "evidence/one")
+
+
+def test_the_numbers_are_those_of_the_drill_and_not_of_its_control() -> None:
+    ended = replace(PASSED, numbers=NUMBERS, repeat=RepeatRecord(Outcome.HELD, "changed nothing"))
+    assert [part.numbers for part in ended.parts()] == [NUMBERS, {}]
 
 
 def test_a_drill_is_good_when_its_control_is() -> None:

@@ -1,7 +1,8 @@
-"""`drillbook drills`: every drill on labs of their own."""
+"""`drillbook drills`: every drill on labs of their own, or on a staging."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,11 +19,16 @@ def drills(
     labs: Annotated[
         int | None, typer.Option("--labs", help="how many labs side by side (default: two more than cores)")
     ] = None,
+    inventory: Annotated[
+        list[Path] | None,
+        typer.Option("--inventory", help="drill this environment, without labs (default: as pytest's)", metavar="PATH"),
+    ] = None,
 ) -> None:
-    """Run every drill and its controls on labs of their own, side by side, and write one table of all.
+    """Run every drill and its controls, on labs side by side or on a staging, and write one table of all.
 
-    Options of pytest may follow. Exit status 0 only when every drill PASSED and is proven.
+    Options of pytest may follow. Exit status 0 only when every drill that was asked for PASSED and is proven.
     """
     named, options = for_pytest(features or [], "--labs")
+    options = [*(f"--inventory={each}" for each in inventory or ()), *options]
     with said_plainly():
         raise typer.Exit(command.run(named, labs, options, typer.echo))

@@ -1,4 +1,4 @@
-"""The command: drill everything, write the table, give the exit status."""
+"""The command: drill all that is asked for, write the table, give the exit status."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 from drillbook.commands.fleet.fleet import Fleet
-from drillbook.commands.fleet.listing import listed
+from drillbook.commands.fleet.listing import Listing, listed
 from drillbook.commands.fleet.results import Results, Say
 from drillbook.commands.prove import worst_status
 from drillbook.errors import DrillbookError
@@ -17,6 +18,7 @@ from drillbook.evidence.render.drill_table import (
     HEADINGS,
     NOT_RUN,
     TableRow,
+    Venue,
     as_json,
     cells,
     markdown,
@@ -32,22 +34,30 @@ NO_LAB = 70
 
 
 def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: Say) -> int:
-    """Drill everything, write the table below the evidence folder, and give the exit status. Raises DrillbookError."""
-    labs = (os.cpu_count() or 1) + MORE_THAN_CORES if labs is None else labs
-    if labs < 1:
+    """Drill what is asked for, write the table below the evidence folder, and give the exit status.
+
+    `options` are pytest's. On an inventory that is none of a lab's there are no labs. Raises DrillbookError.
+    """
+    if labs is not None and labs < 1:
         raise DrillbookError(f"--labs {labs}: at least one lab is needed")
-    listing = listed(features)
+    if any(each.partition("=")[0] == "--summary" for each in options):
+        raise DrillbookError("--summary is for one session of pytest: of all drills drills.json says the same")
+    listing = listed(features, options)
+    venue = _venue(listing, labs)
     folder = listing.evidence / folder_name(wall_now(), "drills", uuid.uuid4().hex) / "content"
     folder.mkdir(parents=True)
     number = len(listing.scenarios)
-    say(f"{number} drills with their controls, on {min(labs, number)} labs side by side")
+    at_once = venue if venue.labs is None else replace(venue, labs=min(venue.labs, number))
+    say(f"{number} drills with their controls, {at_once}")
     began_s = time.monotonic()
-    fleet = Fleet(listing, labs, tuple(options), folder, results := Results(say))
+    fleet = Fleet(listing, venue.labs, tuple(options), folder, results := Results(say))
     fleet.run()
     took_s = time.monotonic() - began_s
-    rows = [results.ended.get(each.nodeid) or row_of(each, (), None, NOT_RUN) for each in listing.scenarios]
-    write_atomically(folder / "drills.json", dumps(as_json(rows, took_s, labs)))
-    text = markdown(rows, took_s, labs)
+    rows = [
+        results.ended.get(each.nodeid) or row_of(results.shown(each), (), None, NOT_RUN) for each in listing.scenarios
+    ]
+    write_atomically(folder / "drills.json", dumps(as_json(rows, took_s, venue)))
+    text = markdown(rows, took_s, venue)
     write_atomically(folder / "drills.md", text)
     say("")
     say(_aligned(rows))
@@ -56,9 +66,20 @@ def run(features: Sequence[str], labs: int | None, options: Sequence[str], say: 
     if fleet.children.stopped_by is not None:
         say(f"stopped by {fleet.children.stopped_by}")
         return Outcome.ABORTED.exit_status
-    missing = [NO_LAB] * (len(rows) - len(results.ended))
+    missing = [NO_LAB] * (len(rows) - len(results.ended) if fleet.broken_by is None else 0)
     status = worst_status([*results.statuses, *missing])
-    return status if status or all(row.good for row in rows) else Outcome.BETRAYED.exit_status
+    return status if status or all(row.good for row in rows) else Outcome.INVALID.exit_status
+
+
+def _venue(listing: Listing, labs: int | None) -> Venue:
+    if listing.on_labs:
+        return Venue(listing.inventory, (os.cpu_count() or 1) + MORE_THAN_CORES if labs is None else labs)
+    if labs is not None:
+        raise DrillbookError(
+            f"--labs {labs}: the inventory {listing.inventory} is that of no embedded lab (it reads no "
+            "DRILLBOOK_LAB_STATE), and its one environment is drilled without labs: leave --labs out"
+        )
+    return Venue(listing.inventory)
 
 
 def _aligned(rows: Sequence[TableRow]) -> str:

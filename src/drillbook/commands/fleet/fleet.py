@@ -1,4 +1,4 @@
-"""Labs side by side, each with one pytest at a time, until every scenario is proven.
+"""Labs side by side, each with one pytest at a time, or one staging, until every scenario is proven.
 
 A drill mostly waits, and with its lab takes almost half a core; but labs that starve each other never end their
 backlog, and fail over while Redis is only slow. So there are two more than cores unless a number is asked for: four
@@ -10,6 +10,8 @@ from __future__ import annotations
 import tempfile
 import threading
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,43 +21,65 @@ from drillbook.commands.fleet.lab import Lab
 from drillbook.commands.fleet.listing import Listing
 from drillbook.commands.fleet.results import Results
 from drillbook.commands.fleet.session import Session
+from drillbook.commands.fleet.staging import Place, Staging
 from drillbook.errors import DrillbookError
 from drillbook.evidence.render.drill_table import Scenario
 
 _SAID = {
-    True: "\nstopping: each drill puts its system back, and the labs are ended\n",
+    True: "\nstopping: each drill puts its system back, and labs are ended\n",
     False: "\nbeing stopped already: the systems are put back, which takes up to a minute\n",
 }
 
 
 @dataclass
 class Fleet:
-    """The labs, what they still have to do, and what they did. Logs go into `folder`."""
+    """The labs, what they still have to do, and what they did. Logs go into `folder`.
+
+    Without `labs` it is the environment of the inventory, where one drill follows the other.
+    """
 
     listing: Listing
-    labs: int
+    labs: int | None
     options: tuple[str, ...]
     folder: Path
     results: Results
     children: Children = field(default_factory=Children)
+    broken_by: Scenario | None = None
+    """Who left the staging broken: nothing further was drilled there."""
     _id: str = field(default_factory=lambda: uuid.uuid4().hex[:6])
 
     def run(self) -> None:
         """Prove every scenario; returns when all labs are gone."""
         todo = HandingOut(self.listing.scenarios)
+        if self.labs is None:
+            self._on_threads([threading.Thread(target=self._on_staging, args=(todo,), name="staging")])
+            return
         # short: a socket's path has 95 characters
         with tempfile.TemporaryDirectory(prefix="dblabs-", ignore_cleanup_errors=True) as states:
             threads = [
-                threading.Thread(target=self._place, args=(number, Path(states), todo), name=f"lab-{number}")
+                threading.Thread(target=self._in_labs, args=(number, Path(states), todo), name=f"lab-{number}")
                 for number in range(1, min(self.labs, len(self.listing.scenarios)) + 1)
             ]
-            with self.children.stopping_on_signals(_SAID):
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
+            self._on_threads(threads)
 
-    def _place(self, number: int, states: Path, todo: HandingOut) -> None:
+    def _on_threads(self, threads: Sequence[threading.Thread]) -> None:
+        """The main thread is for the signals."""
+        with self.children.stopping_on_signals(_SAID):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    def _on_staging(self, todo: HandingOut) -> None:
+        """One drill after the other; what comes after a staging that was left broken is not run."""
+        staging = Staging(self.listing.inventory)
+        with suppress(StoppedError), staging.up(self.children):
+            self.broken_by = self._serve(staging, todo)
+        if self.broken_by is not None:
+            title = self.results.shown(self.broken_by).name
+            self.results.tell(f"{staging.name}: left broken by '{title}': nothing further is drilled there")
+
+    def _in_labs(self, number: int, states: Path, todo: HandingOut) -> None:
         """One lab after the other in this place: one that was left broken is thrown away."""
         for again in range(len(self.listing.scenarios)):
             name = f"lab-{self._id}-{number}" + (f"-{again + 1}" if again else "")
@@ -63,8 +87,11 @@ class Fleet:
             lab = Lab(name, state, log, self.listing.root, self.results.tell)
             try:
                 with lab.up(self.children):
-                    if self._serve(lab, todo):
-                        return
+                    broken_by = self._serve(lab, todo)
+                if broken_by is None:
+                    return
+                title = self.results.shown(broken_by).name
+                self.results.tell(f"{name}: left broken by '{title}': another one takes its place")
             except StoppedError:
                 return
             except DrillbookError as error:
@@ -73,16 +100,15 @@ class Fleet:
             finally:
                 todo.leave(name)
 
-    def _serve(self, lab: Lab, todo: HandingOut) -> bool:
-        """Prove scenarios until there is none; False when the lab is not whole any more."""
-        while (first := todo.next(lab.name)) is not None:
-            session = Session(lab, self.listing, self.options, self.results, first, lambda: self._next(lab, todo))
+    def _serve(self, place: Place, todo: HandingOut) -> Scenario | None:
+        """Prove scenarios until there is none; gives the one that left the place broken."""
+        while (first := todo.next(place.name)) is not None:
+            session = Session(place, self.listing, self.options, self.results, first, lambda: self._next(place, todo))
             session.run(self.children, self.folder)
             if session.broken_by is not None:
-                self.results.tell(f"{lab.name}: left broken by '{session.broken_by.name}': another one takes its place")
-                return False
-        return True
+                return session.broken_by
+        return None
 
-    def _next(self, lab: Lab, todo: HandingOut) -> Scenario | None:
+    def _next(self, place: Place, todo: HandingOut) -> Scenario | None:
         """Nothing new begins once the command is stopped."""
-        return todo.next(lab.name) if self.children.stopped_by is None else None
+        return todo.next(place.name) if self.children.stopped_by is None else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,18 @@ class Results:
     def __init__(self, say: Say) -> None:
         self.ended: dict[str, TableRow] = {}
         self.statuses: list[int] = []
+        self.titles: Mapping[str, str] = {}
+        """By node id, without the secrets that the inventory knows: only a pytest that drills has resolved it."""
         self._say = say
         self._lock = threading.Lock()
 
+    def shown(self, scenario: Scenario) -> Scenario:
+        """The scenario under the title by which it may be shown."""
+        return replace(scenario, name=self.titles.get(scenario.nodeid, scenario.name))
+
     def keep(self, scenario: Scenario, told: Sequence[Told], log: str, lab: str, status: int = 0) -> TableRow:
         """Make the scenario's row, and tell of it. `status` is that of its pytest where no run explains it."""
+        scenario = self.shown(scenario)
         runs = [each.run for each in told]
         folder = told[0].folder if told and not told[0].run.control else None
         row = row_of(scenario, runs, _record(folder), log, status)

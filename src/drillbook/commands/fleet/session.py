@@ -1,4 +1,4 @@
-"""One pytest on one lab: it is handed one scenario after the other, and tells how each ended.
+"""One pytest on one lab, or on one staging: it is handed one scenario after the other, and tells how each ended.
 
 The rule: what it was handed has a row, whatever becomes of it. A scenario that was under way when the pytest ended is
 the reason for its status; without one, a status that no outcome explains speaks against all that it was handed.
@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.commands.children import Children
-from drillbook.commands.fleet.lab import Lab
+from drillbook.commands.collecting import alone
 from drillbook.commands.fleet.listing import Listing
 from drillbook.commands.fleet.results import Results, Told, runs_in
+from drillbook.commands.fleet.staging import Place
 from drillbook.evidence.render.drill_table import Scenario
 from drillbook.model.verdict import Outcome, worst
 
@@ -31,7 +32,7 @@ NOTHING_TOLD = 71
 class Session:
     """A pytest that begins with the scenario `under_way`, and gets further ones from `further`."""
 
-    lab: Lab
+    place: Place
     listing: Listing
     options: Sequence[str]
     results: Results
@@ -48,12 +49,12 @@ class Session:
         assert self.under_way is not None
         log = folder / f"{1 + self.listing.scenarios.index(self.under_way):02d}.log"
         began_s = time.monotonic()
-        status = children.converse(self._command, log, self.lab.env, lambda line: self._answer(line, log.name))
+        status = children.converse(self._command, log, self.place.env, lambda line: self._answer(line, log.name))
         self._ended(status, log.name)
         took_s = time.monotonic() - began_s
-        self.results.tell(f"{self.lab.name}: {len(self._proven)} in {took_s:.0f} s, {log.name}")
+        self.results.tell(f"{self.place.name}: {len(self._proven)} in {took_s:.0f} s, {log.name}")
         if not self._good:
-            self.lab.keep_logs()
+            self.place.keep_logs()
 
     def _command(self, line: int) -> list[str]:
         features = dict.fromkeys(str(self.listing.root / each.feature) for each in self.listing.scenarios)
@@ -61,12 +62,14 @@ class Session:
             *(sys.executable, "-m", "pytest", "--prove", f"--handed-over={line}", "-p", "no:cacheprovider"),
             *("-o", "drillbook_report=false", f"--evidence={self.listing.evidence}"),
             *self.options,
+            *alone(self.options),
             *features,
         ]
 
     def _answer(self, line: str, log: str) -> str | None:
         """Take in what the pytest tells, and hand it the next scenario; None when there is none for it."""
         said = json.loads(line)
+        self.results.titles = said.get("titles") or self.results.titles
         told = runs_in(said["runs"])
         if self._handed and self.under_way is not None and (told or said["more"]):
             self._keep(self.under_way, told, log)
@@ -87,9 +90,9 @@ class Session:
             self._keep(self.under_way, [], log, status)
         elif not explained:
             for scenario, runs in tuple(self._proven):
-                self._good &= self.results.keep(scenario, runs, log, self.lab.name, status).good
+                self._good &= self.results.keep(scenario, runs, log, self.place.name, status).good
         self.results.closed(NOTHING_TOLD if not told and status == 0 else status)
 
     def _keep(self, scenario: Scenario, told: list[Told], log: str, status: int = 0) -> None:
         self._proven.append((scenario, told))
-        self._good &= self.results.keep(scenario, told, log, self.lab.name, status).good
+        self._good &= self.results.keep(scenario, told, log, self.place.name, status).good

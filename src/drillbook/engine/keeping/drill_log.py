@@ -307,6 +307,7 @@ class DrillLog:
             acknowledged=account.acknowledged,
             refused=account.refused,
             unknown=account.unknown,
+            answered_otherwise={str(status): number for status, number in account.answered_otherwise.items()},
             completed=account.completed,
             lost_count=len(account.lost),
             accepted_lost=accepted_lost,

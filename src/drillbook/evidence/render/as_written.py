@@ -17,6 +17,7 @@ from drillbook.checks import HEALTHY
 from drillbook.errors import DrillbookError
 from drillbook.evidence.reader import read_record
 from drillbook.evidence.render.drill_table import SCHEMA as TABLE_SCHEMA
+from drillbook.evidence.render.drill_table import Venue
 from drillbook.model.json_values import observed_value
 from drillbook.model.phases import Phase
 from drillbook.model.record import Record
@@ -162,7 +163,8 @@ def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
     records = {each.id: each.record for each in evidence}
     rows = table.drills["drills"]
     good = sum(row["outcome"] == Outcome.PASSED and row["proven"] for row in rows)
-    how = f"on {table.drills['labs']} labs side by side, in {table.drills['took_s']:.0f} s"
+    venue = Venue(table.drills.get("inventory", "-"), table.drills["labs"])
+    how = f"{venue}, in {table.drills['took_s']:.0f} s"
     lines = [
         f"{len(rows)} drills with their controls, {how}: {good} PASSED and proven. Evidence `{table.id}`.",
         "",

@@ -34,6 +34,20 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Venue:
+    """Where the drills were run: on so many labs, or, without `labs`, on the one environment of `inventory`."""
+
+    inventory: str
+    labs: int | None = None
+
+    def __str__(self) -> str:
+        """`on 4 labs side by side`."""
+        if self.labs is None:
+            return f"on {self.inventory} one after the other"
+        return f"on {self.labs} labs side by side"
+
+
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """What one scenario came to. `recover_s`, `lost` and `duplicated` are those of the drill itself."""
 
@@ -87,11 +101,11 @@ def row_of(scenario: Scenario, runs: Sequence[Run], record: Record | None, log: 
     )
 
 
-def markdown(rows: Sequence[TableRow], took_s: float, labs: int) -> str:
+def markdown(rows: Sequence[TableRow], took_s: float, venue: Venue) -> str:
     """The table for people, and below it why what is not proven is not."""
     good = sum(row.good for row in rows)
     lines = [
-        f"{good} of {len(rows)} drills PASSED and proven, in {took_s:.0f} s on {labs} labs side by side.",
+        f"{good} of {len(rows)} drills PASSED and proven, in {took_s:.0f} s {venue}.",
         "",
         _line(HEADINGS),
         _line(["---"] * len(HEADINGS)),
@@ -114,9 +128,15 @@ def cells(row: TableRow) -> list[str]:
     ]
 
 
-def as_json(rows: Sequence[TableRow], took_s: float, labs: int) -> Mapping[str, Any]:
+def as_json(rows: Sequence[TableRow], took_s: float, venue: Venue) -> Mapping[str, Any]:
     """As drills.json keeps it."""
-    return {"schema": SCHEMA, "took_s": round(took_s, 1), "labs": labs, "drills": [asdict(row) for row in rows]}
+    return {
+        "schema": SCHEMA,
+        "took_s": round(took_s, 1),
+        "labs": venue.labs,
+        "inventory": venue.inventory,
+        "drills": [asdict(row) for row in rows],
+    }
 
 
 def _line(columns: Iterable[str]) -> str:

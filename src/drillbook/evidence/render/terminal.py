@@ -30,6 +30,9 @@ _OUTCOME_STYLE = {
     "NOT_RESTORED": "red",
 }
 
+LONG_S = 3.0
+"""A wait that lasts longer says how long it still may."""
+
 
 def colours(text: str, style: str) -> str:
     """ANSI colours."""
@@ -55,6 +58,17 @@ def status(event: Mapping[str, Any]) -> str | None:
         case "done" | "verdict" | "drill":
             return ""
     return None
+
+
+def progress(text: str, lasted_s: float, left_s: float | None, width: int) -> str:
+    """What a status line says of a step: what it does or waits for, how long already, and how long it still may.
+
+    Of so many characters at most; a text that is longer is cut, and the times stay.
+    """
+    left = f", {max(left_s, 0.0):.0f} s left" if left_s is not None and lasted_s >= LONG_S else ""
+    times = f" ({lasted_s:.0f} s{left})"
+    room = max(width - len(times) - 2, 0)
+    return f"… {text if len(text) <= room else text[: max(room - 1, 0)] + '…'}{times}"[:width]
 
 
 def _drill(event: Mapping[str, Any], paint: Paint) -> list[str]:
@@ -144,11 +158,14 @@ def overhead_line(overhead: Mapping[str, Any], warm: Sequence[bool]) -> str:
 
 
 def work_line(work: Mapping[str, Any]) -> str:
-    """The balance of the work in one line."""
+    """The balance of the work in one line. A 500 is an answer, and neither accepts nor refuses."""
     accepted = work.get("accepted_lost")
+    otherwise = work.get("answered_otherwise") or {}
+    unanswered = work["unknown"] - sum(otherwise.values())
+    answered = "".join(f", {number} answered {status}" for status, number in sorted(otherwise.items()))
     allowed = "" if accepted is None else f" ({accepted} accepted)"
     return (
-        f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {work['unknown']} unanswered; "
+        f"work: {work['acknowledged']} acknowledged, {work['refused']} refused, {unanswered} unanswered{answered}; "
         f"{work['lost_count']} lost{allowed}, {work['duplicated_count']} duplicated"
     )
 

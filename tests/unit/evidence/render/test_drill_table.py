@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from drillbook.evidence.render.drill_table import Scenario, TableRow, as_json, longest_first, markdown, row_of
+from drillbook.evidence.render.drill_table import Scenario, TableRow, Venue, as_json, longest_first, markdown, row_of
 from drillbook.model.proof import Run
 from drillbook.model.record import TimesRecord
 from drillbook.model.verdict import Outcome
@@ -27,6 +27,7 @@ def runs(drill: Outcome, *controls: Outcome) -> list[Run]:
     ]
 
 
+STAGING = Venue("inventories/staging")
 HELD = (Outcome.HELD,) * 3
 
 
@@ -34,12 +35,20 @@ def test_a_proven_drill() -> None:
     row = row_of(ONE, runs(Outcome.PASSED, *HELD), RECORD, "01.log")
     assert row == TableRow(("R1", "R7"), "One", "PASSED", 12.34, 0, 0, True, None, "evidence/one", "01.log")
     assert row.good
-    assert markdown([row], 90.4, 4) == (
+    assert markdown([row], 90.4, Venue("inventories/lab", 4)) == (
         "1 of 1 drills PASSED and proven, in 90 s on 4 labs side by side.\n\n"
         "| row | scenario | outcome | recovered | lost | twice | proven |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
         "| R1, R7 | One | PASSED | 12.3 s | 0 | 0 | yes |\n"
     )
+
+
+def test_the_table_of_a_staging_names_it() -> None:
+    assert markdown([], 9, STAGING).startswith(
+        "0 of 0 drills PASSED and proven, in 9 s on inventories/staging one after"
+    )
+    said = as_json([], 9, STAGING)
+    assert (said["labs"], said["inventory"]) == (None, "inventories/staging")
 
 
 def test_a_pytest_that_fails_after_its_last_run_is_told() -> None:
@@ -61,11 +70,11 @@ def test_a_pytest_that_fails_after_its_last_run_is_told() -> None:
 def test_what_is_not_proven(ended: Sequence[Run], outcome: str, why: str) -> None:
     row = row_of(ONE, ended, None, "01.log")
     assert (row.outcome, row.proven, row.against, row.good) == (outcome, False, why, False)
-    text = markdown([row], 1, 1)
+    text = markdown([row], 1, STAGING)
     assert text.startswith("0 of 1 drills PASSED and proven")
     assert f"| {outcome} | - | - | - | NO |" in text
     assert f"- One: {why}\n" in text
-    assert as_json([row], 1, 1)["drills"][0]["proven"] is False
+    assert as_json([row], 1, STAGING)["drills"][0]["proven"] is False
 
 
 def test_the_longest_comes_first_and_the_unknown_before_it() -> None:

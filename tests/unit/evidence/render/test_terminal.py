@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from drillbook.evidence.render.terminal import colours, lines, status, times_line, work_line
+from drillbook.evidence.render.terminal import LONG_S, colours, lines, progress, status, times_line, work_line
 from drillbook.model.times.durations import duration
 
 pytestmark = pytest.mark.unit
@@ -168,8 +168,42 @@ def test_times_that_were_not_reached_are_left_out() -> None:
     assert times_line({"alert_s": 0.0, "alert_uncertainty_s": 0.25}) == "alerted after 0.00 s ±0.25"
 
 
+@pytest.mark.parametrize(
+    ("lasted_s", "left_s", "width", "shown"),
+    [
+        (0.0, 60.0, 80, "… the API: down (0 s)"),
+        (LONG_S - 0.1, 57.0, 80, "… the API: down (3 s)"),
+        (LONG_S, 57.0, 80, "… the API: down (3 s, 57 s left)"),
+        (700.2, 3599.6, 80, "… the API: down (700 s, 3600 s left)"),
+        (61.0, -1.0, 80, "… the API: down (61 s, 0 s left)"),
+        # a playbook's task, of which nobody knows
+        (61.0, None, 80, "… the API: down (61 s)"),
+        # the times are not what is cut
+        (12.0, 48.0, 27, "… the AP… (12 s, 48 s left)"),
+        (12.0, 48.0, 10, "… … (12 s,"),
+    ],
+)
+def test_a_long_wait_says_how_long_it_still_may(lasted_s: float, left_s: float | None, width: int, shown: str) -> None:
+    assert progress("the API: down", lasted_s, left_s, width) == shown
+
+
 def test_the_balance_of_the_work() -> None:
     assert work_line({**WORK, "lost_count": 3}).endswith("; 3 lost, 2 duplicated")
+
+
+@pytest.mark.parametrize(
+    ("work", "says"),
+    [
+        ({"unknown": 3, "answered_otherwise": {"500": 3}}, "5 refused, 0 unanswered, 3 answered 500; 0 lost"),
+        (
+            {"unknown": 4, "answered_otherwise": {"500": 1, "429": 2}},
+            "5 refused, 1 unanswered, 2 answered 429, 1 answered 500; 0 lost",
+        ),
+        ({"unknown": 2, "answered_otherwise": {}}, "5 refused, 2 unanswered; 0 lost"),
+    ],
+)
+def test_only_what_was_not_answered_is_unanswered(work: dict[str, Any], says: str) -> None:
+    assert says in work_line({**WORK, **work})
 
 
 def test_a_time_that_is_only_bounded_is_written_as_a_bound() -> None:

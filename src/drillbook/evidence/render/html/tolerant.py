@@ -59,6 +59,8 @@ def whole_record(record: Row) -> dict[str, Any]:
     if work is not None:
         for name in ("lost", "duplicated", "unexpected"):
             work[name] = listed(work[name])
+        answered = work["answered_otherwise"]
+        work["answered_otherwise"] = answered if isinstance(answered, Mapping) else {}
         work["rates"] = [row for row in listed(work["rates"]) if isinstance(row, Mapping)]
     whole["work"] = work
     for play in whole["plays"]:

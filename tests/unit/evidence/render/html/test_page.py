@@ -432,6 +432,12 @@ def test_a_long_reason_is_short_in_the_banner_and_whole_further_down(record: dic
     assert "and a second line" in text[text.index("</section>") :]
 
 
+def test_work_that_was_answered_otherwise_is_told_with_its_status(record: dict[str, Any]) -> None:
+    assert "no answer, or neither a yes nor a no: may or may not" in render(record, {}, [])
+    record["work"]["answered_otherwise"] = {"500": 3, "502": 1}
+    assert "no answer, or neither a yes nor a no (3 with 500, 1 with 502): may or may not" in render(record, {}, [])
+
+
 def test_accepted_loss_and_a_dirty_checkout_stand_on_top(record: dict[str, Any]) -> None:
     text = render(record, {}, [])
     assert "accepts" not in text and "in no commit" not in text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.errors import DrillbookError
-from drillbook.pytest_plugin.live_output import out_key
+from drillbook.pytest_plugin.output.live_output import out_key
 
 if TYPE_CHECKING:
     from drillbook.evidence.render.worker import ReportWorker

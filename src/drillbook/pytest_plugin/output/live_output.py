@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,6 +45,19 @@ out_key: pytest.StashKey[Out] = pytest.StashKey()
 """Where a session shows what happens."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """What is under way: since `began_s`, and if it is a wait until `ends_s` at most (monotonic)."""
+
+    text: str
+    began_s: float
+    ends_s: float | None = None
+
+    def line(self, now_s: float, width: int) -> str:
+        left_s = None if self.ends_s is None else self.ends_s - now_s
+        return terminal.progress(self.text, now_s - self.began_s, left_s, width)
+
+
 class Screen:
     """Writes events of one or several workers to a file descriptor that it owns."""
 
@@ -51,7 +65,7 @@ class Screen:
         self._out = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", buffering=1)
         self._tty, self._paint = tty, terminal.colours if colour else terminal.plain
         self._lock = threading.RLock()
-        self._status: dict[str, tuple[str, float]] = {}
+        self._status: dict[str, _Status] = {}
         self._beat_s = time.monotonic()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="drillbook-screen", daemon=True)
@@ -69,8 +83,10 @@ class Screen:
             if status == "":
                 self._status.pop(worker, None)
             elif status is not None:
-                began = self._status.get(worker, ("", time.monotonic()))[1]
-                self._status[worker] = (status, time.monotonic() if event["event"] == "step" else began)
+                now, known = time.monotonic(), self._status.get(worker)
+                began_s = now if known is None or event["event"] == "step" else known.began_s
+                left_s = event.get("left_s")
+                self._status[worker] = _Status(status, began_s, None if left_s is None else now + left_s)
             self._draw()
 
     def _write(self, text: str) -> None:
@@ -87,7 +103,8 @@ class Screen:
             return
         width = shutil.get_terminal_size((100, 24)).columns - 1
         now = time.monotonic()
-        shown = " | ".join(f"… {text} ({now - began:.0f} s)" for text, began in self._status.values())
+        each_width = (width - 3 * (len(self._status) - 1) - 4) // len(self._status)
+        shown = " | ".join(each.line(now, each_width) for each in self._status.values())
         self._put(f"\r\x1b[K    {shown}"[: width + 4])
 
     def _tick(self) -> None:
@@ -97,9 +114,9 @@ class Screen:
                 now = time.monotonic()
                 if not self._tty and self._status and now - self._beat_s >= HEARTBEAT_S:
                     self._beat_s = now
-                    for worker, (text, began) in self._status.items():
+                    for worker, each in self._status.items():
                         prefix = f"[{worker}] " if worker else ""
-                        self._write(f"{prefix}    … {text} (for {now - began:.0f} s)\n")
+                        self._write(f"{prefix}    … {each.text} (for {now - each.began_s:.0f} s)\n")
 
     def close(self) -> None:
         """Stop drawing and clear the status line."""

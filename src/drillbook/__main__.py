@@ -1,0 +1,8 @@
+"""`python -m drillbook`: the command `drillbook`, where no script of that name is on the PATH."""
+
+from __future__ import annotations
+
+from drillbook.commands.cli import app
+
+if __name__ == "__main__":
+    app(prog_name="drillbook")
