@@ -253,7 +253,8 @@ def test_a_switch_that_cannot_be_disarmed_is_not_restored_and_is_disarmed_later(
     assert "undo" in [play["purpose"] for play in ran.drill["plays"]]
     assert guarded.journal()[-1]["state"] == "undo_failed"
     guarded.replace(f"{FAULT}/switch.yml", fails, "")
-    assert "undone: breakage" in restore(guarded).stdout
+    # the guardian stays while a fault is open, and may be the one that disarms it
+    assert restore(guarded).returncode == 0
     assert guarded.journal()[-1]["state"] == "closed"
 
 

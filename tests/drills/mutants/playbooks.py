@@ -98,7 +98,7 @@ PLAYBOOKS = (
     Mutant("recovery matches no host", "The group is empty.", NOT_RECOVERED, NOBODY, nobody(FIX), alone=True),
     Mutant("recovery changes nothing", "Its task is skipped.", NOT_RECOVERED, NOTHING,
            keyword(FIX, ABSENT, "when: false")),
-    Mutant("recovery is filtered", "The tags of an ansible.cfg leave it out.", NOT_RECOVERED, f"{NOTHING}|{NOBODY}",
+    Mutant("recovery is filtered", "The tags of an ansible.cfg leave it out.", NOT_RECOVERED, "No task ran: .* tags left them out",
            added("ansible.cfg", "[tags]\nskip = slow\n"), keyword(FIX, ABSENT, "tags: slow"), alone=True),
     Mutant("recovery ignores", "ignore_errors.", NOT_RECOVERED, "and ignored",
            task(FIX, FAILING, "ignore_errors: true")),
