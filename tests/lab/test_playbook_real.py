@@ -339,7 +339,7 @@ def test_a_run_that_is_over_before_its_tasks_is_not_told_as_one_without_hosts(
     result = repository.run(f"- hosts: web-1\n  gather_facts: false\n  tasks:\n    {ends}\n")
     assert result.successful and not result.plays_without_hosts
     (said,) = result.unsaid()
-    assert said.startswith("No task ran: playbooks/play.yml has none, tags left them out, or it was over before them")
+    assert said.startswith("No task ran: playbooks/play.yml has none, tags left them out, or it ended before them")
 
 
 def test_variables_of_any_json_kind_and_paths_arrive(repository: Repository) -> None:

@@ -84,6 +84,10 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Load what a drill repository needs. Ansible's import has begun by now, where there will be drills."""
     if asked.is_ours(config):
+        if not config.pluginmanager.hasplugin("pytest-bdd"):
+            raise pytest.UsageError(
+                "drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd"
+            )
         config.pluginmanager.import_plugin(_IN_A_REPOSITORY)
     elif config.getoption("--summary"):
         raise pytest.UsageError(f"--summary: {config.rootpath} is no drill repository, and nothing would be written")

@@ -38,8 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ended_key] = []
     config.stash[hiding.knows_key] = known_secrets
     config.stash[roll_key] = RollCall(config, config.stash[ended_key])
-    if not config.hook.pytest_bdd_before_step.has_spec():
-        raise pytest.UsageError("drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd")
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
     summary.begin(config)
     number = config.getoption("--handed-over")

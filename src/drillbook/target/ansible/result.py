@@ -146,7 +146,9 @@ class PlayResult:
         if not self.matched and self.plays_without_hosts:
             said.append(f"No host matched: {self.playbook} did nothing.")
         elif not self.matched and self.successful:
-            said.append(f"No task ran: {self.playbook} has none, tags left them out, or it was over before them (end_play, end_host).")
+            said.append(
+                f"No task ran: {self.playbook} has none, tags left them out, or it ended before them (end_play)."
+            )
         else:
             said += [f'No host matched the play "{play}" of {self.playbook}.' for play in self.plays_without_hosts]
         said += [

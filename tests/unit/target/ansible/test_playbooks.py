@@ -218,7 +218,10 @@ def test_a_clean_run_leaves_nothing_unsaid() -> None:
         (result(task(TaskStatus.RESCUED)), 'Failed, and rescued: "The task" on web (playbooks/play.yml:7).'),
         (result(task(TaskStatus.UNREACHABLE)), 'Unreachable: "The task" on web (playbooks/play.yml:7).'),
         (result(hosts={}, plays_without_hosts=("First",)), "No host matched: playbooks/play.yml did nothing."),
-        (result(hosts={}), "No task ran: playbooks/play.yml has none, tags left them out, or it was over before them (end_play, end_host)."),
+        (
+            result(hosts={}),
+            "No task ran: playbooks/play.yml has none, tags left them out, or it ended before them (end_play).",
+        ),
         (result(hosts={}, status="failed", rc=254), "ansible-playbook ended with status 254 and named no reason."),
         (result(plays_without_hosts=("Second",)), 'No host matched the play "Second" of playbooks/play.yml.'),
         (
