@@ -90,7 +90,7 @@ def test_a_host_that_cannot_be_reached_for_the_environment(mini: Mini) -> None:
     hosts.write_text(hosts.read_text() + UNREACHABLE)
     mini.inventory("    drillbook_prerequisites: {hosts: [web-1, databases]}\n")
     ran = mini.pytest()
-    refused(ran, 'every host of "databases" can be reached: observed db-1 could not be reached over ssh: ')
+    refused(ran, 'every host of "databases" can be reached: observed db-1 could not be reached over ssh (status 255): ')
     assert ran.drills() == []
 
 
@@ -135,7 +135,7 @@ def test_hosts_that_cannot_be_reached_for_the_scenario(mini: Mini) -> None:
     hosts.write_text(hosts.read_text() + UNREACHABLE)
     mini.feature('Given every host of "databases" can be reached', *GOOD, tags="@rto:1h")
     ran = mini.pytest()
-    refused(ran, 'every host of "databases" can be reached: observed db-1 could not be reached over ssh: ')
+    refused(ran, 'every host of "databases" can be reached: observed db-1 could not be reached over ssh (status 255): ')
     assert ran.drill["outcome"] == "ABORTED"
 
 

@@ -139,7 +139,7 @@ JOBS = """\
     - name: One of them is waited for
       ansible.builtin.async_status: {{jid: "{{{{ two.results[0].ansible_job_id }}}}"}}
       register: first
-      until: first is finished
+      until: first is finished and first is success  # a busy machine has not written the job down yet
       retries: 1200
       delay: 0.1
       when: inventory_hostname == "web-1"
@@ -152,7 +152,7 @@ JOBS = """\
     - name: And has ended
       ansible.builtin.async_status: {{jid: "{{{{ hidden.ansible_job_id }}}}"}}
       register: end
-      until: end is finished
+      until: end is finished and end is success
       retries: 1200
       delay: 0.1
     - name: It waits itself

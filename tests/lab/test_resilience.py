@@ -144,10 +144,26 @@ def test_a_user_taken_away_is_an_authentication_error(lab: RunningLab) -> None:
 
 
 def sentinels_are_patient(lab: RunningLab, patience_ms: int) -> None:
+    for client in sentinels(lab):
+        client.execute_command("SENTINEL", "SET", MASTER_NAME, "down-after-milliseconds", patience_ms)
+
+
+def sentinels_are_as_before(lab: RunningLab) -> None:
+    """Not before each has an answer again: they would call the primary down at once, and its last writes were lost."""
+
+    def answered() -> bool:
+        states: list[Any] = [client.sentinel_master(MASTER_NAME) for client in sentinels(lab)]
+        return all(int(state["last-ok-ping-reply"]) < SENTINEL_DOWN_AFTER_MS // 3 for state in states)
+
+    lab.eventually("an answer to each Sentinel", answered)
+    sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
+
+
+def sentinels(lab: RunningLab) -> Iterator[Redis]:
     redis = lab.contract["redis"]
     for sentinel in redis["sentinels"].values():
-        with Redis(port=sentinel["port"], password=redis["sentinel_password"]) as client:
-            client.execute_command("SENTINEL", "SET", MASTER_NAME, "down-after-milliseconds", patience_ms)
+        with Redis(port=sentinel["port"], password=redis["sentinel_password"], decode_responses=True) as client:
+            yield client
 
 
 @contextmanager
@@ -164,7 +180,7 @@ def at_its_limit(lab: RunningLab) -> Iterator[None]:
             yield
         finally:
             node.config_set("maxclients", limit)
-            sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
+            sentinels_are_as_before(lab)
 
 
 def test_too_many_clients_is_a_limit(lab: RunningLab) -> None:
@@ -191,7 +207,7 @@ def paused(lab: RunningLab) -> Iterator[None]:
             yield
         finally:
             node.client_unpause()
-            sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
+            sentinels_are_as_before(lab)
 
 
 @contextmanager
