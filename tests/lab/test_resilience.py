@@ -159,7 +159,7 @@ def sentinels_are_as_before(lab: RunningLab) -> None:
     sentinels_are_patient(lab, SENTINEL_DOWN_AFTER_MS)
 
 
-def sentinels(lab: RunningLab) -> Iterator[Redis]:
+def sentinels(lab: RunningLab) -> Iterator[Any]:
     redis = lab.contract["redis"]
     for sentinel in redis["sentinels"].values():
         with Redis(port=sentinel["port"], password=redis["sentinel_password"], decode_responses=True) as client:
