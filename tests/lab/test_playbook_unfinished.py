@@ -120,9 +120,11 @@ def test_what_took_too_long_for_its_task_is_ended(tmp_path: Path) -> None:
     assert result.last_tasks["web-1"].status is TaskStatus.FAILED
 
 
+# a folder that is named: Ansible looks for "~" once in HOME and once in the home that the system has for the user
 JOBS = """\
 - hosts: web
   gather_facts: false
+  vars: {{ansible_async_dir: "{jobs}"}}
   tasks:
     - name: Nobody waits for it
       ansible.builtin.command: sleep {hang}
@@ -169,7 +171,7 @@ JOBS = """\
 
 def test_a_job_that_nobody_waited_for_is_said_and_ended(tmp_path: Path) -> None:
     hang = f"724.{os.getpid()}"
-    result = Repository(tmp_path).run(JOBS.format(hang=hang))
+    result = Repository(tmp_path).run(JOBS.format(hang=hang, jobs=tmp_path / "jobs"))
     assert result.successful, (result.status, result.unsaid())
     unfinished = [(task.task, task.host) for task in result.tasks if task.status is TaskStatus.UNFINISHED]
     assert sorted(unfinished) == [
