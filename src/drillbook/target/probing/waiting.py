@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from drillbook.checks import Check, Observation
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.model.times.gaps import Gap
+from drillbook.model.times.gaps import LONGEST_WAIT_S, Gap
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.windows import Found, Judged, Window
 from drillbook.target.probing.prober import Prober
@@ -134,7 +134,8 @@ def _samples(
             # a time-out of 20 s does not let two looks show a window of 5 s
             max_gap_s = min(max_gap_s, max(length_s / 2, 1 / endpoint.samples_per_s + LEAST_GAP_S))
         return _of_endpoint(prober, check.source, since_s, end_s), max_gap_s
-    return _of_look(check.name, check.source, until_s + length_s), LOOK_GAP_S
+    # a step's own look may take its time, as one of an endpoint may; a window is not shown by such
+    return _of_look(check.name, check.source, until_s + length_s), LOOK_GAP_S if length_s else LONGEST_WAIT_S
 
 
 def _of_endpoint(prober: Prober, name: str, since_s: float, until_s: float) -> Iterator[Sample]:

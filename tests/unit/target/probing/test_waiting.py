@@ -331,6 +331,15 @@ def test_looks_of_a_steps_own_that_take_too_long_show_no_window(monkeypatch: pyt
         watch(Prober({}), slow, since_s=now, until_s=now + 0.1, length_s=0.5)
 
 
+def test_looks_of_a_steps_own_may_take_their_time_where_no_window_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for a time-out of its own saw that there was no answer; a control would show nothing else."""
+    monkeypatch.setattr(watching, "LOOK_GAP_S", 0.01)
+    now = time.monotonic()
+    slow = looked("the queue", lambda: threading.Event().wait(0.02) or 1).is_(0)
+    seen = watch(Prober({}), slow, since_s=now, until_s=now + 0.1)
+    assert (seen.found, seen.gap) == (None, None)
+
+
 @pytest.mark.parametrize(
     "error", [OSError("broken"), AssertionError("no"), SystemExit(1), pytest.fail.Exception("no")], ids=repr
 )
