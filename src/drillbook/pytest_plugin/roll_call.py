@@ -115,6 +115,7 @@ class RollCall:
     def report(self) -> None:
         """xdist: tell the controller, before the worker says its last word."""
         if self._on_worker:
+            # xdist adds it to the configuration of a worker
             said = self._config.workeroutput  # type: ignore[attr-defined]
             said |= {"drillbook_collected": self._collected, "drillbook_scenarios": self._scenarios()}
 

@@ -46,7 +46,7 @@ from drillbook.repository.step_modules import UnloadedModule
 
 try:
     from _pytest.nodeid import coerce_node_id
-except ImportError:  # before pytest 9.2
+except ImportError:  # before pytest 9.2, where a node id is a text
     coerce_node_id = str  # type: ignore[assignment]
 
 unloaded_key = pytest.StashKey[list[UnloadedModule]]()
