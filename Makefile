@@ -8,9 +8,16 @@ RUNS ?= 5
 PARTS ?=
 FEATURES ?= features/redis_failover.feature
 LABS ?=
-# what is installed: what a drill needs, and on top of it tox, the tests' own, or all
+GATE ?=
+# a key that lies in the repository, and whoever trusts it: it shows how proofs are signed, and not who signed
+SIGNED := DRILLBOOK_KEY=proofs/demonstration-key.pem
+TRUST := --trust proofs/demonstration-trust.json
+# all drills, unless somebody names some
+ALL = $(if $(filter file,$(origin FEATURES)),features,$(FEATURES))
+# what is installed: what a drill needs, and on top of it a storage, tox, the tests' own, or all
 DRILL := $(VENV)/.ready-drill
 TOX := $(VENV)/.ready-tox
+STORAGE := $(VENV)/.ready-storage
 TEST := $(VENV)/.ready-test
 READY := $(VENV)/.ready
 # compiled when it is imported: compiling all of it took half of the time of an installation
@@ -22,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # images of containers set it: then each start of Python compiles all that it imports anew, 1 s of a drill's
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help drill drills plan test unit lint dev lab-up lab-down bench clean
+.PHONY: help drill drills proofs stale gate plan test unit lint dev lab-up lab-down bench clean
 
 help: ## print what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,25 +47,42 @@ $(DRILL): pyproject.toml | $(VENV)/pyvenv.cfg
 	@$(INSTALL) --editable '.[lab]'
 	@touch $@
 
+# the drills of the object storage need it: without it they are ABORTED
+$(STORAGE): $(DRILL)
+	@$(INSTALL) --editable '.[lab,storage]'
+	@touch $@
+
 $(TOX): | $(VENV)/pyvenv.cfg
 	@$(INSTALL) tox
 	@touch $@
 
 $(TEST): $(DRILL)
 	@$(INSTALL) --editable '.[lab,test]'
-	@touch $@
+	@touch $@ $(STORAGE)
 
 $(READY): $(DRILL) $(TOX)
 	@$(INSTALL) --editable '.[dev]'
-	@touch $@ $(TEST)
+	@touch $@ $(TEST) $(STORAGE)
 
 drill: $(DRILL) ## bring the embedded lab up, drill it, say where the evidence lies (FEATURES=...)
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(NO_HYPOTHESIS) $(FEATURES)
 
-drills: $(DRILL) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
+drills: $(STORAGE) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
 	-@$(BIN)/drillbook lab node
-	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(if $(filter file,$(origin FEATURES)),features,$(FEATURES)) $(NO_HYPOTHESIS)
+	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(ALL) $(NO_HYPOTHESIS)
+
+proofs: $(STORAGE) ## every drill as above, and what is proven into proofs/, some KB a scenario (FEATURES=... for a part)
+	-@$(BIN)/drillbook lab node
+	@status=0; $(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(ALL) $(NO_HYPOTHESIS) || status=$$?; \
+	  $(SIGNED) $(BIN)/drillbook gate --keep $(TRUST) $(ALL) || status=$$?; exit $$status
+
+stale: $(STORAGE) ## prove what the gate refuses, and one drill of each family (LABS=N, FEATURES=...)
+	-@$(BIN)/drillbook lab node
+	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) --stale --one-a-family $(TRUST) $(ALL) $(NO_HYPOTHESIS)
+
+gate: $(DRILL) ## what is not proven as it is here (GATE=--github, --json, ...; FEATURES=...)
+	@$(SIGNED) $(BIN)/drillbook gate $(TRUST) $(GATE) $(ALL)
 
 plan: $(DRILL) ## what the drills would change where; nothing is touched (FEATURES=..., needs the lab to be up)
 	@$(BIN)/pytest --plan $(FEATURES)
@@ -67,7 +91,7 @@ test: $(TOX) ## all tests, lint and types, through tox
 	@$(BIN)/tox run $(TOX_ARGS)
 
 unit: $(TEST) ## the unit tests alone, in a minute
-	@$(BIN)/pytest -m unit -n auto --dist loadfile tests/unit
+	@$(BIN)/pytest -m unit -n auto --dist loadfile --no-loadscope-reorder --reruns 1 --only-rerun SystemError tests/unit
 
 lint: $(TOX) ## format, lint, types and playbooks
 	@$(BIN)/tox run -e lint,type

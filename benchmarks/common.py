@@ -1,4 +1,4 @@
-"""What the benchmarks share: a process that is timed, and a table that is printed and written."""
+"""What the benchmarks share. They time processes, and print and write tables."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 OURS = Path(sys.executable).parent
 PEERS = HERE / ".venv" / "bin"
-"""The peers' environment: `make bench` makes it."""
+"""The peers' environment. `make bench` makes it."""
 
 LEAN = ("-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:valkey", "-p", "no:xdist", "-p", "no:rerunfailures")
-"""Plugins that come with the tests and the lab of Drillbook's own repository, and that its users do not have."""
+"""Plugins that belong to the tests and the lab of Drillbook's own repository. Its users do not have them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One process with all that it waited for."""
+    """The times of one process and of all children that it waited for."""
 
     began_s: float
     wall_s: float
@@ -35,9 +35,9 @@ class Timing:
 def timed(
     command: Sequence[str | Path], cwd: Path, *, env: Mapping[str, str] | None = None, status: int | None = 0
 ) -> Timing:
-    """Run a process to its end. Raises SystemExit when it ends otherwise than with `status` (None: any).
+    """Run a process to its end. Raises SystemExit when it ends with another status than `status` (None: any is right).
 
-    It may keep what it compiles, as anybody's does: else pytest rewrites its plugins anew each time (0.25 s).
+    The process may keep what it compiles, as a user's does. Otherwise pytest rewrites its plugins each time (0.25 s).
     """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began_s = time.monotonic()
@@ -61,7 +61,7 @@ def timed(
 
 
 def in_turns(runs: int, ways: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    """The median of each way; they take turns, so that a busy machine slows all of them alike."""
+    """The median time of each way. The ways take turns, so that a busy machine slows all of them alike."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(runs):
         for name, way in ways.items():
@@ -71,7 +71,7 @@ def in_turns(runs: int, ways: Mapping[str, Callable[[], float]]) -> dict[str, fl
 
 @dataclass(slots=True)
 class Table:
-    """One measurement, as it is written to docs/benchmarks.md."""
+    """One measurement, as docs/benchmarks.md shows it."""
 
     title: str
     command: str

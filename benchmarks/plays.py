@@ -24,7 +24,7 @@ sys.exit(ran.rc)
 
 
 def plays(runs: int) -> Table:
-    """Each playbook each way, in turns; on this machine itself, and over ssh to it."""
+    """Run each playbook each way, in turns, on this machine itself and over ssh to it."""
     table = Table("The cost of a playbook", "make bench PARTS=plays", ("tasks", *map(str, TASKS), "s by task"))
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)

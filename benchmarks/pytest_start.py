@@ -1,4 +1,4 @@
-"""From the start of a command to its first step, the cost of a step, and the collection of many scenarios."""
+"""The time from the start of a command to its first step, the cost of a step, and the collection of many scenarios."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bdd_pytest(*args: str) -> tuple[str | Path, ...]:
 
 @contextmanager
 def service(root: Path) -> Iterator[None]:
-    """The small service of the tests, which a drill breaks by a file."""
+    """Run the small service of the tests. A drill breaks it with a file."""
     process = subprocess.Popen([sys.executable, str(MINI / "service.py"), str(root)])
     try:
         end = time.monotonic() + 30
@@ -62,7 +62,7 @@ def by_step(command: Sequence[str | Path], root: Path, env: Mapping[str, str]) -
 
 
 def start(runs: int) -> Table:
-    """The first step of each."""
+    """The time from the start of each to its first step."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         env = {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": "lib"}
@@ -94,7 +94,7 @@ PATH = {"PATH": f"{PEERS}:/usr/local/bin:/usr/bin:/bin"}
 
 
 def steps(runs: int) -> Table:
-    """From one step that does nothing to the next."""
+    """The time from one step that does nothing to the next."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         env = {"XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": "lib"}
@@ -130,7 +130,7 @@ def _curls(count: int) -> str:
 
 
 def collection(runs: int) -> Table:
-    """Collecting 10, 100, 1000 scenarios."""
+    """The time to collect 10, 100 and 1000 scenarios."""
     counts = (10, 100, 1000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

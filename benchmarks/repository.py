@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 SAID = "said"
-"""The file into which each step writes when it ran, in monotonic seconds, one a line."""
+"""Each step appends one line to this file: when it ran, in monotonic seconds."""
 _SAY = f"""\
 import time
 from pathlib import Path
@@ -74,7 +74,7 @@ def plain_scenario(name: str, steps: int) -> str:
 
 
 def drill_scenario(baseline_steps: int) -> str:
-    """A drill whose baseline has so many steps that do nothing, and one that looks."""
+    """A drill whose baseline has this many steps that do nothing, and one step that looks."""
     lines = [
         "  Scenario: It breaks",
         "    Given the service is healthy",

@@ -1,9 +1,9 @@
-"""All benchmarks, side by side in one run; the tables go to docs/benchmarks.md.
+"""All benchmarks, side by side in one run. They write the tables to docs/benchmarks.md.
 
     python benchmarks/run.py [--runs N] [PART ...]
 
-With parts named, only these are measured, and printed, and no file is written. `make bench` makes the peers'
-environment first. The part `r1` needs the lab.
+With parts named, it measures and prints only these, and writes no file. `make bench` makes the peers' environment
+first. The part `r1` needs the lab.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from common import PEERS, ROOT, Table, timed
 from plays import plays
 from pytest_start import collection, start, steps
 from scale import ledger, prober
+from sealed import verify
+from sealing import seal
 from warm import warm
 from whole_drill import r1
 
@@ -31,6 +33,8 @@ PARTS: Mapping[str, Callable[[int], Table]] = {
     "r1": r1,
     "prober": prober,
     "ledger": ledger,
+    "seal": seal,
+    "verify": verify,
     "collection": collection,
 }
 OURS = ("drillbook", "pytest", "pytest-bdd", "ansible-core", "ansible-runner")

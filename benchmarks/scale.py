@@ -1,4 +1,4 @@
-"""What grows: the prober with 10, 100, 1000 endpoints; the ledger with 1e4, 1e5, 1e6 jobs."""
+"""How costs grow: the prober's with 10, 100 and 1000 endpoints, and the ledger's with 1e4, 1e5 and 1e6 jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16
 
 
 def prober(runs: int) -> Table:
-    """CPU of the prober's thread, and how many of the looks that were due were made."""
+    """The CPU of the prober's thread, and how many of the due looks it made."""
     table = Table(
         "The prober",
         "make bench PARTS=prober",
@@ -80,7 +80,7 @@ def _sample(port: int, endpoints: int, per_s: float) -> tuple[float, float]:
     looker = Prober(known)
     began_s = time.monotonic()
     with looker:
-        time.sleep(SECONDS)  # for so long it samples: that is what is measured
+        time.sleep(SECONDS)  # the prober samples meanwhile, and that is measured
     took_s = time.monotonic() - began_s
     count = sum(row.samples for row in looker.stats())
     assert looker.cpu_ratio is not None
@@ -88,7 +88,7 @@ def _sample(port: int, endpoints: int, per_s: float) -> tuple[float, float]:
 
 
 def ledger(runs: int) -> Table:
-    """Balancing the books."""
+    """The time and memory to balance the ledger."""
     table = Table(
         "The ledger", "make bench PARTS=ledger", ("jobs", "s to balance", "MB of it and its jobs", "µs a job")
     )

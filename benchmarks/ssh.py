@@ -1,4 +1,6 @@
-"""A real sshd of one's own, for the cost of playbooks over ssh: on loopback, keys made for it, gone afterwards."""
+"""A real sshd, to measure the cost of playbooks over ssh. It listens on loopback, has keys of its own, and leaves
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,13 @@ _LINE = (
 
 
 def program() -> str | None:
-    """Where OpenSSH's server is; None where there is none."""
+    """The path of OpenSSH's server; None when it is not installed."""
     return shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
 
 
 @contextmanager
 def server(folder: Path, sshd: str) -> Iterator[str]:
-    """An sshd that lets the present user in with a key; yields the line of an inventory that leads there."""
+    """Run an sshd that lets the present user in with a key. Yields the line of an inventory that leads to it."""
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     shutil.copy(folder / "user.pub", folder / "authorized")
@@ -46,11 +48,11 @@ def server(folder: Path, sshd: str) -> Iterator[str]:
         "PidFile": "none",
         "PasswordAuthentication": "no",
         "KbdInteractiveAuthentication": "no",
-        # the folder for temporary files is everybody's, and the key is in it
+        # the key lies in the folder for temporary files, where everybody may write
         "StrictModes": "no",
         "Subsystem": "sftp internal-sftp",
     }
-    # where root's sshd gives up its rights; the package's service makes it at each start of the machine
+    # root's sshd gives up its rights in this folder. The package's service makes it at each start of the machine
     if Path("/run").is_dir() and not Path("/run/sshd").exists() and getpass.getuser() == "root":
         Path("/run/sshd").mkdir(mode=0o755)
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
@@ -67,7 +69,7 @@ def server(folder: Path, sshd: str) -> Iterator[str]:
             python=sys.executable,
         )
     finally:
-        # sessions outlive the listener that took them, as long as the client keeps its connection
+        # a session outlives the listener that took it, as long as the client keeps its connection
         for each in [*psutil.Process(process.pid).children(recursive=True), process]:
             with suppress(psutil.NoSuchProcess):
                 each.terminate()

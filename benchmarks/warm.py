@@ -1,4 +1,4 @@
-"""How long a play takes on an Ansible that is imported already, beside one that starts its own; as drills run it."""
+"""How long a play takes on an Ansible that is already imported, and on one that it starts itself, as drills run it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOSTS = "web-1 ansible_connection=local ansible_python_interpreter='{{ ansible_p
 
 
 def _run(root: Path, name: str, warm: Warm | None) -> tuple[float, float]:
-    """Seconds to the first task, and of the whole run."""
+    """The seconds to the first task, and for the whole run."""
     begins: list[float] = []
 
     def on_event(event: Event) -> None:
@@ -42,7 +42,7 @@ def _run(root: Path, name: str, warm: Warm | None) -> tuple[float, float]:
 
 
 def warm(runs: int) -> Table:
-    """Each play each way, in turns; nothing but Ansible on this machine itself."""
+    """Run each play each way, in turns. Nothing but Ansible runs, on this machine itself."""
     table = Table(
         "A play on an Ansible that is imported already",
         "make bench PARTS=warm",

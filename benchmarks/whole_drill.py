@@ -1,4 +1,4 @@
-"""R1 as a whole: the network between the API and Redis is cut and restored, by Drillbook and by its peers on one lab.
+"""R1 as a whole. Drillbook and its peers cut and restore the network between the API and Redis on one lab.
 
 All look at the health, cut, wait until the health says so, restore, and wait until it is well again. The script, Chaos
 Toolkit and Molecule prove nothing of it, keep little, and put nothing back when they fail.
@@ -57,12 +57,12 @@ def redis_is(wanted):
 
 
 def state() -> Path:
-    """Where the lab's state is."""
+    """The folder of the lab's state."""
     return Path(os.environ.get("DRILLBOOK_LAB_STATE", ROOT / ".drillbook/lab"))
 
 
 def r1(runs: int) -> Table:
-    """The whole of it, in turns."""
+    """Measure the whole of R1, each way in turns."""
     if not (state() / "lab.json").is_file():
         sys.exit("the lab is not running: start it with 'drillbook lab up'")
     lab = json.loads((state() / "lab.json").read_text())
@@ -140,7 +140,9 @@ def _chaos(root: Path) -> Path:
 
 
 def _molecule(root: Path) -> Path:
-    """Converge cuts, verify waits for the incident, side_effect restores, the second verify waits for the end."""
+    """A Molecule scenario: converge cuts, verify waits for the incident, side_effect restores, and the second verify
+    waits for the end.
+    """
     folder = root / "molecule/default"
     folder.mkdir(parents=True)
     (folder / "molecule.yml").write_text(

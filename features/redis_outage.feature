@@ -79,19 +79,31 @@ Feature: Redis is away, or lets nobody in
     And Redis answers the API within 5 ms for 2 seconds
     And the API's memory is back to its baseline within 10 %
 
-  @row:R9 @as-written @finding:S0-2-checks @finding:S1-1-metrics @runbook:redis.md#put-the-settings-right
+  @row:R9 @as-written @finding:S0-2-checks @finding:S1-1-metrics @finding:S1-memory @finding:S1-3-ampersand @finding:S2-6.4
+  @runbook:redis.md#put-the-settings-right
   Scenario: The runbook's own checks pass while the API cannot use Redis
     S0-2-checks: the source tests Redis with PING, the queue with LLEN of "waiting", and the settings with `echo $NAME`. The first two are the engineer's account, and are well while the API's is refused; the second is 0 whatever waits; the third asks the engineer's shell, which has no such setting, and where it has prints the secret.
     Ask the API for its `error_kind`, compare its own settings with the vault without printing them, and ask Redis as the API does.
     S1-1-metrics: the source notes depth and rate before the drill without the API key that it gives one line above: it is refused, and `jq '.depth'` prints null.
     Give the key, and let curl fail where the server refuses: `curl -sf`.
+    S1-memory: the source watches the memory of the API with `grep memory_usage` of its metrics. No line has that name, so an overflow of the memory buffer shows nothing.
+    Ask for a name that is there, `process_resident_memory_bytes`, and let the command fail when it finds no line.
+    S1-3-ampersand: the source asks for the errors of the queue with `curl https://.../logs?level=error&service=queue`. Without quotes the shell ends the command at the `&`: the server is asked for the errors of all services, and that nobody answers is never noticed, since the command runs in the background.
+    Put the address in quotes.
+    S2-6.4: the source takes the hit rate of the cache from Redis INFO. That counts all keys, those of the queue too, since the server started: it stays as it was while the cache answers nobody.
+    Ask the API how the look-ups of the last seconds were answered.
 
     Given jobs are submitted at 5 per second
+    And users look items up
+    And the hit rate that INFO tells is known
     When a deployment starts the API with "not-the-right-one" as its "REDIS_PASSWORD"
     Then within 30 seconds the API names "auth" as the reason why "redis" is down
     And Redis answers the engineer's PING, and the length of "waiting" is 0
     And the engineer's shell on the host of the API has no "REDIS_PASSWORD", although the API is started with one
     And the queue's metrics are refused with 401 to whoever asks without the key
+    And the question for the queue's errors loses "service=queue" in a shell, and ends with 0 where nobody answers
+    And no line of the API's metrics has "memory_usage", although one tells the memory of its process
+    And the hit rate that INFO tells is as before, within 5 points, while the cache answers no look-up
     And within 30 seconds new jobs are kept in memory
     When the recovery playbook "redis/put_settings_right" is run
     Then within 60 seconds the API reports "redis" as up

@@ -95,9 +95,12 @@ Feature: The queue is stuck
     When a release of the queue's code with a fault in it goes live
     Then within 60 seconds more than 2 % of the jobs fail
     And within 60 seconds an alert about "2 % of the jobs fail" reaches the "#alerts" channel
+    And within 60 seconds every worker says that it runs release "1.2.0"
     And the latest failed jobs are written down
     When the recovery playbook "queue/roll_back_workers" is run
-    Then within 60 seconds at most 2 % of the jobs fail
+    Then within 60 seconds every worker says that it runs release "1.1.0"
+    And within 60 seconds jobs are done by release "1.1.0" alone, for 2 seconds
+    And within 60 seconds at most 2 % of the jobs fail
     And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds no job is active for more than 5 seconds
     And within 60 seconds the all-clear about "2 % of the jobs fail" reaches the "#alerts" channel
@@ -105,15 +108,18 @@ Feature: The queue is stuck
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
 
-  @row:Q2 @as-written @finding:S0-1A @runbook:queue.md#rescue-jobs-from-a-key-that-nobody-reads
+  @row:Q2 @as-written @finding:S0-1A @finding:S0-1A-watch @runbook:queue.md#rescue-jobs-from-a-key-that-nobody-reads
   Scenario: Active jobs are moved to "waiting" by a script
-    The source empties the active list into a key named "waiting" and calls the jobs re-queued. BullMQ has no such key: no worker reads it, and the jobs are lost without an error.
+    S0-1A: the source empties the active list into a key named "waiting" and calls the jobs re-queued. BullMQ has no such key: no worker reads it, and the jobs are lost without an error.
     Start a worker instead, and let its own sweep bring them back; jobs that lie there already are moved back to active one by one.
+    S0-1A-watch: the source verifies it with `watch` of the length of "active". The length is that of a queue that is well, and the jobs are lost all the same.
+    Compare what was acknowledged with what is completed, and look for jobs in keys that no worker reads.
 
     Given jobs that take 400 ms each are submitted at 8 per second
     When every worker is killed
     And the active jobs are moved to "waiting" as the runbook writes it, and the workers are started
     Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed
+    And the length of "active" is that of a queue that is well, while jobs lie in "waiting"
     And the jobs in "waiting" are written down
     When the recovery playbook "queue/rescue_stranded_jobs" is run
     Then within 30 seconds no job lies in "waiting"
@@ -196,7 +202,22 @@ Feature: The queue is stuck
     Then within 60 seconds 0 jobs are failed
     And within 60 seconds at most 2 % of the jobs fail
     And the lines with an error of any spelling are as many as before the recovery, or more
-    And within 60 seconds 20 new jobs are completed, and only what was accepted is lost
+    And within 2 minutes 20 new jobs are completed, and only what was accepted is lost
+
+  @row:Q9 @as-written @finding:S2-4.2-drain @runbook:queue.md#roll-the-queues-code-back
+  @runbook:queue.md#retry-a-stuck-job
+  Scenario: The workers are stopped before their jobs have ended
+    The source stops all workers, and then waits until the active jobs have ended. No worker is left that could end them: a job that takes longer than the process manager waits for its worker stays active, and whoever waits for it waits for ever.
+    Pause the queue, wait until what was begun has ended, and stop the workers then.
+
+    When a job comes in that does not end the first time
+    And no worker runs
+    Then within 60 seconds no worker is connected to the queue
+    And for 3 seconds that job stays active, although no worker is left that could end it
+    When the recovery playbook "queue/start_workers" is run
+    And the recovery playbook "queue/retry_stuck_jobs" is run
+    Then within 60 seconds 3 workers are connected to the queue
+    And within 60 seconds that job is completed
 
   @row:Q1 @runbook:queue.md#let-another-worker-stand-in
   Scenario: A worker on Node ends what workers in Python have begun

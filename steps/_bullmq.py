@@ -1,12 +1,13 @@
-"""What Redis holds of a BullMQ queue, read directly: its own keys, and keys that nobody reads. Looks only.
+"""What Redis holds of a BullMQ queue. These functions read it directly, and change nothing.
 
-`:wait` and `:active` are lists, `:failed`, `:completed` and `:delayed` sorted sets, `<id>` the hash of a job. There is
-no `:waiting` in any version.
+They read BullMQ's own keys, and keys that nobody else reads. `:wait` and `:active` are lists. `:failed`, `:completed`
+and `:delayed` are sorted sets. `<id>` is the hash of a job. No version of BullMQ has a key `:waiting`.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,7 +38,7 @@ def ask(drill: Drill, *command: str | int) -> Any:
 
 
 def answer(drill: Drill, *command: str | int) -> Any:
-    """As `ask`, or the error with which Redis refuses the command."""
+    """As `ask`. When Redis refuses the command, the answer is the text of its error."""
     try:
         return ask(drill, *command)
     except clients.RedisResponseError as error:
@@ -45,7 +46,7 @@ def answer(drill: Drill, *command: str | int) -> Any:
 
 
 def members(drill: Drill, name: str) -> list[str]:
-    """The ids in a list or a sorted set of the queue, oldest first; none when there is no such key."""
+    """The ids in a list or a sorted set of the queue, oldest first. A key that does not exist has none."""
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
         kind: Any = redis.type(key(drill, name))
         if kind == "list":
@@ -56,7 +57,7 @@ def members(drill: Drill, name: str) -> list[str]:
 
 
 def counts(drill: Drill) -> dict[str, int]:
-    """How many jobs are in each state; -1 where the key is not of the type that BullMQ counts."""
+    """How many jobs are in each state. It is -1 where the key is not of the type that BullMQ counts."""
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
         kinds = _kinds(drill, redis)
         pipe = redis.pipeline(transaction=False)
@@ -80,14 +81,14 @@ def _kinds(drill: Drill, redis: Any) -> dict[str, str]:
 
 
 def the_type(drill: Drill, name: str) -> str:
-    """What kind of key it is for Redis; "none" when there is none."""
+    """The type of the key, as Redis names it; "none" when there is no such key."""
     return str(ask(drill, "TYPE", key(drill, name)))
 
 
 def states(drill: Drill, jobs: Sequence[str]) -> dict[str, str]:
-    """In which list or set of BullMQ each job is; "unknown" when in none, "gone" when there is no such job.
+    """The list or set of BullMQ in which each job is: "unknown" when it is in none, "gone" when there is no such job.
 
-    One connection and three questions: a window of looks is broken by a look that takes long.
+    This takes one connection and three questions, since a look that takes long breaks a window of looks.
     """
     if not jobs:
         return {}
@@ -96,7 +97,7 @@ def states(drill: Drill, jobs: Sequence[str]) -> dict[str, str]:
         pipe = redis.pipeline(transaction=False)
         for job in jobs:
             pipe.exists(key(drill, job))
-        # a sorted set that was made a list by hand is one that BullMQ cannot read
+        # BullMQ cannot read a sorted set that somebody has made a list by hand
         readable = [name for name, kind in kinds.items() if kind == ("list" if name in LISTS else "zset")]
         for name in readable:
             if name in LISTS:
@@ -117,7 +118,7 @@ def state_of(drill: Drill, job: str) -> str:
 
 
 def details(drill: Drill, job: str) -> dict[str, Any]:
-    """What an engineer wants to know of a job. Not its payload: that may hold what no report should."""
+    """What an engineer wants to know of a job. The payload is left out, since no report may show it."""
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
         fields: Any = redis.hgetall(key(drill, job))
         lock: Any = redis.get(key(drill, job) + ":lock")
@@ -134,7 +135,9 @@ def details(drill: Drill, job: str) -> dict[str, Any]:
 
 
 def begun_s(drill: Drill, jobs: Sequence[str]) -> dict[str, float]:
-    """When each of these jobs was last taken up, in seconds since 1970; without those that were not."""
+    """When a worker last took up each of these jobs, in seconds since 1970. Jobs that no worker has taken up are left
+    out.
+    """
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
         pipe = redis.pipeline(transaction=False)
         for job in jobs:
@@ -154,6 +157,18 @@ def workers(drill: Drill) -> list[str]:
     return sorted({name.rpartition(":w:")[2] for name in names if name.startswith(marks)})
 
 
+def done_by(drill: Drill, last_s: float) -> list[str]:
+    """The releases that did the jobs of the last seconds, by what workers have left with each job."""
+    since_ms = (time.time() - last_s) * 1000
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
+        done: Any = redis.zrange(key(drill, "completed"), f"({since_ms:.0f}", "+inf", byscore=True)
+        pipe = redis.pipeline(transaction=False)
+        for job in done:
+            pipe.hget(key(drill, str(job)), "returnvalue")
+        results = [json.loads(each) for each in pipe.execute() if each]
+    return sorted({str((each or {}).get("release", "none that says so")) for each in results})
+
+
 def connections(drill: Drill) -> int:
     """How many clients are connected to the primary."""
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
@@ -162,7 +177,10 @@ def connections(drill: Drill) -> int:
 
 
 def status_command(known: Mapping[str, Any], service: str) -> tuple[str, ...]:
-    """How the manager of a host, with these variables of the role `service`, is asked for one of its services."""
+    """The command that asks the manager of a host for one of its services.
+
+    `known` has the host's variables for the role `service`. Raises CouldNotLookError for a manager that nobody knows.
+    """
     manager = str(known["drillbook_service_manager"])
     asked: tuple[Any, ...]
     match manager:
@@ -171,7 +189,7 @@ def status_command(known: Mapping[str, Any], service: str) -> tuple[str, ...]:
         case "systemd":
             asked = ("systemctl", "show", "--property=ActiveState,SubState,MainPID", service)
         case "pm2":
-            # without its own home it would start a daemon of the user's, which has no such program
+            # without PM2_HOME, pm2 would start a daemon for this user, which does not have the program
             home = ("env", f"PM2_HOME={known['drillbook_pm2_home']}") if "drillbook_pm2_home" in known else ()
             asked = (*home, known.get("drillbook_pm2", "pm2"), "pid", service)
         case "compose":
@@ -183,7 +201,9 @@ def status_command(known: Mapping[str, Any], service: str) -> tuple[str, ...]:
 
 
 def processes(drill: Drill, group: str = "worker") -> dict[str, str]:
-    """What the manager of its host says of each worker; where it says nothing, why."""
+    """What the manager of its host says of each worker. Where it prints no state, the text is its error or its exit
+    status.
+    """
     found: dict[str, str] = {}
     for name, host in zip(drill.inventory.names(group), drill.hosts(group), strict=True):
         known = drill.inventory.hostvars[name]

@@ -1,4 +1,4 @@
-"""Alerts: sent by the system's own alerting, seen where people would see them."""
+"""Alerts. The system's own alerting sends them, and the checks look for them where people would see them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def all_clear_arrives(drill: Drill, deadline: float, subject: str, channel: str)
 
 
 def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
-    """A Slack-compatible message in this channel, of this colour, about the subject, that arrived since an instant."""
+    """A check for a Slack-compatible message about the subject that arrived in this channel, in this colour, since an
+    instant.
+    """
     wanted = f"a message about {subject} in {channel}, coloured {colour}"
 
     def judge(sample: Sample) -> Observation:
@@ -45,6 +47,6 @@ def message(subject: str, channel: str, colour: str, since_s: float) -> Check:
 
 
 def rows(value: Any) -> Sequence[Any]:
-    """The messages of the sink's answer."""
+    """The messages in the sink's answer."""
     messages: Sequence[Any] = value["messages"] if isinstance(value, dict) else value
     return messages

@@ -1,18 +1,21 @@
-"""Commands of runbooks as they are written, the harm that they do, and what they say of it themselves."""
+"""Commands of runbooks as they are written, the harm that they do, and what they print about it."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 
 from steps._bullmq import answer, ask, begun_s, counts, key, members, state_of, states, the_type, workers
+from steps.cache import HIT_RATE
+from steps.health import latest
 from steps.jobs import ODD_JOB
-from steps.queue import QUEUE
+from steps.queue import ACTIVE, QUEUE
 from steps.redis import REDIS, settings
 
-from drillbook import Drill, fault, parse, then
+from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import looked
-from drillbook.clients import http_get
+from drillbook.clients import http_get, redis_client
 from drillbook.errors import CouldNotLookError
 
 ANY_SPELLING = "the lines with an error of any spelling"
@@ -97,7 +100,7 @@ def questions_are_asked(drill: Drill) -> None:
 
 @then(parse('the list of jobs that are active for "more than {age:Duration}" names one that is younger'))
 def list_is_of_all(drill: Drill, age: float) -> None:
-    """The list has no times in it, whatever the heading above the command says."""
+    """The list has no times in it, although the heading above the command in the runbook says so."""
 
     def ages() -> list[float]:
         active = answer(drill, "LRANGE", key(drill, "active"), 0, -1)
@@ -120,12 +123,12 @@ def list_is_of_keys(drill: Drill) -> None:
 
 @then("the search for worker processes finds one, although none runs")
 def search_finds_itself(drill: Drill) -> None:
-    """`ps aux | grep NAME` lists itself."""
+    """`ps aux | grep NAME` finds its own process."""
 
     def found() -> tuple[int, int]:
         host = drill.hosts("worker")[0]
         listed = host.run(r'ps aux | grep "worker.ts\|worker.js"').stdout.splitlines()
-        # an engineer types it; here a shell gets it as its argument, and would be one line more
+        # an engineer types the command. Here a shell gets it as an argument, and this shell would be one more line
         lines = [line for line in listed if "ps aux" not in line]
         drill.observe("lines of ps aux | grep worker.ts", len(lines))
         return len(lines), len(workers(drill))
@@ -152,7 +155,7 @@ def count_errors(drill: Drill) -> int:
 
 @then(parse("the lines with an error of any spelling are at least {count:Integer}"), target_fixture="error_lines")
 def error_lines_are_some(drill: Drill, count: int) -> int:
-    """Gives how many there are."""
+    """Returns how many lines there are."""
     drill.bound(looked(ANY_SPELLING, partial(count_errors, drill), "lines").at_least(count))
     return log_lines(drill, "-i")
 
@@ -163,7 +166,7 @@ def error_lines_have_stayed(drill: Drill, error_lines: int) -> None:
 
 
 def log_lines(drill: Drill, *options: str) -> int:
-    """What `grep ERROR LOG | wc -l` prints, over the logs of all workers."""
+    """What `grep ERROR LOG | wc -l` prints, added up over the logs of all workers."""
     command = f"{' '.join(('grep', *options))} ERROR %s | wc -l"
     counted = 0
     for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
@@ -176,7 +179,7 @@ def log_lines(drill: Drill, *options: str) -> int:
 
 @then("the keys of the database and the queue's pause are written down")
 def other_keys_are_counted(drill: Drill) -> None:
-    """The same Redis holds the cache, too."""
+    """The same Redis also holds the cache."""
     drill.bound(REDIS.answers())
     drill.observe("keys in the database", ask(drill, "DBSIZE"), "keys")
     drill.observe("whether the queue is paused", ask(drill, "HGET", key(drill, "meta"), "paused") is not None)
@@ -189,7 +192,7 @@ def pause_is_forgotten(drill: Drill, deadline: float) -> None:
 
 @then('Redis answers the engineer\'s PING, and the length of "waiting" is 0')
 def engineer_is_served(drill: Drill) -> None:
-    """With the engineer's account, whatever happens to that of the application."""
+    """The engineer's account asks, so it does not matter what happens to the account of the application."""
 
     def asked() -> tuple[object, object]:
         return ask(drill, "PING"), answer(drill, "LLEN", key(drill, "waiting"))
@@ -199,7 +202,7 @@ def engineer_is_served(drill: Drill) -> None:
 
 @then(parse('the engineer\'s shell on the host of the API has no "{setting}", although the API is started with one'))
 def shell_has_no_setting(drill: Drill, setting: str) -> None:
-    """`echo $NAME` asks the shell. What it prints is not kept: elsewhere that is the secret."""
+    """`echo $NAME` asks the shell. Nothing keeps what it prints, because on other hosts it may print the secret."""
 
     def asked() -> tuple[str, str]:
         name = drill.inventory.names("api")[0]
@@ -218,3 +221,90 @@ def metrics_need_a_key(drill: Drill) -> None:
         return http_get(endpoint, headers={}).status_code
 
     drill.bound(looked("the status of the answer", asked).is_(401))
+
+
+@then(parse('the length of "active" is that of a queue that is well, while jobs lie in "{name}"'))
+def watched_length_proves_nothing(drill: Drill, name: str) -> None:
+    """What `watch LLEN` shows an engineer after the script, beside the jobs that it does not show."""
+    most = drill.before(ACTIVE) + 3  # a look sees one job more or less
+
+    def seen() -> tuple[object, int]:
+        stranded = sum(state == "unknown" for state in states(drill, members(drill, name)).values())
+        return answer(drill, "LLEN", key(drill, "active")), stranded
+
+    both = looked(f"the length of 'active', and the jobs in {name!r} that are in no state", seen)
+    at_most = both.satisfies(f"are at most {most:g}, and at least 1", lambda it: it[0] <= most and it[1] >= 1)
+    drill.bound(at_most, within=30)  # workers that have just started hold more jobs until they have caught up
+
+
+@then('no line of the API\'s metrics has "memory_usage", although one tells the memory of its process')
+def metrics_have_no_such_line(drill: Drill) -> None:
+    version = str(drill.inventory.variable(drill.inventory.names("api")[0], "drillbook_version_url"))
+    endpoint = replace(drill.inventory.endpoints["api"], url=version.removesuffix("/version") + "/metrics")
+
+    def seen() -> tuple[int, int]:
+        lines = http_get(endpoint).text.splitlines()
+        found = tuple(sum(word in line for line in lines) for word in ("memory_usage", "process_resident_memory_bytes"))
+        drill.observe("grep memory_usage | wc -l", found[0], "lines")
+        return found[0], found[1]
+
+    both = looked("the lines with memory_usage, and with process_resident_memory_bytes", seen)
+    drill.bound(both.satisfies("are 0, and at least 1", lambda it: it[0] == 0 and it[1] >= 1))
+
+
+@given("the hit rate that INFO tells is known", target_fixture="info_hit_rate")
+def info_hit_rate_is_known(drill: Drill) -> float:
+    """Returns the hit rate in percent."""
+    rate = info_hit_rate_now(drill)
+    drill.observe("INFO's hit rate before the fault", rate, "%")
+    drill.observe("the cache's own hit rate before the fault", latest(drill, HIT_RATE), "%")
+    return rate
+
+
+@then("the hit rate that INFO tells is as before, within 5 points, while the cache answers no look-up")
+def info_hit_rate_hides_it(drill: Drill, info_hit_rate: float) -> None:
+    def seen() -> tuple[float, object]:
+        rate = info_hit_rate_now(drill)
+        drill.observe("INFO's hit rate", rate, "%")
+        return rate, drill.last(HIT_RATE)
+
+    both = looked("the hit rate that INFO tells, and that of the cache", seen, "%")
+    as_before = f"are {info_hit_rate:g} ± 5, and 0"
+    drill.bound(both.satisfies(as_before, lambda it: abs(it[0] - info_hit_rate) <= 5 and it[1] == 0), within=20)
+
+
+def info_hit_rate_now(drill: Drill) -> float:
+    """The percentage of look-ups that found a key, of all since the server started. The queue's look-ups count, too."""
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
+        stats = redis.info("stats")
+    hits, misses = stats["keyspace_hits"], stats["keyspace_misses"]
+    if not hits + misses:
+        raise CouldNotLookError("nobody has looked up a key since this Redis was started")
+    return float(round(100 * hits / (hits + misses), 1))
+
+
+@then('the question for the queue\'s errors loses "service=queue" in a shell, and ends with 0 where nobody answers')
+def ampersand_cuts_the_question(drill: Drill) -> None:
+    """Without quotes, `&` ends the command and puts it into the background, so nobody sees its exit status."""
+    endpoint = drill.inventory.endpoints["error log"]
+    host = drill.hosts(drill.inventory.names("api")[0])[0]
+
+    def asked() -> tuple[str, int]:
+        sent = host.run(f"echo {endpoint.url}").stdout.strip()
+        return sent, host.run("curl -sf http://127.0.0.1:9/logs?level=error&service=queue").rc
+
+    def cut(seen: tuple[str, int]) -> bool:
+        return endpoint.url.startswith(f"{seen[0]}&") and "service" not in seen[0] and seen[1] == 0
+
+    drill.bound(looked("what is asked for, and the exit status", asked).satisfies("lost its end, and 0", cut))
+    answer = http_get(replace(endpoint, url=asked()[0])).json()
+    drill.observe("services in the answer", sorted({line["service"] for line in answer["logs"]}) or "none")
+
+
+@then(parse("for {length:Duration} that job stays active, although no worker is left that could end it"))
+def job_is_not_drained(drill: Drill, length: float) -> None:
+    def seen() -> tuple[str, list[str]]:
+        return state_of(drill, ODD_JOB), workers(drill)
+
+    both = looked("the state of that job, and the workers of the queue", seen)
+    drill.throughout(both.is_(("active", [])), for_=length, within=60)

@@ -1,4 +1,4 @@
-"""What users look up, and the cache between them and the database. The database is the judge of what is right."""
+"""What users look up, and the cache between them and the database. What the database has is right."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ def users_look_up(drill: Drill) -> None:
 
 
 FIRST_FURTHER = 51
-"""The prober asks for the first items again and again: what it asks for is back in the cache at once."""
+"""The prober keeps asking for the first items, and so puts them back into the cache at once. Further items begin after
+those.
+"""
 
 
 @given(parse("users have looked up {count:Integer} further items"), target_fixture="looked_up")
 def users_have_looked_up(drill: Drill, count: int) -> list[str]:
-    """Gives the ids of the items, which are in the cache now."""
+    """Returns the ids of the items. They are in the cache now."""
     names = [f"item-{number}" for number in range(FIRST_FURTHER, FIRST_FURTHER + count)]
     answer = http_get(drill.inventory.endpoints["catalogue"], {"ids": ",".join(names)})
     if answer.is_error:
         raise CouldNotLookError(f"the items cannot be looked up: status {answer.status_code}")
-    drill.require(cached(drill, names).is_(count))  # no baseline: nobody puts them back
+    drill.require(cached(drill, names).is_(count))  # this is no baseline, because nobody puts these items back
     return names
 
 
@@ -56,17 +58,34 @@ def cached(drill: Drill, names: list[str]) -> Reading:
 
 @fault("the cache holds wrong values")
 def cache_is_wrong(drill: Drill) -> None:
-    drill.inject("cache_wrong", most=0, further=0)
+    drill.inject("cache_wrong", most=0, further=0, blanks=False)
 
 
 @fault(parse("the cache holds wrong values of {count:Integer} items"))
 def some_entries_are_wrong(drill: Drill, count: int) -> None:
-    drill.inject("cache_wrong", most=count, further=0)
+    drill.inject("cache_wrong", most=count, further=0, blanks=False)
 
 
 @fault(parse("the cache holds wrong values, and {count:Integer} further entries"))
 def large_cache_is_wrong(drill: Drill, count: int) -> None:
-    drill.inject("cache_wrong", most=0, further=count)
+    drill.inject("cache_wrong", most=0, further=count, blanks=False)
+
+
+@fault(parse("the cache holds wrong values, and {count:Integer} further entries with blanks in their names"))
+def entries_have_blanks(drill: Drill, count: int) -> None:
+    drill.inject("cache_wrong", most=0, further=count, blanks=True)
+
+
+@then(parse("the {count:Integer} entries with blanks in their names are still there"))
+def entries_with_blanks_stay(drill: Drill, count: int) -> None:
+    """This looks for each of the first hundred, and for the last."""
+    names = [f"cache:item:old-{number} of them" for number in (*range(1, min(count, 100) + 1), count)]
+
+    def there() -> int:
+        with redis_client(drill.inventory.endpoints["redis"]) as redis:
+            return int(redis.exists(*names))
+
+    drill.bound(looked("entries with blanks in their names, of those that are looked for", there).is_(len(names)))
 
 
 @then(parse("within {deadline:Duration} users are served wrong values"))
@@ -78,8 +97,8 @@ def wrong_values_are_served(drill: Drill, deadline: float) -> None:
 def wrong_values_are_diagnosed(drill: Drill) -> None:
     drill.bound(CATALOGUE.answers())
     right = right_values(drill)
-    served = drill.seen(Reading("items", "catalogue", lambda sample: served_wrong(sample, right)))
-    drill.observe("the items that users are served wrong", (served[-1] or "none") if served else "no item was served")
+    served = drill.last(Reading("items", "catalogue", lambda sample: served_wrong(sample, right)))
+    drill.observe("the items that users are served wrong", "no item was served" if served is None else served or "none")
     drill.observe("the cache's hit rate", latest(drill, HIT_RATE), "%")
 
 
@@ -116,7 +135,10 @@ def right_values(drill: Drill) -> Mapping[str, object]:
 
 
 def served_wrong(sample: Sample, right: Mapping[str, object]) -> object:
-    """Which of the items that were served are not what the database has. An answer without items serves nobody."""
+    """The items that were served with another value than the database has.
+
+    An answer without items serves nobody, so it gives MISSING.
+    """
     items = dig(sample.value, "items") if sample.ok else MISSING
     if not isinstance(items, Mapping) or not items:
         return MISSING
@@ -124,7 +146,7 @@ def served_wrong(sample: Sample, right: Mapping[str, object]) -> object:
 
 
 def wrong(right: Mapping[str, object]) -> Reading:
-    """How many these are."""
+    """How many items were served wrong."""
 
     def read(sample: Sample) -> object:
         names = served_wrong(sample, right)

@@ -1,4 +1,4 @@
-"""People are told: a message is sent by the team's playbooks, and seen where people would read it."""
+"""People are told. The team's playbooks send a message, and the checks look for it where people would read it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drillbook.checks import Check, Observation, Sample
 
 SUBJECTS = {"initiating": "[ACTION]", "update": "[UPDATE]", "resolved": "[RESOLVED]"}
 GAP = re.compile(r"^.*(?:\{\{.*|: *)$", re.MULTILINE)
-"""A line that was not filled in: what is none, Ansible writes as nothing."""
+"""A line that was not filled in. Ansible writes an empty text for a variable that is none."""
 CHAT, MAIL = "alerts", "mail"
 
 
@@ -26,7 +26,10 @@ def message_arrives(drill: Drill, deadline: float, name: str, places: tuple[str,
 
 
 def arrival(name: str, place: str, reference: str) -> Check:
-    """The message of this drill in a channel ("#incidents") or at an address: its subject, its reference, no gaps."""
+    """A check for the message of this drill in a channel ("#incidents") or at an address.
+
+    The message has the subject and the reference, and every line of it is filled in.
+    """
     mark = SUBJECTS[name]
     wanted = f"the message {mark} with the reference {reference} at {place}"
 

@@ -1,4 +1,4 @@
-"""What the API says of itself and of what it depends on."""
+"""What the API says about itself, and about the parts that it depends on."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def api_reports(drill: Drill, deadline: float, component: str, state: State) -> 
 
 @then(parse('within {deadline:Duration} the API names "{kind}" as the reason why "{component}" is down'))
 def api_names_reason(drill: Drill, deadline: float, kind: str, component: str) -> None:
-    """One that was just started has not looked yet, and says so."""
+    """An API that has just started has not looked yet, and says so."""
     reason = API.json(f"components.{component}.error_kind", f"the reason why {component} is down")
     drill.eventually(reason.is_(kind), within=deadline)
 
 
 @then(parse('within {deadline:Duration} the API\'s error log names "{kind}" as the cause'))
 def error_log_names_cause(drill: Drill, deadline: float, kind: str) -> None:
-    """In a line of this outage: one that is younger than all that were there before, by the log's own clock."""
+    """Only a line of this outage counts. It is younger than every line before the fault, by the log's own clock."""
     newest: Any = drill.last_before(Reading("the newest line of the error log", ERROR_LOG, newest_line))
 
     def since(sample: Sample) -> object:
@@ -48,7 +48,7 @@ def error_log_names_cause(drill: Drill, deadline: float, kind: str) -> None:
 
 @given("the start of the API is known", target_fixture="api_started")
 def api_start_is_known(drill: Drill) -> Mapping[str, object]:
-    """Gives for each host of the API when it was started."""
+    """Returns for each host when its API was started."""
     started = api_starts(drill)
     drill.observe("the starts of the API before the fault, in seconds since 1970", started)
     return started
@@ -66,7 +66,7 @@ def api_is_alive(drill: Drill) -> None:
 
 @then("what the API, the queue and Sentinel say is written down")
 def state_is_diagnosed(drill: Drill) -> None:
-    """What an engineer notes before anybody acts. Whoever says nothing is written down as that."""
+    """What an engineer notes before anybody acts. If a part does not answer, that is written down."""
     drill.bound(API.answers())
     drill.observe("what the API depends on, as it sees it", latest(drill, Reading("components", "api", components)))
     drill.observe("the circuit breaker", latest(drill, API.json("circuit_breaker.state")))
@@ -78,12 +78,14 @@ def state_is_diagnosed(drill: Drill) -> None:
 
 def latest(drill: Drill, reading: Reading) -> object:
     """The last sampled value, to one decimal; "nothing" when there is none."""
-    value = (drill.seen(reading) or ["nothing"])[-1]
+    value = drill.last(reading)
+    if value is None:
+        return "nothing"
     return round(value, 1) if isinstance(value, float) else value
 
 
 def components(sample: Sample) -> object:
-    """{"redis": "down (timeout)", "database": "up"}; why there is no such answer, where there is none."""
+    """A mapping like {"redis": "down (timeout)", "database": "up"}. Without such an answer it is the reason, a text."""
     known = dig(sample.value, "components")
     if not isinstance(known, Mapping):
         return sample.error or f"status {sample.status}"
@@ -94,13 +96,13 @@ def components(sample: Sample) -> object:
 
 
 def metrics(sample: Sample) -> object:
-    """What people ask of the queue; why it cannot be counted, where it cannot."""
+    """The numbers of the queue that people ask for. Without an answer it is the reason, a text."""
     known = sample.value if isinstance(sample.value, Mapping) else {}
     return {name: known[name] for name in QUEUE_KEYS if name in known} or sample.error or f"status {sample.status}"
 
 
 def primary(drill: Drill) -> str:
-    """By the address at which it is reached; whether it answers there is another question."""
+    """The address of the primary, as this machine reaches it. This does not say whether the primary answers there."""
     try:
         with redis_client(drill.inventory.endpoints["redis"]) as redis:
             at = redis.connection_pool.connection_kwargs
@@ -110,7 +112,7 @@ def primary(drill: Drill) -> str:
 
 
 def log_lines(sample: Sample) -> list[tuple[datetime, str]] | None:
-    """When each line of the error log was written, and the cause that it names ("" for none); None if it is no log."""
+    """When each line of the error log was written, and the cause that it names ("" for none). None for no log."""
     lines = dig(sample.value, "logs")
     if sample.error is not None or not isinstance(lines, list):
         return None
@@ -118,13 +120,13 @@ def log_lines(sample: Sample) -> list[tuple[datetime, str]] | None:
 
 
 def newest_line(sample: Sample) -> object:
-    """When the newest line was written; before all times where there is none yet."""
+    """When the newest line was written. For a log without lines it is the earliest time that there is."""
     found = log_lines(sample)
     return MISSING if found is None else max((at for at, _ in found), default=datetime.min.replace(tzinfo=UTC))
 
 
 def api_starts(drill: Drill) -> Mapping[str, object]:
-    """When the API was started, by host, as each says itself. Raises httpx.HTTPError when one does not answer."""
+    """When the API was started, as each host says itself. Raises httpx.HTTPError when a host does not answer."""
     starts = {}
     for host in drill.inventory.names("api"):
         url = str(drill.inventory.variable(host, "drillbook_version_url"))

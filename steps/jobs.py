@@ -1,4 +1,4 @@
-"""Single jobs: stuck, poisonous, failed with a reason, looked at by an engineer."""
+"""Single jobs that are stuck, that are poisonous, or that failed with a reason, and how an engineer looks at them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OLDEST = QUEUE.json("oldest_active_s", "the oldest active job", "s")
 FAILURES = QUEUE.json("error_rate", "the failure rate")
 
 
-# The webhooks that a fault sends; its undo takes them away. The API makes of each the job "wh-ID".
+# A fault sends these webhooks, and its undo takes them away. The API makes the job "wh-ID" from each.
 ODD = "odd-one"
 ODD_JOB = f"wh-{ODD}"
 
@@ -57,7 +57,7 @@ def one_hangs_and_some_fail(drill: Drill, count: int) -> None:
 
 @fault(parse("a job comes in that never ends, and {count:Integer} that fail every time, after {length:Duration} each"))
 def one_hangs_and_some_fail_late(drill: Drill, count: int, length: float) -> None:
-    """Late enough that none has failed for good before the next fault."""
+    """The jobs take this long, so that none has failed for good before the next fault."""
     some = failing(count, work_ms=round(length * 1000))
     drill.inject("webhook_sent", webhooks=[webhook("odd", hang_attempts=1000), *some])
 
@@ -147,7 +147,7 @@ def queue_is_diagnosed(drill: Drill) -> None:
 
 
 def jobs_are_diagnosed(drill: Drill, state: str, jobs: Sequence[str]) -> None:
-    """Each of them, or that there is none: a reader cannot tell silence from a question that nobody asked."""
+    """Write down each of them, or that there is none. Otherwise a reader could not know that somebody looked."""
     if not jobs:
         drill.observe(f"{state} jobs", "none")
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Before anything is broken: who is there, and what they can reach. A drill that lacks it is refused."""
+"""What has to be there before anything is broken: people, and what they can reach. A drill that lacks it is refused."""
 
 from __future__ import annotations
 

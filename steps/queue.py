@@ -1,4 +1,4 @@
-"""Jobs: submitted, kept, refused, completed. The ledger of the drill is the judge, not the queue's own counters."""
+"""Jobs that are submitted, kept, refused and completed. The drill's own ledger decides, not the queue's counters."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def jobs_are_refused(drill: Drill, deadline: float, status: int) -> None:
     )
 )
 def earlier_jobs_go_on(drill: Drill, deadline: float) -> None:
-    """Those among them that workers had taken; workers reach Redis as before."""
+    """Workers had taken some of these jobs. They reach Redis as before."""
     drill.observe("jobs that workers held before the fault", drill.before(ACTIVE), "jobs")
 
     def seen() -> object:
@@ -76,7 +76,7 @@ def earlier_jobs_go_on(drill: Drill, deadline: float) -> None:
 
 @then(parse("within {deadline:Duration} every job that a worker had taken is done, although Redis refuses the worker"))
 def taken_jobs_are_done(drill: Drill, deadline: float) -> None:
-    """Redis still has them as active: nobody can tell it that they are done."""
+    """Redis still lists them as active, because no worker can tell it that they are done."""
 
     def seen() -> tuple[int, int]:
         taken = [job.removeprefix("wh-") for job in members(drill, "active")]
@@ -90,7 +90,9 @@ def taken_jobs_are_done(drill: Drill, deadline: float) -> None:
 
 @then(parse("within {deadline:Duration} the API, started anew, holds what the old one had acknowledged"))
 def new_api_holds(drill: Drill, deadline: float, api_started: Mapping[str, object]) -> None:
-    """All that was acknowledged and is neither in Redis nor done; what comes in while it is asked is more."""
+    """The API has to hold every acknowledged job that is neither in Redis nor done. It may hold more, because jobs come
+    in while this is asked.
+    """
 
     def seen() -> tuple[bool, int, int]:
         anew = all(start != api_started[host] for host, start in api_starts(drill).items())
@@ -117,7 +119,7 @@ def every_job_is_completed(drill: Drill, deadline: float) -> None:
 def while_redis_is_down(
     drill: Drill, subject: str, look: Callable[[], object], wanted: str, met: Callable[[Any], bool]
 ) -> Check:
-    """What is seen is as wanted while the API says that Redis is down for it."""
+    """A check that counts what is seen only while the API says that Redis is down."""
 
     def seen() -> object:
         status = latest(drill, API.json("components.redis.status"))
@@ -140,7 +142,9 @@ def rate_is_normal(drill: Drill, deadline: float, tolerance: float) -> None:
 
 
 def submitted_per_s(drill: Drill) -> float:
-    """The rate of the work at present. Raises DrillbookError when it is 0: whatever stands still is as fast as that."""
+    """The present rate of the work. Raises DrillbookError when it is 0, since work that stands still is as fast as
+    that.
+    """
     if not drill.load.rate:
         raise DrillbookError(
             "no work is submitted any more, and nothing can be as fast: say 'Given jobs are submitted at N per second'"
@@ -181,7 +185,7 @@ def so_many_jobs_are_failed(drill: Drill, deadline: float, count: int) -> None:
 
 @then(parse("none of them is done for {length:Duration}"))
 def nothing_is_done(drill: Drill, length: float) -> None:
-    """Of some: where no job was acknowledged, none could be done."""
+    """At least one job has to be acknowledged. Without any, none could be done."""
 
     def seen() -> tuple[int, int]:
         account = drill.load.balance()

@@ -1,4 +1,4 @@
-"""What is done about it: the team's playbooks, or nothing."""
+"""What somebody does about the fault: runs the team's playbooks, or nothing."""
 
 from __future__ import annotations
 

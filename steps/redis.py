@@ -1,4 +1,4 @@
-"""Redis: who leads, who follows, how fast it answers, and who may use it."""
+"""Redis: which node leads, which nodes follow, how fast it answers, and who may use it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def another_node_leads(drill: Drill, deadline: float) -> None:
 @then(parse("within {deadline:Duration} Redis takes writes"))
 def redis_takes_writes(drill: Drill, deadline: float) -> None:
     def write() -> object:
-        # that nobody is there to take it is an answer to this question, too
+        # when no node takes the write, the error is the answer
         try:
             with redis_client(drill.inventory.endpoints["redis"]) as redis:
                 return redis.set("drillbook:probe", "1", px=1000)
@@ -71,7 +71,7 @@ def redis_takes_writes(drill: Drill, deadline: float) -> None:
 
 @then(parse("within {deadline:Duration} the old primary follows the new one"))
 def old_primary_follows(drill: Drill, deadline: float) -> None:
-    """The one that led before the fault is in the list of the one that leads now."""
+    """The node that led before the fault is in the list of followers of the node that leads now."""
     old = reached(drill, str(drill.last_before(PRIMARY)))
     drill.eventually(looked("the nodes that follow the primary", lambda: followers(drill)).contains(old), deadline)
 
@@ -84,14 +84,14 @@ def all_others_follow(drill: Drill, deadline: float) -> None:
 
 
 def followers(drill: Drill) -> list[str]:
-    """The replicas that the primary of the moment counts as online, by the addresses at which they are reached."""
+    """The replicas that the present primary counts as online, by the addresses at which they are reached."""
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
         role, _, listed = redis.execute_command("ROLE")[:3]
     return sorted({reached(drill, f"{host}:{port}") for host, port, _ in listed}) if role == "master" else []
 
 
 def reached(drill: Drill, address: str) -> str:
-    """Where a node is reached that Redis or Sentinel names so."""
+    """The address at which this machine reaches a node that Redis or Sentinel names by `address`."""
     return str(drill.inventory.endpoints["redis"].nat.get(address, address))
 
 
@@ -124,7 +124,7 @@ def setting_is_right(drill: Drill, setting: str) -> None:
 
 @then("every setting of the API is set")
 def settings_are_set(drill: Drill) -> None:
-    """Those that the vault has are there, and none in the file is empty."""
+    """Every setting that the vault has is there, and no setting in the file is empty."""
 
     def lacking() -> object:
         found = {host: settings(drill, host) for host in drill.inventory.names("api")}
@@ -152,15 +152,15 @@ def redis_answers_ping(drill: Drill, deadline: float) -> None:
 
 
 def settings(drill: Drill, host: str) -> Mapping[str, str]:
-    """The settings that the service on a host is started with, from its file. They hold passwords."""
+    """The settings with which the service on a host is started, read from its file. They hold passwords."""
     path = str(drill.inventory.variable(host, "drillbook_settings_file"))
-    held: Any = drill.hosts(host)[0].file  # typed as a module by testinfra
+    held: Any = drill.hosts(host)[0].file  # testinfra's types say that this is a module
     lines = held(path).content_string.splitlines()
     return {name: value for name, _, value in (line.partition("=") for line in lines if line)}
 
 
 def setting_state(drill: Drill, name: str) -> str:
-    """Whether a setting is there and right, on each host of the API, without telling it."""
+    """Whether a setting is there and right on each host of the API. The text does not show its value."""
     for host in drill.inventory.names("api"):
         right: Any = drill.inventory.variable(host, "drillbook_settings")
         held = settings(drill, host).get(name)
@@ -209,7 +209,7 @@ def connections_are_free(drill: Drill, deadline: float, share: float) -> None:
 
 @then(parse("at least {count:Integer} connections lead to Redis, counted on its hosts"))
 def connections_are_counted(drill: Drill, count: int) -> None:
-    """From outside: at its limit Redis lets nobody in who could ask it."""
+    """The hosts count them, because Redis at its limit lets nobody in who could ask it."""
 
     def counted() -> object:
         found = {}
@@ -246,9 +246,10 @@ def memory_is_free_again(drill: Drill, deadline: float, more: float, memory_befo
 
 
 def memory_mb(drill: Drill) -> float:
-    """What the primary's data take, in MB: high memory is a reason to clear a cache.
+    """The memory that the primary's data take, in MB. High memory is a reason to clear a cache.
 
-    Not all that it has allocated: the backlog for its replicas grows to 10 MB with the first writes, and stays.
+    This is less than all that Redis has allocated. The backlog for its replicas grows to 10 MB with the first writes,
+    and stays.
     """
     with redis_client(drill.inventory.endpoints["redis"]) as redis:
         used: Any = redis.info("memory")["used_memory_dataset"]
@@ -256,7 +257,7 @@ def memory_mb(drill: Drill) -> float:
 
 
 def connect(drill: Drill) -> str:
-    """What Redis says to somebody who comes anew."""
+    """What Redis says to a new connection."""
     try:
         with redis_client(drill.inventory.endpoints["redis"]) as redis:
             return "PONG" if redis.ping() else "no PONG"
@@ -269,7 +270,7 @@ def connect(drill: Drill) -> str:
 
 @given(parse("the time that Redis has spent on {command:Word} is known"), target_fixture="spent_before")
 def spent_time_is_known(drill: Drill, command: str) -> tuple[int, float]:
-    """Gives how often it has carried it out, and the milliseconds that this took."""
+    """Returns how often Redis has carried the command out, and how many milliseconds it has spent on it."""
     before = spent(drill, command)
     drill.observe(f"calls of {command} before the fault", before[0])
     return before
@@ -277,10 +278,10 @@ def spent_time_is_known(drill: Drill, command: str) -> tuple[int, float]:
 
 @then(parse("Redis served nobody for at least {length:Duration} while it carried out {command:Word}"))
 def redis_served_nobody(drill: Drill, length: float, command: str, spent_before: tuple[int, float]) -> None:
-    """Redis does one thing after the other: what it takes for a command it takes from everybody, by its own count.
+    """Redis runs one command at a time. While it runs this one it serves nobody else, and it counts how long that took.
 
-    A look from outside falls into it or not, and is written down only. Not by its slow log: that holds 128 commands,
-    and a busy machine fills it in a second.
+    A look from outside may miss this time, so the drill only writes such looks down. The slow log does not help either:
+    it holds 128 commands, and a busy machine fills it in a second.
     """
     look = Reading("a look at Redis", "redis", lambda sample: sample.latency_ms)
     longest_ms = max((value for value in drill.seen(look) if isinstance(value, float)), default=0.0)

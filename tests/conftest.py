@@ -9,7 +9,7 @@ import textwrap
 import hypothesis
 import pytest
 
-pytest_plugins = ["pytester", "tests.tiers", "tests.longest_first", "tests.measured"]
+pytest_plugins = ["pytester", "tests.tiers", "tests.one_lab", "tests.longest_first", "tests.measured"]
 
 # An example may take as long as the machine lets it.
 hypothesis.settings.register_profile("no deadline", deadline=None)

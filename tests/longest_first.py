@@ -1,8 +1,8 @@
 """The longest files first: a process that begins a long one at the end keeps all others waiting.
 
 xdist gives whole files to its processes (`--dist loadfile`: the tests of a file share a lab), in the order of the
-collection (`--no-loadscope-reorder`). The order is a kept table of seconds, durations.json, and the same in each run;
-tests/lab comes before all others, so that its labs are down when the drills bring up theirs.
+collection (`--no-loadscope-reorder`). Files that share a lab are one piece of work (one_lab.py), as long as all of
+them. The order is a kept table of seconds, durations.json, and the same in each run.
 DRILLBOOK_TEST_DURATIONS=keep writes it anew at the end of a whole run.
 """
 
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.one_lab import scope_of
+
 TABLE = Path(__file__).with_name("durations.json")
 UNKNOWN_S = 60.0
 """What a file may need that is not in the table: it is begun early enough to do no harm."""
@@ -26,12 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    seconds = json.loads(TABLE.read_text())
+    seconds: dict[str, float] = json.loads(TABLE.read_text())
+    length: defaultdict[str, float] = defaultdict(float)
+    for file in {file_of(item.nodeid) for item in items}:
+        length[scope_of(file)] += seconds.get(file, UNKNOWN_S)
 
-    def place(item: pytest.Item) -> tuple[bool, float, str]:
+    def place(item: pytest.Item) -> tuple[float, str, float, str]:
         file = file_of(item.nodeid)
-        # a process that has begun with tests/lab keeps its lab until it has no more of them
-        return not file.startswith("tests/lab/"), -seconds.get(file, UNKNOWN_S), file
+        return -length[scope_of(file)], scope_of(file), -seconds.get(file, UNKNOWN_S), file
 
     items.sort(key=place)  # stable: a file's tests stay together, and in order
 

@@ -11,11 +11,10 @@ from collections import Counter
 
 import pytest
 
-TIERS = ("unit", "lab", "pooler", "compose", "browser")
-EXPECTED = ("unit", "lab", "pooler", "browser")
+TIERS = ("unit", "lab", "pooler", "ssh", "hsm", "hosts", "compose", "browser")
+EXPECTED = ("unit", "lab", "pooler", "ssh", "hsm", "hosts", "browser")
 NOT_YET = {
     "compose": "there are no tests of this tier yet",
-    "pooler": "there is no pgbouncer on this machine (Debian's package has it)",
 }
 
 whole_run_key = pytest.StashKey[bool]()
@@ -34,6 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     without = []
+    addressed = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if addressed:
+        raise pytest.UsageError(
+            f"a test is named by where an object lies, and each process names it anew: {addressed[0]}"
+        )
     for item in items:
         tiers = [tier for tier in TIERS if item.get_closest_marker(tier)]
         if len(tiers) != 1:

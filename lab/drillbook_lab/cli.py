@@ -1,21 +1,41 @@
-"""`drillbook lab up|down|node|status|logs|reset`. An error is one sentence and exit status 1."""
+"""`drillbook lab up|down|node|status|logs|reset|within|needs`. An error is one sentence and exit status 1."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from drillbook_lab.base.errors import LabError
+from drillbook_lab.hosts import needs
+from drillbook_lab.hosts.lab import HostsLab
 from drillbook_lab.lifecycle.lab import Lab
 
-app = typer.Typer(help="The reference staging: real parts on loopback, from wheels alone.", no_args_is_help=True)
+app = typer.Typer(
+    help="The reference staging: real parts on loopback, or on machines of their own.", no_args_is_help=True
+)
 
 StateOption = Annotated[
     Path | None,
     typer.Option("--state", help="Folder of the lab.", envvar="DRILLBOOK_LAB_STATE", show_default=".drillbook/lab"),
+]
+
+
+class Staging(StrEnum):
+    """What the lab runs on."""
+
+    LAB = "lab"
+    HOSTS = "hosts"
+
+
+StagingOption = Annotated[
+    Staging,
+    typer.Option(
+        "--staging", help="lab: processes on loopback. hosts: machines with systemd, reached over ssh (root)."
+    ),
 ]
 
 
@@ -42,18 +62,48 @@ def _lab(state: Path | None) -> Lab:
     return Lab(state or default_state())
 
 
+def _on(staging: Staging, state: Path | None) -> Lab | HostsLab:
+    return _lab(state) if staging is Staging.LAB else _hosts(state)
+
+
+def _hosts(state: Path | None) -> HostsLab:
+    """In a folder of its own: the embedded lab may be up as well."""
+    return HostsLab((state or default_state()) / "hosts")
+
+
 @app.command()
-def up(state: StateOption = None) -> None:
+def up(state: StateOption = None, staging: StagingOption = Staging.LAB) -> None:
     """Bring the lab up; returns when a job went through."""
     with _said_plainly():
-        _lab(state).up(typer.echo)
+        _on(staging, state).up(typer.echo)
 
 
 @app.command()
-def down(state: StateOption = None) -> None:
+def down(state: StateOption = None, staging: StagingOption = Staging.LAB) -> None:
     """End every process of the lab and remove its data; the logs stay."""
     with _said_plainly():
-        _lab(state).down(typer.echo)
+        _on(staging, state).down(typer.echo)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def within(context: typer.Context, state: StateOption = None) -> None:
+    """Run a command in the network of the machines (--staging hosts): drillbook lab within -- pytest ..."""
+    with _said_plainly():
+        if not context.args:
+            raise LabError("say which command: drillbook lab within -- pytest features/...")
+        words = [*_hosts(state).network(), *context.args]
+    # in place of this process: a signal to it is one to the command
+    os.execvp(words[0], words)
+
+
+@app.command(name="needs")
+def what_it_needs() -> None:
+    """Show what each staging needs and what of it is missing here; exit status 3 when one cannot be had."""
+    lacks = needs.missing()
+    typer.echo(f"{'lab':<8} ready: parts on loopback, from wheels alone")
+    typer.echo(f"{'hosts':<8} {'missing: ' + '; '.join(lacks) if lacks else 'ready: machines with systemd, over ssh'}")
+    if lacks:
+        raise typer.Exit(3)
 
 
 @app.command()

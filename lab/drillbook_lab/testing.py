@@ -1,7 +1,7 @@
 """A running lab for tests, here and elsewhere: `with running_lab() as lab: ...`.
 
-Its folder is short-lived and its path short (a unix socket's path holds 108 bytes). `RunningLab.heal` undoes whatever a
-test did, so that tests may run in any order over one lab; `down` follows in any case.
+Its folder is temporary and has a short path, because a unix socket's path holds 108 bytes. `RunningLab.heal` undoes
+whatever a test did, so that tests may run in any order over one lab. `down` follows in any case.
 """
 
 import os
@@ -39,17 +39,17 @@ class RunningLab:
     # -- looking -----------------------------------------------------------------------------------------------------
 
     def api(self, method: str, path: str, json: Any = None, key: str | None = None) -> httpx.Response:
-        """A request as a user sends it, with the right key unless another is given."""
+        """Send a request as a user does, with the right key unless another is given."""
         api = self.contract["api"]
         headers = {"X-API-Key": api["key"] if key is None else key}
-        return httpx.request(method, api["url"] + path, json=json, headers=headers, timeout=10, trust_env=False)
+        return _request(method, api["url"] + path, json=json, headers=headers)
 
     def health(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.api("GET", "/health/details").json()
         return answer
 
     def eventually(self, what: str, look: Callable[[], T], within_s: float = 20) -> T:
-        """`look` until it is true; errors of a system that is just being broken count as "not yet"."""
+        """Repeat `look` until it is true. Errors of a system that is just being broken count as "not yet"."""
         return until(look, what=what, within_s=within_s, every_s=0.05, transient=ready.TRANSIENT)
 
     def sql(self, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
@@ -65,12 +65,12 @@ class RunningLab:
         return {str(job): int(count) for job, count in rows}
 
     def redis(self, name: str) -> Redis:
-        """A node itself, not by way of the proxy, as its administrator."""
+        """A client of the node itself, without the proxy, as its administrator."""
         redis = self.contract["redis"]
         return ready.client(redis["nodes"][name]["port"], redis["admin_password"])
 
     def linked(self, link: str, timeout_s: float = 10.0) -> Redis:
-        """A client through a link, over TLS with the lab's authority, as the application."""
+        """A client through a link, over TLS with the lab's authority, as the application has it."""
         redis = self.contract["redis"]
         return ready.client(
             self.contract["links"][link]["listen"],
@@ -90,12 +90,12 @@ class RunningLab:
     # -- breaking ----------------------------------------------------------------------------------------------------
 
     def proxy(self, method: str, path: str, json: Any = None) -> Any:
-        answer = httpx.request(method, self.contract["proxy"]["url"] + path, json=json, timeout=10, trust_env=False)
+        answer = _request(method, self.contract["proxy"]["url"] + path, json=json)
         answer.raise_for_status()
         return answer.json()
 
     def cut(self, client: str, *servers: str) -> Any:
-        """A blackhole on all links between a client and these servers."""
+        """Put a blackhole on all links between a client and these servers."""
         fault = {"toxics": [{"name": "cut", "type": "timeout", "attributes": {"timeout": 0}}]}
         return self.proxy("POST", f"/proxies?client={client}&server={','.join(servers)}", fault)
 
@@ -107,21 +107,35 @@ class RunningLab:
         return int(self._process(program)["pid"])
 
     def statename(self, program: str) -> str:
-        """What supervisor calls its state: RUNNING, STOPPED, ..."""
+        """The state of a program in supervisor's words: RUNNING, STOPPED, ..."""
         return str(self._process(program)["statename"])
 
     def _process(self, program: str) -> dict[str, Any]:
         return next(each for each in self.supervisor.processes() if each["name"] == program)
 
     def kill(self, program: str) -> None:
-        """SIGKILL, once it runs: what dies while it starts is started again by supervisor."""
+        """Kill a program with SIGKILL once it runs, because supervisor restarts a program that dies while it starts.
+
+        Waits until supervisor knows of the end. For a moment it calls the dead program RUNNING, and a caller who asks
+        then would not start it again.
+        """
         self.eventually(f"{program} that runs", lambda: self.statename(program) == "RUNNING")
-        os.kill(self.pid(program), signal.SIGKILL)
+        pid = self.pid(program)
+        os.kill(pid, signal.SIGKILL)
+        self.eventually(f"supervisor that knows of the end of {program}", lambda: not self._runs_as(program, pid))
+
+    def _runs_as(self, program: str, pid: int) -> bool:
+        known = self._process(program)
+        return bool(known["statename"] == "RUNNING" and int(known["pid"]) == pid)
 
     # -- putting back --------------------------------------------------------------------------------------------------
 
     def heal(self) -> None:
-        """No fault, every program running, one primary with its replica, the API well, nothing cached or paused."""
+        """Bring the lab back to health.
+
+        Then there is no fault, every program runs, one primary has its replica, the API is well, and nothing is cached
+        or paused.
+        """
         self.proxy("POST", "/reset")
 
         def running() -> bool:
@@ -159,7 +173,7 @@ class RunningLab:
         return self.settled()
 
     def sentinels(self) -> list[Redis]:
-        """Each Sentinel itself, not by way of the proxy."""
+        """A client of each Sentinel itself, without the proxy."""
         redis = self.contract["redis"]
         return [ready.client(each["port"], redis["sentinel_password"]) for each in redis["sentinels"].values()]
 
@@ -174,9 +188,18 @@ class RunningLab:
         return True
 
 
+# A client for each request takes twice the CPU time, and a test polls. verify=False, because reading the trusted
+# certificates takes 15 ms of CPU; the lab speaks http. No connection is kept: a test may have ended its other end.
+_CLIENT = httpx.Client(timeout=10, trust_env=False, verify=False, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+def _request(method: str, url: str, **more: Any) -> httpx.Response:
+    return _CLIENT.request(method, url, **more)
+
+
 @contextmanager
 def running_lab() -> Iterator[RunningLab]:
-    """A lab of one's own in a new folder below the system's folder for temporary files; down and gone afterwards."""
+    """Bring up a lab in a new temporary folder; afterwards it is taken down and the folder removed."""
     with tempfile.TemporaryDirectory(prefix="dbl-") as folder:
         lab = Lab(Path(folder))
         try:

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Destroy jobs of a BullMQ queue, by BullMQ's own operations. What is acknowledged and not done is lost."""
+"""Destroy jobs of a BullMQ queue, by BullMQ's own operations. Jobs that were acknowledged and not done are lost."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ options:
   what:
     description:
       - C(failed) removes all failed jobs, C(waiting) all that wait or are delayed.
-      - C(all) removes the queue with all of its jobs, whatever their state, and leaves it running. With none that is
-        unfinished or failed there is nothing to clear, and it does nothing. Jobs that are active make it fail; BullMQ
-        then leaves the queue paused, and this module puts that back.
+      - C(all) removes the queue with all of its jobs, whatever their state, and leaves it running. It does nothing when
+        no job is unfinished or failed. It fails when a job is active. BullMQ then leaves the queue paused, and this
+        module resumes it.
     type: str
     required: true
     choices: [failed, waiting, all]
@@ -39,7 +39,7 @@ MEANT = {"failed": ("failed",), "waiting": WAITING, "all": (*WAITING, "active", 
 
 
 async def destroyed(queue: Any) -> None:
-    """A refused one must not leave the queue paused: nobody would know why it stands still."""
+    """Destroy the queue's jobs. When BullMQ refuses, the queue must not stay paused, since nobody would know why."""
     was_paused = bool(await queue.isPaused())
     try:
         await queue.obliterate()

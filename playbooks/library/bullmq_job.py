@@ -20,7 +20,7 @@ options:
     description:
       - C(failed) moves active jobs to failed, with O(reason) and without another attempt. A lock that somebody still
         holds is overridden; end that worker, or what it does with the job goes on.
-      - C(waiting) brings failed jobs back to wait, for one more attempt; those that are there are left.
+      - C(waiting) brings failed jobs back to wait, for one more attempt. Jobs that wait already stay.
       - C(recovered) moves active jobs whose worker is gone back to wait, as a live worker's own sweep does. It waits
         for their locks to run out, for at most O(timeout) seconds, and leaves what a live worker holds. Python's bullmq
         has no Job.moveToWait.
@@ -57,14 +57,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.bullmq_client import ARGUMENTS, RefusedError, run
 
 OPERATOR = "0"  # BullMQ's token for "do not look at the lock"
-MAX_STALLED = 1_000_000  # a sweep by hand fails no job: which one is poison is for the operator to say
+MAX_STALLED = 1_000_000  # a sweep by hand fails no job, because the operator decides which job is poison
 SWEEP_MS = 300
 LISTS = ("wait", "active", "paused")
 SETS = ("completed", "failed", "delayed", "prioritized", "waiting-children")
 
 
 async def read(queue: Any, client: Any, job: str) -> dict[str, Any] | None:
-    """What is known of a job; None when there is none. Node's BullMQ notes the worker, here the lock begins with it."""
+    """What Redis has of a job; None when there is no such job.
+
+    Node's BullMQ notes the worker in the job. Python's BullMQ begins the lock with its name.
+    """
     fields = await client.hgetall(queue.toKey(job))
     if not fields:
         return None
@@ -86,7 +89,7 @@ async def read(queue: Any, client: Any, job: str) -> dict[str, Any] | None:
 
 
 async def chosen(queue: Any, client: Any, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """The jobs that are meant."""
+    """The jobs that the task asks for."""
     ids = asked["ids"]
     if ids is None and asked["among"] == "active":
         ids = await client.lrange(queue.toKey("active"), 0, -1)
@@ -112,7 +115,7 @@ async def fail(queue: Any, jobs: list[dict[str, Any]], reason: str) -> None:
     for each in jobs:
         job = await Job.fromId(queue, each["id"])
         if job is not None:
-            # unrecoverable: whatever attempts it has left, none is made
+            # an unrecoverable job is not tried again, even when it has attempts left
             await job.moveToFailed(UnrecoverableError(reason), OPERATOR)
 
 
@@ -126,9 +129,11 @@ async def retry(queue: Any, jobs: list[dict[str, Any]]) -> None:
 
 
 async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: float) -> list[str]:
-    """Two passes, which BullMQ spaces: the first marks what is active, the second moves of these what has no lock.
+    """Move jobs without a worker back to wait, in two passes. The first marks what is active, the second moves jobs
+    without a lock.
 
-    Gives those that were moved. A job whose lock is renewed has a live worker: it is where it should be.
+    BullMQ keeps a pause between the passes. Returns the jobs that were moved. A job whose lock is renewed has a live
+    worker, so it stays.
     """
     locks = {job["id"]: queue.toKey(job["id"]) + ":lock" for job in jobs}
     holders = {job: await client.get(lock) for job, lock in locks.items()}
@@ -156,7 +161,8 @@ async def sweep(queue: Any, client: Any, jobs: list[dict[str, Any]], timeout: fl
 async def strays(queue: Any, client: Any) -> list[str]:
     """The jobs whose data is there, and whose id is in no list or set of BullMQ's.
 
-    What moves while this reads the lists one after the other is asked for once more, which BullMQ does at one moment.
+    This reads the lists one after the other, so a job may move meanwhile. BullMQ is asked for such a job once more, and
+    looks at one moment.
     """
     known: set[str] = set()
     for name in LISTS:
@@ -173,10 +179,10 @@ async def strays(queue: Any, client: Any) -> list[str]:
 
 
 async def bring_back(queue: Any, client: Any, name: str | None, *, dry: bool) -> list[str]:
-    """Bring the jobs that BullMQ does not find to active; gives their ids."""
+    """Move the jobs that BullMQ does not find to active. Returns their ids."""
     found = await empty(queue, client, name, dry=dry) if name else []
     if dry and found:
-        return found  # as long as they lie there nobody can ask BullMQ for the state of a job
+        return found  # while they lie there, nobody can ask BullMQ for the state of a job
     for job in await strays(queue, client):
         if not dry:
             await client.lpush(queue.toKey("active"), job)
@@ -186,7 +192,9 @@ async def bring_back(queue: Any, client: Any, name: str | None, *, dry: bool) ->
 
 
 async def empty(queue: Any, client: Any, name: str, *, dry: bool) -> list[str]:
-    """Empty a list that was filled by hand into active; gives the ids. What is no list is none of ours."""
+    """Move all ids from a list that somebody filled by hand to active. Returns the ids. A key of another type is left
+    alone.
+    """
     source, active = queue.toKey(name), queue.toKey("active")
     if await client.type(source) != "list":
         return []

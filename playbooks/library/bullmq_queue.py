@@ -7,7 +7,7 @@ DOCUMENTATION = """
 module: bullmq_queue
 short_description: Pause, resume or count a BullMQ queue
 description:
-  - Needs the Python package bullmq where it runs. No job is lost by it.
+  - Needs the Python package bullmq where it runs. It loses no job.
   - Without O(state) it only counts.
 options:
   queue: {description: Name of the queue, type: str, required: true}
@@ -17,7 +17,7 @@ options:
     required: true
   state:
     description:
-      - C(paused) hands out no more jobs, C(running) does. Both hold for all workers.
+      - With C(paused) the queue hands out no more jobs, with C(running) it does. Both hold for all workers.
       - C(idle) waits until no job is active, for at most O(timeout) seconds. Pause first.
     type: str
     choices: [paused, running, idle]

@@ -7,11 +7,11 @@ DOCUMENTATION = """
 module: dead_man_switch
 short_description: A timer on the host that undoes a fault unless it is renewed
 description:
-  - Armed, a process of its own session waits on the host. Each renewal restarts its time; when that is over, it runs
-    the command.
+  - While the switch is armed, a process in a session of its own waits on the host. Each renewal restarts its time. When
+    the time is over, the process runs the command.
   - It needs neither ssh nor Ansible nor the control node. It ends with a reboot of the host.
-  - It runs as the user of the task; with become as root, when the command needs that.
-  - The lease and what became of it are files in the folder. Environment and stdin are known to the process alone.
+  - It runs as the user of the task. Use become when the command needs root.
+  - The lease and its result are files in the folder. Only the process knows the environment and stdin.
 options:
   id: {description: "Name of the switch: letters, digits, dot, dash and underscore", type: str, required: true}
   state:
@@ -68,7 +68,7 @@ ARGUMENTS = {
 }
 PASSED_ON = ("HOME", "USER", "LOGNAME", "TZ", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 END_S = timer.TRY_S + 30
-"""How long the end of a process is waited for: a try of its command may be under way."""
+"""How long the module waits for the end of a process, which may be running its command just then."""
 
 
 class Switch:
@@ -149,7 +149,7 @@ class Switch:
         source = f"{inspect.getsource(timer)}\nmain({str(self.lease)!a}, json.loads({json.dumps(order)!a}))\n"
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-", str(self.lease)],  # the lease for who reads the list of processes
+                [sys.executable, "-I", "-", str(self.lease)],  # the lease tells people what this process is for
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -225,7 +225,7 @@ class Switch:
 
 
 def fired_at(result: dict) -> str:
-    """When it fired and what came of it. The engine knows a switch that has fired by the words "has fired"."""
+    """When it fired and what came of it. The words "has fired" tell the engine that a switch has fired."""
     if result["state"] == "fired":
         return f"has fired at {result['fired_at']}: its command succeeded (try {result['tries']})"
     if result["state"] == "firing" and timer.alive(result["process"]):
@@ -235,7 +235,9 @@ def fired_at(result: dict) -> str:
 
 
 def ends_with_the_session(module: AnsibleModule) -> str | None:
-    """Why logind would end the timer with the last ssh session of its user, which is when it is needed."""
+    """Why logind would end the timer with the last ssh session of its user. The timer is needed just then. None: it
+    would not.
+    """
     bus = module.get_bin_path("busctl")
     try:
         groups = Path("/proc/self/cgroup").read_text(encoding="utf-8")
@@ -262,7 +264,10 @@ def ends_with_the_session(module: AnsibleModule) -> str | None:
 
 
 def logind_kills(user: str, kill: str, only: str, exclude: str) -> bool:
-    """What logind does at the end of a session, by its properties as busctl prints them (`b true`, `as 1 "root"`)."""
+    """Whether logind ends the user's processes at the end of a session.
+
+    The other arguments are its properties, as busctl prints them (`b true`, `as 1 "root"`).
+    """
     excluded = re.findall(r'"([^"]*)"', exclude)
     if user in (excluded or ["root"]):
         return False

@@ -7,7 +7,7 @@ DOCUMENTATION = """
 module: mail_message
 short_description: Send a plain-text mail over SMTP with STARTTLS
 description:
-  - Changed once the server has taken the mail for every recipient. One recipient that it refuses is a failure.
+  - It is changed when the server has taken the mail for every recipient. It fails when the server refuses one of them.
 options:
   host: {description: Address of the mail server, type: str, required: true}
   port: {description: Port of the mail server, type: int, default: 587}

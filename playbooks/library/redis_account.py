@@ -7,7 +7,7 @@ DOCUMENTATION = """
 module: redis_account
 short_description: Switch an ACL account of a Redis node on or off
 description:
-  - Off also closes the account's open connections; they would stay authenticated otherwise.
+  - Switching it off also closes the account's open connections, which would stay authenticated otherwise.
 options:
   host: {description: Address of the node, type: str, default: 127.0.0.1}
   port: {description: Port of the node, type: int, required: true}

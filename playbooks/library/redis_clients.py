@@ -9,10 +9,10 @@ short_description: Count the connections of a Redis node, close idle ones, raise
 description:
   - Redis keeps no connection for its administrator. At its limit this module is refused too, and says so in RV(refused)
     without failing, so that a playbook can make room first.
-  - With O(idle_for) it closes what has said nothing for so long, and is neither a replica, nor a subscriber, nor
-    waiting for an answer. It closes none while less than O(above) of the limit is taken.
-  - With O(at_least) it raises the running node's limit to that, and never lowers it. The configuration file is not
-    written, so that the next start has the limit that stands there.
+  - With O(idle_for) it closes connections that have said nothing for so long. It leaves replicas, subscribers, and
+    clients that wait for an answer. It closes none while less than O(above) of the limit is taken.
+  - With O(at_least) it raises the running node's limit to that, and never lowers it. It does not write
+    the configuration file, so the next start has the limit that stands there.
 options:
   host: {description: Address of the node, type: str, default: 127.0.0.1}
   port: {description: Port of the node, type: int, required: true}
@@ -50,7 +50,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     asked = module.params
-    # at its limit Redis refuses at once: to ask again would only wait
+    # Redis refuses at once when it is at its limit, so another try would only wait
     with node(module, retry=None) as redis:
         try:
             own = redis.client_id()

@@ -7,8 +7,8 @@ DOCUMENTATION = """
 module: redis_command
 short_description: Send one command to a Redis, as a runbook writes it for redis-cli
 description:
-  - For commands that a runbook states word for word. Whether it changed anything says the task's own changed_when.
-  - The key names in the command may hold the name of a BullMQ queue; O(queue) is only told in messages.
+  - For commands that a runbook states word for word. The task's own changed_when says whether it changed anything.
+  - The key names in the command may hold the name of a BullMQ queue; O(queue) appears only in messages.
 options:
   queue: {description: Name of the queue that the command is about, type: str, required: true}
   redis:

@@ -9,7 +9,7 @@ short_description: Take up all connections of a Redis node, and give them back
 description:
   - A process of its own session on the node's host holds the connections. It ends when its file is removed, when all of
     its connections were closed from the other side, and after O(longest) seconds in any case.
-  - C(growing) lowers the limit to what is connected and O(room) more, and takes whatever is free, again and again.
+  - C(growing) lowers the limit to O(room) more than are connected, and takes whatever is free, again and again.
   - C(grown) lets it take no more; it keeps what it has.
   - C(absent) ends it, and sets the limit to O(limit).
 options:
@@ -26,18 +26,12 @@ held: {description: Number of connections that the process holds, type: int, ret
 limit: {description: maxclients of the node now, type: int, returned: for absent}
 """
 
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import redis
+from ansible.module_utils import leak_holder
 from ansible.module_utils.basic import AnsibleModule
-
-NAME = "leaked"
-WAIT_S = 20.0
 
 HOLDER = """
 import json, os, sys, time
@@ -81,42 +75,23 @@ def grow(asked: dict) -> dict:
         return {"changed": False}
     with node(asked) as admin:
         admin.config_set("maxclients", admin.info("clients")["connected_clients"] + asked["room"])
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.with_name(file.name + ".grown").unlink(missing_ok=True)
-    file.write_text("")
-    environment = {name: os.environ[name] for name in ("HOME", "LANG", "TZ") if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**environment, "PATH": os.environ.get("PATH", os.defpath)},
-        cwd="/",
-        start_new_session=True,
-    )
     order = {name: asked[name] for name in ("port", "password", "longest")}
-    process.stdin.write(json.dumps({**order, "file": str(file), "name": NAME}).encode() + b"\n")
-    process.stdin.close()
-    held = int(process.stdout.readline() or 0)
-    if not held:
-        raise OSError(f"the process that should take its connections took none (id {process.pid})")
-    return {"changed": True, "held": held}
+    return leak_holder.grow(file, HOLDER, order)
 
 
 def end(asked: dict) -> dict:
-    """The process ends by itself, and only then is there a connection for us: we ask until we are let in."""
+    """End the leak. The process ends by itself. Only then Redis lets this module in. So it asks again and again."""
     file = Path(asked["file"])
     there = file.exists()
-    file.unlink(missing_ok=True)
-    file.with_name(file.name + ".grown").unlink(missing_ok=True)
-    until = time.monotonic() + WAIT_S
+    leak_holder.take_away(file)
+    until = time.monotonic() + leak_holder.WAIT_S
     while True:
         try:
             with node(asked) as admin:
                 before = int(admin.config_get("maxclients")["maxclients"])
                 if before != asked["limit"]:
                     admin.config_set("maxclients", asked["limit"])
-                held = sum(each["name"] == NAME for each in admin.client_list())
+                held = sum(each["name"] == leak_holder.NAME for each in admin.client_list())
                 now = int(admin.config_get("maxclients")["maxclients"])
             if not held:
                 return {"changed": there or before != now, "held": held, "limit": now}
@@ -145,9 +120,7 @@ def main() -> None:
         if asked["state"] == "growing":
             done = grow(asked)
         elif asked["state"] == "grown":
-            marker = Path(asked["file"] + ".grown")
-            done = {"changed": not marker.exists()}
-            marker.touch()
+            done = leak_holder.stop_growing(Path(asked["file"]))
         else:
             done = end(asked)
     except (redis.RedisError, OSError) as error:

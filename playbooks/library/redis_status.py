@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Read what a Redis (Valkey) node says of itself. Changes nothing."""
+"""Read what a Redis (Valkey) node says about itself. The module changes nothing."""
 
 from __future__ import annotations
 
 DOCUMENTATION = """
 module: redis_status
 short_description: Read the role, the replication and the enabled accounts of a Redis node, or what a Sentinel watches
-description: Looks only. Fails when the node does not answer.
+description: It only looks. It fails when the node does not answer.
 options:
   host: {description: Address of the node, type: str, default: 127.0.0.1}
   port: {description: Port of the node, type: int, required: true}
@@ -14,7 +14,7 @@ options:
   sentinel: {description: Whether the node is a Sentinel, type: bool, default: false}
   nodes:
     description: >-
-      The nodes of one primary and its replicas, host:port by their names. Of a Sentinel it is then asked which of them
+      The nodes of one primary and its replicas, host:port by their names. The module then asks a Sentinel which of them
       leads.
     type: dict
     default: {}
@@ -39,21 +39,21 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.redis_node import ARGUMENTS, node
 
-# what Sentinel says of a primary that it does not trust at the moment
+# flags that Sentinel gives to a primary that it does not trust at the moment
 UNSETTLED = {"s_down", "o_down", "failover_in_progress", "disconnected"}
 
 
 def addresses(address: str) -> set[tuple[str, int]]:
-    """Every address of host:port: the host as it is written, and what its name stands for."""
+    """All addresses of host:port. They are the host as it is written, and what its name resolves to."""
     host, _, port = address.rpartition(":")
     found = {(host, int(port))}
-    with suppress(OSError):  # a name that is known elsewhere only
+    with suppress(OSError):  # this machine may not know the name
         found |= {(str(info[4][0]), int(port)) for info in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)}
     return found
 
 
 def leader(watched: Mapping[str, Mapping[str, Any]], nodes: Mapping[str, str]) -> dict[str, Any]:
-    """Which of the nodes leads, by what a Sentinel watches."""
+    """Which of the nodes leads, according to a Sentinel."""
     for state in watched.values():
         here = addresses(f"{state['ip']}:{state['port']}")
         for name, address in nodes.items():

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Make cached entries wrong, as a bad release does that writes them, and take the wrong ones away again."""
+"""Make cached entries wrong, as a bad release does, and take the wrong ones away again."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ options:
   member: {description: Member of the entries that is made wrong, type: str, default: value}
   most: {description: "How many entries are made wrong, the first by name; 0 is all", type: int, default: 0}
   further: {description: How many entries are added, type: int, default: 0}
+  blanks: {description: Whether the names of the added entries have blanks in them, type: bool, default: false}
 """
 RETURN = """
 entries: {description: Number of entries that were made wrong, type: int, returned: success}
@@ -34,7 +35,7 @@ WRONG = {"wrong": True}
 ADDED = "old-"
 FILL = """
 for n = tonumber(ARGV[1]), tonumber(ARGV[2]) do
-  redis.call('SET', KEYS[1] .. n, '{"value":null}', 'EX', 3600)
+  redis.call('SET', KEYS[1] .. n .. ARGV[3], '{"value":null}', 'EX', 3600)
 end
 """
 PORTION = 5000
@@ -49,7 +50,7 @@ def portions(redis, pattern: str):
 
 
 def wrong_of(redis, pattern: str):
-    """The keys that are wrong or were added, in portions."""
+    """Yields the keys that are wrong or were added, in portions."""
     added = pattern[:-1] + ADDED
     for keys in portions(redis, pattern):
         ours = [key for key in keys if key.startswith(added)]
@@ -67,7 +68,7 @@ def wrong_of(redis, pattern: str):
 def make_wrong(redis, asked: dict) -> int:
     added = asked["pattern"][:-1] + ADDED
     own = (key for keys in portions(redis, asked["pattern"]) for key in keys if not key.startswith(added))
-    # the first by name, always the same ones: of any three of a cache just warmed perhaps nobody asks
+    # the first by name are always the same entries. Perhaps no user asks for any other three of a warm cache
     chosen = sorted(set(own), key=lambda key: (len(key), key))[: asked["most"] or None]
     entries = 0
     for key in chosen:
@@ -77,7 +78,7 @@ def make_wrong(redis, asked: dict) -> int:
             redis.set(key, json.dumps({**json.loads(text), asked["member"]: WRONG}), keepttl=True)
     for first in range(1, asked["further"] + 1, PORTION):
         last = min(first + PORTION - 1, asked["further"])
-        redis.eval(FILL, 1, asked["pattern"][:-1] + ADDED, first, last)
+        redis.eval(FILL, 1, asked["pattern"][:-1] + ADDED, first, last, " of them" if asked["blanks"] else "")
     return entries
 
 
@@ -90,6 +91,7 @@ def main() -> None:
             "member": {"type": "str", "default": "value"},
             "most": {"type": "int", "default": 0},
             "further": {"type": "int", "default": 0},
+            "blanks": {"type": "bool", "default": False},
         }
     )
     asked = module.params

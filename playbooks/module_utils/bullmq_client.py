@@ -1,4 +1,4 @@
-"""A BullMQ queue for modules: reached directly or by way of Sentinel, with every answer bounded in time."""
+"""A BullMQ queue for modules. They reach it directly or through Sentinel, and every answer has a time limit."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ ARGUMENTS: Mapping[str, Any] = {
         "required_together": [("sentinels", "master")],
     },
 }
-"""What every module on a queue takes."""
+"""The arguments that every module on a queue takes."""
 
 
 class RefusedError(Exception):
-    """What was asked cannot be done as the queue is; the text says why."""
+    """The queue's state does not allow what was asked. The text says why."""
 
 
 def connect(options: Mapping[str, Any]) -> Any:
@@ -51,7 +51,7 @@ def connect(options: Mapping[str, Any]) -> Any:
     account = {"username": options["username"], "password": options["password"]}
     common: dict[str, Any] = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S, "decode_responses": True}
     if options["ca"]:
-        # redis-py reads the system's authorities for each connection, which takes 25 ms, beside the one that is meant
+        # without this, redis-py also reads the system's authorities for each connection, which takes 25 ms
         os.environ["SSL_CERT_FILE"] = options["ca"]
         common |= {"ssl": True, "ssl_ca_certs": options["ca"]}
     if not options["sentinels"]:

@@ -1,11 +1,11 @@
 """The timer of a dead man's switch: a process that undoes a fault unless its lease is renewed in time.
 
-The rule: it needs nothing but itself. It is one file of the standard library, is given to a Python process on its
-standard input, and goes on when ssh, Ansible and the control node are gone. It counts on the monotonic clock, knows its
-command from the begin (secrets of it are never on disk or on a command line), and cannot be held up by a lock, a full
-disk or a clock that is set.
+The rule: it needs nothing but itself. It is one file that uses the standard library alone, and a Python process reads
+it on its standard input. It goes on when ssh, Ansible and the control node are gone. It counts on the monotonic clock.
+It knows its command from the start, so the command's secrets are never on disk or on a command line. No lock, full disk
+or change of the clock can hold it up.
 
-Beside the lease ID.json (written by the module dead_man_switch) it keeps ID.result (written here alone).
+The module dead_man_switch writes the lease ID.json. This process alone writes ID.result beside it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import time
 from pathlib import Path
 
 TICK_S = 0.25
-"""How often the lease is looked at: a disarmed timer ends within this time."""
+"""Seconds between two looks at the lease. A disarmed timer ends within this time."""
 TRY_S = 60.0
 """How long one try of the command may take."""
 LONGEST_PAUSE_S = 60.0
 PATIENCE_S = 5.0
-"""How long a lock is waited for. Its holders need milliseconds; one that is stopped must not keep a fault alive."""
+"""How long to wait for a lock. Its holders need milliseconds. A holder that is stopped must not keep a fault alive."""
 
 
 def identity(pid: int) -> str | None:
-    """Which process this is: boot, pid and start time, so that no later process is taken for it. None: it has ended."""
+    """The boot, the pid and the start time of a process, so that no later one is taken for it. None: it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
@@ -39,12 +39,12 @@ def identity(pid: int) -> str | None:
 
 
 def alive(process: str | None) -> bool:
-    """Whether the process of this identity runs."""
+    """Whether the process with this identity runs."""
     return process is not None and identity(int(process.split("/")[1])) == process
 
 
 def read(path: Path) -> dict | None:
-    """A lease or a result; None when there is none, or what is there cannot be read."""
+    """A lease or a result. None when there is no such file, or when it cannot be read."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def write(path: Path, value: dict) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path):
-    """Between renewing, disarming and firing there is an order. Yields whether the lock was had in time."""
+    """Keep renewing, disarming and firing in an order. Yields whether it got the lock in time."""
     until_s = time.monotonic() + PATIENCE_S
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -83,12 +83,14 @@ def locked(folder: Path):
 
 
 def result_of(lease: Path) -> Path:
-    """Where the result of a lease is."""
+    """The path of a lease's result."""
     return lease.with_suffix(".result")
 
 
 def renewals(lease: Path) -> int | None:
-    """How often the lease was renewed; None when it is gone. One that cannot be read was not renewed."""
+    """How often the lease was renewed; None when it is gone. A lease that cannot be read gives -1, and so was not
+    renewed.
+    """
     if not lease.exists():
         return None
     return (read(lease) or {}).get("renewals", -1)
@@ -130,7 +132,7 @@ class Timer:
             return
 
     def fire(self) -> None:
-        """Run the command until it succeeds, with longer and longer pauses, so often as the order says."""
+        """Run the command until it succeeds, at most as often as the order says. The pauses get longer each time."""
         for number in range(1, self.order["tries"] + 1):
             problem = self.tried()
             self.note(state="firing" if problem else "fired", tries=number, last=problem)
@@ -140,11 +142,13 @@ class Timer:
             while number < self.order["tries"] and time.monotonic() < until_s and self.lease.exists():
                 time.sleep(TICK_S)
             if not self.lease.exists():
-                break  # disarmed: somebody else has undone the fault
+                break  # the switch is disarmed: somebody else has undone the fault
         self.note(state="failed")
 
     def tried(self) -> str | None:
-        """Run the command once; why it did not succeed. What it prints is not kept: it may hold a secret."""
+        """Run the command once. Returns why it did not succeed, or None. Its output is not kept, since it may hold a
+        secret.
+        """
         name = Path(self.order["command"][0]).name
         try:
             done = subprocess.run(
@@ -165,7 +169,7 @@ class Timer:
 
 
 def main(lease: str, order: dict) -> None:
-    """Say that the timer runs, let go of everything of the one who started it, and watch."""
+    """Say that the timer runs, close the files that came from the process that started it, and watch."""
     timer = Timer(Path(lease), order)
     write(result_of(timer.lease), timer.result)
     sys.stdout.write("armed")

@@ -1,4 +1,4 @@
-"""A Redis (Valkey) node for modules: where it is, how long its answers may take, what to say when there is none."""
+"""A Redis (Valkey) node for modules: its address, how long it may take to answer, and what to say when it does not."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ ARGUMENTS: Mapping[str, Any] = {
     "port": {"type": "int", "required": True},
     "password": {"type": "str", "required": True, "no_log": True},
 }
-"""What every module on a node takes."""
+"""The arguments that every module on a node takes."""
 
 
 @contextmanager
 def node(module: AnsibleModule, **options: Any) -> Iterator[Any]:
-    """A client of the node, as its administrator. The module fails where Redis refuses or does not answer in 5 s.
+    """Yields a client that is logged in to the node as its administrator.
 
-    `options` of redis.Redis stand beside these, or instead of them.
+    The module fails when Redis refuses, or does not answer in 5 s. `options` are for redis.Redis, and override the
+    usual ones.
     """
     asked = module.params
     common = {"password": asked["password"], "socket_timeout": 5, "decode_responses": True}

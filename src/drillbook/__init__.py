@@ -1,19 +1,20 @@
 """Executable recovery runbooks: a pytest plugin.
 
-A steps module imports its words from here: `from drillbook import fault, given, parse, recovery, then`. For annotations
-there are `Drill`, the type of the fixture `drill`, and `State`, the type of `{state:State}` in a sentence.
+A steps module imports its words from here: `from drillbook import fault, given, parse, recovery, then`. Two more names
+are for annotations: `Drill` is the type of the fixture `drill`, `State` that of `{state:State}` in a sentence.
 
-Public are this module, `drillbook.checks`, `drillbook.clients` and `drillbook.errors`, each with the names in its
+This module, `drillbook.checks`, `drillbook.clients` and `drillbook.errors` are public, each with the names in its
 `__all__`. Everything else may change without notice.
 
-The rule: a name is loaded when it is first asked for. So `drillbook --help` imports neither pytest-bdd nor a drill.
+The rule: a name is loaded when somebody first asks for it. So `drillbook --help` imports neither pytest-bdd nor a
+drill.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as `typing` does it: importing `typing` takes a fifth of the start of a small process
 if TYPE_CHECKING:
     from drillbook.engine.drill import Drill
     from drillbook.repository.vocabulary import State, fault, given, parse, parse_duration, recovery, then, when

@@ -1,4 +1,4 @@
-"""`python -m drillbook`: the command `drillbook`, where no script of that name is on the PATH."""
+"""`python -m drillbook` runs the command `drillbook`, for when no script of that name is on the PATH."""
 
 from __future__ import annotations
 

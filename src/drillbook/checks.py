@@ -1,7 +1,7 @@
-"""Checks are values: a name, a way to look, and a judgement that says what was observed and what was required.
+"""Checks are values. A check has a name and a way to look; it says what it observed and what it required.
 
-The rule: a check that cannot look is never met, whatever it asks for. A step builds a check and hands it to the drill;
-the drill waits, measures and judges.
+The rule: a check that cannot look is never met. A step makes a check and hands it to the drill. The drill waits,
+measures and judges.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from drillbook.model.times.sample import Sample
 __all__ = ["MISSING", "At", "Check", "Observation", "Reading", "Sample", "dig", "happened", "looked", "number"]
 
 HEALTHY = "an answer"
-"""What is observed of a healthy endpoint that has no status."""
+"""The observation of a healthy endpoint that has no status."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What one sample shows about one check.
 
-    `at_s` (monotonic) is set when the sample carries a better time than its own, for example a message's arrival.
+    `at_s` (monotonic) is set when the event has a more exact time than the sample, for example the arrival of a
+    message.
     """
 
     met: bool
@@ -35,11 +36,11 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A name, where it looks, and how a sample is judged.
+    """A check: a name, a source to look at, and a judgement of each sample.
 
-    `source` is the name of an endpoint, which the prober samples all through the drill, or a function without
-    arguments that looks when asked (its result becomes the sample's value). `event` names the moment in the drill's
-    time-line that this check marks when it is first met ("alerted").
+    `source` is the name of an endpoint or a function without arguments. The prober samples the endpoint during the
+    whole drill. The drill calls the function when the step runs, and its result is the sample's value. `event` names
+    the moment ("alerted") that this check marks on the drill's time-line when it is first met.
     """
 
     name: str
@@ -47,10 +48,10 @@ class Check:
     judge: Callable[[Sample], Observation]
     event: str | None = None
     path: str | None = None
-    """What it reads of a JSON answer; None: nothing, or nobody knows what."""
+    """The path that it reads in a JSON answer; None when it reads none, or the path is unknown."""
 
     def marking(self, event: str) -> Check:
-        """The same check, which also marks a moment of the time-line."""
+        """The same check, which also marks a moment on the time-line."""
         return replace(self, event=event)
 
 
@@ -64,7 +65,7 @@ MISSING = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A value read off each sample of a source; its methods make the checks.
+    """A value that is read from each sample of a source. Its methods make the checks.
 
     `read` gives the value, or MISSING when this sample does not have it.
     """
@@ -74,7 +75,7 @@ class Reading:
     read: Callable[[Sample], object]
     unit: str = ""
     path: str | None = None
-    """Where in a JSON answer the value stands, if it is read there."""
+    """The path of the value in a JSON answer, if it is read there."""
 
     def _check(self, required: str, met: Callable[[Any], bool]) -> Check:
         def judge(sample: Sample) -> Observation:
@@ -89,7 +90,7 @@ class Reading:
                 fits = met(value)
             except TypeError:
                 fits = False
-            # a coroutine that nobody awaits and a method that nobody calls are true for Python
+            # Python takes a coroutine that nobody awaits, and a method that nobody calls, for true
             fits = fits if callable(fits) or inspect.isawaitable(fits) else bool(fits)
             return Observation(fits, self._show(value), required)
 
@@ -100,14 +101,14 @@ class Reading:
         return f"{text} {self.unit}".strip()
 
     def is_(self, wanted: object) -> Check:
-        """The value equals `wanted`. A truth value equals no number, although Python takes it for 0 or 1."""
+        """The value equals `wanted`. True and False equal no number, although Python treats them as 1 and 0."""
         truth = isinstance(wanted, bool)
         return self._check(
             f"is {self._show(wanted)}", lambda value: value == wanted and isinstance(value, bool) is truth
         )
 
     def is_not(self, unwanted: object) -> Check:
-        """There is a value and it is another one."""
+        """There is a value, and it differs from `unwanted`."""
         return self._check(f"is not {self._show(unwanted)}", lambda value: value is not None and value != unwanted)
 
     def at_most(self, limit: float) -> Check:
@@ -176,7 +177,7 @@ class At:
         )
 
     def latency(self) -> Reading:
-        """The time to answer, in milliseconds, of samples that were answered well."""
+        """The time to answer, in milliseconds, of healthy answers."""
         return Reading(
             f"{self._who} latency",
             self.endpoint,
@@ -200,23 +201,23 @@ class At:
 
 
 def _kind_of(sample: Sample) -> str:
-    """What answer it was: a login page has a status, too, and is no JSON."""
+    """What kind of answer it was. A login page has a status, too, but is no JSON."""
     status = "" if sample.status is None else f"status {sample.status}"
     told = ", ".join(filter(None, (status, sample.form)))
     return f" ({told})" if told else ""
 
 
 def number(value: Any) -> Any:
-    """The value, to be compared with a bound. Raises TypeError for a truth value: Python orders these like 0 and 1."""
+    """The value, to be compared with a bound. Raises TypeError for True and False, which Python orders like 1 and 0."""
     if isinstance(value, bool):
         raise TypeError
     return value
 
 
 def dig(value: object, path: str) -> object:
-    """Follow a dotted path through mappings and sequences; MISSING where it ends early.
+    """Follow a dotted path through mappings and sequences; MISSING when a part of it is not there.
 
-    Raises CouldNotLookError for a value that is no longer kept, and of which nobody read this before.
+    Raises CouldNotLookError when the series has dropped the answer and no check had read this value before.
     """
     if isinstance(value, Remembered):
         return value.at(path)
@@ -231,12 +232,15 @@ def dig(value: object, path: str) -> object:
 
 
 def looked(subject: str, look: Callable[[], object], unit: str = "") -> Reading:
-    """A reading of whatever a function finds when asked (testinfra, SQL, a message box): not sampled in advance."""
+    """A reading of whatever a function finds (testinfra, SQL, a message box).
+
+    The drill calls it only when the step runs.
+    """
     return Reading(subject, look, lambda sample: sample.value, unit)
 
 
 def happened(subject: str, look: Callable[[], Sequence[float]]) -> Check:
-    """Something happened at least once; `look` gives the instants (monotonic), and the first of them is the moment."""
+    """Something happened at least once. `look` returns the instants (monotonic); the first of them counts."""
 
     def judge(sample: Sample) -> Observation:
         if not isinstance(sample.value, Sequence):

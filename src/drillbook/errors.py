@@ -1,4 +1,4 @@
-"""The one error family: each says what failed, where, and what to do next."""
+"""The errors that Drillbook raises. Each says what failed, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file of the user's, and the line in it; None when only the file is known."""
+    """A file of the user, and the line in it; None when only the file is known."""
 
     path: str
     line: int | None = None
@@ -27,13 +27,13 @@ class Place:
 
 
 class DrillbookError(Exception):
-    """Something that the user can put right: the message is one or two plain sentences, no traceback needed."""
+    """Something that the user can put right. The message is one or two plain sentences; nobody needs a traceback."""
 
 
 class InventoryError(DrillbookError):
-    """The inventory does not say what the drill needs, or Ansible cannot read it; `place` is where, when it is known.
+    """The inventory does not say what the drill needs, or Ansible cannot read it.
 
-    The sentence names the place as well.
+    `place` is the file and line, when known. The sentence names it as well.
     """
 
     def __init__(self, sentence: str, place: Place | None = None) -> None:
@@ -42,7 +42,7 @@ class InventoryError(DrillbookError):
 
 
 class NoEnvironmentError(InventoryError):
-    """The inventory does not say what it is, so that no drill may run against it."""
+    """The inventory does not name its environment, so no drill may run against it."""
 
 
 class PlaybookError(DrillbookError):
@@ -54,7 +54,7 @@ class JournalError(DrillbookError):
 
 
 class EvidenceError(DrillbookError):
-    """Evidence could not be written: what was done stays done, and nothing shows it."""
+    """Evidence could not be written. The drill has acted, but no evidence shows it."""
 
 
 class GuardError(DrillbookError):
@@ -62,4 +62,7 @@ class GuardError(DrillbookError):
 
 
 class CouldNotLookError(DrillbookError):
-    """A check could not look (crashed, timed out, nothing to look at): unknown, never a pass."""
+    """A check could not look (it crashed, timed out, or had nothing to look at).
+
+    Its result is unknown, never a pass.
+    """

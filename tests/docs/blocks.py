@@ -27,7 +27,9 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = sorted((ROOT / "docs/guide").glob("*.md"))
-DOCUMENTS = [README, ROOT / "docs/evidence.md", *PAGES]
+BY_HAND = ROOT / "docs/verify-by-hand.md"
+"""Its commands need signed evidence: test_by_hand.py makes it, and runs them."""
+DOCUMENTS = [README, ROOT / "docs/evidence.md", ROOT / "docs/verify.md", BY_HAND, *PAGES]
 
 _COMMAND = re.compile(r"^\s*(?:\$ |(?:pytest|drillbook|make|pip|python3?|ansible(?:-\w+)?|export|cd) )", re.MULTILINE)
 _STATUS = re.compile(r"status=(\d+)")

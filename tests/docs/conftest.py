@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import README, Block, Use, blocks
-from tests.docs.shell import Shell, checkout, free_port
+from tests.docs.shell import TESTS_OWN, Shell, checkout, free_port
 
 TEN_MINUTES = "http.server"
 
@@ -26,7 +25,7 @@ def own_checkout(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A copy of Drillbook's own repository, with the tools of this environment."""
     root = tmp_path_factory.mktemp("checkout") / "drillbook"
     checkout(root)
-    return Shell(root, Path(sys.executable).parent, root.with_name("state"), free_port())
+    return Shell(root, TESTS_OWN, root.with_name("state"), free_port())
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,14 @@ import psutil
 import pytest
 
 from drillbook_lab.testing import RunningLab
+from tests.support.zygote import Forked, Zygote
 
 MINI = Path(__file__).parent / "mini"
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120
+ZYGOTE = Zygote()
+"""Of this process of tests; it begins with the first run."""
+Process = Forked | subprocess.Popen[str]
 OTHERS = tuple(
     word for name in ("hypothesispytest", "valkey", "anyio", "platformdirs") for word in ("-p", f"no:{name}")
 )
@@ -79,6 +84,8 @@ class Mini:
     variables: dict[str, str] = field(default_factory=dict)
     """What a child's environment has beside the test's own."""
     deadline_s: float = DEADLINE_S
+    may_fork: bool = True
+    """Whether its runs may be forks; not where a test looks at what a process inherits, or at the warm Ansible."""
 
     @property
     def broken(self) -> bool:
@@ -153,33 +160,52 @@ class Mini:
         return [*self.python, "-m", "pytest", *plugins, *(args or ("features",))]
 
     def pytest(self, *args: str) -> Ran:
-        done = subprocess.run(
-            self.command(*args),
-            cwd=self.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=self.deadline_s,
-            check=False,
-            env=compiling(dict(os.environ)) | self.variables,
+        return self._run(self.command(*args))
+
+    def prove(self, *args: str) -> Ran:
+        """`drillbook prove`."""
+        return self._run(
+            [*self.python, "-m", "drillbook.commands.cli", "prove", *args, "-p", "no:cacheprovider", *OTHERS]
         )
-        return Ran(done.returncode, done.stdout, self.root)
+
+    def _run(self, command: list[str]) -> Ran:
+        env = compiling(dict(os.environ)) | PAUSE | self.variables
+        python, *module = command[: len(self.python) + 1]
+        with tempfile.TemporaryFile() as output:
+            if self.may_fork and [python, *module] == [sys.executable, "-m"] and ZYGOTE.can(env):
+                status = ZYGOTE.run(command[2:], self.root, env, output, self.deadline_s)
+            else:
+                status = subprocess.run(
+                    command,
+                    cwd=self.root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=self.deadline_s,
+                    check=False,
+                    env=env,
+                ).returncode
+            output.seek(0)
+            return Ran(status, output.read().decode(), self.root)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of a child; what `more` names is set in it."""
         # coverage's own lock does not survive an exception from a signal handler: the process would hang
-        return compiling(unmeasured()) | self.variables | more
+        return compiling(unmeasured()) | PAUSE | self.variables | more
 
-    def start(self, *args: str, **more: str) -> subprocess.Popen[str]:
+    def start(self, *args: str, **more: str) -> Process:
         """pytest, under way; read its output with `read_until`. `more` are variables of its environment."""
+        env, command = self.environment(**more), self.command(*args)
+        if self.may_fork and command[:2] == [sys.executable, "-m"] and ZYGOTE.can(env):
+            return ZYGOTE.start(command[2:], self.root, env)
         return subprocess.Popen(
-            self.command(*args),
+            command,
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             bufsize=1,
-            env=self.environment(**more),
+            env=env,
         )
 
     def journal(self) -> list[dict[str, Any]]:
@@ -210,6 +236,26 @@ def copied_drills(root: Path, *, features: bool = False) -> None:
     (root / "pyproject.toml").write_text('[tool.pytest]\nminversion = "9.1"\ndrillbook_report = false\n')
 
 
+def looked_at(root: Path, *names: str) -> None:
+    """Let the copied lab's drills look at these endpoints only: a look takes 2 ms of a processor, and the others are
+    looked at 30 times a second.
+    """
+    file = root / "inventories/lab/hosts.yml"
+    before, begin, rest = re.sub(r"(?m)^ *#.*\n", "", file.read_text()).partition("    drillbook_endpoints:\n")
+    after = re.search(r"(?m)^ {0,4}\w", rest)
+    assert after is not None, "nothing follows the endpoints"
+    blocks = re.findall(r"^      (\w[\w ]*):\n((?:(?:       .*)?\n)*)", rest[: after.start()] + "\n", re.M)
+    kept = {name: block for name, block in blocks if name in names}
+    assert sorted(kept) == sorted(names), f"the inventory of the lab has {[name for name, _ in blocks]}"
+    file.write_text(
+        before + begin + "".join(f"      {name}:\n{block}" for name, block in kept.items()) + rest[after.start() :]
+    )
+
+
+PAUSE = {"DRILLBOOK_GUARDIAN_PAUSE_S": "0.1"}
+"""A guardian whose undo fails tries it three times; what hinders it in a test does not go by itself."""
+
+
 def unmeasured() -> dict[str, str]:
     """The environment without coverage's hook, which takes a tenth of a second of each interpreter's start."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
@@ -221,7 +267,7 @@ def compiling(env: dict[str, str]) -> dict[str, str]:
     return env
 
 
-def read_until(process: subprocess.Popen[str], pattern: str) -> str:
+def read_until(process: Process, pattern: str) -> str:
     """Read lines until one matches; fails when the process ends first."""
     assert process.stdout is not None
     seen = []
@@ -232,7 +278,7 @@ def read_until(process: subprocess.Popen[str], pattern: str) -> str:
     pytest.fail(f"ended without {pattern!r}:\n{''.join(seen)}")
 
 
-def ended(process: subprocess.Popen[str]) -> str:
+def ended(process: Process) -> str:
     """The rest of the output, once the process has ended; one that hangs is ended and fails the test, and says where
     its drills hung.
     """
@@ -249,7 +295,11 @@ def ended(process: subprocess.Popen[str]) -> str:
 def _stacks_of(process: psutil.Process) -> str:
     """End this pytest, or those that this process waits for, so that they write their stacks; what their logs say."""
     root = Path(process.cwd())
-    pytests = [each for each in (process, *process.children(recursive=True)) if "pytest" in each.cmdline()]
+    pytests = [
+        each
+        for each in (process, *process.children(recursive=True))
+        if {"pytest", "tests.support.zygote"} & {*each.cmdline()}
+    ]
     for each in pytests:
         each.send_signal(signal.SIGABRT)
     psutil.wait_procs(pytests, DEADLINE_S)
@@ -262,7 +312,7 @@ def wait_for(condition: Any, what: str, deadline_s: float = 30) -> None:
     while not condition():
         if time.monotonic() > end:
             pytest.fail(f"not so within {deadline_s} s: {what}")
-        time.sleep(0.02)  # a poll with a deadline, not a guess at how long something takes
+        time.sleep(0.05)  # a poll with a deadline, not a guess at how long something takes
 
 
 @pytest.fixture(autouse=True)
@@ -288,33 +338,49 @@ def serving(root: Path) -> Iterator[Mini]:
 
 
 @pytest.fixture
-def mini(tmp_path: Path) -> Iterator[Mini]:
-    """The repository, served as long as the test runs."""
-    with serving(tmp_path / "mini") as mini:
-        yield mini
+def mini(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mini]:
+    """The repository, served as long as the test runs.
+
+    It has the same path in each test, as long as the test runs: `forked_ansible` says why.
+    """
+    served = tmp_path_factory.getbasetemp() / "served"
+    served.mkdir()
+    try:
+        with serving(served / "mini") as mini:
+            yield mini
+    finally:
+        served.rename(tmp_path / "served")
 
 
 def left_over(root: Path) -> list[str]:
     """Command lines of processes that work in, or name, the repository."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if str(root) in line and process.pid != os.getpid():
-            found.append(line)
-    return found
+    return [line for pid, line in command_lines() if str(root) in line and pid != os.getpid()]
 
 
 def guardians(root: Path) -> list[psutil.Process]:
     """The guardians of the repository, found by the path that they were given."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if str(root) in words and "drillbook.commands.guardian_process" in words:
-            found.append(process)
+    for pid, line in command_lines():
+        if {str(root), "drillbook.commands.guardian_process"} <= {*line.split()}:
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
     return found
 
 
-def killed_with_guardian(process: subprocess.Popen[str], root: Path) -> None:
+def reports(root: Path) -> int:
+    """How many drills of the repository have a report."""
+    return len([*root.glob("evidence/*/content/report.html")])
+
+
+def command_lines() -> Iterator[tuple[int, str]]:
+    """The ids and command lines of all processes. psutil takes ten times as long, and tests ask again and again."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes()
+            yield int(process.name), words.replace(b"\0", b" ").decode(errors="replace")
+
+
+def killed_with_guardian(process: Process, root: Path) -> None:
     """SIGKILL to a drill and to its guardian: nobody is left who would put anything back."""
     process.send_signal(signal.SIGSTOP)  # it would go on in the meantime, and recover
     for guardian in guardians(root):

@@ -7,15 +7,18 @@ from pathlib import Path
 # Every interpreter imports it at its start, the drill's and the guardian's. A line of the journal is one write and one
 # sync: the boundaries are before the write and after the sync.
 KILLER = """\
-import os, signal, sys
+import base64, json, os, signal, sys
 here = "guardian" if "drillbook.commands.guardian_process" in sys.orig_argv else "drill"
 plan = dict(part.split("=") for part in os.environ["DRILLBOOK_TEST_KILL"].split(","))
 wanted = plan.get(here)
-def journal(descriptor):
+def said(descriptor, data):
     try:
-        return "/journal-" in os.readlink(f"/proc/self/fd/{descriptor}")
+        name = os.readlink(f"/proc/self/fd/{descriptor}")
+        if "/ledger/" in name:
+            return base64.b64decode(json.loads(data)["payload"]).replace(b'"kind"', b'"state"')
+        return bytes(data) if "/journal-" in name else b""
     except OSError:
-        return False
+        return b""
 def guardians():
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -30,16 +33,16 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 if wanted:
     when, state = wanted.split(":")
-    write, sync, last = os.write, os.fsync, [b""]
+    write, sync, last = os.write, os.fsync, [b"", -1]
     def os_write(descriptor, data):
-        if journal(descriptor):
-            last[0] = bytes(data)
-            if when == "before" and f'"state":"{state}"'.encode() in last[0]:
+        if told := said(descriptor, data):
+            last[:] = [told, descriptor]
+            if when == "before" and f'"state":"{state}"'.encode() in told:
                 die()
         return write(descriptor, data)
     def os_fsync(descriptor):
         sync(descriptor)
-        if when == "after" and journal(descriptor) and f'"state":"{state}"'.encode() in last[0]:
+        if when == "after" and descriptor == last[1] and f'"state":"{state}"'.encode() in last[0]:
             die()
     os.write, os.fsync = os_write, os_fsync
 """

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from .conftest import OTHERS, Mini, Ran
-from .mutants import step
+from .conftest import Mini, Ran, serving
+from .mutants import added, step
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
@@ -47,7 +47,7 @@ def test_a_sound_runbook_is_proven(mini: Mini) -> None:
     assert drill["control"] is None
     assert drill["repeat"] == {
         "outcome": "HELD",
-        "reason": "run a second time (1 playbook) the recovery changed nothing, and every criterion held",
+        "reason": "the second run of the recovery (1 playbook) changed nothing, and every criterion held",
     }
     assert [phase["phase"] for phase in drill["phases"]][-3:] == ["criteria", "repeat", "restore"]
     assert [play["purpose"] for play in drill["plays"]] == ["fault", "recovery", "second recovery", "undo"]
@@ -66,36 +66,14 @@ def test_a_sound_runbook_is_proven(mini: Mini) -> None:
     assert "HELD          features/web.feature::It breaks[recovery-twice]" in ran.output
 
 
-def test_a_symptom_that_is_always_there_betrays_itself(mini: Mini) -> None:
-    ran = control(mini, "no-fault", *GOOD[:3], "Then within 2 seconds the service is up", *GOOD[3:])
-    assert ran.status == 14, ran.output
-    assert ran.drill["outcome"] == "BETRAYED"
-    assert "although nothing was broken" in ran.drill["reason"]
-    assert not mini.broken
-
-
-def test_a_symptom_that_is_asked_is_looked_at_however_late_its_turn_comes(mini: Mini) -> None:
-    steps = mini.root / "steps/web.py"
-    asked = """
+SYMPTOMS = """
 from drillbook.checks import looked
 
 
 @then(parse("within {deadline:Duration} somebody says that it is down"))
 def said(drill: Drill, deadline: float) -> None:
     drill.eventually(looked("what is said", lambda: "up").is_("down"), within=deadline)
-"""
-    steps.write_text(steps.read_text() + asked)
-    # both deadlines count from the fault: the first symptom is waited for until the second one's is over
-    late = ["Then within 2 seconds the service is down", "And within 1 second somebody says that it is down"]
-    ran = control(mini, "no-fault", *GOOD[:2], *late, *GOOD[3:])
-    assert ran.status == 0, ran.output
-    assert (ran.drill["outcome"], ran.drill["checks"][-1]["unknown"]) == ("HELD", False)
 
-
-def test_a_symptom_that_compares_with_before_has_a_before_although_the_fault_is_withheld(mini: Mini) -> None:
-    """A drill's fault takes longer than a sample does; a control's asks as soon as the baseline has begun."""
-    steps = mini.root / "steps/web.py"
-    slower = """
 
 @given("it is settled")
 def settled(drill: Drill) -> None:
@@ -107,11 +85,55 @@ def settled(drill: Drill) -> None:
 def slower(drill: Drill) -> None:
     drill.eventually(WEB.latency().at_least(drill.before(WEB.latency()) + 10_000), within=1)
 """
-    steps.write_text(steps.read_text() + slower)
-    symptom = "Then it takes ten seconds longer than before"
-    ran = control(mini, "no-fault", GOOD[0], "And it is settled", GOOD[1], symptom, *GOOD[3:])
-    assert ran.status == 0, ran.output
-    assert ran.drill["outcome"] == "HELD"
+WITHOUT_FAULT = {
+    "always_there": (*GOOD[:3], "Then within 2 seconds the service is up", *GOOD[3:]),
+    # both deadlines count from the fault: the first symptom is waited for until the second one's is over
+    "asked": (
+        *GOOD[:2],
+        "Then within 2 seconds the service is down",
+        "And within 1 second somebody says that it is down",
+        *GOOD[3:],
+    ),
+    "compared": (GOOD[0], "And it is settled", GOOD[1], "Then it takes ten seconds longer than before", *GOOD[3:]),
+}
+
+
+@pytest.fixture(scope="module")
+def without_fault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """The control of all of these, in one session."""
+    folder = tmp_path_factory.mktemp("without")
+    with serving(folder / "mini") as mini:
+        mini.variables = {"XDG_STATE_HOME": str(folder / "state")}
+        added("steps/web.py", SYMPTOMS)(mini)
+        for name, steps in WITHOUT_FAULT.items():
+            mini.feature(*steps, name=name)
+            (mini.root / "features/web.feature").rename(mini.root / f"features/{name}.feature")
+        yield mini.pytest("features", "--control=no-fault")
+
+
+def control_of(ran: Ran, name: str) -> dict[str, Any]:
+    """The record of the control of this feature."""
+    (record,) = (each for each in ran.drills() if each["feature"]["path"] == f"features/{name}.feature")
+    return record
+
+
+def test_a_symptom_that_is_always_there_betrays_itself(without_fault: Ran) -> None:
+    assert without_fault.status == 14, without_fault.output
+    record = control_of(without_fault, "always_there")
+    assert record["outcome"] == "BETRAYED"
+    assert "although nothing was broken" in record["reason"]
+    assert "1 failed, 2 passed" in without_fault.output, "the session fails for this one alone"
+    assert not (without_fault.root / "flag").exists()
+
+
+def test_a_symptom_that_is_asked_is_looked_at_however_late_its_turn_comes(without_fault: Ran) -> None:
+    record = control_of(without_fault, "asked")
+    assert (record["outcome"], record["checks"][-1]["unknown"]) == ("HELD", False)
+
+
+def test_a_symptom_that_compares_with_before_has_a_before_although_the_fault_is_withheld(without_fault: Ran) -> None:
+    """A drill's fault takes longer than a sample does; a control's asks as soon as the baseline has begun."""
+    assert control_of(without_fault, "compared")["outcome"] == "HELD"
 
 
 IDLE = """\
@@ -233,7 +255,7 @@ def test_a_second_run_that_cannot_be_the_end_of_its_drill_is_a_drill_of_its_own(
 def test_a_recovery_that_is_said_to_be_not_repeatable_is_held_to_it(mini: Mini) -> None:
     ran = control(mini, "recovery-twice", tags="@rto:1m @not-repeatable")
     assert ran.status == 14, ran.output
-    assert "the scenario is @not-repeatable, and run a second time the recovery changed nothing" in ran.drill["reason"]
+    assert "the scenario is @not-repeatable, but the second run of the recovery changed nothing" in ran.drill["reason"]
     mini.replace("playbooks/recovery/fix.yml", "state: absent}", "state: absent}\n" + RITUAL.replace("false", "true"))
     ran = control(mini, "recovery-twice", tags="@rto:1m @not-repeatable")
     assert ran.status == 0, ran.output
@@ -288,7 +310,7 @@ def test_a_task_that_nothing_misses_is_told(mini: Mini) -> None:
     assert ran.status == 11, ran.output
     missed, unmissed, nowhere = ran.drills()
     assert "without playbooks/recovery/fix.yml:5: the web service answers: observed status 503" in missed["reason"]
-    assert "nothing misses the task playbooks/recovery/fix.yml:7" in unmissed["reason"]
+    assert "the task playbooks/recovery/fix.yml:7 is not missed" in unmissed["reason"]
     assert "not part of what the recovery runs" in nowhere["reason"]
     assert [each["outcome"] for each in (missed, unmissed, nowhere)] == ["HELD", "HELD", "INVALID"]
     assert ran.output.count("NOT MISSED") == 1
@@ -297,7 +319,7 @@ def test_a_task_that_nothing_misses_is_told(mini: Mini) -> None:
 def test_a_control_that_is_none_is_refused(mini: Mini) -> None:
     ran = control(mini, "no-mistake")
     assert ran.status == 4, ran.output
-    assert "'no-mistake' is no control: there are no-fault, no-recovery, recovery-twice" in ran.output
+    assert "'no-mistake' is not a control: there are no-fault, no-recovery, recovery-twice" in ran.output
 
 
 @pytest.mark.parametrize(
@@ -315,7 +337,6 @@ def test_a_proof_of_which_pytest_leaves_something_out_has_no_status_0(
     mini: Mini, options: tuple[str, ...], says: str
 ) -> None:
     mini.short()
-    command = [sys.executable, "-m", "drillbook.commands.cli", "prove", "features", *OTHERS, *options]
-    done = subprocess.run(command, cwd=mini.root, env=mini.environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 11, done.stdout + done.stderr
-    assert done.stderr.splitlines()[-1] == f"drillbook: {says}"
+    ran = mini.prove("features", *options)
+    assert ran.status == 11, ran.output
+    assert ran.output.splitlines()[-1] == f"drillbook: {says}"

@@ -28,7 +28,7 @@ import pytest
 from drillbook.safety.journal import Journal
 from drillbook_lab.testing import RunningLab, running_lab
 
-from .conftest import DEADLINE_S, copied_drills, guardians, left_over, records, wait_for
+from .conftest import DEADLINE_S, OTHERS, copied_drills, guardians, left_over, looked_at, records, wait_for
 from .killer import BOUNDARIES, killing
 
 pytestmark = pytest.mark.lab
@@ -39,7 +39,7 @@ Feature: Redis
 
   Scenario: {name}
     Given the system is healthy
-    And jobs are submitted at 20 per second
+    And jobs are submitted at 10 per second
     When {fault}
     Then within 30 seconds the API reports "redis" as down
     When the recovery playbook "redis/{recovery}" is run
@@ -85,7 +85,7 @@ class Drills:
         return kept | {"DRILLBOOK_LAB_STATE": str(self.lab.lab.state)}
 
     def start(self, name: str, **more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"features/{name}.feature"]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *OTHERS, f"features/{name}.feature"]
         with (self.root / "output").open("wb") as output:
             return subprocess.Popen(
                 command, cwd=self.root, stdout=output, stderr=subprocess.STDOUT, env=self.environment | more
@@ -102,6 +102,7 @@ def drills(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Drills:
     """The repository; each drill was run once, and passed."""
     root = tmp_path_factory.mktemp("crash")
     copied_drills(root)
+    looked_at(root, "api", "queue", "redis", "database")
     made = Drills(root, lab, {})
     for name, (fault, recovery) in DRILLS.items():
         text = FEATURE.format(name=name, fault=fault, recovery=recovery)

@@ -12,7 +12,18 @@ import pytest
 from drillbook.safety import guardian
 from drillbook.target.ansible import processes
 
-from .conftest import DEADLINE_S, Mini, ended, guardians, killed_with_guardian, left_over, read_until, records, wait_for
+from .conftest import (
+    DEADLINE_S,
+    Mini,
+    ended,
+    guardians,
+    killed_with_guardian,
+    left_over,
+    read_until,
+    records,
+    reports,
+    wait_for,
+)
 from .test_verdicts import GOOD
 
 pytestmark = pytest.mark.lab
@@ -37,13 +48,20 @@ def killed(mini: Mini, phase: str, *, guardian: bool = False) -> None:
 
 @pytest.mark.parametrize("phase", ["baseline", "fault", "symptoms", "recovery", "criteria", "restore"])
 def test_a_killed_drill_is_put_back_by_its_guardian(mini: Mini, phase: str) -> None:
+    temporary = mini.root.parent / "tmp"
+    temporary.mkdir()
+    mini.variables = {**mini.variables, "TMPDIR": str(temporary)}
     killed(mini, phase)
     wait_for(lambda: len(left_over(mini.root)) == 1, "only the service is left", DEADLINE_S)
     assert not mini.broken
+    for folder in temporary.glob("*drillbook*"):
+        wait_for(lambda folder=folder: not folder.exists(), f"{folder.name} is not left")
+    assert not [*temporary.glob("*drillbook*")]
     (record,) = records(mini.root)
     assert record["outcome"] == "ABORTED"
     assert f"died in the phase {phase}" in record["reason"]
     assert all(fault["undo"] in {"gone", "never happened"} for fault in record["faults"])
+    assert reports(mini.root) == 0, "the ini wants none"
     if record["faults"]:
         assert "by the guardian: breakage" in record["notes"][-1]
     mini.short()
@@ -68,7 +86,7 @@ def test_a_drill_that_dies_before_its_guardian_is_ready_is_put_back_all_the_same
     os.close(reader)
     try:
         beside = subprocess.Popen(
-            [*command, "--environment=mini", "--owner=nobody", f"--pid={drill.pid}"],
+            [*command, "--environment=mini", "--owner=nobody", "--pid", str(drill.pid)],
             stdin=subprocess.PIPE,
             stdout=writer,
             stderr=subprocess.PIPE,
@@ -95,7 +113,7 @@ def test_a_process_that_has_the_number_of_a_dead_drill_is_not_taken_for_it(mini:
         f"--inventory={mini.root}/inventories",
     ]
     beside = subprocess.Popen(
-        [*command, "--environment=mini", "--owner=nobody", f"--pid={other.pid}"],
+        [*command, "--environment=mini", "--owner=nobody", "--pid", str(other.pid)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -123,10 +141,12 @@ def test_a_drill_whose_guardian_was_killed_too_is_put_back_by_the_next_run(mini:
     dead, passed = records(mini.root)
     assert (dead["outcome"], passed["outcome"]) == ("ABORTED", "PASSED")
     assert "by a later run: breakage" in dead["notes"][-1]
+    assert reports(mini.root) == 0, "the ini wants none"
 
 
 def test_a_guardian_that_is_told_to_end_stays_and_puts_back(mini: Mini) -> None:
     """That it is there says nothing: what has to end is there until the kernel gives it a processor once more."""
+    mini.replace("pyproject.toml", "drillbook_report = false", "drillbook_report = true")
     mini.lasting("symptoms")
     process = mini.start()
     read_until(process, r"^  symptoms$")
@@ -141,6 +161,7 @@ def test_a_guardian_that_is_told_to_end_stays_and_puts_back(mini: Mini) -> None:
     assert not mini.broken
     (record,) = records(mini.root)
     assert "by the guardian: breakage" in record["notes"][-1]
+    assert reports(mini.root) == 1, "the ini wants them"
 
 
 def test_no_second_fault_without_a_guardian(mini: Mini) -> None:

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.lab
 NEVER = (
     "ansible",
     "boto3",
+    "cryptography",
     "docker",
+    "fsspec",
     "hypothesis",
     "httpx",
     "markdown_it",
@@ -23,6 +25,7 @@ NEVER = (
     "numpy",
     "psycopg",
     "redis",
+    "securesystemslib",
     "typer",
     "xmlschema",
 )

@@ -74,7 +74,8 @@ TWINS: dict[str, tuple[Edit, ...]] = {
             "time.time = lambda: now() - 86400",
         ),
     ),
-    "an ordinary probe in the recovery": (added(FIX, PROBE),),
+    # what Ansible warns of is told
+    "an ordinary probe in the recovery": (added(FIX, PROBE), swapped(FIX, "hosts: all", "hosts: all,web-22")),
 }
 
 
@@ -84,3 +85,5 @@ def test_the_good_twin_passes(mini: Mini, edits: tuple[Edit, ...]) -> None:
     assert ran.status == 0, ran.output
     assert ran.drill["outcome"] == PASSED
     assert passed_in_junit(mini)
+    misspelt = "web-22" in (mini.root / FIX).read_text()
+    assert ("Could not match supplied host pattern, ignoring: web-22" in ran.output) is misspelt

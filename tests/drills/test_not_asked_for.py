@@ -69,7 +69,7 @@ def test_who_names_a_feature_of_another_suite_reads_why_nothing_runs(foreign: Mi
     ran = foreign.pytest("-p", "no:pytest11.testinfra", "features/b.feature")
     assert ran.status == 4
     assert (
-        "features/b.feature is no feature of Drillbook's: those lie below features (drillbook_features)" in ran.output
+        "features/b.feature is not a feature of Drillbook: those lie below features (drillbook_features)" in ran.output
     )
 
 

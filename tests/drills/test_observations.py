@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from pathlib import Path
+from typing import Any
 
+import jsonschema
+import jsonschema_rs
 import pytest
 
-from .conftest import Mini
+from .conftest import ROOT, Mini
 from .mutants import GOOD, body, step
 
 pytestmark = pytest.mark.lab
 
+SCHEMA = ROOT / "src/drillbook/evidence/schema/drill.schema.json"
 LOOK = "drill.eventually(WEB.silent(), within=deadline)"
 
 
@@ -38,6 +45,28 @@ def test_it_is_in_record_terminal_and_report(mini: Mini) -> None:
     (page,) = (path.read_text() for path in mini.root.glob("evidence/*/content/report.html"))
     assert "<td>workers</td><td>3 processes</td>" in page
     assert "xyzzy" not in page
+    says_with_what_it_was_made(ran.drill, mini.root)
+
+
+def says_with_what_it_was_made(drill: dict[str, Any], root: Path) -> None:
+    """The files that took part, and what else is known of the run; two validators take the whole record."""
+    assert {each["path"]: each["kind"] for each in drill["artefacts"]} == {
+        "features/web.feature": "feature",
+        "inventories/hosts.yml": "inventory",
+        "playbooks/faults/breakage/inject.yml": "playbook",
+        "playbooks/faults/breakage/undo.yml": "playbook",
+        "playbooks/recovery/fix.yml": "playbook",
+        "steps/web.py": "steps",
+    }
+    for each in drill["artefacts"]:
+        assert each["sha256"] == hashlib.sha256((root / each["path"]).read_bytes()).hexdigest()
+    assert len(drill["engine"]["sha256"]) == 64
+    assert drill["population"] == {"collected": 1, "selected": 1, "deselected_count": 0, "deselected": []}
+    assert (drill["clock"]["synchronised"] is None) is ("clock.synchronised" in drill["absent"])
+    assert drill["absent"]["times.alert_s"] == "no alert was waited for, or none came"
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(drill)
+    jsonschema_rs.Draft202012Validator(schema).validate(drill)
 
 
 def test_a_page_that_cannot_be_drawn_is_told_and_hides_nothing(mini: Mini) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from drillbook.safety.environment_lock import HolderRole, Lock
 
-from .conftest import DEADLINE_S, MINI, Mini, ended, killed_with_guardian, read_until, wait_for
+from .conftest import DEADLINE_S, MINI, Mini, ended, killed_with_guardian, read_until, reports, wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -94,6 +94,7 @@ def test_two_checkouts_run_their_labs_side_by_side(mini: Mini, other: Mini) -> N
 
 def test_the_open_fault_of_a_dead_drill_keeps_other_checkouts_out(mini: Mini, other: Mini) -> None:
     killed_in_the_symptoms(mini)
+    mini.replace("pyproject.toml", "drillbook_report = false", "drillbook_report = true")
     refused = other.pytest()
     assert refused.status == 13, refused.output
     assert f"in the checkout {mini.root}) left the fault 'breakage' in this environment" in said(refused.output)
@@ -102,6 +103,7 @@ def test_the_open_fault_of_a_dead_drill_keeps_other_checkouts_out(mini: Mini, ot
     still = other.pytest()
     assert still.status == 13, "who was refused does not hide the one before"
     assert "undone: breakage" in restore(mini)
+    assert reports(mini.root) == 1, "the ini wants them"
     allowed = other.pytest()
     assert allowed.status == 0, allowed.output
 

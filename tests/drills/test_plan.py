@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from drillbook.safety.journal import Journal
 
-from .conftest import Mini
+from .conftest import Mini, Ran, serving
 
 pytestmark = pytest.mark.lab
 
@@ -106,6 +108,7 @@ def test_a_plan_says_what_would_happen_and_touches_nothing(mini: Mini) -> None:
         "        The service is fixed on web-1 (all)",
         "      it is [REDACTED:api_token]",
         "        More on NO HOST (later)",
+        "        Ansible warns: Could not match supplied host pattern, ignoring: later",
         "neither run nor planned, for it is no scenario: 1 test",
     ):
         assert line in ran.output.splitlines(), ran.output
@@ -129,29 +132,29 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
     "no recovery": (
         (*GOOD[:3], 'When the recovery playbook "nope" is run', GOOD[4]),
         (
-            "features/web.feature:8: 'When the recovery playbook \"nope\" is run' names a recovery that is not there: "
+            "{feature}:8: 'When the recovery playbook \"nope\" is run' names a recovery that is not there: "
             "no playbooks/recovery/nope.yml"
         ),
     ),
     "no fault": (
         (GOOD[0], 'When the service breaks by "nope"', *GOOD[2:]),
         (
-            "features/web.feature:6: 'When the service breaks by \"nope\"' needs playbooks/faults/nope/undo.yml, "
+            "{feature}:6: 'When the service breaks by \"nope\"' needs playbooks/faults/nope/undo.yml, "
             "which is not there: a fault has inject.yml and undo.yml"
         ),
     ),
     "a fault that is none": (
         (GOOD[0], "When nothing is broken", *GOOD[2:]),
-        "features/web.feature:6: 'When nothing is broken' does not call drill.inject (steps/web.py:",
+        "{feature}:6: 'When nothing is broken' does not call drill.inject (steps/web.py:",
     ),
     "nobody looks": (
         (*GOOD[:2], "Then nobody looks at it", *GOOD[3:]),
-        "features/web.feature:7: no symptom is looked at: no step of this phase hands a check to the drill",
+        "{feature}:7: no symptom is looked at: no step of this phase hands a check to the drill",
     ),
     "no harmless fault": (
         (GOOD[0], "When a command breaks it", *GOOD[2:]),
         (
-            "features/web.feature:6: 'When a command breaks it' cannot be planned: it calls pathlib.Path(), which is "
+            "{feature}:6: 'When a command breaks it' cannot be planned: it calls pathlib.Path(), which is "
             "not known to be harmless (steps/touches.py:14); a step of this kind only says which playbook is run"
         ),
     ),
@@ -160,30 +163,60 @@ CASES: dict[str, tuple[tuple[str, ...], str]] = {
         "'Then there is a typing error' cannot be planned: TypeError: PlanningDrill.expect() missing",
     ),
 }
+LOOKS = "looks"
+"""The feature beside them that can be planned: not executed are only looks."""
+
+
+def feature_of(name: str) -> str:
+    return f"features/{name.replace(' ', '_')}.feature"
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    """One plan of all these features."""
+    folder = tmp_path_factory.mktemp("planned")
+    with serving(folder / "mini") as mini:
+        mini.variables = {"XDG_STATE_HOME": str(folder / "state")}
+        (mini.root / "conftest.py").write_text(CONFTEST)
+        (mini.root / "steps/touches.py").write_text(TOUCHES)
+        looking = GOOD[0], "And somebody writes a file", *GOOD[1:3], 'And somebody looks with "x"', *GOOD[3:]
+        for name, steps in {LOOKS: looking, **{name: steps for name, (steps, _) in CASES.items()}}.items():
+            mini.feature(*steps, name=name)
+            (mini.root / "features/web.feature").rename(mini.root / feature_of(name))
+        yield mini.pytest("features", "--plan", "--junitxml=junit.xml")
+
+
+def failures(ran: Ran) -> dict[str, str]:
+    """What is said of each scenario that cannot be planned, by its name."""
+    cases = ElementTree.parse(ran.root / "junit.xml").iter("testcase")
+    return {
+        str(case.get("name")): "".join(case.itertext())
+        for case in cases
+        if case.find("failure") is not None or case.find("error") is not None
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_cannot_be_planned_is_said(mini: Mini, name: str) -> None:
-    steps, said = CASES[name]
-    (mini.root / "steps/touches.py").write_text(TOUCHES)
-    mini.feature(*steps)
-    ran = mini.pytest("features", "--plan")
-    assert ran.status == 1, ran.output
-    assert said in ran.output
-    assert "CANNOT BE PLANNED" in ran.output and "1 failed" in ran.output
-    assert not (mini.root / "evidence").exists() and not (mini.root / ".drillbook").exists()
+def test_what_cannot_be_planned_is_said(planned: Ran, name: str) -> None:
+    said = CASES[name][1].format(feature=feature_of(name))
+    assert planned.status == 1, planned.output
+    assert said in planned.output
+    assert said in failures(planned)[name]
+    block = planned.output.partition(f"Web: {name}\n")[2].partition("\nWeb: ")[0]
+    assert "CANNOT BE PLANNED" in block, planned.output
 
 
-def test_a_look_that_might_touch_something_is_listed_by_its_sentence(mini: Mini) -> None:
-    (mini.root / "conftest.py").write_text(CONFTEST)
-    (mini.root / "steps/touches.py").write_text(TOUCHES)
-    mini.feature(GOOD[0], "And somebody writes a file", *GOOD[1:3], 'And somebody looks with "x"', *GOOD[3:])
-    ran = mini.pytest("features", "--plan")
-    assert ran.status == 0, ran.output
-    assert "    And somebody writes a file  (steps/touches.py:5)" in ran.output
-    assert "not executed for the plan: it calls pathlib.Path(), which is not known to be harmless" in ran.output
-    assert "not executed for the plan: it asks for the fixture 'handle', and a plan sets up no fixture" in ran.output
-    assert not (mini.root / "touched").exists()
+def test_a_look_that_might_touch_something_is_listed_by_its_sentence(planned: Ran) -> None:
+    assert failures(planned).keys() == CASES.keys(), planned.output
+    assert f"{len(CASES)} failed, 1 planned" in planned.output
+    assert "    And somebody writes a file  (steps/touches.py:5)" in planned.output
+    assert "not executed for the plan: it calls pathlib.Path(), which is not known to be harmless" in planned.output
+    said = "not executed for the plan: it asks for the fixture 'handle', and a plan sets up no fixture"
+    assert said in planned.output
+
+
+def test_a_plan_that_fails_has_touched_nothing(planned: Ran) -> None:
+    assert not [name for name in ("touched", "evidence", ".drillbook") if (planned.root / name).exists()]
 
 
 def test_what_playbooks_lack_is_said(mini: Mini) -> None:
@@ -208,12 +241,14 @@ def test_what_destroys_data_and_a_message_that_is_missing_are_said(mini: Mini) -
         steps.write('\n\n@recovery("people are told")\ndef told(drill):\n    drill.announce("begin")\n')
     with (mini.root / "playbooks/recovery/fix.yml").open("a") as playbook:
         playbook.write("    - name: Empty\n      ansible.builtin.command: redis-cli FLUSHALL\n")
+    (mini.root / "features/web.feature").rename(mini.root / "features/first.feature")
+    mini.feature(*GOOD, tags="@accepts-data-loss:5", name="It accepts that")
     ran = mini.pytest("features", "--plan")
     assert ran.status == 1, ran.output
+    assert "1 failed, 1 planned" in ran.output, "what is accepted is no obstacle"
+    assert "the scenario 'It accepts that'" not in ran.output
     assert "playbooks/recovery/fix.yml:8: FLUSHALL destroys data, and the scenario 'It breaks'" in ran.output
     assert "names a message that is not there: no playbooks/communication/begin.yml" in ran.output
-    mini.feature(*GOOD, tags="@accepts-data-loss:5")
-    assert "destroys data" not in mini.pytest("features", "--plan").output
 
 
 def test_an_endpoint_or_an_inventory_that_is_missing_is_said(mini: Mini) -> None:
@@ -231,25 +266,23 @@ def test_an_endpoint_or_an_inventory_that_is_missing_is_said(mini: Mini) -> None
     assert "runs playbooks/recovery/fix.yml" in gone.output, "what can be known without it is said"
 
 
-def test_the_guard_is_asked(mini: Mini) -> None:
-    mini.feature(*GOOD)
-    mini.replace("inventories/hosts.yml", "kind: staging", "kind: production")
-    ran = mini.pytest("features", "--plan")
-    assert ran.status == 1, ran.output
-    assert "on mini (production)" in ran.output
-    assert "is production and the scenario has no tag @production-safe" in ran.output
-    assert "nothing is broken there" not in ran.output
-
-
-def test_production_is_planned_without_leave_to_break_it(mini: Mini) -> None:
+def test_the_guard_is_asked_and_production_is_planned_without_leave_to_break_it(mini: Mini) -> None:
+    mini.feature(*GOOD, name="It is not safe there")
+    (mini.root / "features/web.feature").rename(mini.root / "features/first.feature")
     mini.feature(*GOOD, tags="@rto:1m @production-safe")
     mini.replace("inventories/hosts.yml", "kind: staging", "kind: production")
     with (mini.root / "playbooks/recovery/fix.yml").open("a") as file:
         file.write("  handlers: [{name: The service is restarted, ansible.builtin.command: 'true'}]\n")
-    ran = mini.pytest("features", "--plan")
-    assert ran.status == 0, ran.output
-    assert "  the drill needs --allow-production mini" in ran.output.splitlines()
-    assert "          - The service is restarted" in ran.output.splitlines()
+    ran = mini.pytest("features", "--plan", "--junitxml=junit.xml")
+    assert ran.status == 1, ran.output
+    assert "on mini (production)" in ran.output
+    assert failures(ran).keys() == {"It is not safe there"}
+    assert "is production and the scenario has no tag @production-safe" in failures(ran)["It is not safe there"]
+    assert "1 failed, 1 planned" in ran.output
+    assert "Drillbook breaks nothing there" not in ran.output
+    safe = ran.output.partition("Web: It breaks\n")[2].partition("\nWeb: ")[0].splitlines()
+    assert "  the drill needs --allow-production mini" in safe
+    assert "          - The service is restarted" in safe
 
 
 def test_a_plan_does_not_forget_what_failed_last(mini: Mini) -> None:

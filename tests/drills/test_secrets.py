@@ -66,6 +66,26 @@ def test_a_secret_is_shown_nowhere_whoever_knows_of_it(mini: Mini) -> None:
     assert "PASSED        features/web.feature::It breaks with [REDACTED:app_password]" in ran.output
     assert "UserWarning: the service takes [REDACTED:app_password]" in ran.output
     assert "it has [REDACTED:session-token]" in ran.drill["notes"]
-    short = "the value of pin_password may stand in the evidence: a value of fewer than 6 characters cannot be redacted"
+    short = (
+        "the value of pin_password may appear in the evidence: a value of fewer than 6 characters cannot be redacted"
+    )
     assert short in ran.drill["notes"]
     assert ran.output.count(short) == 1
+
+
+def test_a_secret_in_a_title_of_what_is_not_run_is_not_shown_either(mini: Mini) -> None:
+    """In the name of a file and of a scenario of a drill that nobody runs, and of a file that is refused."""
+    mini.inventory(f"    app_password: {SECRET}\n")
+    (mini.root / "features/web.feature").unlink()
+    text = FEATURE.replace("Feature: Web\n", f"Feature: Web {SECRET}\n  All of {SECRET}.\n")
+    text = text.replace("    And it is given a token\n", "")
+    (mini.root / f"features/{SECRET}.feature").write_text(text)
+    left_out = mini.pytest("features", "-k", "nobody")
+    assert (
+        "not run: features/[REDACTED:app_password].feature::It breaks with [REDACTED:app_password]" in left_out.output
+    )
+    assert SECRET not in left_out.output
+    (mini.root / f"features/{SECRET}.feature").write_text(text.replace("the service is healthy", f"it is {SECRET}"))
+    refused = mini.pytest("features", "--collect-only", "--warm=off")
+    assert "'Given it is [REDACTED:app_password]' is not defined" in refused.output
+    assert SECRET not in refused.output

@@ -32,7 +32,7 @@ def test_what_nobody_sampled_is_refused(mini: Mini) -> None:
     mini.feature(*GOOD, tags="@rto:1h")
     ran = mini.pytest()
     assert ran.status == 11, ran.output
-    assert "the sum: only what the prober samples can be asked about the past" in ran.drill["reason"]
+    assert "the sum: the prober does not sample this, so nobody knows its past" in ran.drill["reason"]
 
 
 @pytest.mark.parametrize(("value", "status"), [("1", 0), ("2", 11)])

@@ -48,6 +48,7 @@ def test_a_stopped_drill_puts_everything_back(mini: Mini, phase: str, number: si
     assert ran.drill["outcome"] == "ABORTED"
     assert number.name in ran.drill["reason"]
     assert ran.drill["axes"]["restored"]["holds"] is True
+    assert [*mini.root.glob("evidence/*/SHA256SUMS")], "it is sealed although pytest reports no teardown of it"
     assert not mini.broken
     assert all(fault["undo"] in {"gone", "never happened"} for fault in ran.drill["faults"])
 

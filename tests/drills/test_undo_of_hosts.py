@@ -77,7 +77,7 @@ def test_what_another_plugin_breaks_off_is_undone_by_the_guardian(mini: Mini) ->
     (mini.root / "conftest.py").write_text(TIMED_OUT)
     ran = mini.pytest()
     assert ran.status == 12, ran.output
-    assert "was broken off (Failed: Timeout (>5.0s) from another plugin)" in ran.drill["reason"]
+    assert "was interrupted (Failed: Timeout (>5.0s) from another plugin)" in ran.drill["reason"]
     wait_for(lambda: len(left_over(mini.root)) == 1, "the guardian has ended", 120)
     assert not mini.broken
     assert "undone: breakage" in guardian_log(mini)

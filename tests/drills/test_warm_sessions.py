@@ -39,6 +39,13 @@ DRILL = (
 
 
 @pytest.fixture
+def mini(mini: Mini) -> Mini:
+    """Its sessions start a warm Ansible of their own."""
+    mini.may_fork = False
+    return mini
+
+
+@pytest.fixture
 def telling(mini: Mini) -> Mini:
     """Its pytest says whether it has a warm server: after the collection, at the end, and after the end."""
     (mini.root / "conftest.py").write_text(TELLS)

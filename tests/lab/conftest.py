@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from drillbook_lab.testing import RunningLab, running_lab
+from tests.support.modules import ForkedModules
 
-from .support import PGBOUNCER, Plays
-
-collect_ignore = [] if PGBOUNCER else ["test_pooler.py"]
+from .support import Plays
 
 
 @pytest.fixture(scope="package")
@@ -24,6 +23,16 @@ def whole_lab() -> Iterator[RunningLab]:
 def plays(whole_lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plays]:
     """A warm Ansible for the lab."""
     made = Plays(tmp_path_factory.mktemp("plays"), whole_lab)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="package")
+def forked_modules() -> Iterator[ForkedModules]:
+    """Modules without a play around them."""
+    made = ForkedModules()
     try:
         yield made
     finally:

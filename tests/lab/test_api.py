@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from drillbook_lab.testing import RunningLab
+
+from .support import ROOT, Plays, recap, said
 
 pytestmark = pytest.mark.lab
 
@@ -54,7 +57,31 @@ def test_health_is_truthful_in_good_times(lab: RunningLab) -> None:
 
 
 def test_version_is_the_same_everywhere(lab: RunningLab) -> None:
-    assert lab.api("GET", "/version").json()["version"] == lab.health()["version"] == lab.contract["version"]
+    answer = lab.api("GET", "/version")
+    assert answer.json()["version"] == lab.health()["version"] == lab.contract["product"]["stable"].removeprefix("v")
+    assert {lab.api("GET", path).headers["x-release"] for path in ("/health/live", "/projects", "/nowhere")} == {
+        answer.json()["version"]
+    }
+
+
+def test_during_maintenance_only_operators_write(lab: RunningLab) -> None:
+    def webhook() -> httpx.Response:
+        return lab.api("POST", "/webhooks", {"id": "api-maintenance", "kind": "test", "payload": {}})
+
+    assert lab.api("POST", "/maintenance/enable", key="wrong").status_code == 401
+    assert lab.api("POST", "/maintenance/begin").status_code == 404
+    assert lab.api("POST", "/maintenance/enable").json() == {"changed": True, "maintenance": True}
+    try:
+        assert lab.api("POST", "/maintenance/enable").json()["changed"] is False
+        assert lab.health()["status"] == "maintenance"
+        refused = webhook()
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
+        assert lab.api("GET", "/projects").status_code == 200
+        assert lab.api("POST", "/queue/resume").status_code == 200
+    finally:
+        assert lab.api("POST", "/maintenance/disable").json() == {"changed": True, "maintenance": False}
+    assert webhook().status_code == 202
+    lab.eventually("the job after maintenance", lambda: lab.runs("api-maintenance"))
 
 
 def test_a_poison_job_ends_as_a_dead_letter_and_the_others_go_on(lab: RunningLab) -> None:
@@ -118,3 +145,13 @@ def test_logs_are_chosen_by_level_and_service(lab: RunningLab) -> None:
     lines = lab.api("GET", "/logs?level=info&service=api").json()["logs"]
     assert [line["message"] for line in lines] == ["started"]
     assert lab.api("GET", "/logs?level=loud").status_code == 400
+
+
+def test_a_release_that_is_not_served_in_time_is_taken_back(lab: RunningLab, plays: Plays) -> None:
+    before = lab.api("GET", "/version").json()
+    more = {"release_ref": "bad/does-not-start", "drillbook_release_within": 2}
+    events = plays.run(ROOT / "playbooks/deploy/release.yml", ROOT / "inventories/lab", **more)
+    assert recap(events) == (False, True)
+    assert f"was not served within 2 s: {before['commit']} is live again" in said(events)
+    after = lab.api("GET", "/version").json()
+    assert (after["commit"], after["started_at"] > before["started_at"]) == (before["commit"], True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from drillbook_lab.testing import RunningLab
+from tests.support.modules import ForkedModules
 
 from .support import Plays
 
@@ -18,12 +19,12 @@ PREFIX = "bull:webhooks:"
 
 
 class Modules:
-    """Runs one module after the other on the lab's queue, as Ansible runs them."""
+    """Runs one module after the other on the lab's queue."""
 
-    def __init__(self, lab: RunningLab, plays: Plays) -> None:
-        self.lab, self._plays = lab, plays
+    def __init__(self, lab: RunningLab, forked: ForkedModules) -> None:
+        self.lab, self._forked = lab, forked
         redis = lab.contract["redis"]
-        self._queue = {
+        self.queue = {
             "queue": "webhooks",
             "redis": {
                 "sentinels": [f"127.0.0.1:{node['port']}" for node in redis["sentinels"].values()],
@@ -35,7 +36,7 @@ class Modules:
 
     def run(self, module: str, **arguments: Any) -> dict[str, Any]:
         """What the module answers; `failed` in it when it refuses."""
-        return self._plays.module(module, **{**self._queue, **arguments})
+        return self._forked.run(module, {**self.queue, **arguments})
 
     def submit(self, **payload: Any) -> str:
         """A webhook by the front door; gives the id of its job."""
@@ -61,10 +62,24 @@ class Modules:
 
 
 @pytest.fixture
-def modules(lab: RunningLab, plays: Plays) -> Iterator[Modules]:
-    made = Modules(lab, plays)
+def modules(lab: RunningLab, forked_modules: ForkedModules) -> Iterator[Modules]:
+    made = Modules(lab, forked_modules)
     made.run("bullmq_clear", what="failed")  # of a test before, in another file
     yield made
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("bullmq_queue", {}), ("bullmq_job", {"ids": ["x"]}), ("bullmq_job", {"ids": ["x"], "state": "failed"})],
+)
+def test_a_play_is_answered_as_these_tests_are(
+    modules: Modules, plays: Plays, module: str, arguments: dict[str, object]
+) -> None:
+    forked = modules.run(module, **arguments)
+    assert forked.pop("failed", False) == ("state" in arguments)
+    played = plays.module(module, **{**modules.queue, **arguments})
+    assert forked == {name: played[name] for name in forked}
+    assert {*played} - {*forked} <= {"_ansible_no_log", "exception"}, "what Ansible itself adds"
 
 
 def test_a_stuck_job_is_failed_with_its_reason_and_retried(modules: Modules) -> None:

@@ -40,6 +40,8 @@ pytestmark = pytest.mark.lab
 
 HERE = Path(__file__).parent / "clocks"
 INTERVAL_S = 0.05
+GO_S = 0.015
+"""Endpoints that are looked at in one go are asked one after another; one may open a line with TLS before another."""
 LIMIT_MS = 200
 LASTS_S = 0.27
 WITHIN_S = 60.0
@@ -343,7 +345,7 @@ def assert_agree(stage: Stage, endpoint: str, moment: Found, bracket: tuple[floa
     sample = next(each for each in stage.prober.of(endpoint).all() if each.done_s == moment.at_s)
     asked_late_s = sample.sent_s - end_s
     late = late_s(stage, begin_s - INTERVAL_S, sample.done_s)
-    assert asked_late_s <= INTERVAL_S + late, (
+    assert asked_late_s <= INTERVAL_S + GO_S + late, (
         f"asked {asked_late_s * 1000:.0f} ms after; the machine was {late:.3f} s late"
     )
 

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ import pytest
 from drillbook.evidence.redaction import Redactor
 from drillbook.target.ansible.playbooks import Playbooks
 from drillbook.target.ansible.result import PlayResult
+from drillbook.target.ansible.warm.client import Warm
 from drillbook.target.inventory.inventory import Inventory
 from drillbook_lab.testing import RunningLab
+from tests.support.modules import ForkedModules
 
 pytestmark = pytest.mark.lab
 
@@ -50,23 +53,22 @@ def until(condition: Any, what: str) -> Any:
     return found
 
 
+def _is_past(moment: float) -> bool:
+    return time.monotonic() >= moment
+
+
 class Host:
     """A target with a folder of switches, and a folder in which commands leave their marks."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, forked_modules: ForkedModules) -> None:
         self.root, self.folder = root, root / "switches"
+        self._modules = forked_modules
         self.command = [sys.executable, "-c", RUN, str(ROOT / "playbooks")]
 
     def ask(self, state: str, name: str = "s1", **options: Any) -> dict[str, Any]:
         """What the module answers."""
         arguments = {"id": name, "state": state, "folder": str(self.folder), **options}
-        given = json.dumps(arguments)
-        done = subprocess.run(
-            self.command, input=given, capture_output=True, text=True, timeout=DEADLINE_S * 2, check=False
-        )
-        answer: dict[str, Any] = json.loads(done.stdout)
-        assert bool(answer.get("failed")) == (done.returncode != 0), done.stderr
-        return answer
+        return self._modules.run("dead_man_switch", arguments, deadline_s=DEADLINE_S * 2)
 
     def arm(self, script: str, name: str = "s1", after: int = NEVER_S, **options: Any) -> dict[str, Any]:
         """Arm a switch whose command is a script; it gets this folder as its argument."""
@@ -94,8 +96,8 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(tmp_path)
+def host(tmp_path: Path, forked_modules: ForkedModules) -> Iterator[Host]:
+    host = Host(tmp_path, forked_modules)
     yield host
     for process in host.processes():  # only where the test failed
         process.kill()
@@ -124,7 +126,8 @@ def test_a_switch_that_nobody_renews_fires_and_ends(host: Host) -> None:
 def test_a_switch_that_is_renewed_does_not_fire_until_nobody_renews_it(host: Host) -> None:
     host.arm(MARK, after=4)
     end = time.monotonic() + 6
-    while time.monotonic() < end:
+    while (now := time.monotonic()) < end:
+        until(partial(_is_past, now + 0.5), "the time of the next renewal")
         renewed = host.ask("renewed")
         assert (renewed["changed"], renewed["fired"]) == (True, False), renewed["msg"]
     assert host.marks() == []
@@ -333,12 +336,26 @@ def test_a_timer_that_does_not_start_is_not_armed(host: Host) -> None:
 # ---------------------------------------------------------------------- the switches of the faults, on the lab
 
 
+@pytest.fixture(scope="module")
+def of_the_faults(whole_lab: RunningLab) -> Iterator[tuple[Playbooks, list[str]]]:
+    """Warm playbooks on the lab, and why they were cold."""
+    redactor, cold = Redactor(), list[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRILLBOOK_LAB_STATE", str(whole_lab.lab.state))
+        path = ROOT / "inventories/lab"
+        warm = Warm(ROOT, (), Path(sys.executable).with_name("ansible-playbook"), cold.append, path)
+        try:
+            inventory = Inventory.resolve(path, ROOT, redactor, warm=warm)
+            yield Playbooks(ROOT, inventory.path, inventory.connection_env, redactor, warm=warm), cold
+        finally:
+            warm.close()
+
+
 @pytest.fixture
-def playbooks(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> Playbooks:
-    monkeypatch.setenv("DRILLBOOK_LAB_STATE", str(lab.lab.state))
-    redactor = Redactor()
-    inventory = Inventory.resolve(ROOT / "inventories/lab", ROOT, redactor)
-    return Playbooks(ROOT, inventory.path, inventory.connection_env, redactor)
+def playbooks(of_the_faults: tuple[Playbooks, list[str]], lab: RunningLab) -> Iterator[Playbooks]:
+    found, cold = of_the_faults
+    yield found
+    assert cold == []
 
 
 class Fault:
@@ -490,7 +507,9 @@ all:
 
 @pytest.mark.skipif(no_namespace() is not None, reason=str(no_namespace()))
 @pytest.mark.parametrize("after", [1, NEVER_S], ids=["it fires", "it does not"])
-def test_dropped_packets_pass_again_and_other_rules_stay(tmp_path: Path, after: int) -> None:
+def test_dropped_packets_pass_again_and_other_rules_stay(
+    tmp_path: Path, forked_modules: ForkedModules, after: int
+) -> None:
     text = IPTABLES if after == 1 else IPTABLES.replace("retries: 60", "retries: 2")
     (tmp_path / "play.yml").write_text(text.replace("ROOT", str(ROOT)))
     (tmp_path / "hosts.yml").write_text(HOSTS)
@@ -522,7 +541,7 @@ def test_dropped_packets_pass_again_and_other_rules_stay(tmp_path: Path, after: 
         timeout=DEADLINE_S * 2,
         check=False,
     )
-    host = Host(tmp_path)
+    host = Host(tmp_path, forked_modules)
     host.ask("disarmed", "cut-client-1")
     assert (done.returncode == 0) == (after == 1), done.stdout + done.stderr
     if after != 1:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from drillbook_lab.app.api import routes
 from drillbook_lab.app.webhooks.intake import FAILURES_TO_OPEN, Full, Intake, Place
 from drillbook_lab.app.webhooks.jobs import Webhook
 from drillbook_lab.base.logs import Log
@@ -191,3 +194,46 @@ def test_a_line_that_is_closed_ends_although_its_queue_swallows_that_it_is_cance
         return held
 
     assert asyncio.run(main()) == ["1"]
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_an_api_whose_task_does_not_let_itself_be_cancelled_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, *, swallows: bool
+) -> None:
+    """Without this supervisor would kill it after its patience, as it once did."""
+
+    class Ended(BaseException):
+        pass
+
+    def ended(status: int) -> None:
+        assert status == 1
+        raise Ended
+
+    monkeypatch.setattr(routes, "END_S", 0.01)
+    monkeypatch.setattr("os._exit", ended)
+
+    async def main() -> bool:
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def work() -> None:
+            begun.set()
+            while not over.is_set():
+                try:
+                    await over.wait()
+                except asyncio.CancelledError:
+                    if not swallows:
+                        raise
+
+        task = asyncio.create_task(work())
+        await begun.wait()
+        api: Any = SimpleNamespace(journal=Log(echo=False))
+        try:
+            await routes.Api._end(cast(routes.Api, api), [task])
+        except Ended:
+            return True
+        finally:
+            over.set()
+            await asyncio.wait({task})
+        return False
+
+    assert asyncio.run(main()) is swallows

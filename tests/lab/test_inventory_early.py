@@ -168,6 +168,56 @@ broken_again: "{{ number"
     assert early == cold
 
 
+DRAWN = """\
+drawn: '{{ 1000000000 | random }}'
+generated: '{{ lookup("ansible.builtin.password", "/dev/null", length=20) }}'
+"""
+CONTEXT = """\
+from jinja2 import pass_context
+
+class FilterModule:
+    def filters(self):
+        return {"of_ours": pass_context(lambda context, value: context["number"])}
+"""
+APART = {
+    "itself": ("'{{ number }}'", "7", "8"),
+    "by_another": ("{deep: ['{{ itself }}']}", {"deep": [7]}, {"deep": [8]}),
+    "one_has_it": ("'{{ only_here | default(0) }}'", "0", "1"),
+    "its_name": ("'{{ inventory_hostname }}'", "web-1", "web-2"),
+    "its_groups": ("'{{ group_names | join }}'", "web", "moreweb"),
+    "of_hostvars": ("'{{ hostvars[inventory_hostname].number }}'", "7", "8"),
+    "looked_up": ("""'{{ lookup("vars", "num" ~ "ber") }}'""", "7", "8"),
+    "looked_up_so": ("""'{% set it = lookup %}{{ it("vars", "num" ~ "ber") }}'""", "7", "8"),
+    "filtered": ("""'{{ "" | of_ours }}'""", "7", "8"),
+    "alike": (
+        """{deep: '{{ [plain, lookup("env", "GIVEN")] | join }}'}""",
+        {"deep": "1of GIVEN"},
+        {"deep": "1of GIVEN"},
+    ),
+}
+
+
+def test_what_hosts_have_alike_is_worked_out_once_and_nothing_else(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIVEN", "of GIVEN")
+    write(repository.root / "playbooks/filter_plugins/ours.py", CONTEXT)
+    variables(
+        repository,
+        ALL + DRAWN + "number: 7\nplain: 1\n" + "".join(f"{name}: {text}\n" for name, (text, *_) in APART.items()),
+    )
+    write(repository.path / "host_vars/web-2.yml", "number: 8\nonly_here: 1\n")
+    write(repository.path / "more.ini", "[more]\nweb-2\n")
+    cold = repository.cold("GIVEN")
+    for place, host in ((1, "web-1"), (2, "web-2")):
+        found = {name: cold.values[host].get(name) for name in APART}
+        assert {name: str(value) if isinstance(value, int) else value for name, value in found.items()} == {
+            name: row[place] for name, row in APART.items()
+        }
+    for name in ("drawn", "generated"):
+        assert cold.values["web-1"][name] != cold.values["web-2"][name]
+
+
 def test_a_session_uses_it_and_starts_no_play(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     everything(repository, monkeypatch)
     warm = repository.warm("GIVEN")

@@ -207,7 +207,7 @@ def test_several_inventories_are_merged_as_ansible_merges_them(tmp_path: Path) -
     assert [inventory.variable("web-2", name) for name in ("size", "of_one")] == ["small", 1]
     playbooks = Playbooks(tmp_path, inventory.path, {}, Redactor(), further=inventory.further)
     assert sorted(playbooks.run(Path("play.yml")).hosts) == ["web-1", "web-2"]
-    listed = Listings(tmp_path, inventory.path, Redactor(), (), inventory.further).plays(tmp_path / "play.yml", {})
+    listed = Listings(tmp_path, inventory.path, Redactor(), (), inventory.further).of(tmp_path / "play.yml", {}).plays
     assert [each.hosts for each in listed] == [("web-1", "web-2")]
     with pytest.raises(InventoryError, match=r"There is no inventory three\.yml"):
         Inventory.resolve(Path("one"), tmp_path, further=[Path("three.yml")])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import partial
+from pathlib import Path
 
+import psycopg
 import pytest
 
 from drillbook_lab.testing import RunningLab
@@ -23,6 +26,22 @@ def put_into_cache(lab: RunningLab, item: str, value: object) -> None:
     with lab.redis(lab.primary()) as redis:
         held = json.loads(str(redis.get(f"cache:item:{item}")))
         redis.set(f"cache:item:{item}", json.dumps({**held, "value": value}), keepttl=True)
+
+
+def test_a_lab_begins_with_projects_and_their_scenes_and_keeps_them_together(lab: RunningLab) -> None:
+    assert lab.sql("SELECT count(*), count(DISTINCT project_id) FROM scenes") == [(600, 200)]
+    assert lab.sql("SELECT updated_at::date::text FROM projects WHERE id = 'project-1'") == [("2026-01-01",)]
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        lab.sql("INSERT INTO scenes VALUES ('scene-x', 'no-such-project', 1, '')")
+
+
+def test_the_database_has_a_small_disk_where_the_kernel_allows_one(lab: RunningLab) -> None:
+    volume = Path(lab.contract["postgres"]["volume"])
+    if not volume.is_symlink():
+        pytest.skip("this kernel makes no mount namespace for us")
+    found = os.statvfs(volume)
+    assert found.f_blocks * found.f_frsize == 64 * 2**20
+    assert str(volume.resolve()) not in Path("/proc/self/mounts").read_text()
 
 
 def test_several_items_are_missed_then_hit_and_the_metrics_say_so(lab: RunningLab) -> None:

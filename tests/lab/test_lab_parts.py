@@ -5,7 +5,9 @@ from __future__ import annotations
 import configparser
 import ssl
 import stat
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -24,6 +26,7 @@ from drillbook_lab.lifecycle.parts.keys import Secrets
 from drillbook_lab.lifecycle.parts.tls import TlsFiles
 from drillbook_lab.lifecycle.ports import free_ports
 from drillbook_lab.lifecycle.supervision.conf import Endpoint, Program, render
+from drillbook_lab.testing import RunningLab
 
 pytestmark = pytest.mark.unit
 
@@ -64,9 +67,8 @@ def settings_text() -> str:
         ports=ports,
         keys=Secrets(),
         tls=TlsFiles(Path("/a folder/tls")),
-        version="1",
         database_url="postgresql://x",
-        handler=Path("/a folder/current/handler.py"),
+        site=Path("/a folder/site"),
     )
 
 
@@ -83,7 +85,9 @@ def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert found.api_key not in repr(found)
 
 
-@pytest.mark.parametrize(("old", "new", "named"), [("API_KEY", "API_KEI", "API_KE"), ("COMMIT=lab\n", "", "COMMIT")])
+@pytest.mark.parametrize(
+    ("old", "new", "named"), [("API_KEY", "API_KEI", "API_KE"), ("DEDUPLICATE=1\n", "", "DEDUPLICATE")]
+)
 def test_a_misspelt_or_missing_setting_is_named(tmp_path: Path, old: str, new: str, named: str) -> None:
     path = tmp_path / "api.env"
     path.write_text(settings_text().replace(old, new))
@@ -194,3 +198,23 @@ def test_a_defect_is_not_waited_out() -> None:
 
     with pytest.raises(KeyError):
         until(look, what="nothing", within_s=60)
+
+
+class Supervised(RunningLab):
+    """One program, a real process, of whose end its supervisor hears only when it has been asked three times more."""
+
+    def __init__(self) -> None:
+        super().__init__(lab=None, contract={})  # type: ignore[arg-type]  # nothing else of the lab is asked for
+        process = subprocess.Popen(["sleep", "600"])
+        object.__setattr__(self, "contract", {"process": process, "late": iter(range(3))})
+
+    def _process(self, program: str) -> dict[str, Any]:
+        process = self.contract["process"]
+        running = process.poll() is None or next(self.contract["late"], None) is not None
+        return {"name": program, "statename": "RUNNING" if running else "EXITED", "pid": process.pid if running else 0}
+
+
+def test_whoever_kills_a_program_waits_until_its_supervisor_knows() -> None:
+    lab = Supervised()
+    lab.kill("api")
+    assert lab.statename("api") == "EXITED"

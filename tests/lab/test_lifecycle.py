@@ -8,6 +8,7 @@ import configparser
 import os
 import signal
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,16 +28,25 @@ from drillbook_lab.lifecycle import state as folder
 from drillbook_lab.lifecycle.lab import Lab
 from drillbook_lab.lifecycle.parts import postgres
 from drillbook_lab.lifecycle.supervision import processes
-from drillbook_lab.testing import RunningLab, running_lab
+from drillbook_lab.testing import RunningLab
 
 pytestmark = pytest.mark.lab
 
 
+@pytest.fixture(scope="module")
+def folder_of_own() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dbl-") as state:
+        try:
+            yield Path(state)
+        finally:
+            Lab(Path(state)).down()
+
+
 @pytest.fixture
-def own() -> Iterator[RunningLab]:
-    """A lab for this test alone, which it may ruin."""
-    with running_lab() as lab:
-        yield lab
+def own(folder_of_own: Path) -> RunningLab:
+    """A lab that this test may ruin. The next test gets what it has left, and brings up what is down."""
+    lab = Lab(folder_of_own)
+    return RunningLab(lab, lab.up())
 
 
 def marked(lab: RunningLab) -> list[psutil.Process]:
@@ -153,19 +163,27 @@ def test_passwords_are_asked_for(lab: RunningLab) -> None:
         psycopg.connect(postgres.url(lab.contract["postgres"]["port"], "app", "wrong"))
 
 
-def test_two_labs_side_by_side_do_not_meet(lab: RunningLab, own: RunningLab) -> None:
-    def ports(each: RunningLab) -> set[int]:
-        links = each.contract["links"].values()
-        return {link["listen"] for link in links} | {link["upstream"] for link in links}
+def test_reset_is_empty_and_healthy(own: RunningLab) -> None:
+    own.api("POST", "/webhooks", {"id": "old", "kind": "test"})
+    own.eventually("the job", lambda: own.runs("old"))
+    own.kill("redis-1")
+    again = RunningLab(own.lab, own.lab.reset())
+    assert again.health()["status"] == "ok"
+    assert again.sql("SELECT count(*) FROM job_runs") == [(0,)]
+    assert again.api("GET", "/queue/metrics").json()["completed"] == 0
+    assert again.api("GET", "/queue/dlq").json()["count"] == 0
 
-    assert not ports(lab) & ports(own)
-    answer = own.api("POST", "/webhooks", {"id": "mine", "kind": "test"})
-    assert answer.status_code == 202
-    own.eventually("the job", lambda: own.runs("mine"))
-    assert lab.runs("mine") == {}
-    own.lab.down()
-    assert marked(own) == []
-    assert lab.health()["status"] == "ok"
+
+def test_up_over_the_remains_of_a_crash_starts_afresh(own: RunningLab) -> None:
+    old = own.contract["id"]
+    for process in [psutil.Process(own.supervisor.pid()), *marked(own)]:
+        with suppress(psutil.NoSuchProcess):  # PostgreSQL's backends end with the postmaster that was just killed
+            process.kill()
+    until(lambda: not own.lab.status().up, what="the end of everything", within_s=10)
+    assert own.lab.contract() is not None
+    fresh = own.lab.up()
+    assert fresh["id"] != old
+    assert RunningLab(own.lab, fresh).health()["status"] == "ok"
 
 
 def test_down_leaves_nothing_although_supervisord_was_killed(own: RunningLab) -> None:
@@ -181,27 +199,36 @@ def test_down_leaves_nothing_although_supervisord_was_killed(own: RunningLab) ->
     own.lab.down()
 
 
-def test_up_over_the_remains_of_a_crash_starts_afresh(own: RunningLab) -> None:
-    old = own.contract["id"]
-    for process in [psutil.Process(own.supervisor.pid()), *marked(own)]:
-        with suppress(psutil.NoSuchProcess):  # PostgreSQL's backends end with the postmaster that was just killed
-            process.kill()
-    until(lambda: not own.lab.status().up, what="the end of everything", within_s=10)
-    assert own.lab.contract() is not None
-    fresh = own.lab.up()
-    assert fresh["id"] != old
-    assert RunningLab(own.lab, fresh).health()["status"] == "ok"
+@pytest.fixture
+def far(tmp_path: Path) -> Iterator[RunningLab]:
+    """A lab whose path is too long for a socket's."""
+    lab = Lab(tmp_path / ("long " * 20) / "state")
+    try:
+        yield RunningLab(lab, lab.up())
+    finally:
+        lab.down()
 
 
-def test_reset_is_empty_and_healthy(own: RunningLab) -> None:
-    own.api("POST", "/webhooks", {"id": "old", "kind": "test"})
-    own.eventually("the job", lambda: own.runs("old"))
-    own.kill("redis-1")
-    again = RunningLab(own.lab, own.lab.reset())
-    assert again.health()["status"] == "ok"
-    assert again.sql("SELECT count(*) FROM job_runs") == [(0,)]
-    assert again.api("GET", "/queue/metrics").json()["completed"] == 0
-    assert again.api("GET", "/queue/dlq").json()["count"] == 0
+def test_a_long_path_is_no_obstacle_and_two_labs_side_by_side_do_not_meet(lab: RunningLab, far: RunningLab) -> None:
+    assert far.health()["status"] == "ok"
+    assert far.lab.status().up
+    assert not (far.lab.state / "supervisor.sock").exists()
+    assert len(secrets_of(far)) == 9
+    assert_nobody_tells(far)
+    assert_private(far)
+
+    def ports(each: RunningLab) -> set[int]:
+        links = each.contract["links"].values()
+        return {link["listen"] for link in links} | {link["upstream"] for link in links}
+
+    assert not ports(lab) & ports(far)
+    answer = far.api("POST", "/webhooks", {"id": "mine", "kind": "test"})
+    assert answer.status_code == 202
+    far.eventually("the job", lambda: far.runs("mine"))
+    assert lab.runs("mine") == {}
+    far.lab.down()
+    assert marked(far) == []
+    assert lab.health()["status"] == "ok"
 
 
 def test_a_part_that_cannot_start_is_named_and_nothing_is_left(
@@ -223,21 +250,6 @@ def test_a_part_that_cannot_start_is_named_and_nothing_is_left(
         lab.up()
     assert processes.of_lab(ids[0]) == []
     assert lab.contract() is None
-
-
-def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
-    state = tmp_path / ("long " * 20) / "state"
-    lab = Lab(state)
-    try:
-        contract = lab.up()
-        assert RunningLab(lab, contract).health()["status"] == "ok"
-        assert lab.status().up
-        assert not (state / "supervisor.sock").exists()
-        assert len(secrets_of(RunningLab(lab, contract))) == 9
-        assert_nobody_tells(RunningLab(lab, contract))
-        assert_private(RunningLab(lab, contract))
-    finally:
-        lab.down()
 
 
 def test_an_own_folder_is_worked_on_by_one_at_a_time(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ DENIED = """\
       ansible.builtin.shell: exit 3
       register: it
       failed_when: it.rc not in [0, 3]
-    - name: It holds whatever is so
+    - name: It cannot fail
       ansible.builtin.assert: {that: true}
 """
 OWN_MODULE = """\
@@ -47,7 +47,7 @@ AnsibleModule({}).exit_json(failed=True, msg="it says so itself, and raises noth
 DENIED_OTHERWISE = """\
 - hosts: web-1
   gather_facts: false
-  vars: {never: false}
+  vars: {never: false, ansible_async_dir: "{{ playbook_dir }}/async"}
   tasks:
     - name: An assertion
       ansible.builtin.assert: {that: inventory_hostname == "another"}
@@ -93,6 +93,58 @@ DENIED_OTHERWISE = """\
     - name: It holds
       ansible.builtin.assert: {that: inventory_hostname == "web-1"}
       failed_when: false
+    - name: A command that is judged by a variable
+      ansible.builtin.command: "false"
+      failed_when: never
+    - name: A command that is judged by its host
+      ansible.builtin.command: "false"
+      failed_when: [false, inventory_hostname == "another"]
+      register: it
+    - name: A command that is judged by an earlier one
+      ansible.builtin.command: "false"
+      failed_when: it.rc == 7
+      register: another
+    - name: An action that only fails and says that it looks
+      ansible.builtin.fail: {msg: on purpose}
+      changed_when: false
+      failed_when: false
+    - name: A module that changes things and says that it looks
+      ansible.builtin.file: {path: /nowhere/at/all, state: file}
+      changed_when: false
+      failed_when: false
+    - name: Its tries ran out
+      ansible.builtin.command: "true"
+      register: it
+      until: it.rc == 7
+      retries: 1
+      delay: 0
+      changed_when: false
+      failed_when: it.rc == 3
+    - name: Those of one item ran out
+      ansible.builtin.command: "{{ item }}"
+      register: it
+      until: it.rc == 0
+      retries: 1
+      delay: 0
+      loop: ["true", "false"]
+      changed_when: false
+      failed_when: it.rc not in [0, 1]
+    - name: Its until is never asked
+      ansible.builtin.command: "true"
+      register: it
+      until: it.rc == 7
+      retries: "{{ never | int }}"
+      changed_when: false
+    - name: Nor that of a task that is skipped
+      ansible.builtin.command: "true"
+      register: it
+      until: it.rc == 7
+      retries: 0
+      when: never
+    - name: A module that looks
+      ansible.builtin.slurp: {src: /nowhere/at/all}
+      changed_when: false
+      failed_when: false
 """
 
 
@@ -101,15 +153,18 @@ def test_a_failure_is_seen_by_what_the_module_found(tmp_path: Path) -> None:
     repository.write("playbooks/library/our_module.py", OWN_MODULE)
     result = repository.run(DENIED_OTHERWISE)
     assert result.successful, "for Ansible"
-    assert [task.task for task in result.tasks if task.status is not TaskStatus.DENIED] == [
-        "Its second try is good",
-        "It holds",
-    ]
-    assert len(result.tasks) == 11
+    assert {task.task: task.status for task in result.tasks if task.status is not TaskStatus.DENIED} == {
+        "Its second try is good": TaskStatus.CHANGED,
+        "It holds": TaskStatus.OK,
+        "Nor that of a task that is skipped": TaskStatus.SKIPPED,
+        "A module that looks": TaskStatus.OK,
+    }
+    assert len(result.tasks) == 21
     said = {task.task: task.message for task in result.tasks}
     assert said["An assertion"] == "Assertion failed"
     assert "no_log" in said["A hidden command"]
     assert said["One item"] == "item 2: Assertion failed"
+    assert said["Its tries ran out"] == "its until did not come true in any of its retries"
 
 
 EMPTY = """\
@@ -136,6 +191,11 @@ EMPTY = """\
     - name: item
       ansible.builtin.assert: {that: true}
       loop: [1]
+    - name: an empty variable
+      ansible.builtin.assert: {that: "{{ nothing }}"}
+      vars: {nothing: []}
+    - name: a filter
+      ansible.builtin.assert: {that: "[true] | map('bool') | first"}
     - name: looks
       action: {module: assert, that: [true, inventory_hostname == "web-1"]}
     - name: looks at a list
@@ -179,7 +239,7 @@ def test_a_failure_that_a_task_denies(tmp_path: Path) -> None:
     assert "is absent, cannot continue" in denied[1].message
     assert "item 'false'" in denied[2].message
     assert [sentence.partition(":")[0] for sentence in result.unsaid()] == ["Failed, and denied by its failed_when"] * 3
-    assert [task.task for task in result.tasks if task.vacuous] == ["It holds whatever is so"]
+    assert [task.task for task in result.tasks if task.vacuous] == ["It cannot fail"]
 
 
 def test_check_mode_is_seen_whatever_is_shown(tmp_path: Path) -> None:
@@ -221,12 +281,24 @@ CHECKED = """\
         - name: Skipped
           ansible.builtin.command: "true"
           when: no_thanks
+    - ansible.builtin.include_tasks: {file: more.yml, apply: {check_mode: true}}
+      vars: {called: Of an include that applies it}
+    - ansible.builtin.import_role: {name: of_ours}
+      check_mode: true
+    - name: On another host
+      ansible.builtin.command: "true"
+      delegate_to: web-2
+      check_mode: true
 """
 
 
 @pytest.mark.parametrize("warm", [False, True])
 def test_check_mode_is_what_the_task_came_out_with(tmp_path: Path, *, warm: bool) -> None:
     with warm_or_cold(tmp_path, warm=warm) as repository:
+        repository.write("playbooks/more.yml", "- {name: '{{ called }}', ansible.builtin.command: 'true'}\n")
+        repository.write(
+            "playbooks/roles/of_ours/tasks/main.yml", "- {name: Of a role, ansible.builtin.command: 'true'}\n"
+        )
         result = repository.run(CHECKED)
     assert result.warm is warm
     assert [task.task for task in result.tasks if task.check_mode] == [
@@ -234,4 +306,7 @@ def test_check_mode_is_what_the_task_came_out_with(tmp_path: Path, *, warm: bool
         "A template that comes out true",
         "One item of two",
         "[x] *** [y]",
+        "Of an include that applies it",
+        "Of a role",
+        "On another host",
     ]

@@ -97,6 +97,16 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     return Repository(tmp_path_factory.mktemp("repository"))
 
 
+@pytest.fixture(scope="module")
+def warmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    """For what Ansible and our reading of it do in either way: a cold start takes three times the processor's time.
+
+    A test of the start itself, of the environment, of ansible.cfg or of how processes end takes a cold one.
+    """
+    with warm_or_cold(tmp_path_factory.mktemp("repository"), warm=True) as repository:
+        yield repository
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Repository:
     return Repository(tmp_path)
@@ -310,7 +320,7 @@ def test_the_environment_of_a_play_is_the_white_list(fresh: Repository, monkeypa
     assert "HOME=" in seen
 
 
-def test_nothing_of_one_run_is_in_the_next(repository: Repository) -> None:
+def test_nothing_of_one_run_is_in_the_next(warmed: Repository) -> None:
     """ansible-runner writes env/ once, and prefers the file: the second run would print the variable of the first."""
     text = """\
         - hosts: web-1
@@ -320,30 +330,28 @@ def test_nothing_of_one_run_is_in_the_next(repository: Repository) -> None:
               ansible.builtin.debug:
                 msg: "{{ which }} {{ only_of_the_first | default('gone') }}"
         """
-    first = repository.run(text, {"which": "one", "only_of_the_first": "here"})
-    second = repository.run(text, {"which": "two"})
+    first = warmed.run(text, {"which": "one", "only_of_the_first": "here"})
+    second = warmed.run(text, {"which": "two"})
     assert [first.tasks[0].message, second.tasks[0].message] == ["one here", "two gone"]
 
 
-def test_a_run_that_matches_no_host_says_so(repository: Repository) -> None:
-    result = repository.run("- hosts: nobody\n  tasks: []\n")
+def test_a_run_that_matches_no_host_says_so(warmed: Repository) -> None:
+    result = warmed.run("- hosts: nobody\n  tasks: []\n")
     assert (result.rc, result.matched, result.changed) == (0, False, False)
     assert result.unsaid() == ("No host matched: playbooks/play.yml did nothing.",)
     assert any("nobody" in warning for warning in result.warnings)
 
 
 @pytest.mark.parametrize("ends", ["- meta: end_play", "- meta: end_host", "[]"])
-def test_a_run_that_is_over_before_its_tasks_is_not_told_as_one_without_hosts(
-    repository: Repository, ends: str
-) -> None:
-    result = repository.run(f"- hosts: web-1\n  gather_facts: false\n  tasks:\n    {ends}\n")
+def test_a_run_that_is_over_before_its_tasks_is_not_told_as_one_without_hosts(warmed: Repository, ends: str) -> None:
+    result = warmed.run(f"- hosts: web-1\n  gather_facts: false\n  tasks:\n    {ends}\n")
     assert result.successful and not result.plays_without_hosts
     (said,) = result.unsaid()
     assert said.startswith("No task ran: playbooks/play.yml has none, tags left them out, or it ended before them")
 
 
-def test_variables_of_any_json_kind_and_paths_arrive(repository: Repository) -> None:
-    result = repository.run(
+def test_variables_of_any_json_kind_and_paths_arrive(warmed: Repository) -> None:
+    result = warmed.run(
         """\
         - hosts: web-1
           gather_facts: false
@@ -371,16 +379,16 @@ def test_the_ansible_cfg_of_the_repository_is_honoured(fresh: Repository) -> Non
     assert [task.message for task in result.tasks] == ["from the role elsewhere"]
 
 
-def test_roles_and_modules_of_the_repository_are_found(fresh: Repository) -> None:
-    fresh.write("playbooks/roles/said/tasks/main.yml", "- our_module:\n")
-    fresh.write(
+def test_roles_and_modules_of_the_repository_are_found(warmed: Repository) -> None:
+    warmed.write("playbooks/roles/said/tasks/main.yml", "- our_module:\n")
+    warmed.write(
         "playbooks/library/our_module.py",
         """\
         from ansible.module_utils.basic import AnsibleModule
         AnsibleModule({}).exit_json(changed=True, msg="from our module")
         """,
     )
-    result = fresh.run("- hosts: web-1\n  gather_facts: false\n  roles: [said]\n")
+    result = warmed.run("- hosts: web-1\n  gather_facts: false\n  roles: [said]\n")
     assert [task.message for task in result.tasks] == ["from our module"]
     assert result.changed
 
@@ -392,17 +400,15 @@ def test_roles_and_modules_of_the_repository_are_found(fresh: Repository) -> Non
         ("- hosts: web\n  roles: [nowhere]\n", r"the role 'nowhere' was not found.*\(playbooks/play\.yml:2:\d+\)"),
     ],
 )
-def test_a_playbook_that_is_none_is_one_sentence_with_file_and_line(
-    repository: Repository, text: str, why: str
-) -> None:
+def test_a_playbook_that_is_none_is_one_sentence_with_file_and_line(warmed: Repository, text: str, why: str) -> None:
     with pytest.raises(PlaybookError, match=why) as raised:
-        repository.run(text)
+        warmed.run(text)
     assert "\n" not in str(raised.value)
 
 
-def test_a_file_that_fails_in_the_middle_is_a_failed_play_that_says_so(fresh: Repository) -> None:
-    fresh.write("playbooks/bad.yml", "- foo: [\n")
-    result = fresh.run(
+def test_a_file_that_fails_in_the_middle_is_a_failed_play_that_says_so(warmed: Repository) -> None:
+    warmed.write("playbooks/bad.yml", "- foo: [\n")
+    result = warmed.run(
         "- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.include_tasks: bad.yml\n"
     )
     assert not result.successful
@@ -704,8 +710,8 @@ def test_what_a_play_decrypts_is_a_secret_wherever_it_stood(fresh: Repository) -
     assert fresh.redactor.too_short == set()  # the port is none
 
 
-def test_a_pause_for_a_person_fails_at_once_and_one_for_a_time_does_not(repository: Repository) -> None:
-    result = repository.run(
+def test_a_pause_for_a_person_fails_at_once_and_one_for_a_time_does_not(warmed: Repository) -> None:
+    result = warmed.run(
         """\
         - name: It waits
           hosts: web-1
@@ -722,7 +728,7 @@ def test_a_pause_for_a_person_fails_at_once_and_one_for_a_time_does_not(reposito
         ("A moment", TaskStatus.OK),
         ("For whom", TaskStatus.FAILED),
     ]
-    assert 'Is the site up?:", and nobody is there to answer in a drill: give it `seconds`' in result.tasks[1].message
+    assert 'Is the site up?:", and nobody answers in a drill: give it `seconds`' in result.tasks[1].message
 
 
 PROMPT = """\
@@ -740,7 +746,7 @@ def test_a_prompt_is_refused_at_once_and_answered_by_a_variable(repository: Repo
     assert '"answer": "yes"' in repository.run(PROMPT, {"answer": "yes"}).stdout
 
 
-def test_a_part_of_a_playbook_is_run_on_a_part_of_the_hosts(repository: Repository) -> None:
+def test_a_part_of_a_playbook_is_run_on_a_part_of_the_hosts(warmed: Repository) -> None:
     text = """\
     - name: Several
       hosts: web
@@ -751,17 +757,17 @@ def test_a_part_of_a_playbook_is_run_on_a_part_of_the_hosts(repository: Reposito
         - {name: Three, tags: [two], ansible.builtin.debug: {}}
     """
     selection = Selection.of(tags=["one", "two"], skip_tags="slow", limit="web-2")
-    result = repository.run(text, selection=selection)
+    result = warmed.run(text, selection=selection)
     assert [(each.task, each.host) for each in result.tasks] == [("One", "web-2"), ("Three", "web-2")]
 
 
-def test_a_role_that_is_not_there_has_its_reason_without_paths_of_the_machine(repository: Repository) -> None:
+def test_a_role_that_is_not_there_has_its_reason_without_paths_of_the_machine(warmed: Repository) -> None:
     play = "- {hosts: web-1, gather_facts: false, tasks: [{name: In, ansible.builtin.include_role: {name: nope}}]}\n"
-    (said,) = repository.run(play).unsaid()[:1]
+    (said,) = warmed.run(play).unsaid()[:1]
     assert said.startswith(
         "Failed: \"In\" on web-1 (playbooks/play.yml:1): the role 'nope' was not found in playbooks/roles:"
     )
-    assert str(repository.root) not in said
+    assert str(warmed.root) not in said
     assert str(Path.home()) not in said
 
 

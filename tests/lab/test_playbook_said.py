@@ -1,5 +1,5 @@
 """Ansible's own words are passed on: why it stopped before any host acted, and what it warned of; and what only Ansible
-remembers is no change.
+remembers, or what only looks, is no change.
 """
 
 from __future__ import annotations
@@ -57,11 +57,13 @@ IGNORED = "[inventory]\nhost_pattern_mismatch = ignore\n"
     ("hosts", "configured"),
     [("web-1,web-22", ""), ("web-1,web-22", IGNORED), ("web-1:webb", ""), ("web-1:!web-22", ""), ("'web-1,wib*'", "")],
 )
-def test_a_pattern_that_matched_in_part_is_a_warning(tmp_path: Path, hosts: str, configured: str) -> None:
-    repository = Repository(tmp_path)
+def test_a_pattern_that_matched_in_part_is_a_warning(
+    repository: Repository, tmp_path: Path, hosts: str, configured: str
+) -> None:
+    played = Repository(tmp_path) if configured else repository  # a cold one where ansible.cfg is another
     if configured:
-        repository.write("ansible.cfg", configured)
-    result = repository.run(f"- hosts: {hosts}\n  gather_facts: false\n{COMMAND}")
+        played.write("ansible.cfg", configured)
+    result = played.run(f"- hosts: {hosts}\n  gather_facts: false\n{COMMAND}")
     assert list(result.hosts) == ["web-1"]
     assert any("Could not match supplied host pattern, ignoring: w" in warning for warning in result.warnings)
 
@@ -84,14 +86,30 @@ MEMORY = """\
       changed_when: true
     - action: ansible.builtin.assert that='x == 1'
       changed_when: true
+    - ansible.builtin.ping:
+      changed_when: true
+    - ansible.builtin.stat: {path: /}
+      changed_when: true
+    - ansible.builtin.wait_for: {timeout: 0}
+      changed_when: true
+    - ansible.builtin.getent: {database: passwd}
+      changed_when: true
+    - ansible.builtin.service_facts:
+      changed_when: true
+    - our_info:
+"""
+OUR_INFO = """\
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule({}).exit_json(changed=True, info="of ours")
 """
 
 
-def test_what_ansible_alone_remembers_is_no_change(repository: Repository) -> None:
+def test_what_ansible_alone_remembers_and_what_only_looks_is_no_change(repository: Repository) -> None:
     repository.write("playbooks/v.yml", "v: 1\n")
+    repository.write("playbooks/library/our_info.py", OUR_INFO)
     result = repository.run(MEMORY)
     assert result.unsaid() == ()
-    assert result.hosts["web-1"].changed == 8, "for Ansible"
+    assert result.hosts["web-1"].changed == 14, "for Ansible"
     assert (result.changed, result.touched) == (False, ())
     assert result.why_not_clean(must_change=True) == "playbooks/play.yml changed nothing"
     changed = repository.run(MEMORY + "    - ansible.builtin.command: 'true'\n")

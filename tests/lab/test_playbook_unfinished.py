@@ -161,11 +161,53 @@ JOBS = """\
       ansible.builtin.command: "true"
       async: 600
       poll: 1
+    - name: It is looked for in another folder
+      ansible.builtin.command: sleep {hang}
+      async: 600
+      poll: 0
+      register: lost
+      when: inventory_hostname == "web-1"
+    - name: And is not there
+      ansible.builtin.async_status: {{jid: "{{{{ lost.ansible_job_id }}}}"}}
+      vars: {{ansible_async_dir: "{jobs}-of-others"}}
+      register: end
+      failed_when: end.msg != "could not find job"
+      when: inventory_hostname == "web-1"
+    - name: Its file is removed
+      ansible.builtin.command: sleep {hang}
+      async: 600
+      poll: 0
+      register: removed
+      when: inventory_hostname == "web-1"
+    - name: It is removed
+      ansible.builtin.async_status: {{jid: "{{{{ removed.ansible_job_id }}}}", mode: cleanup}}
+      when: inventory_hostname == "web-1"
+    - name: It is asked once
+      ansible.builtin.command: sleep {hang}
+      async: "{{{{ 300 + 300 }}}}"
+      poll: "{{{{ 0 }}}}"
+      register: once
+      when: inventory_hostname == "web-1"
+    - name: And goes on
+      ansible.builtin.async_status: {{jid: "{{{{ once.ansible_job_id }}}}"}}
+      register: end
+      failed_when: end is finished
+      when: inventory_hostname == "web-1"
+      notify: A handler goes on
+    - name: Something changes
+      ansible.builtin.command: "true"
+      when: inventory_hostname == "web-1"
+      notify: A handler goes on
     - name: Nobody sees that it fails
       ansible.builtin.command: "false"
       async: 600
       poll: 0
       no_log: true
+  handlers:
+    - name: A handler goes on
+      ansible.builtin.command: sleep {hang}
+      async: 600
+      poll: 0
 """
 
 
@@ -175,6 +217,10 @@ def test_a_job_that_nobody_waited_for_is_said_and_ended(tmp_path: Path) -> None:
     assert result.successful, (result.status, result.unsaid())
     unfinished = [(task.task, task.host) for task in result.tasks if task.status is TaskStatus.UNFINISHED]
     assert sorted(unfinished) == [
+        ("A handler goes on", "web-1"),
+        ("It is asked once", "web-1"),
+        ("It is looked for in another folder", "web-1"),
+        ("Its file is removed", "web-1"),
         ("Nobody sees that it fails", "web-1"),
         ("Nobody sees that it fails", "web-2"),
         ("Nobody waits for it", "web-2"),

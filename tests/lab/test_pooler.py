@@ -21,7 +21,10 @@ from tests.support.unit import free_port, until
 
 from .support import PGBOUNCER
 
-pytestmark = pytest.mark.pooler
+pytestmark = [
+    pytest.mark.pooler,
+    pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed (apt-get install pgbouncer)"),
+]
 
 ADMIN, APP = "battery-staple-1", "correct-horse-1"
 INI = """\

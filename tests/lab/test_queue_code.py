@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from drillbook_lab.app.queue_code import release
+from drillbook_lab.app import releases as app_releases
+from drillbook_lab.app.worker.version import tell
+from drillbook_lab.app.worker.work import HANDLER
 from drillbook_lab.base.errors import LabError
-from drillbook_lab.lifecycle.parts import nodejs, releases
+from drillbook_lab.lifecycle.parts import history, nodejs, releases
+from tests.support.unit import free_port
 
 pytestmark = pytest.mark.unit
 
 
-def test_the_stable_release_is_live_and_keeps_what_comes(tmp_path: Path) -> None:
-    live = releases.lay_out(tmp_path)
-    assert (tmp_path / "current").readlink() == Path("releases") / release.STABLE
-    assert release.load(live)("job-5", {"a": 1}) == {"a": 1}
-    # once more is no other
-    assert releases.lay_out(tmp_path) == live
+COMMITS = {commit.folder: commit.folder for commit in history.COMMITS}
+
+
+def handler(site: Path, release: str) -> Callable[..., object]:
+    """What the worker of this site does with a webhook, with this release live."""
+    releases.lay_out(site, release, COMMITS)
+    handle: Callable[..., object] = app_releases.load(
+        app_releases.live(site).folder / "worker/handler.py", HANDLER
+    ).handle
+    return handle
+
+
+def test_the_stable_release_keeps_what_comes(tmp_path: Path) -> None:
+    assert handler(tmp_path, history.STABLE_FOLDER)("job-5", {"a": 1}) == {"a": 1}
+    assert app_releases.live(tmp_path).version == "1.1.0"
 
 
 def test_the_broken_release_fails_for_every_fifth_webhook(tmp_path: Path) -> None:
-    releases.lay_out(tmp_path)
-    handle = release.load(tmp_path / "releases" / release.BROKEN / release.FILE)
+    handle = handler(tmp_path, "worker_broken")
     failed = []
     for number in range(1, 41):
         try:
@@ -34,13 +47,37 @@ def test_the_broken_release_fails_for_every_fifth_webhook(tmp_path: Path) -> Non
         except KeyError:
             failed.append(number)
     assert failed == [5, 10, 15, 20, 25, 30, 35, 40]
+    assert app_releases.live(tmp_path).version == "1.2.0"
 
 
-def test_a_release_without_the_function_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "handler.py"
-    path.write_text("x = 1\n")
-    with pytest.raises(ValueError, match=r"handler\.py: has no function 'handle'"):
-        release.load(path)
+def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"current: is not a release that was built"):
+        app_releases.live(tmp_path)
+    (tmp_path / "handler").write_text("x = 1\n")
+    with pytest.raises(ValueError, match=r"handler: cannot be imported: it is no file of Python"):
+        app_releases.load(tmp_path / "handler", HANDLER)
+
+
+def test_a_worker_tells_which_release_it_runs() -> None:
+    said = {"version": "1.1.0", "commit": "abc"}
+    port = free_port()
+
+    async def ask(request: bytes) -> bytes:
+        server = await tell(port, said)
+        async with server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            writer.write_eof()
+            answer = await reader.read()
+            writer.close()
+        return answer
+
+    head, _, body = asyncio.run(ask(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert json.loads(body) == said
+    # who asks nothing gets nothing
+    assert asyncio.run(ask(b"")) == b""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook_lab.app.health.recent import Recent
+from drillbook_lab.app.health.recent import Durations, Recent
 from drillbook_lab.app.webhooks.intake import Intake
 from drillbook_lab.app.webhooks.jobs import Webhook
 from drillbook_lab.app.webhooks.pending import Pending
@@ -31,6 +31,18 @@ def test_what_is_older_than_the_window_does_not_count() -> None:
     assert (recent.count(), recent.count("good"), recent.share(["bad"])) == (1, 0, 1.0)
     now[0] = 10.0
     assert recent.share(["bad"]) is None
+
+
+def test_95_percent_of_the_answers_are_as_fast_as_it_says() -> None:
+    now = [0.0]
+    durations = Durations(2.0, lambda: now[0])
+    assert durations.p95_ms() is None
+    for took_ms in range(1, 101):
+        durations.add(took_ms)
+    assert durations.p95_ms() == 95
+    now[0] = 3.0
+    durations.add(7)
+    assert durations.p95_ms() == 7
 
 
 def intake(written: list[str], broken: bool) -> Intake:

@@ -14,6 +14,7 @@ from redis.client import Redis
 
 from drillbook_lab.base.topology import HOST, REDIS_NODES
 from drillbook_lab.testing import RunningLab
+from tests.support.modules import ForkedModules
 
 from .support import ROOT, Plays, recap
 
@@ -23,10 +24,10 @@ LIMIT = 10_000
 
 
 class Node:
-    """The primary, and the modules as Ansible runs them on its host."""
+    """The primary, and the modules on its host."""
 
-    def __init__(self, lab: RunningLab, plays: Plays, home: Path) -> None:
-        self.lab, self._plays = lab, plays
+    def __init__(self, lab: RunningLab, forked: ForkedModules, plays: Plays, home: Path) -> None:
+        self.lab, self._forked, self._plays = lab, forked, plays
         redis = lab.contract["redis"]
         self.port = int(redis["nodes"][lab.primary()]["port"])
         self.password = str(redis["admin_password"])
@@ -34,7 +35,7 @@ class Node:
 
     def module(self, name: str, **arguments: Any) -> dict[str, Any]:
         """What the module answers; `failed` in it when it refuses."""
-        return self._plays.module(name, **{"port": self.port, "password": self.password, **arguments})
+        return self._forked.run(name, {"port": self.port, "password": self.password, **arguments})
 
     def playbook(self, name: str, **variables: str) -> str:
         """Whether a recovery, run on the lab's own inventory, `changed` something, did not, or `failed`."""
@@ -54,8 +55,8 @@ class Node:
 
 
 @pytest.fixture
-def node(lab: RunningLab, plays: Plays, tmp_path: Path) -> Iterator[Node]:
-    found = Node(lab, plays, tmp_path)
+def node(lab: RunningLab, forked_modules: ForkedModules, plays: Plays, tmp_path: Path) -> Iterator[Node]:
+    found = Node(lab, forked_modules, plays, tmp_path)
     yield found
     (tmp_path / "leak").unlink(missing_ok=True)
     lab.eventually("the end of a leak", lambda: "leaked" not in found.names())
@@ -128,6 +129,15 @@ def test_keys_are_deleted_by_their_pattern_and_no_others(node: Node, list_with: 
         assert (deleted["changed"], deleted["deleted"]) == (True, 2500)
         assert not node.module("redis_keys", **asked)["changed"]
         assert admin.delete("test:other") == 1
+
+
+def test_xargs_splits_keys_at_blanks(node: Node) -> None:
+    with node.client("filling") as admin:
+        admin.mset({"test:mine:1": "x", "test:mine:a b": "x", "b": "x"})
+        asked = {"pattern": "test:mine:*", "list_with": "keys", "delete_with": "del"}
+        assert node.module("redis_keys", split_with="xargs", **asked)["deleted"] == 2
+        assert (admin.exists("test:mine:a b"), admin.exists("b")) == (1, 0)
+        assert node.module("redis_keys", **asked)["deleted"] == 1
 
 
 def test_a_wrong_cache_is_served_and_only_what_is_wrong_is_taken_away(node: Node) -> None:

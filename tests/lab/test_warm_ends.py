@@ -73,16 +73,22 @@ class Repository:
 
     count = 0
 
-    def __init__(self, root: Path) -> None:
-        Repository.count += 1
+    def __init__(self, root: Path, warm: Warm | None = None) -> None:
         self.root = root
+        self.said: list[str] = []
+        (root / "hosts.ini").write_text(HOSTS)
+        self.begin()
+        program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+        self.warm = Warm(root, (), program, self.said.append) if warm is None else warm
+
+    def begin(self) -> None:
+        """As for the first test."""
+        Repository.count += 1
         own = f"{Repository.count}.{os.getpid()}"
         self.hang, self.service = f"34{own}", f"44{own}"
-        (root / "hosts.ini").write_text(HOSTS)
         self.play(HANGS)
-        self.said: list[str] = []
+        self.said.clear()
         self._others = psutil.Process().children()  # of the tests before this one
-        self.warm = Warm(root, (), Path(sysconfig.get_path("scripts")) / "ansible-playbook", self.said.append)
 
     def play(self, text: str) -> None:
         (self.root / "play.yml").write_text(text.format(hang=self.hang, service=self.service))
@@ -148,21 +154,38 @@ def repository(tmp_path: Path) -> Iterator[Repository]:
         process.kill()
 
 
-def test_a_cancelled_run_ends_and_the_server_goes_on(repository: Repository) -> None:
+@pytest.fixture(scope="module")
+def server_of_several(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    made = Repository(tmp_path_factory.mktemp("lasting"))
+    yield made
+    made.warm.close()
+
+
+@pytest.fixture
+def lasting(server_of_several: Repository) -> Iterator[Repository]:
+    """With a server that outlives the test: it starts in 1 s of a processor."""
+    server_of_several.begin()
+    yield server_of_several
+    for process in sleeping(server_of_several.hang) + sleeping(server_of_several.service):
+        process.kill()
+    assert is_alive(server_of_several.server)
+
+
+def test_a_cancelled_run_ends_and_the_server_goes_on(lasting: Repository) -> None:
     seen: list[psutil.Process] = []
     cancel = threading.Event()
 
     def watch() -> None:
-        seen.extend(repository.hanging())
+        seen.extend(lasting.hanging())
         cancel.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    ended = repository.run(cancel)
-    repository.assert_that_only_the_service_is_left(seen)
+    ended = lasting.run(cancel)
+    lasting.assert_that_only_the_service_is_left(seen)
     assert (ended.status, ended.rc, ended.notes) == ("canceled", 254, ())
-    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
-    assert repository.run().status == "successful"
-    assert repository.said == []  # it was warm
+    lasting.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert lasting.run().status == "successful"
+    assert lasting.said == []  # it was warm
 
 
 def test_a_run_that_is_ended_before_its_play_has_begun(repository: Repository) -> None:
@@ -177,78 +200,76 @@ def test_a_run_that_is_ended_before_its_play_has_begun(repository: Repository) -
     assert [each for each in others if "drillbook-warm-ansible" not in each.cmdline()] == []
 
 
-def test_a_fork_that_is_killed_while_it_waits_costs_no_run(repository: Repository) -> None:
-    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
-    assert repository.run().status == "successful"
+def test_a_fork_that_is_killed_while_it_waits_costs_no_run(lasting: Repository) -> None:
+    lasting.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert lasting.run().status == "successful"
 
     def waiting() -> list[psutil.Process]:
-        return [each for each in repository.server.children() if each != repository.modules]
+        return [each for each in lasting.server.children() if each != lasting.modules]
 
     wait_for(waiting, "a fork waits")
     for each in waiting():
         each.kill()
-    assert repository.run().status == "successful"
-    assert repository.said == []
+    assert lasting.run().status == "successful"
+    assert lasting.said == []
 
 
-def test_the_socket_is_private_and_what_is_no_shim_is_refused(repository: Repository) -> None:
-    path = repository.warm.folder / "socket"
+def test_the_socket_is_private_and_what_is_no_shim_is_refused(lasting: Repository) -> None:
+    path = lasting.warm.folder / "socket"
     assert [each.stat().st_mode & 0o777 for each in (path.parent, path)] == [0o700, 0o600]
     with socket.socket(socket.AF_UNIX) as other:
         other.settimeout(DEADLINE_S)
         other.connect(str(path))
         other.sendall(b"\0\0\0\5hello")
         assert b"does not understand" in other.recv(200)
-    repository.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
-    assert repository.run().status == "successful"
-    assert repository.said == []
+    lasting.play("- hosts: web-1\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug:\n")
+    assert lasting.run().status == "successful"
+    assert lasting.said == []
 
 
-def test_a_background_job_ends_with_its_run(repository: Repository) -> None:
-    repository.play(IN_THE_BACKGROUND)
+def test_a_background_job_ends_with_its_run(lasting: Repository) -> None:
+    lasting.play(IN_THE_BACKGROUND)
     cancel = threading.Event()
 
     def watch() -> None:
-        wait_for(lambda: sleeping(repository.hang), "the job runs")
+        wait_for(lambda: sleeping(lasting.hang), "the job runs")
         cancel.set()
 
     threading.Thread(target=watch, daemon=True).start()
-    assert repository.run(cancel).status == "canceled"
-    assert sleeping(repository.hang) == []
+    assert lasting.run(cancel).status == "canceled"
+    assert sleeping(lasting.hang) == []
 
 
-def test_another_run_goes_on_when_one_is_cancelled(repository: Repository, tmp_path: Path) -> None:
+def test_another_run_goes_on_when_one_is_cancelled(lasting: Repository, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    other = Repository(tmp_path / "other")
-    other.warm.close()
-    other.warm = repository.warm
+    other = Repository(tmp_path / "other", lasting.warm)
     cancel = threading.Event()
-    first = threading.Thread(target=lambda: repository.run(cancel))
+    first = threading.Thread(target=lambda: lasting.run(cancel))
     second = threading.Thread(target=lambda: other.run(stop))
     stop = threading.Event()
     first.start()
     second.start()
     try:
-        wait_for(lambda: len(sleeping(repository.hang)) >= 4 and len(sleeping(other.hang)) >= 4, "both hang")
+        wait_for(lambda: len(sleeping(lasting.hang)) >= 4 and len(sleeping(other.hang)) >= 4, "both hang")
         cancel.set()
         first.join()
-        assert sleeping(repository.hang) == []
+        assert sleeping(lasting.hang) == []
         assert len(sleeping(other.hang)) == 4
     finally:
         cancel.set()
         stop.set()
         second.join()
-    for service in sleeping(repository.service) + sleeping(other.service):
+    for service in sleeping(lasting.service) + sleeping(other.service):
         service.kill()
 
 
-def test_the_run_ends_when_its_shim_is_killed(repository: Repository) -> None:
-    thread, ended = repository.under_way()
-    seen = repository.hanging()
-    repository.shim().kill()
+def test_the_run_ends_when_its_shim_is_killed(lasting: Repository) -> None:
+    thread, ended = lasting.under_way()
+    seen = lasting.hanging()
+    lasting.shim().kill()
     thread.join()
     assert (ended[0].status, ended[0].rc) == ("failed", 254)
-    repository.assert_that_only_the_service_is_left(seen)
+    lasting.assert_that_only_the_service_is_left(seen)
 
 
 def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository: Repository) -> None:
@@ -264,13 +285,13 @@ def test_the_run_ends_when_the_server_is_killed_and_the_next_is_cold(repository:
     assert repository.said == ["playbooks start a cold Ansible: the warm server has ended"]
 
 
-def test_a_module_ends_with_its_shim(repository: Repository) -> None:
+def test_a_module_ends_with_its_shim(lasting: Repository) -> None:
     """As it would if the Python that was started for it were killed."""
-    thread, ended = repository.under_way()
-    seen = repository.hanging()
+    thread, ended = lasting.under_way()
+    seen = lasting.hanging()
     of_modules = [
         each
-        for each in repository.server.children(recursive=True)
+        for each in lasting.server.children(recursive=True)
         if each.cmdline()[-1].rpartition("/")[2].startswith("AnsiballZ_") and str(_SHIM) in each.cmdline()
     ]
     assert len(of_modules) == 2
@@ -278,7 +299,7 @@ def test_a_module_ends_with_its_shim(repository: Repository) -> None:
         each.kill()
     thread.join()
     assert (ended[0].status, ended[0].rc) == ("failed", 2)
-    repository.assert_that_only_the_service_is_left(seen)
+    lasting.assert_that_only_the_service_is_left(seen)
 
 
 def test_modules_are_cold_when_their_server_was_killed(repository: Repository) -> None:

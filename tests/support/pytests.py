@@ -1,4 +1,4 @@
-"""Pytests of `drillbook drills` that end as a test tells them, and the runs that they tell of."""
+"""Pytests of `drillbook drills` that end as a test tells them, and the runs that they report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STAGING = "the staging"
 CONTROLS = ("", "no-fault", "no-recovery", "recovery-twice")
 Runs = list[dict[str, Any]]
 Ends = Callable[[str], tuple[int | None, Runs]]
-"""Of a scenario: what its pytest tells, and the status with which it dies then; None when it asks for the next."""
+"""For a scenario: the status with which its pytest dies (None: it asks for the next), and the runs that it reports."""
 
 
 def run_of(scenario: str, control: str, outcome: Outcome) -> dict[str, Any]:
@@ -37,16 +37,16 @@ def all_proven(scenario: str) -> tuple[int | None, Runs]:
 
 
 class Pytests(Children):
-    """Labs that are up at once, and pytests that end as they are told. `titles` are told first."""
+    """Labs that are up at once, and pytests that end as they are told. They report `titles` first."""
 
     def __init__(self, ends: Ends, last_status: int | None = None) -> None:
         super().__init__()
         self._ends, self._last_status = ends, last_status
         self.titles: dict[str, str] = {}
         self.proved: list[tuple[str, list[str]]] = []
-        """Of each pytest the lab and the scenarios."""
+        """The lab and the scenarios of each pytest."""
         self.ran: list[Sequence[str]] = []
-        """What was run beside them."""
+        """The commands that were run beside the pytests."""
 
     def run(
         self, command: Sequence[str], log: Path | None, more_env: Mapping[str, str], *, at_the_end: bool = False

@@ -33,7 +33,7 @@ def scenario(name: str = TITLE, *tags: str, description: str = "") -> ScenarioRe
 
 
 def record(**more: Any) -> Record:
-    """A record as it is before the first step; `more` are fields of it."""
+    """A record as it is before the first step. `more` are fields to set."""
     values: dict[str, Any] = {
         "run_id": "0123456789abcdef",
         "title": TITLE,

@@ -1,7 +1,7 @@
-"""A drill that runs nothing: it takes the checks that a step hands over, and judges each by what a test says is seen.
+"""A drill that runs nothing. It takes the checks that a step hands over, and judges each by what a test says is seen.
 
 The rule: it looks and judges as the engine does (`look_once`, `Check.judge`), and waits for nothing. A window and
-"always" need every sample that the test gives, all other verbs the last one.
+"always" need every sample that the test gives. All other verbs need the last one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from drillbook.checks import MISSING, Check, Observation, Reading
+from drillbook.engine.keeping.decisions import Deciding
+from drillbook.model.times.profiles import Timings
 from drillbook.model.times.sample import Sample
+from drillbook.repository.decision_table import own
 from drillbook.target.probing.waiting import look_once
 from tests.support.unit import endpoint
 
@@ -24,24 +27,34 @@ GROUPS = {
     "queue": ("api-1",),
     "worker": ("worker-1",),
     "node_worker": ("worker-node",),
+    "frontend": ("web",),
+    "database": ("postgres",),
     "redis_nodes": ("redis-1", "redis-2"),
 }
 VARIABLES = {
     "drillbook_queue": "webhooks",
     "drillbook_log_file": "/var/log/worker.log",
     "drillbook_redis_port": 6379,
+    "drillbook_frontend_origin_url": "http://127.0.0.1/origin/",
     "drillbook_version_url": "http://127.0.0.1/version",
     "drillbook_settings_file": "/etc/api.env",
     "drillbook_settings": {"REDIS_PASSWORD": "from-the-vault", "ATTEMPTS": "3"},
     "drillbook_node_found": True,
     "drillbook_node_folder": "/srv/node",
     "drillbook_service_manager": "systemd",
+    "drillbook_database_backups": "/var/backups",
+    "drillbook_database_script_backups": "/var/backups/by_script",
+    "drillbook_database_bin": "/opt/pg/bin",
+    "drillbook_database_data": "/srv/data",
+    "drillbook_database_disk": "/srv/disk",
+    "drillbook_database_corrupted": "SELECT 0",
+    "drillbook_database_log": "/var/log/postgres.log",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """A check that a step handed over, how it is to be waited for (seconds), and what was seen."""
+    """A check that a step handed over, how long to wait for it (seconds), and what was seen."""
 
     verb: str
     check: Check
@@ -60,9 +73,10 @@ class Said:
 
 
 class StepDrill:
-    """Keeps `DrillApi`.
+    """Implements `DrillApi`.
 
-    `samples` by endpoint, in their order; `shell`: what a host says to each command that may be typed there.
+    `samples` has the samples of each endpoint, in their order. `shell` has what a host answers to each command that a
+    step may type there.
     """
 
     def __init__(
@@ -79,6 +93,7 @@ class StepDrill:
     ) -> None:
         self._samples, self._before, self._last_before = samples or {}, before, last_before
         self._shell, self._files = shell or {}, files or {}
+        self.timings = Timings("ci", full=False, immediate_s=5, extended_s=10, watch_s=15, day_s=20)
         self.load, self.people, self.accepted_lost, self.reference = load, tuple(people), accepted_lost, "482193"
         self.inventory = SimpleNamespace(
             names=GROUPS.__getitem__,
@@ -89,6 +104,12 @@ class StepDrill:
                 "api": endpoint("api", "http://127.0.0.1/health/details"),
                 "queue": endpoint("queue", "http://127.0.0.1/queue/metrics"),
                 "catalogue": endpoint("catalogue", "http://127.0.0.1/items?ids=item-1"),
+                "database": endpoint("database", "sql://127.0.0.1/app"),
+                "version": endpoint("version", "http://127.0.0.1/version"),
+                "projects": endpoint("projects", "http://127.0.0.1/projects"),
+                "frontend": endpoint("frontend", "http://127.0.0.1/"),
+                "error log": endpoint("error log", "http://127.0.0.1/logs?level=error&service=queue"),
+                "search": endpoint("search", "http://127.0.0.1/search?q=item-1"),
             },
         )
         self.handed: list[Handed] = []
@@ -96,7 +117,7 @@ class StepDrill:
 
     @property
     def met(self) -> bool:
-        """Whether each check was met; a step without a check meets nothing."""
+        """Whether each check was met. A step without a check meets nothing."""
         return bool(self.handed) and all(each.seen.met for each in self.handed)
 
     # ------------------------------------------------------------------ what steps may know
@@ -123,24 +144,27 @@ class StepDrill:
     def last_before(self, reading: Reading) -> object:
         return self._last_before
 
-    def seen(self, reading: Reading) -> list[object]:
+    def seen(self, reading: Reading, last_s: float | None = None) -> list[object]:
         assert isinstance(reading.source, str)
         values = [reading.read(sample) for sample in self._samples[reading.source]]
         return [value for value in values if value is not MISSING]
 
+    def last(self, reading: Reading) -> object:
+        return (self.seen(reading) or [None])[-1]
+
     # ------------------------------------------------------------------ what they may do
 
     def note(self, text: str) -> None:
-        """A remark is nothing that a test asks for."""
+        """No test asks for a remark."""
 
     def observe(self, subject: str, value: object, unit: str = "") -> None:
         self.observed[subject] = f"{value} {unit}" if unit else value
 
     def submit_work(self, per_second: float, count: int | None = None, **fields: object) -> None:
-        """The work is what the test says of it."""
+        """The test says what the work is."""
 
     def inject(self, name: str, **variables: object) -> None:
-        """Nothing is broken here."""
+        """This drill breaks nothing."""
 
     def recover(
         self,
@@ -151,20 +175,20 @@ class StepDrill:
         limit: str | Sequence[str] = (),
         **variables: object,
     ) -> None:
-        """Nothing is recovered here."""
+        """This drill recovers nothing."""
 
     def secret(self, value: str, name: str = "secret") -> str:
-        """Nothing is written here."""
+        """This drill writes nothing, so it redacts nothing."""
         return value
 
     def announce(self, name: str, **variables: object) -> None:
-        """Nobody is told here."""
+        """This drill tells nobody."""
 
     def leave_alone(self) -> None:
-        """Nobody acts here anyway."""
+        """In this drill nobody acts anyway."""
 
     def baseline_begins(self) -> None:
-        """Nothing is sampled here."""
+        """This drill samples nothing."""
 
     # ------------------------------------------------------------------ what they look at
 
@@ -189,6 +213,16 @@ class StepDrill:
     def always(self, check: Check) -> None:
         self._take("always", check)
 
+    def decide(
+        self,
+        measure: Callable[[], Mapping[str, object]],
+        decision: str,
+        severity: str,
+        within: float,
+        rule: str | None = None,
+    ) -> None:
+        self._take("decide", Deciding(own(), measure).check(decision, severity, rule), within)
+
     def _take(self, verb: str, check: Check, within: float | None = None, length: float | None = None) -> None:
         if isinstance(check.source, str):
             samples = self._samples[check.source]
@@ -201,7 +235,9 @@ class StepDrill:
 
 
 class Redis:
-    """A client whose methods answer what a test says; an error is raised. `Redis(ping=True, set=OSError("gone"))`."""
+    """A client whose methods answer what a test says, and raise what is an error. `Redis(ping=True,
+    set=OSError("gone"))`.
+    """
 
     def __init__(self, **answers: object) -> None:
         self._answers = answers
@@ -213,18 +249,28 @@ class Redis:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """There is no connection."""
+        """There is no connection to close."""
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         return saying(self._answers[name])
 
 
 class ByCommand(dict[str, object]):
-    """Answers by the first word of a command. `ByCommand(DBSIZE=0, HGET=None)`."""
+    """Answers for commands, by their first word. `ByCommand(DBSIZE=0, HGET=None)`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchedWith:
+    """An answer that depends on what is asked."""
+
+    function: Callable[..., Any]
 
 
 def saying(answer: object) -> Callable[..., Any]:
-    """A function that answers this, whatever it is asked; what is an error is raised, what is a function is called."""
+    """A function that answers this, whatever it is asked. It raises an error, and calls a function."""
+
+    if isinstance(answer, PatchedWith):
+        return answer.function
 
     def say(*asked: object, **_: object) -> object:
         if isinstance(answer, Exception):

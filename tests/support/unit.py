@@ -20,10 +20,10 @@ from drillbook.target.ansible.result import HostStats, PlayResult, TaskResult, T
 from drillbook.target.inventory.settings import Endpoint, EndpointKind
 
 DEADLINE_S = 10.0
-"""Seconds. Long enough for a loaded machine: no test waits this long unless it fails."""
+"""Seconds. This is long enough for a loaded machine. No test waits this long unless it fails."""
 
 quickly = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""For property tests: no verdict on their speed, since the machine may be busy."""
+"""The settings of property tests. They do not judge the speed, since the machine may be busy."""
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -47,7 +47,7 @@ def no_answer(error: str = "connection refused", *, at: float = 0.0) -> Sample:
 
 
 def until(condition: Callable[[], bool], what: str = "") -> None:
-    """Wait for a condition; fail when it does not come true in time."""
+    """Wait for a condition. Fail when it does not come true in time."""
     deadline = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline, f"not in time: {what or condition}"
@@ -61,7 +61,7 @@ def task(
     name: str = "The fault is gone",
     **more: Any,
 ) -> TaskResult:
-    """One task of a play; an assertion that held when nothing else is said."""
+    """One task of a play. Without arguments it is an assertion that held."""
     return TaskResult("The play", name, action, host, status, 1.0, 2.0, "", "playbooks/undo.yml:7", **more)
 
 
@@ -82,7 +82,7 @@ def played(*tasks: TaskResult, **changes: Any) -> PlayResult:
 
 
 def endpoint(name: str, url: str, **more: Any) -> Endpoint:
-    """An endpoint that is sampled often; its kind is told by its URL."""
+    """An endpoint that is sampled often. Its URL tells its kind."""
     scheme = url.partition(":")[0]
     kind = {"https": EndpointKind.HTTP, "rediss": EndpointKind.REDIS, "unix": EndpointKind.REDIS}.get(scheme)
     values: dict[str, Any] = {"timeout_s": 1.0, "samples_per_s": 100.0}
@@ -90,7 +90,7 @@ def endpoint(name: str, url: str, **more: Any) -> Endpoint:
 
 
 def free_port() -> int:
-    """A port at which nobody listens until the test does: it stays taken, and SO_REUSEADDR lets a server in."""
+    """A port at which nobody listens until the test does. It stays taken, and SO_REUSEADDR lets a server in."""
     holder = socket.socket()
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     holder.bind(("127.0.0.1", 0))
@@ -99,7 +99,7 @@ def free_port() -> int:
 
 
 class Server:
-    """A TCP server on loopback in a thread of its own; `handler` has one connection each."""
+    """A TCP server on loopback in a thread of its own. `handler` serves each connection."""
 
     def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
         self.connections = 0
@@ -151,19 +151,19 @@ class Server:
 
 
 async def request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    """Read one HTTP request: (its head, its body). IncompleteReadError when the client is gone."""
+    """Read one HTTP request. Returns its head and its body. Raises IncompleteReadError when the client is gone."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     lengths = [line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")]
     return head, await reader.readexactly(int(lengths[0])) if lengths else b""
 
 
 def reply(status: int = 200, body: bytes = b"", headers: str = "") -> bytes:
-    """An HTTP response of known length; `headers` are whole lines."""
+    """An HTTP response of known length. `headers` are whole lines."""
     return f"HTTP/1.1 {status} Words\r\nContent-Length: {len(body)}\r\n{headers}\r\n".encode() + body
 
 
 def answering(*replies: bytes) -> Handler:
-    """Gives the replies in turn, one for each request over all connections; the last one again and again."""
+    """A handler that gives the replies in turn, one for each request over all connections, then the last one again."""
     left = list(replies)
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -176,6 +176,6 @@ def answering(*replies: bytes) -> Handler:
 
 
 async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-    """Takes the request and never answers."""
+    """A handler that takes the request and never answers."""
     while await reader.read(1024):
         pass

@@ -1,7 +1,8 @@
 """Settings of the API and the workers: one file of KEY=VALUE lines each, read once at start.
 
-A file and not the supervisor's environment, so that a drill can put a wrong credential into it and restart, as a
-deployment does; and so that no secret is ever on a command line. An unknown or missing key is an error that names it.
+It is a file and not supervisor's environment, so that a drill can write a wrong credential into it and restart the
+program, as a deployment does. It also keeps secrets off the command line. An unknown or missing key is an error that
+names it.
 """
 
 import secrets
@@ -18,7 +19,7 @@ def _pairs(text: str) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Settings:
-    """All that the application knows of its surroundings. No `repr`: it holds passwords."""
+    """All that the application knows of its surroundings. It has no `repr`, because it holds passwords."""
 
     redis_master: str
     redis_sentinels: tuple[int, ...]
@@ -30,13 +31,12 @@ class Settings:
     database_url: str
     api_key: str
     api_port: int
-    version: str
-    commit: str
     buffer_limit: int
     attempts: int
     concurrency: int
     deduplicate: bool
-    handler: str
+    site: str
+    """Where the releases lie. For the workers it is the folder in which each worker has a site of its name."""
 
     @classmethod
     def read(cls, path: Path) -> "Settings":
@@ -56,13 +56,11 @@ class Settings:
             database_url=given["database_url"],
             api_key=given["api_key"],
             api_port=int(given["api_port"]),
-            version=given["version"],
-            commit=given["commit"],
             buffer_limit=int(given["buffer_limit"]),
             attempts=int(given["attempts"]),
             concurrency=int(given["concurrency"]),
             deduplicate=given["deduplicate"] == "1",
-            handler=given["handler"],
+            site=given["site"],
         )
 
     def may(self, key: str | None) -> bool:

@@ -10,8 +10,11 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class Log:
-    """A log that remembers. Repeats of the same message of a service are written once a second at most: an outage at
-    100 requests a second must not become a flood of equal lines; the count says how many were folded."""
+    """A log that remembers its last entries.
+
+    It writes repeats of the same message of a service once a second at most, because an outage at 100 requests a second
+    must not become a flood of equal lines. The count says how many repeats were folded.
+    """
 
     def __init__(self, keep: int = 500, echo: bool = True) -> None:
         self._lines: deque[dict[str, Any]] = deque(maxlen=keep)

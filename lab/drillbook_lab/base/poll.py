@@ -1,4 +1,4 @@
-"""Waiting has one place: a deadline, a resolution, and the last reason why it is not yet so."""
+"""The one place that waits: with a deadline, a resolution, and the last reason why something is not yet so."""
 
 import time
 from collections.abc import Callable

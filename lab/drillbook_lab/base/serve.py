@@ -1,4 +1,4 @@
-"""How every HTTP part of the lab is served: uvicorn on loopback, quiet, gone a second after it is told to go."""
+"""uvicorn serves every HTTP part of the lab, on loopback. After SIGTERM it gives open requests one second."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from drillbook_lab.base.topology import HOST
 
 
 def serve(app: ASGIApp, port: int, **options: Any) -> None:
-    """Serve until SIGTERM. Access logs are off: health is asked for twenty times a second."""
+    """Serve until SIGTERM. Access logs are off, because health is asked for twenty times a second."""
     uvicorn.run(
         app,
         host=HOST,

@@ -1,7 +1,7 @@
 """What the lab consists of, as plain data: its programs, its links and the ports that they need.
 
-A link is a path "<client>-<server>" through the fault proxy. Nobody uses another's link, so that cutting
-"the network between api and redis" touches neither the workers nor the drill that looks on.
+A link is a path "<client>-<server>" through the fault proxy. Each client has links of its own. So a cut of "the network
+between api and redis" affects neither the workers nor the drill that observes.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,14 @@ SENTINELS = ("sentinel-1", "sentinel-2", "sentinel-3")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 SENTINEL_QUORUM = 2
 # Measured: with 1000 ms Valkey 9.1.2 flaps (a just promoted, healthy node is marked down about 1 s after the switch).
-# With 2000 ms, and four labs on two cores, a primary that only got no processor was taken for a dead one.
+# With 2000 ms, and four labs on two cores, a primary that only waited for the processor was taken for dead.
 SENTINEL_DOWN_AFTER_MS = 3000
 
 # What listens by itself, not through the proxy.
-SERVERS = (*REDIS_NODES, *SENTINELS, "postgres", "api", "sink", "proxy")
-PROGRAMS = (*REDIS_NODES, *SENTINELS, "postgres", "proxy", "sink", "api", *WORKERS, "alerting")
+SERVERS = (*REDIS_NODES, *SENTINELS, "postgres", "api", "sink", "proxy", "web", "cdn", *WORKERS)
+PROGRAMS = (*REDIS_NODES, *SENTINELS, "disk", "postgres", "proxy", "sink", "web", "api", *WORKERS, "alerting")
+STARTED_BY_DRILLS = ("storage",)
+"""Programs that take long to start, or that not everybody has installed: `up` does not start them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ LINKS: tuple[LinkSpec, ...] = (
     LinkSpec("alerting", "api", tls=False),
     LinkSpec("alerting", "sink", tls=False),
     LinkSpec("users", "api", tls=False),
+    LinkSpec("users", "cdn", tls=False),
 )
 
-NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp")
+NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp", "storage")

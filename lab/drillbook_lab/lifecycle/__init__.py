@@ -1,1 +1,1 @@
-"""What brings the lab up and takes it down: after `down` no process of the lab is left, whatever came before."""
+"""Bringing the lab up and taking it down. After `down` no process of the lab is left, whatever happened before."""

@@ -1,4 +1,4 @@
-"""One lab that is to be brought up: what is drawn or made once, before its first file and its first process."""
+"""One lab that is to be brought up: all that is drawn or made once, before its first process starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from drillbook_lab.lifecycle.parts.tls import TlsFiles
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Blueprint:
-    """No `repr`: it holds passwords."""
+    """The plan of one lab. It has no `repr`, because it holds passwords."""
 
     lab_id: str
     state: Path
@@ -21,6 +21,8 @@ class Blueprint:
     keys: Secrets
     authority: TlsFiles
     cluster: Cluster
+    commits: Mapping[str, str]
+    """The product's commits, by the folders of their sources."""
 
     def http(self, name: str) -> str:
         """The URL of what listens on the port of this name."""

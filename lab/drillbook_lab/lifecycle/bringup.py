@@ -1,7 +1,8 @@
-"""Bringing the lab up, empty: done only when a webhook went all the way through, and `lab.json` is written last."""
+"""Bringing an empty lab up. It is up only when a webhook went all the way through; `lab.json` is written last."""
 # mypy: disable-error-code="no-untyped-call"
 # (psutil is not typed)
 
+import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -15,12 +16,12 @@ import psutil
 from drillbook_lab.base import files
 from drillbook_lab.base.errors import LabError
 from drillbook_lab.base.poll import until
-from drillbook_lab.base.topology import REDIS_NODES, SENTINELS
+from drillbook_lab.base.topology import REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.lifecycle import ready
 from drillbook_lab.lifecycle import state as folder
 from drillbook_lab.lifecycle.blueprint import Blueprint
 from drillbook_lab.lifecycle.contract import contract
-from drillbook_lab.lifecycle.parts import configuration, nodejs, postgres, releases, tls
+from drillbook_lab.lifecycle.parts import configuration, history, hosting, nodejs, postgres, releases, tls
 from drillbook_lab.lifecycle.parts.keys import Secrets
 from drillbook_lab.lifecycle.ports import free_ports
 from drillbook_lab.lifecycle.programs import programs
@@ -50,12 +51,12 @@ def bring_up(state: Path, progress: Progress) -> dict[str, Any]:
 
 
 def _prepared(state: Path, progress: Progress) -> Blueprint:
-    """All that is on disk before the first process."""
+    """Write all that must be on disk before the first process."""
     lab_id = str(uuid.uuid4())
     ports, keys = free_ports(), Secrets()
     progress("writing configuration and certificates")
     folder.make_folders(state)
-    # Before the first process: whatever happens from here on, `down` knows what to look for.
+    # Written before the first process, so that `down` knows what to look for, whatever happens from here on.
     files.write_json(folder.run_file(state), {"id": lab_id, "pid": 0, "created": 0})
     lab = Blueprint(
         lab_id=lab_id,
@@ -65,6 +66,7 @@ def _prepared(state: Path, progress: Progress) -> Blueprint:
         keys=keys,
         cluster=postgres.prepare(state / "postgres"),
         authority=tls.write(state / "tls"),
+        commits=history.make(folder.repository(state)),
     )
     _write_configuration(lab)
     endpoint = conf.Endpoint.choose(state, ports["supervisor"], keys.supervisor)
@@ -85,22 +87,36 @@ def _write_configuration(lab: Blueprint) -> None:
     node_worker = folder.node_worker(lab.state)
     nodejs.lay_out(node_worker)
     nodejs.manage(node_worker, lab.lab_id, lab.settings("worker"), lab.state / "logs")
-    handler = releases.lay_out(lab.state / "queue-code")
-    for name in ("api", "worker"):
+    workers = [folder.workers(lab.state) / name for name in WORKERS]
+    for site in (folder.site(lab.state), folder.frontend(lab.state), *workers):
+        releases.lay_out(site, history.STABLE_FOLDER, lab.commits)
+    hosting.install(folder.repository(lab.state), sys.executable, _hosting(lab))
+    for name, site in (("api", folder.site(lab.state)), ("worker", folder.workers(lab.state))):
         text = configuration.settings(
             name,
             ports=lab.ports,
             keys=lab.keys,
             tls=lab.authority,
-            version=lab.version,
             database_url=postgres.url(lab.ports[f"{name}-postgres"], postgres.APP_USER, lab.keys.postgres_app),
-            handler=handler,
+            site=site,
         )
         files.write(lab.settings(name), text)
 
 
+def _hosting(lab: Blueprint) -> dict[str, Any]:
+    """The configuration of the hook that deploys a push to main."""
+    restart = ["-c", str(folder.conf(lab.state)), "restart", "api"]
+    return {
+        "python": sys.executable,
+        "sites": [str(folder.site(lab.state)), str(folder.frontend(lab.state))],
+        "restart": [str(Path(sys.executable).with_name("supervisorctl")), *restart],
+        "purge": {"url": f"{lab.http('cdn')}/*", "token": lab.keys.purge},
+        "log": str(lab.state / "logs" / "hosting.log"),
+    }
+
+
 def _started(lab: Blueprint) -> client.Supervisor:
-    """supervisord with all programs but alerting, and a database that exists and starts."""
+    """Start supervisord with all programs but alerting, and create and start the database."""
     creating = _Background(
         lambda: postgres.create(lab.cluster, lab.ports["postgres"], lab.keys.postgres_admin),
     )
@@ -117,7 +133,7 @@ def _started(lab: Blueprint) -> client.Supervisor:
 
 
 class _Parts:
-    """Waiting for the parts of a lab, in the order in which they need each other."""
+    """Waits for the parts of a lab, in the order in which they need each other."""
 
     def __init__(self, lab: Blueprint, supervisor: client.Supervisor) -> None:
         self._lab, self._supervisor = lab, supervisor
@@ -131,11 +147,12 @@ class _Parts:
         progress("Redis and Sentinel are up")
 
     def wait_for_application(self, progress: Progress) -> None:
-        """Until a webhook went all the way through; nothing of it is left."""
+        """Wait until a webhook went all the way through, and remove its traces."""
         ports, keys = self._lab.ports, self._lab.keys
         base = self._lab.http("users-api")
         self._wait("the API", lambda: ready.health(base))
         progress("the API is up")
+        self._wait("the frontend", lambda: ready.frontend(self._lab.http("users-cdn")))
         webhook_id = self._wait("the first webhook", lambda: ready.submit_first_job(base, keys.api_key))
         done = (webhook_id, ports, keys.postgres_admin, keys.redis_admin)
         self._wait("the first job", lambda: ready.job_done(*done))
@@ -147,7 +164,7 @@ class _Parts:
         return True
 
     def _wait(self, what: str, look: Callable[[], T]) -> T:
-        """Wait for a part, but not for one whose program has died: that is said at once, with the end of its log."""
+        """Wait for a part. If a program has died, raise at once, with the end of its log."""
 
         def look_alive() -> T:
             try:
@@ -168,7 +185,7 @@ class _Parts:
 
 
 class _Background:
-    """One call in a thread, whose error comes back with `join`."""
+    """One call in a thread; `join` raises the call's error."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self._error: BaseException | None = None

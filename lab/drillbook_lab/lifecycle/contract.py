@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from drillbook_lab.app.queue_code import release
-from drillbook_lab.base.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS
+from drillbook_lab.base.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.lifecycle import state
 from drillbook_lab.lifecycle.blueprint import Blueprint
-from drillbook_lab.lifecycle.parts import configuration, nodejs, postgres
+from drillbook_lab.lifecycle.parts import configuration, history, nodejs, postgres
 from drillbook_lab.listeners.sink.mail import USER as SMTP_USER
 
 SCHEMA = 1
@@ -34,6 +34,7 @@ def contract(lab: Blueprint) -> dict[str, Any]:
             "key": lab.keys.api_key,
             "sentinels": configuration.sentinels("api", lab.ports),
             "attempts": configuration.ATTEMPTS,
+            "database_url": postgres.url(lab.ports["api-postgres"], postgres.APP_USER, lab.keys.postgres_app),
         },
         "sink": {
             "url": lab.http("sink"),
@@ -45,12 +46,22 @@ def contract(lab: Blueprint) -> dict[str, Any]:
         "postgres": _postgres(lab),
         "links": configuration.links(lab.ports),
         "env": {client: str(lab.settings(client)) for client in ("api", "worker")},
-        "queue": {
-            "name": QUEUE_NAME,
-            "code": str(lab.state / "queue-code"),
-            "stable": release.STABLE,
-            "broken": release.BROKEN,
+        "queue": {"name": QUEUE_NAME},
+        "workers": {name: {"url": lab.http(name), "site": str(state.workers(lab.state) / name)} for name in WORKERS},
+        "product": {
+            "repository": str(state.repository(lab.state)),
+            "site": str(state.site(lab.state)),
+            "stable": history.STABLE,
+            "bad": history.BAD,
         },
+        "frontend": {
+            "url": lab.http("users-cdn"),
+            "origin_url": lab.http("web"),
+            "site": str(state.frontend(lab.state)),
+            "cdn_url": lab.http("cdn"),
+            "purge_token": lab.keys.purge,
+        },
+        "storage": {"url": lab.http("storage"), "bucket": "uploads", "found": find_spec("moto") is not None},
         "node": {"folder": str(state.node_worker(lab.state)), "found": nodejs.find() is not None},
         "logs": str(lab.state / "logs"),
         "programs": list(PROGRAMS),
@@ -79,6 +90,10 @@ def _postgres(lab: Blueprint) -> dict[str, Any]:
         "app_password": lab.keys.postgres_app,
         "bin": str(postgres.binaries()),
         "data": str(lab.cluster.data),
+        "archive": str(lab.cluster.archive),
+        "backups": str(lab.cluster.backups),
+        "passfile": str(lab.cluster.passfile),
+        "volume": str(lab.cluster.volume),
         "os_user": postgres.os_user(),
         "run_as": list(lab.cluster.run_as),
     }
@@ -88,7 +103,9 @@ def ports_of(contract: Mapping[str, Any]) -> dict[str, int]:
     """The port of each program that has one."""
     nodes = {**contract["redis"]["nodes"], **contract["redis"]["sentinels"], "postgres": contract["postgres"]}
     http = {name: contract[name].get("direct_url", contract[name]["url"]) for name in ("api", "sink", "proxy")}
+    http |= {name: worker["url"] for name, worker in contract["workers"].items()}
+    web = contract["frontend"]["origin_url"]
     return {
         **{name: int(node["port"]) for name, node in nodes.items()},
-        **{name: int(url.rsplit(":", 1)[1]) for name, url in http.items()},
+        **{name: int(url.rsplit(":", 1)[1]) for name, url in {**http, "web": web}.items()},
     }

@@ -1,8 +1,8 @@
 """The lab as a whole: up, down, status, logs, reset.
 
-What it promises: `up` returns only when a webhook went all the way through, or fails and leaves nothing running. `down`
-leaves no process, even when supervisord was killed. `lab.json` is written last and removed first, so whoever finds it
-may believe it, unless all its processes died with the machine: then `up` and `status` notice.
+`up` returns only when a webhook went all the way through; if it fails, it leaves nothing running. `down` leaves no
+process, even if supervisord was killed. `lab.json` is written last and removed first, so a reader can trust it. The one
+exception is a lab whose processes all died with the machine; `up` and `status` notice that.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Lab:
         self.state = state.absolute()
 
     def up(self, progress: Progress = silent) -> dict[str, Any]:
-        """Bring it up, empty; returns the contract (lab.json). Up already: returns it as it is."""
+        """Bring an empty lab up; returns the contract (lab.json). A lab that is up already stays as it is."""
         with folder.alone(self.state):
             if (contract := self._running()) is not None:
                 progress("already up")
@@ -64,13 +64,13 @@ class Lab:
             raise AssertionError("unreachable")
 
     def down(self, progress: Progress = silent) -> None:
-        """End every process and remove the data; the logs stay. Nothing to do is fine."""
+        """End every process and remove the data; the logs stay. It is no error if there is nothing to do."""
         if self.state.is_dir():
             with folder.alone(self.state):
                 take_down(self.state, progress, keep_logs=True)
 
     def reset(self, progress: Progress = silent) -> dict[str, Any]:
-        """Back to empty and healthy. Everything is made anew, the ports too: read lab.json again."""
+        """Make the lab empty and healthy again. Everything is new, the ports too, so read lab.json again."""
         self.down(progress)
         return self.up(progress)
 
@@ -84,7 +84,7 @@ class Lab:
         progress(f"installed: a drill can start {nodejs.WORKER}")
 
     def contract(self) -> dict[str, Any] | None:
-        """What lab.json says, or None without one. Says nothing about whether it is alive."""
+        """What lab.json says, or None if there is none. This does not say whether the lab is alive."""
         return folder.contract(self.state)
 
     def status(self) -> LabStatus:

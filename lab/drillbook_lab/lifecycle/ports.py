@@ -23,9 +23,9 @@ def _ephemeral_low() -> int:
 def free_ports(tries: int = 200) -> Mapping[str, int]:
     """A free port for every name in NEEDED, out of one block below the ephemeral range.
 
-    Below it, because a listener that a fault closes must get its port back afterwards: an ephemeral port may by
-    then be the source of somebody's outgoing connection. In blocks, so that two labs that come up at the same
-    moment collide only if they draw the same block; `up` then draws again.
+    The ports lie below that range, because a listener that a fault closes must get its port back afterwards. By then,
+    an ephemeral port may be the source of an outgoing connection. The ports are drawn in blocks, so that two labs that
+    come up at the same moment collide only if they draw the same block; `up` then draws again.
     """
     low, high = 10240, max(10240 + 4 * _BLOCK, _ephemeral_low())
     for _ in range(tries):

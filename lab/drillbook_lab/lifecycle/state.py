@@ -14,11 +14,25 @@ from pathlib import Path
 from typing import Any, cast
 
 from drillbook_lab.base.errors import LabError
-from drillbook_lab.base.topology import PROGRAMS, REDIS_NODES, SENTINELS
+from drillbook_lab.base.topology import PROGRAMS, REDIS_NODES, SENTINELS, STARTED_BY_DRILLS
 
 OWN = (
     *("lab.json", "run.json", "supervisord.conf", "supervisord.pid", "supervisor.sock"),
-    *("logs", "env", "tls", "proxy", "sink", "queue-code", "node-worker", "postgres", *REDIS_NODES, *SENTINELS),
+    *(
+        "logs",
+        "env",
+        "tls",
+        "proxy",
+        "sink",
+        "workers",
+        "git",
+        "site",
+        "frontend",
+        "node-worker",
+        "postgres",
+        *REDIS_NODES,
+        *SENTINELS,
+    ),
 )
 
 
@@ -35,12 +49,32 @@ def run_file(state: Path) -> Path:
     return state / "run.json"
 
 
+def repository(state: Path) -> Path:
+    """The product's bare repository."""
+    return state / "git" / "origin.git"
+
+
+def site(state: Path) -> Path:
+    """Where the product's releases lie: releases/COMMIT, the link `current`, and `shared` for what they share."""
+    return state / "site"
+
+
+def frontend(state: Path) -> Path:
+    """Where the frontend's releases lie, in the same form as the product's. They go live separately."""
+    return state / "frontend"
+
+
+def workers(state: Path) -> Path:
+    """Where each worker has a site of its own, by its name. Each site has the form of the product's site."""
+    return state / "workers"
+
+
 def node_worker(state: Path) -> Path:
     return state / "node-worker"
 
 
 def contract(state: Path) -> dict[str, Any] | None:
-    """What lab.json says, or None without one. Says nothing about whether it is alive."""
+    """What lab.json says, or None if there is none. This does not say whether the lab is alive."""
     try:
         return cast(dict[str, Any], json.loads(contract_file(state).read_text()))
     except FileNotFoundError:
@@ -48,7 +82,7 @@ def contract(state: Path) -> dict[str, Any] | None:
 
 
 def run(state: Path) -> dict[str, Any] | None:
-    """Which lab was begun here, and its supervisord: {"id", "pid", "created"}; None without one."""
+    """The lab that was begun here, and its supervisord: {"id", "pid", "created"}; None if there is none."""
     try:
         return cast(dict[str, Any], json.loads(run_file(state).read_text()))
     except (FileNotFoundError, ValueError):
@@ -56,7 +90,7 @@ def run(state: Path) -> dict[str, Any] | None:
 
 
 def make_folders(state: Path) -> None:
-    for name in ("logs", "env", "tls", "proxy", "sink", *REDIS_NODES, *SENTINELS):
+    for name in ("logs", "env", "tls", "proxy", "sink", "git", "site", "frontend", "workers", *REDIS_NODES, *SENTINELS):
         (state / name).mkdir(mode=0o700, exist_ok=True)
 
 
@@ -75,13 +109,14 @@ def remove(state: Path, keep_logs: bool) -> None:
 def logs(state: Path, name: str, lines: int) -> str:
     """The last lines of a program's log, or of supervisord's. Raises LabError when there is none."""
     path = state / "logs" / f"{name}.log"
-    if name not in (*PROGRAMS, "supervisord") or not path.exists():
-        raise LabError(f"no log of {name!r} in {path.parent}; programs: {', '.join(PROGRAMS)}, supervisord")
+    known = (*PROGRAMS, *STARTED_BY_DRILLS, "hosting", "supervisord")
+    if name not in known or not path.exists():
+        raise LabError(f"no log of {name!r} in {path.parent}; programs: {', '.join(known)}")
     return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
 
 
 def port_was_taken(state: Path) -> bool:
-    """Whether one of the programs says so in its log."""
+    """Whether the log of one of the programs says that its port was taken."""
     for path in (state / "logs").glob("*.log"):
         if "address already in use" in path.read_text(errors="replace").lower():
             return True
@@ -90,7 +125,7 @@ def port_was_taken(state: Path) -> bool:
 
 @contextmanager
 def alone(state: Path) -> Iterator[None]:
-    """One `up`, `down` or `reset` at a time in a state folder; the lock goes with the process that holds it."""
+    """Allow one `up`, `down` or `reset` at a time in a state folder. The lock ends with the process that holds it."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     state.chmod(0o700)
     with os.fdopen(os.open(state / ".lock", os.O_RDWR | os.O_CREAT, 0o600)) as lock:

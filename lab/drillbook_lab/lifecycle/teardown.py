@@ -1,4 +1,4 @@
-"""Taking the lab down: no process is left, even when supervisord was killed. Works from any state of a crash."""
+"""Taking the lab down: no process is left, even when supervisord was killed. It works after any crash."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +23,7 @@ def take_down(state: Path, progress: Progress, keep_logs: bool = False) -> None:
     recorded = [(run["pid"], run["created"])] if run else []
     left: list[psutil.Process] = []
     for lab_id in ids:
-        # Supervisord first: it would start again what ends while it looks.
+        # supervisord ends first: it would start again a program that ends while it runs.
         left += processes.end(processes.supervisord_of(lab_id, recorded), term_s=0.0)
         left += processes.end(processes.of_lab(lab_id))
     if left:
@@ -34,7 +34,7 @@ def take_down(state: Path, progress: Progress, keep_logs: bool = False) -> None:
 
 
 def _ask_to_stop(conf: Path, progress: Progress) -> None:
-    """The gentle way, through supervisord; when it does not answer or takes too long, the caller does the rest."""
+    """Stop the programs through supervisord. If it does not answer or takes too long, the caller does the rest."""
     if not client.reachable(conf):
         return
     progress("stopping")

@@ -1,1 +1,1 @@
-"""What listens: alerting to the API, the sink to chat and mail; each of them outlives what a drill breaks."""
+"""The listeners: alerting watches the API, and the sink receives chat and mail. Both outlive what a drill breaks."""

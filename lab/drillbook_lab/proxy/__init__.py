@@ -1,4 +1,4 @@
-"""The fault proxy: every path between two parts of the lab, with faults that can be put on it and proven gone.
+"""The fault proxy: it carries every path between two parts of the lab, puts faults on it and shows that they are gone.
 
-Speaks toxiproxy's HTTP API by its names; what differs is said in `drillbook_lab.proxy.http`.
+It speaks toxiproxy's HTTP API, with the same names. `drillbook_lab.proxy.http` says what differs.
 """

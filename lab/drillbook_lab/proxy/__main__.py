@@ -1,7 +1,7 @@
 """`python -m drillbook_lab.proxy CONFIG`: the proxy as a process.
 
 CONFIG is JSON: {"port", "tls": {"valid": file, ...}, "links": {name: {"client", "server", "listen", "upstream",
-"tls"}}}.
+"tls"}}}. A link listens on loopback and leads there, unless it has "listen_host" and "upstream_host".
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from drillbook_lab.base.serve import serve
+from drillbook_lab.base.topology import HOST
 from drillbook_lab.proxy.faults import Certificate
 from drillbook_lab.proxy.http import application
 from drillbook_lab.proxy.link import Link
@@ -43,6 +44,8 @@ def main(config: Mapping[str, Any]) -> None:
                 spec["upstream"],
                 contexts if spec["tls"] else None,
                 {"client": spec["client"], "server": spec["server"]},
+                listen_host=spec.get("listen_host", HOST),
+                upstream_host=spec.get("upstream_host", HOST),
             )
             await links[name].enable(True)
         yield

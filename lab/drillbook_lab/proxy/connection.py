@@ -1,12 +1,13 @@
-"""A connection through a link: passes bytes on, and obeys the faults in force.
+"""A connection through a link: it passes bytes on, and obeys the faults in force.
 
-What an established connection sent during a blackhole is held and delivered afterwards, as a TCP retransmission would:
-an acknowledgement that never arrived does not mean that the command was not executed.
+It holds what an established connection sends during a blackhole, and delivers it afterwards, as a TCP retransmission
+would. So an acknowledgement that never arrived does not mean that the command was not executed.
 """
 
 import asyncio
 import contextlib
 import random
+import re
 import socket
 import struct
 import time
@@ -17,7 +18,7 @@ from drillbook_lab.proxy.faults import Conditions, Stream
 
 _HIGH_WATER = 256 * 1024
 RST = struct.pack("ii", 1, 0)
-"""SO_LINGER 0: a close is a RST."""
+"""SO_LINGER with 0 s: a close sends a RST."""
 
 
 class Path(Protocol):
@@ -30,12 +31,18 @@ class Path(Protocol):
     async def changed(self, within_s: float | None = None) -> None:
         """Wait for the next change of the faults, at most `within_s` seconds."""
 
+    def fails(self, route: str) -> bool:
+        """Whether this request of the route is one of those that are answered with an error."""
+
+
+_REQUEST = re.compile(rb"([A-Z]{3,7} /[^/? ]*)\S* HTTP/1\.[01]\r\n")
+
 
 def _abort(transport: asyncio.Transport | None) -> None:
     """Close with a RST: SO_LINGER 0 makes the kernel drop what is unsent and say "reset" to the peer."""
     if transport is None:
         return
-    if not transport.is_closing():  # asyncio's TLS knows no socket once it is closing, and raises when asked
+    if not transport.is_closing():  # asyncio's TLS has no socket once it is closing, and raises when asked for it
         sock = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
@@ -54,7 +61,7 @@ class Pipe:
         self._held_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._read_paused = False
-        self.lost = False  # the source's connection is gone, not only its half
+        self.lost = False  # the whole connection of the source is gone, not only its sending half
         self.ended = False  # the end of this direction has been delivered
 
     @property
@@ -63,6 +70,8 @@ class Pipe:
 
     def feed(self, data: bytes | None) -> None:
         """Take a chunk, or None for the end of the stream."""
+        if data is not None and self._now_in_force.error_share and self._answered_with_an_error(data):
+            return
         if not self._held and self._task is None and self._now_in_force.clear and self.sink is not None:
             self._deliver(data)
             return
@@ -72,6 +81,19 @@ class Pipe:
             self.pause_reading()
         if self._task is None:
             self._task = asyncio.create_task(self._deliver_held())
+
+    def _answered_with_an_error(self, data: bytes) -> bool:
+        """Answer a request that is to fail with an error, and end its connection; returns whether it did so.
+
+        Such a request is not passed on. The rest of it, which may come in later, is dropped with the connection.
+        """
+        begun = _REQUEST.match(data)
+        if begun is None or self.source is None or not self.connection.link.fails(begun[1].decode("ascii", "replace")):
+            return False
+        status = self._now_in_force.error_status
+        self.source.write(f"HTTP/1.1 {status} Fault\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        self.source.close()
+        return True
 
     def _deliver(self, data: bytes | None) -> None:
         if data is None:
@@ -88,10 +110,10 @@ class Pipe:
                 await self.connection.link.changed()
                 continue
             due = arrived + force.latency_s + random.uniform(-force.jitter_s, force.jitter_s)
-            # Of the clock itself: a loop's own time stands still while it works, and its timers may be early.
+            # Read the clock itself: the loop's own time stands still while it works, and its timers may be early.
             while (left_s := due - time.monotonic()) > 0 and self._now_in_force is force:
                 await self.connection.link.changed(left_s)
-            # A fault that is taken away meanwhile must not go on delaying what it held.
+            # A fault that was taken away meanwhile must no longer delay what it held.
             if self._now_in_force is not force:
                 continue
             self._held.popleft()
@@ -123,7 +145,7 @@ class Pipe:
 
 
 class End(asyncio.Protocol):
-    """One end of a connection: what it receives goes into `out`; its own writing is throttled through `back`."""
+    """One end of a connection. It feeds what it receives into `out`, and pauses `back` while it cannot write more."""
 
     def __init__(self, out: Pipe, back: Pipe) -> None:
         self.out = out
@@ -131,7 +153,7 @@ class End(asyncio.Protocol):
         self._may_half_close = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Half-open is for plain TCP alone: asyncio's TLS closes in any case, and complains when asked to stay.
+        # Only plain TCP can stay half-open: asyncio's TLS closes in any case, and warns when asked to stay open.
         self._may_half_close = transport.get_extra_info("ssl_object") is None
         self.out.source = self.back.sink = cast(asyncio.Transport, transport)
 
@@ -163,12 +185,12 @@ class Connection:
     def direction_ended(self, pipe: Pipe) -> None:
         """Pass the end of one direction on, or end the connection where nothing can follow.
 
-        asyncio leaves a plain socket open after its end of file, and no longer looks at it: who wants that, must close.
+        asyncio leaves a plain socket open after its end of file and no longer watches it, so this method closes it.
         """
         other = self.down if pipe is self.up else self.up
         sink = pipe.sink
         if sink is None or sink.is_closing() or pipe.lost or other.ended or not sink.can_write_eof():
-            # TLS knows no half-close here, so the end of one direction ends the connection once it is flushed.
+            # asyncio's TLS has no half-close, so the end of one direction ends the connection once it is flushed.
             for transport in (sink, pipe.source):
                 if transport is not None:
                     transport.close()
@@ -176,7 +198,7 @@ class Connection:
             sink.write_eof()
 
     def end_lost(self, pipe: Pipe, exc: Exception | None) -> None:
-        """One side is gone: tell the other, but not before what is held has been delivered."""
+        """One side is gone. Tell the other side, but only after what is held has been delivered."""
         pipe.lost = True
         if exc is not None and not self.link.in_force(pipe.direction).stopped:
             self.reset()

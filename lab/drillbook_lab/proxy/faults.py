@@ -1,6 +1,6 @@
-"""Faults of a link as values: what may be asked for, checked on the way in, and what is in force now.
+"""Faults of a link as values: a fault that somebody asks for, which is checked first, and the sum of those in force.
 
-An unknown kind, attribute or stream is an error that names it: a fault that silently does nothing would make a
+An unknown kind, attribute or stream is an error that names it, because a fault that silently does nothing would make a
 drill pass by accident.
 """
 
@@ -11,7 +11,10 @@ from typing import Any
 
 
 class Stream(StrEnum):
-    """Which way: `upstream` is client to server. `both` is ours: a cut network is cut in both directions."""
+    """The direction of a fault: `upstream` is from client to server.
+
+    toxiproxy has no `both`. It is here because a cut network is cut in both directions.
+    """
 
     UPSTREAM = "upstream"
     DOWNSTREAM = "downstream"
@@ -28,7 +31,7 @@ class Certificate(StrEnum):
 
 
 class Refused(ValueError):
-    """The request is not one that the proxy knows; the text names the part that is wrong."""
+    """The proxy does not understand the request; the text names the part that is wrong."""
 
 
 _ATTRIBUTES: Mapping[str, Mapping[str, float]] = {
@@ -36,8 +39,9 @@ _ATTRIBUTES: Mapping[str, Mapping[str, float]] = {
     "bandwidth": {"rate": 0},  # KB/s
     "timeout": {"timeout": 0},  # ms; 0 = data stops for ever ("blackhole")
     "reset_peer": {"timeout": 0},  # ms until the RST
+    "http_error": {"share": 0, "status": 502},  # the share of each route's requests that get this answer
 }
-_DEFAULT_STREAM = {"latency": Stream.DOWNSTREAM, "bandwidth": Stream.DOWNSTREAM}
+_DEFAULT_STREAM = {"latency": Stream.DOWNSTREAM, "bandwidth": Stream.DOWNSTREAM, "http_error": Stream.UPSTREAM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +77,11 @@ class Toxic:
                 raise Refused(f"unknown attribute {key!r} of a {kind} toxic")
             if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
                 raise Refused(f"attribute {key!r} must be a number that is not negative, not {value!r}")
+        attributes = {**_ATTRIBUTES[kind], **given}
+        if kind == "http_error":
+            _refuse_no_http(stream, attributes)
         name = str(body.get("name") or f"{kind}_{stream}")
-        return cls(name, kind, stream, {**_ATTRIBUTES[kind], **given})
+        return cls(name, kind, stream, attributes)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -86,9 +93,18 @@ class Toxic:
         }
 
 
+def _refuse_no_http(stream: Stream, attributes: Mapping[str, float]) -> None:
+    if stream is not Stream.UPSTREAM:
+        raise Refused("http_error answers requests, so its stream is upstream")
+    if attributes["share"] > 1:
+        raise Refused(f"attribute 'share' is at most 1, not {attributes['share']!r}")
+    if attributes["status"] not in range(500, 600):
+        raise Refused(f"attribute 'status' is one of a server's errors, 500 to 599, not {attributes['status']!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """All that is in force on a link for one direction, worked out once per change and not per packet."""
+    """All that is in force on a link for one direction. It is computed once per change and not per packet."""
 
     latency_s: float = 0.0
     jitter_s: float = 0.0
@@ -96,6 +112,8 @@ class Conditions:
     stopped: bool = False
     close_after_s: float | None = None
     reset_after_s: float | None = None
+    error_share: float = 0.0
+    error_status: int = 0
 
     @property
     def clear(self) -> bool:
@@ -103,12 +121,13 @@ class Conditions:
 
 
 def conditions(toxics: Mapping[str, Toxic], direction: Stream) -> Conditions:
-    """Sum up the toxics that cover a direction: delays add, the lowest rate wins, one stop stops."""
+    """Sum up the toxics that cover a direction: delays add up, the lowest rate wins, and one stop is enough."""
     latency = jitter = 0.0
     rate = 0.0
     stopped = False
     close_after: float | None = None
     reset_after: float | None = None
+    share, status = 0.0, 0
     for toxic in toxics.values():
         if not toxic.stream.covers(direction):
             continue
@@ -123,6 +142,8 @@ def conditions(toxics: Mapping[str, Toxic], direction: Stream) -> Conditions:
             stopped = True
             if values["timeout"]:
                 close_after = values["timeout"] / 1000
+        elif toxic.kind == "http_error":
+            share, status = values["share"], int(values["status"])
         else:
             reset_after = values["timeout"] / 1000
-    return Conditions(latency, jitter, rate, stopped, close_after, reset_after)
+    return Conditions(latency, jitter, rate, stopped, close_after, reset_after, share, status)

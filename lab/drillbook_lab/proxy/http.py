@@ -1,4 +1,4 @@
-"""The proxy's HTTP API, by toxiproxy's names, so that its clients and its users' habits work.
+"""The proxy's HTTP API, with toxiproxy's names, so that toxiproxy's clients work and its users know it already.
 
 GET  /proxies                         all links, by name
 GET  /proxies/{name}                  one link: everything that is in force on it
@@ -7,10 +7,12 @@ GET|POST /proxies/{name}/toxics       list; add {"name", "type", "stream", "attr
 GET|POST|DELETE /proxies/{name}/toxics/{toxic}
 POST /reset                           every link without any fault
 
-Differences from toxiproxy: every changing answer holds "changed", so that a playbook can tell; adding what is already
-there, or deleting what is not, changes nothing and is no error; links cannot be created or deleted; the default stream
-of `timeout` and `reset_peer` is "both". `POST /proxies?client=api&server=redis-1,redis-2` patches many links at once:
-a cut network is cut at one moment.
+Differences from toxiproxy:
+- The answer to each request that may change something has "changed", so that a playbook can tell.
+- Adding a toxic that is already there, or deleting one that is not, changes nothing and is no error.
+- Links cannot be created or deleted.
+- The default stream of `timeout` and `reset_peer` is "both".
+- `POST /proxies?client=api&server=redis-1,redis-2` patches many links at once, so that a network is cut at one moment.
 """
 
 import json
@@ -27,7 +29,7 @@ from drillbook_lab.proxy.link import Link
 
 
 class Unknown(Exception):
-    """No such link."""
+    """There is no such link."""
 
 
 async def _body(request: Request) -> Mapping[str, Any]:
@@ -68,7 +70,7 @@ async def _patch(link: Link, body: Mapping[str, Any]) -> bool:
 
 
 def application(links: Mapping[str, Link]) -> Starlette:
-    """The API over these links."""
+    """The application that serves the API for these links."""
     api = _Api(links)
     toxics = "/proxies/{name}/toxics"
     return Starlette(
@@ -101,7 +103,7 @@ def _all_of(these: Iterable[Link]) -> dict[str, Any]:
 
 
 class _Api:
-    """The routes, over these links."""
+    """The routes of the API, for these links."""
 
     def __init__(self, links: Mapping[str, Link]) -> None:
         self._links = links

@@ -1,9 +1,9 @@
-"""One link of the proxy: accepts, terminates TLS where asked, and has the faults that its connections obey.
+"""One link of the proxy: it accepts connections, terminates TLS if asked to, and holds the faults that they obey.
 
 Two rules that drills depend on:
-- A new connection under a blackhole is accepted by the kernel and never answered, not even with a TLS handshake;
-  it is not connected to the server before the fault is gone.
-- The server is connected before the TLS handshake, so that a dead server is a reset for the client and not a
+- During a blackhole the kernel accepts a new connection, and nobody answers it, not even with a TLS handshake. The
+  proxy connects it to the server only when the fault is gone.
+- The proxy connects to the server before the TLS handshake. So the client of a dead server sees a reset, and not a
   handshake that succeeds with nobody behind it.
 """
 
@@ -36,10 +36,14 @@ class Link:
         upstream: int,
         contexts: Mapping[Certificate, ssl.SSLContext] | None,
         labels: Mapping[str, Any],
+        *,
+        listen_host: str = HOST,
+        upstream_host: str = HOST,
     ) -> None:
         self.name = name
         self.listen = listen
         self.upstream = upstream
+        self._listen_host, self._upstream_host = listen_host, upstream_host
         self.contexts = contexts
         self.labels = dict(labels)
         self.enabled = False
@@ -50,6 +54,8 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._accepting: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._due: dict[str, float] = {}
+        """By route, the fraction of the next error that is due."""
         self._timers: dict[tuple[Stream, _End], list[asyncio.TimerHandle]] = {}
 
     # -- state -------------------------------------------------------------------------------------------------
@@ -57,8 +63,8 @@ class Link:
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "listen": f"{HOST}:{self.listen}",
-            "upstream": f"{HOST}:{self.upstream}",
+            "listen": f"{self._listen_host}:{self.listen}",
+            "upstream": f"{self._upstream_host}:{self.upstream}",
             "enabled": self.enabled,
             "toxics": [toxic.as_json() for toxic in self.toxics.values()],
             "tls": self.contexts is not None,
@@ -78,7 +84,15 @@ class Link:
             async with asyncio.timeout(within_s):
                 await event.wait()
 
+    def fails(self, route: str) -> bool:
+        """Whether this request fails: evenly on each route, so at a share of 0.1 every tenth request of a route."""
+        due = self._due.get(route, 0.0) + self._force[Stream.UPSTREAM].error_share
+        fails = due > 1 - 1e-9
+        self._due[route] = due - fails
+        return fails
+
     def _apply(self) -> None:
+        self._due.clear()
         for direction, was in tuple(self._force.items()):
             force = self._force[direction] = conditions(self.toxics, direction)
             if force.reset_after_s != was.reset_after_s:
@@ -89,7 +103,7 @@ class Link:
         self._changed = asyncio.Event()
 
     def _later(self, direction: Stream, end: _End, delay_s: float | None) -> None:
-        """End what is open after the delay; None: what was to be ended so stays."""
+        """End the open connections after the delay. With None, those that were to be ended stay open."""
         for timer in self._timers.pop((direction, end), ()):
             timer.cancel()
         if delay_s is not None:
@@ -128,7 +142,7 @@ class Link:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listener.bind((HOST, self.listen))
+                listener.bind((self._listen_host, self.listen))
             except OSError:
                 listener.close()
                 raise
@@ -180,7 +194,7 @@ class Link:
                 task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, client: socket.socket) -> None:
-        """Take a new client as far as two connected ends; never raises, for there is nobody to catch it."""
+        """Connect a new client to the server. Never raises, because nobody would catch it."""
         connection = Connection(self)
         try:
             await self._not_reset()
@@ -190,10 +204,11 @@ class Link:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             async with asyncio.timeout(_HANDSHAKE_S):
                 server, _ = await loop.create_connection(
-                    lambda: End(connection.down, connection.up), HOST, self.upstream
+                    lambda: End(connection.down, connection.up), self._upstream_host, self.upstream
                 )
-                # A server may say why it refuses, and close, before the client's handshake is through (Redis: "max
-                # number of clients reached"). Read now, the end would cut the handshake short and the reason be lost.
+                # A server may say why it refuses (Redis: "max number of clients reached") and close, before the
+                # client's handshake is complete. If this were read now, the close would cut the handshake short and the
+                # reason would be lost.
                 server.pause_reading()
                 self.connections.add(connection)
                 await loop.connect_accepted_socket(
@@ -212,7 +227,7 @@ class Link:
             connection.close()
 
     async def _not_reset(self) -> None:
-        """Return when new clients are not to be reset, or no longer; raises ConnectionResetError when it is time to."""
+        """Return when no fault resets new clients; raises ConnectionResetError when such a fault's delay is over."""
         began = time.monotonic()
         while delays := [force.reset_after_s for force in self._force.values() if force.reset_after_s is not None]:
             left_s = began + max(delays) - time.monotonic()
@@ -221,10 +236,10 @@ class Link:
             await self.changed(left_s)
 
     async def _passable(self, client: socket.socket) -> bool:
-        """Wait while the link is a blackhole; False when the client has gone away meanwhile (and is closed).
+        """Wait while the link is a blackhole; if the client goes away meanwhile, closes it and returns False.
 
-        Looks for the client's FIN with POLLRDHUP and reads nothing: what it sent must still be there for the
-        handshake. Without this look, monitors that knock twice a second for ten minutes would use up the descriptors.
+        It polls for the client's FIN with POLLRDHUP and reads nothing, because the handshake needs what the client
+        sent. Without this poll, monitors that connect twice a second for ten minutes would use up the file descriptors.
         """
         began = time.monotonic()
         poller = select.poll()

@@ -1,1 +1,1 @@
-"""The command line: each command composes what lies below and decides nothing itself."""
+"""The command line. Each command only combines the layers below, and decides nothing itself."""

@@ -1,7 +1,7 @@
-"""Processes of one command that end together: what one Ctrl-C means for many pytests.
+"""Child processes that end together: what one Ctrl-C means for many pytests.
 
-The rule: who is stopped is told so once, by SIGINT, and waited for: a drill puts its system back then. Nothing new is
-started afterwards, and nobody returns while a child runs.
+The rule: each child is told to stop once, by SIGINT, and waited for: its drill puts the system back then. Nothing new
+starts afterwards, and nobody returns while a child runs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
+from drillbook.evidence.sealing import passphrase
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StoppedError(Exception):
-    """The command was stopped: nothing is started any more."""
+    """The command was stopped: nothing starts any more."""
 
 
 class Children:
-    """Started from several threads, stopped from the main one."""
+    """Several threads start them, the main thread stops them."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -34,9 +36,9 @@ class Children:
     def run(
         self, command: Sequence[str], log: Path | None, more_env: Mapping[str, str], *, at_the_end: bool = False
     ) -> int:
-        """Run it to its end, its output added to the log (None: it has the terminal); gives its status.
+        """Run a child to its end; returns its status. Its output goes to the log (None: it has the terminal).
 
-        Raises StoppedError, unless `at_the_end`: what cleans up is run in any case, and nobody stops it.
+        Raises StoppedError, unless `at_the_end`: a cleanup runs in any case, and nobody stops it.
         """
         with self._started(command, log, more_env, at_the_end=at_the_end) as child:
             return child.wait()
@@ -48,10 +50,10 @@ class Children:
         more_env: Mapping[str, str],
         answer: Callable[[str], str | None],
     ) -> int:
-        """Run it to its end as `run` does, and answer each line that it writes; gives its status.
+        """Run a child to its end as `run` does, and answer each line that it writes; returns its status.
 
-        `command` is given the number of the open socket on which the child writes and reads. Where the answer is None
-        the child reads the end, and what it writes after that is still taken in. Raises StoppedError.
+        `command` gets the number of the open socket on which the child writes and reads. When the answer is None, the
+        child reads the end; what it writes after that is still taken in. Raises StoppedError.
         """
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -75,7 +77,11 @@ class Children:
         at_the_end: bool = False,
         pass_fds: Sequence[int] = (),
     ) -> Iterator[subprocess.Popen[bytes]]:
-        with log.open("ab") if log is not None else nullcontext() as out:
+        secret = passphrase.held() if "pytest" in command else None
+        with (
+            log.open("ab") if log is not None else nullcontext() as out,
+            _piped(secret) as (more_fds, told),
+        ):
             with self._lock:
                 if self.stopped_by is not None and not at_the_end:
                     raise StoppedError
@@ -85,9 +91,9 @@ class Children:
                     stdin=None if out is None else subprocess.DEVNULL,
                     stdout=out,
                     stderr=None if out is None else subprocess.STDOUT,
-                    env={**os.environ, **more_env},
+                    env={**os.environ, **more_env, **told},
                     start_new_session=True,
-                    pass_fds=pass_fds,
+                    pass_fds=(*pass_fds, *more_fds),
                 )
                 if not at_the_end:
                     self._running.add(child)
@@ -98,7 +104,7 @@ class Children:
                     self._running.discard(child)
 
     def stop(self, name: str) -> bool:
-        """Tell every child to stop, once; False when they have been told."""
+        """Tell every child to stop, once; returns False when they have already been told."""
         with self._lock:
             if self.stopped_by is not None:
                 return False
@@ -109,9 +115,9 @@ class Children:
 
     @contextmanager
     def stopping_on_signals(self, said: Mapping[bool, str]) -> Iterator[None]:
-        """SIGINT, SIGTERM and SIGHUP stop the children while this lasts; `said[first]` is told to the terminal.
+        """SIGINT, SIGTERM and SIGHUP stop the children during this; the terminal shows `said[first]`.
 
-        One that is ignored (nohup: the hang-up) stays ignored.
+        An ignored signal (nohup: the hang-up) stays ignored.
         """
         before = {number: signal.getsignal(number) for number in SIGNALS}
 
@@ -121,7 +127,8 @@ class Children:
             first = self.stop(signal.Signals(number).name)
             os.write(2, said[first].encode())
 
-        # SIGINT is caught although it is ignored (`&` in a script): children would inherit that, and could not be told
+        # SIGINT is caught even when it is ignored (`&` in a script): children would inherit that, and nobody could stop
+        # them
         caught = [number for number in SIGNALS if number is signal.SIGINT or before[number] is not signal.SIG_IGN]
         for number in caught:
             signal.signal(number, stop)
@@ -130,6 +137,19 @@ class Children:
         finally:
             for number in caught:
                 signal.signal(number, before[number])
+
+
+@contextmanager
+def _piped(secret: str | None) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
+    """The passphrase of the key for a pytest: a pipe that it inherits, and the variable with its number."""
+    if secret is None:
+        yield (), {}
+        return
+    number = passphrase.piped(secret)
+    try:
+        yield (number,), {passphrase.BY_PIPE: str(number)}
+    finally:
+        os.close(number)
 
 
 def _talk(line: socket.socket, answer: Callable[[str], str | None]) -> None:

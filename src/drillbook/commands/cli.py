@@ -1,8 +1,8 @@
-"""The `drillbook` command: a table of its commands, of which only the one that is called is imported.
+"""The `drillbook` command: a table of its commands. Only the called one is imported.
 
-The rule: a call pays for its own imports. The help reads the table; further commands come from entry points, and
-are imported when they are called or listed. Exit statuses are those of the outcomes (docs/guide/errors.md); 64 for a
-wrong call.
+The rule: a call pays for its own imports. The help reads the table. Further commands come from entry points, and are
+imported when they are called or listed. Exit statuses are those of the outcomes (docs/guide/errors.md); 64 for a wrong
+call.
 """
 
 from __future__ import annotations
@@ -15,16 +15,23 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
+from drillbook.evidence.sealing import passphrase
+
 COMMANDS = {
     "restore": "Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone.",
     "status": "Show open faults, locks with their holders, armed switches, and the last drill of each scenario.",
-    "prove": "Run each drill and its controls; only when all of them end as they must is a runbook proven.",
-    "drills": "Run every drill and its controls, on labs side by side or on a staging, and write one table of all.",
+    "prove": "Run each drill and its controls. A runbook is proven only when all of them end as they must.",
+    "drills": "Run every drill and its controls, on several labs at once or on a staging, and write one table of all.",
+    "gate": "Fail for scenarios that were never proven, or too long ago, or with other files than those that are here.",
     "findings": "What drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown.",
+    "evidence": "The evidence, newest first: list it, show one drill, or print its folder.",
+    "verify": "Verify evidence offline: files, signatures and the ledger. Exit status 0 only when it is whole.",
     "report": "Write report.html of an evidence folder again, from its record.",
+    "decide": "Say how severe an incident is, what to do by when, and by which rule. Exit status 64 when it cannot.",
+    "keygen": "Make a key that signs evidence, and print its line for a trust file.",
     "lint": "Check features, steps, playbooks, runbooks and inventory without a drill. Exit status 1 for an error.",
 }
-"""Each command, a module of `entries` with an `app` that has this command only, and what the help says of it."""
+"""Each command: a module of `entries` with an `app` that has this command only, and its line in the help."""
 
 
 class _Later(TyperCommand):
@@ -37,7 +44,7 @@ class _Later(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    """The table, and behind it what entry points bring."""
+    """The table, and after it the commands of entry points."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         del ctx
@@ -99,7 +106,8 @@ def _drillbook(
         typer.Option("--version", help="Show the version and exit.", callback=_say_version, is_eager=True),
     ] = False,
 ) -> None:
-    """There is nothing to do before a command."""
+    """Runs before a command: the processes that it starts must not inherit the passphrase of the key."""
+    passphrase.take()
 
 
 if __name__ == "__main__":

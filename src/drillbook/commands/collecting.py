@@ -1,9 +1,9 @@
-"""Collects a repository with pytest in this process, as `drillbook lint` and `drillbook drills` both need it.
+"""Collects a repository with pytest in this process, for `drillbook lint` and `drillbook drills`.
 
-The rule: what is refused here is what pytest refuses, as the same code refuses it. In this process, since what is
-collected (step functions, sentences, an inventory) are objects, and a pipe would carry a copy of them. The price is
-that the step modules stay imported; nobody pays it, as the command ends afterwards. pytest's memory of what failed
-(`--lf`, `--nf`, `--sw`) is neither asked nor changed.
+The rule: it refuses what pytest refuses, because the same code does it. It runs in this process, because collection
+gives objects (step functions, sentences, an inventory), and a pipe would carry copies of them. The price is that the
+step modules stay imported; this harms nobody, because the command ends afterwards. pytest's memory of failures (`--lf`,
+`--nf`, `--sw`) is neither read nor changed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.pytest_plugin.collecting.hiding import unseen_key
+
 _QUIETLY = (
     *("--collect-only", "-q"),
-    # pytest warns of plugins that were imported before it began, as they are here; an ini may make that an error
+    # pytest warns of plugins that were imported before it began, as ours are; an ini may turn that into an error
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
-    # what this process left for the garbage collector before is nothing that the collection found
+    # garbage that this process made before does not belong to the collection
     *("-p", "no:unraisableexception", "-p", "no:threadexception"),
 )
 _MEMORIES = ("lfplugin", "nfplugin", "stepwiseplugin")
@@ -30,6 +32,7 @@ class _Forgetful:
     """A plugin of the collecting session."""
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
+        session.config.stash[unseen_key] = True
         manager = session.config.pluginmanager
         for name in _MEMORIES:
             if manager.hasplugin(name):
@@ -37,7 +40,7 @@ class _Forgetful:
 
 
 def alone(arguments: Sequence[str]) -> list[str]:
-    """What keeps a pytest with these arguments from handing its work to xdist's workers, which share no object."""
+    """The options that stop a pytest with these arguments from using xdist's workers, which share no object."""
     there = importlib.util.find_spec("xdist") and not any("no:xdist" in each for each in arguments)
     return ["-n0"] if there else []
 
@@ -45,7 +48,8 @@ def alone(arguments: Sequence[str]) -> list[str]:
 def collect(arguments: Sequence[str], kept: object, here: Path | None = None) -> tuple[int, list[str]]:
     """Collect what pytest's own arguments name, with the plugin `kept` that takes it.
 
-    Gives pytest's status, and the lines that it printed. `here` is the working directory meanwhile (default: as it is).
+    Returns pytest's status, and the lines that it printed. `here` is the working directory meanwhile (default: the
+    current one).
     """
     output = io.StringIO()
     with (

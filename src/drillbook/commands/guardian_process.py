@@ -1,54 +1,52 @@
 """The guardian's own process: it waits for a drill to end, and undoes what a dead drill left broken.
 
-The rule: waiting costs no more than a bare interpreter (13 MB). What is needed to undo is imported when it must be.
+The rule: waiting costs no more than a bare interpreter (13 MB). What an undo needs is imported only then.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import select
 import signal
 import sys
-from contextlib import suppress
-from pathlib import Path
 
-from drillbook.safety.guardian import BYE, READY
+from drillbook.safety.words_of_guardian import BYE, READY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from drillbook.evidence.sealing.key_source import KeySource
 
 
 def main(arguments: list[str]) -> int:
-    """Wait for the drill's end; put everything back when it ended without a word."""
-    asked = _arguments(arguments)
+    """Wait for the drill's end; put everything back when it ended without its last message.
+
+    `put_back` reads the arguments.
+    """
+    pid, key = int(arguments[arguments.index("--pid") + 1]), None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # whoever ends a whole tree of processes means the drill; what the drill broke is still to be undone
+        # whoever ends a whole tree of processes means the drill; its faults must still be undone
         signal.signal(number, signal.SIG_IGN)
+    if "--key" in arguments:
+        # only a guardian that has to sign spends this
+        from drillbook.evidence.sealing import key_source
+
+        key = key_source.of_descriptor(0)
     try:
-        drill = os.pidfd_open(asked.pid)
+        drill = os.pidfd_open(pid)
     except ProcessLookupError:
-        return _put_back(asked)
-    with suppress(BrokenPipeError):
-        # nobody reads it where the drill has died meanwhile: all the more is to be put back
+        return _put_back(arguments, key)
+    try:  # noqa: SIM105 - contextlib would be half of what this process imports
         os.write(1, READY)
-    # where the drill died before that, its number may be another process's by now
-    if os.getppid() == asked.pid and _said_bye(drill):
+    except BrokenPipeError:
+        pass  # nobody reads it when the drill has died meanwhile: all the more must be put back
+    # if the drill died before that, another process may have its number by now
+    if os.getppid() == pid and _said_bye(drill):
         return 0
-    return _put_back(asked)
-
-
-def _arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="drillbook-guardian")
-    for name in ("--root", "--inventory"):
-        parser.add_argument(name, type=Path, required=True)
-    for name in ("--environment", "--owner"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--pid", type=int, required=True)
-    parser.add_argument("--pass-env", action="append", default=[])
-    parser.add_argument("--further-inventory", action="append", type=Path, default=[])
-    return parser.parse_args(arguments)
+    return _put_back(arguments, key)
 
 
 def _said_bye(drill: int) -> bool:
-    """Wait until the drill's process is gone; whether it had said that it ends in order."""
+    """Wait until the drill's process is gone; returns whether it had said that it ends in order."""
     waiting = select.poll()
     waiting.register(0, select.POLLIN)
     waiting.register(drill, select.POLLIN)
@@ -67,11 +65,11 @@ def _said_bye(drill: int) -> bool:
                 return False
 
 
-def _put_back(asked: argparse.Namespace) -> int:
+def _put_back(arguments: list[str], key: KeySource | None) -> int:
     # while it waits, the guardian is a bare interpreter: this brings the engine
-    from drillbook.commands.guardian_undo import put_back
+    from drillbook.commands.guardian_undo import asked_for, put_back
 
-    return put_back(asked)
+    return put_back(asked_for(arguments), key)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,47 @@
-"""What the guardian does for a drill that died or left a fault open: its plays are ended, and its faults undone.
+"""The guardian's work for a drill that died or left a fault open: it ends the drill's plays and undoes its faults.
 
-The rule: an undo that fails is tried again before it is given up, and every try is told on standard error.
+The rule: the guardian tries a failed undo again before it gives up, and reports every try on standard error.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.evidence.render.worker import write_report
+from drillbook.evidence.sealing.key_source import KeySource
 from drillbook.model.times.clock import rfc3339, wall_now
 from drillbook.safety.environment_lock import HolderRole
 from drillbook.target.ansible.processes import end_plays
 
 TRIES, PAUSE_S = 3, 5.0
-"""An undo that fails is tried again: what hindered it may go with the drill's death."""
+"""A failed undo is tried again: its obstacle may go away with the drill's death."""
+PAUSE = "DRILLBOOK_GUARDIAN_PAUSE_S"
+"""The variable that sets another pause; for tests, where no obstacle goes away."""
 
 
-def put_back(asked: Namespace) -> int:
-    """End what the drill's plays left, and undo every fault; gives the guardian's exit status."""
+def asked_for(arguments: list[str]) -> Namespace:
+    """The arguments that `safety.guardian` writes on the command line of its process."""
+    parser = ArgumentParser(prog="drillbook-guardian")
+    for name in ("--root", "--inventory"):
+        parser.add_argument(name, type=Path, required=True)
+    for name in ("--environment", "--owner"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--pid", type=int, required=True)
+    parser.add_argument("--pass-env", action="append", default=[])
+    parser.add_argument("--key", action="store_true", help="the first line of standard input is what signs")
+    parser.add_argument("--no-report", action="store_true", help="nobody wants the report of the dead drill now")
+    parser.add_argument("--further-inventory", action="append", type=Path, default=[])
+    return parser.parse_args(arguments)
+
+
+def put_back(asked: Namespace, key: KeySource | None = None) -> int:
+    """End what the drill's plays left, and undo every fault; returns the guardian's exit status."""
 
     def say(text: str) -> None:
         print(f"{rfc3339(wall_now())} {text}", file=sys.stderr, flush=True)
@@ -37,7 +57,8 @@ def put_back(asked: Namespace) -> int:
         pass_env=tuple(asked.pass_env),
         further_inventories=tuple(asked.further_inventory),
         listener=lambda event: say(str(event.get("text", ""))),
-        write_report=write_report,
+        key=key,
+        write_report=None if asked.no_report else write_report,
     )
     pause = threading.Event()
     for tried in range(1, TRIES + 1):
@@ -51,5 +72,12 @@ def put_back(asked: Namespace) -> int:
             if not any(one.why_open for one in undone):
                 return 0
         if tried < TRIES:
-            pause.wait(PAUSE_S)
+            pause.wait(_pause_s())
     return 12
+
+
+def _pause_s() -> float:
+    try:
+        return float(os.environ[PAUSE])
+    except (KeyError, ValueError):
+        return PAUSE_S

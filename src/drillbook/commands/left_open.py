@@ -1,6 +1,7 @@
 """What drills have left broken, in this checkout and in others of this user: read from the journals and locks.
 
-The rule: looking changes nothing, and asks no inventory. What cannot be read is open, for nobody knows that it is not.
+The rule: looking changes nothing, and asks no inventory. An unreadable entry counts as open, because nobody knows that
+it is not.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class OpenFault:
 
 @dataclass(frozen=True, slots=True)
 class LeftOpen:
-    """All that can be known of open faults; `unreadable` are the sentences of journals that cannot be read."""
+    """All that is known about open faults; `unreadable` are the sentences of journals that cannot be read."""
 
     here: tuple[OpenFault, ...]
     elsewhere: tuple[OpenFault, ...]
@@ -64,7 +65,7 @@ class LeftOpen:
 
 
 def dead_holders(root: Path) -> bool:
-    """Whether a drill has died in this checkout whose record nobody has closed."""
+    """Whether a drill has died in this checkout and nobody has closed its record."""
     locks = (Lock(path, "") for _, path in paths.locks(paths.kept(root)))
     return any(each.holder() is not None and not each.is_held for each in locks)
 

@@ -1,6 +1,6 @@
-"""Read a repository by pytest's own collection, with a plugin object that keeps what was collected.
+"""Reads a repository by pytest's own collection, with a plugin object that keeps what was collected.
 
-The rule: lint refuses what collection refuses, and says of it what the collection's own error says, place by place.
+The rule: lint refuses what collection refuses, with the collection's own sentences, place by place.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
 from drillbook.pytest_plugin.drill_session import drill_session
 from drillbook.repository.lint.facts import DefinitionFacts, Repository
 from drillbook.repository.lint.findings import Finding
+from drillbook.repository.lint.handed_over import HandedOver, runs
 from drillbook.repository.plan import scenario_facts
 from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.repository.step_definitions import Definition, visible_definitions
+from drillbook.safety.data_loss import files_of
 
 
 class WrongCallError(DrillbookError):
-    """The command was called with what cannot be linted; exit status 64."""
+    """The command was called with something that cannot be linted; exit status 64."""
 
 
 def read(paths: Sequence[Path], inventories: Sequence[Path] = (), here: Path | None = None) -> Repository:
@@ -113,7 +115,7 @@ class _Kept:
 
 
 def refusals(error: BaseException, text: str, nodeid: str) -> Iterator[Finding]:
-    """What a collection error says: each problem of a feature at its own place, any other error at its file's."""
+    """The contents of a collection error: each problem of a feature at its own place, any other error at its file's."""
     if isinstance(error, FeatureRefused):
         for each in error.problems:
             yield Finding(
@@ -142,23 +144,30 @@ def _with_files(kept: _Kept) -> Repository:
         inventory_problem=kept.inventory_problem,
         whole=kept.whole,
         handed_over=_handed_over(kept),
+        redact=kept.session.redactor.text,
     )
 
 
-def _handed_over(kept: _Kept) -> Mapping[str, object]:
-    """What the engine gives to playbooks of its own accord, and what steps give."""
+def _handed_over(kept: _Kept) -> tuple[HandedOver, ...]:
+    """The variables that the engine itself gives to playbooks, and those that steps give."""
     assert kept.session is not None
-    found: dict[str, object] = {
+    always: dict[str, object] = {
         "drillbook_switch": "armed",
         "drillbook_switch_id": "lint",
         "drillbook_switch_after": 60,
         PREFIX_VARIABLE: "drill-",
     }
-    for intent in (each for scenario in kept.scenarios for step in scenario.steps for each in step.intents):
-        kept.session.redactor.learn(intent.variables)
-        found |= {name: value for name, value in intent.variables.items() if name not in found}
-    handed_over: Mapping[str, object] = kept.session.redactor.data(found)
-    return handed_over
+    root, redactor = kept.session.root, kept.session.redactor
+    intents = [each for scenario in kept.scenarios for step in scenario.steps for each in step.intents]
+    for intent in intents:
+        redactor.learn(intent.variables)
+
+    def texts(playbook: str) -> Iterator[str]:
+        if (root / playbook).is_file():
+            files = (root / path for path in files_of(root, playbook))
+            yield from (file.read_text(encoding="utf-8", errors="replace") for file in files)
+
+    return tuple(replace(each, variables=redactor.data(each.variables)) for each in runs(intents, always, texts))
 
 
 def _texts(root: Path, paths: Iterable[Path]) -> Mapping[str, str]:

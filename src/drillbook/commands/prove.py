@@ -1,15 +1,14 @@
 """`drillbook prove`: a drill, its controls, and on request its recovery without each of its tasks.
 
-The rule: pytest does the work, so that a proof runs as its drill does; here it is only called again for the tasks,
-which nobody knows before the drill has run. A signal stops it, and nobody returns before the system is put back.
-Status 0 says that each scenario that was asked for is proven, whatever pytest was told to leave out.
+The rule: pytest does the work, so that a proof runs as its drill does. This module only calls it again for the tasks,
+which nobody knows before the drill has run. A signal stops it, and nobody returns before the system is put back. Status
+0 says that each requested scenario is proven, whatever pytest was told to leave out.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from drillbook.errors import DrillbookError
 from drillbook.evidence.reader import read_record
 from drillbook.model.proof import Proof, Run, tasks_of
 from drillbook.model.verdict import Outcome, worst
+from drillbook.target.private_folders import PrivateFolder
 
 _OF_A_RUN = ("scenario", "control", "reason")
 _SAID = {
@@ -33,17 +33,17 @@ def _silently(_sentence: str) -> None:
 
 
 def prove(arguments: Sequence[str], *, ablate: bool, say: Callable[[str], None] = _silently) -> int:
-    """Run pytest with `--prove`; `arguments` are its own. Gives the exit status. Raises DrillbookError.
+    """Run pytest with `--prove`; `arguments` are its own. Returns the exit status. Raises DrillbookError.
 
-    `say` is told in one sentence why nothing, or not all, is proven.
+    `say` gets one sentence about why nothing, or not all, is proven.
     """
     children = Children()
     with (
-        tempfile.TemporaryDirectory(prefix="drillbook-prove-") as folder,
+        PrivateFolder("prove") as folder,
         children.stopping_on_signals(_SAID),
         ThreadPoolExecutor(1) as aside,  # the main thread is for the signals
     ):
-        told = Path(folder) / "runs.json"
+        told = folder / "runs.json"
         statuses = aside.submit(_statuses, children, arguments, told, ablate=ablate).result()
         against = why_not_proven(_told(told))
     status = worst_status(statuses)
@@ -54,7 +54,7 @@ def prove(arguments: Sequence[str], *, ablate: bool, say: Callable[[str], None] 
 
 
 def why_not_proven(told: Mapping[str, Any]) -> str | None:
-    """Why not each scenario that was asked for is proven, as one sentence; None when each is."""
+    """Why not each requested scenario is proven, as one sentence; None when each is."""
     runs = [
         Run(**{name: row[name] for name in _OF_A_RUN} | {"outcome": Outcome(row["outcome"])}) for row in told["runs"]
     ]
@@ -72,7 +72,7 @@ def why_not_proven(told: Mapping[str, Any]) -> str | None:
 
 
 def _told(path: Path) -> Mapping[str, Any]:
-    """What the session with the proofs has told; nothing, if it did not come to that."""
+    """What the session with the proofs has reported; nothing, if it did not get that far."""
     try:
         told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
@@ -110,6 +110,6 @@ def _recoveries(told: Path) -> list[tuple[str, list[str]]]:
 def worst_status(statuses: Sequence[int]) -> int:
     """The status that names several sessions."""
     by_status = {outcome.exit_status: outcome for outcome in Outcome}
-    # what is no outcome's status (a usage error of pytest, nothing collected) comes before all others
+    # a status that is no outcome's (a usage error of pytest, nothing collected) comes before all others
     strange = [status for status in statuses if status not in by_status]
     return strange[0] if strange else worst([by_status[status] for status in statuses]).exit_status

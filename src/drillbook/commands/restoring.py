@@ -1,7 +1,7 @@
-"""`drillbook restore`: everything that drills have left open in this checkout is undone.
+"""`drillbook restore`: undoes everything that drills have left open in this checkout.
 
-The rule: the journal knows what is open and with which inventory it was broken. Nobody is told that there is nothing
-to undo while anything is open.
+The rule: the journal says what is open and with which inventory it was broken. The command never says that there is
+nothing to undo while anything is open.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from drillbook.commands.left_open import LeftOpen, dead_holders
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError
 from drillbook.evidence.render.worker import write_report
+from drillbook.evidence.sealing import open_run
 from drillbook.model import paths
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.options import Ini, read_ini
@@ -21,13 +22,13 @@ from drillbook.safety.undo import Undone
 
 Say = Callable[[str], None]
 SEVERAL = ", "
-"""Between the names of inventories that are merged, as the journal has them."""
+"""The separator between the names of merged inventories in the journal."""
 Inventories = tuple[Path, ...]
-"""An inventory, and what is merged with it."""
+"""An inventory, and those that are merged with it."""
 
 
 def checkout(here: Path) -> Path:
-    """The root around here where drills were run. Raises DrillbookError where there is none."""
+    """The root around here in which drills ran. Raises DrillbookError when there is none."""
     found = next((at for at in (here, *here.parents) if paths.kept(at).is_dir()), None)
     if found is not None:
         return found
@@ -37,12 +38,12 @@ def checkout(here: Path) -> Path:
 
 
 def check(root: Path, say: Say) -> int:
-    """Say what is open, and touch nothing; gives the exit status."""
-    return _said(LeftOpen.read(root), say, "nothing is open: no fault that is not proven gone")
+    """Say what is open, and touch nothing; returns the exit status."""
+    return _said(LeftOpen.read(root), say, "nothing is open: every fault is proven gone")
 
 
 def restore(root: Path, named: Inventories, say: Say) -> int:
-    """Undo what is open, or only what was broken with the inventory that is named; gives the exit status."""
+    """Undo what is open, or only what was broken with the named inventory; returns the exit status."""
     ini = read_ini(root)
     status, undone = 0, False
     for inventories in [named] if named else _inventories(root, ini):
@@ -59,15 +60,16 @@ def restore(root: Path, named: Inventories, say: Say) -> int:
 
 
 def _inventories(root: Path, ini: Ini) -> list[Inventories]:
-    """Those with which something was broken that is still open, newest first."""
+    """The inventories of open faults, newest first."""
     known = [tuple(root / name for name in each.entry.inventory.split(SEVERAL)) for each in LeftOpen.read(root).here]
-    # a drill that died before it broke anything has a record to be closed, and its lock names no inventory
-    closing = [ini.inventories] if dead_holders(root) and all(each.exists() for each in ini.inventories) else []
+    # some leftovers name no inventory: the lock of a drill that died before it broke anything, and a run to be sealed
+    dead = dead_holders(root) or open_run.any_left(paths.kept(root))
+    closing = [ini.inventories] if dead and all(each.exists() for each in ini.inventories) else []
     return [*dict.fromkeys([*known, *closing])]
 
 
 def _with(root: Path, inventories: Inventories, ini: Ini, say: Say) -> bool:
-    """Undo what was broken with one inventory; whether there was anything."""
+    """Undo what was broken with one inventory; returns whether there was anything."""
     first, *further = inventories
     session = DrillSession(
         root,
@@ -77,7 +79,8 @@ def _with(root: Path, inventories: Inventories, ini: Ini, say: Say) -> bool:
         pass_env=ini.pass_env,
         time_limits=ini.time_limits,
         listener=lambda event: say(str(event.get("text", ""))),
-        write_report=write_report,
+        key=ini.key,
+        write_report=write_report if ini.reports else None,
     )
     undone = [one for one in session.put_back(HolderRole.RESTORE, say) if _is_of(one, session)]
     for one in undone:

@@ -1,6 +1,6 @@
-"""`drillbook status`: how this checkout stands, in lines.
+"""`drillbook status`: the state of this checkout, in lines.
 
-The rule: it looks at files alone. It waits for nobody, and touches neither the target nor a lock.
+The rule: it reads files alone. It waits for nobody, and touches neither the target nor a lock.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _drills(evidence: Path, root: Path) -> Iterator[str]:
         except RecordError as error:
             yield str(error)
             continue
-        # rows of an outline may share a name, and a scenario moves within its file: its newest line stands for it
+        # rows of an outline may share a name, and a scenario moves within its file: its newest line counts
         scenario = (record.feature.path, record.feature.line, record.scenario.name)
         if record.control is None and scenario not in seen:
             seen.add(scenario)

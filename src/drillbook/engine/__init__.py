@@ -1,1 +1,1 @@
-"""One drill from begin to end: this package knows no pytest and no rendering."""
+"""One drill from begin to end. This package knows no pytest and no rendering."""

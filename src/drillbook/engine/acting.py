@@ -1,7 +1,7 @@
 """What a step does to the target: break it, recover it, tell people. Each act is a playbook, and is measured.
 
-The rule: no fault without its undo on disk first. A control withholds acts by handing the steps `Withheld` in the
-place of `Acting`: nothing here asks which control is run.
+The rule: no fault without its undo on disk first. To withhold acts, a control gives the steps `Withheld` instead of
+`Acting`: no code here asks which control runs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from drillbook.target.ansible.selection import ALL, Selection
 
 
 class Acts(Protocol):
-    """What steps may do. The variables are those of the playbook."""
+    """The acts of a step. The variables are those of the playbook."""
 
     def inject(self, name: str, variables: Mapping[str, object]) -> PlayResult | None:
         """Break something."""
@@ -48,7 +48,7 @@ class Acts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """The acts of a step that is run as it is written."""
+    """The acts of a step that runs as written."""
 
     drill: UnderWay
 
@@ -64,27 +64,28 @@ class Acting:
                 self._break(healer, {})
                 drill.log.note(f"the self-healing is switched off: {healer!r}")
         result, change = self._break(name, variables)
-        # it happened at some instant of the task that changed something; counted from that task's begin
+        # it happened at some instant of the task that changed something; the time counts from that task's begin
         spent_s = change.ended_s - change.started_s
         drill.log.mark(Event.FAULT_INJECTED, Moment(change.started_s, spent_s, f"{result.playbook}: {change.task}"))
         drill.open_incident(change.started_s)
         return result
 
     def _break(self, name: str, variables: Mapping[str, object]) -> tuple[PlayResult, TaskResult]:
-        """Run a fault, its undo on disk first; gives the task that changed something first."""
+        """Run a fault, with its undo on disk first; returns the task that changed something first."""
         drill = self.drill
         session, log = drill.session, drill.log
         inject, undo = paths.fault(name), paths.fault(name, paths.UNDO)
         for path in (inject, undo, paths.fault(name, paths.SWITCH)):
             there, other = (session.root / path).is_file(), paths.misnamed(session.root, path)
-            # a fault may do without a switch, and not with one that nobody would find
+            # a fault may lack a switch, but its switch must never be one that nobody would find
             if not there and (path in (inject, undo) or other):
                 raise DrillbookError(f"no {path}{other}: a fault is a folder with inject.yml and undo.yml")
         refuse_loss(session, drill.scenario, drill.objectives, changes(StepKind.FAULT, name))
         if not session.guardian.ensure():
             log.note("the guardian had died: another one stands by")
-        if not drill.prober.looked(drill.settled_s):  # what was before a fault must be known of every endpoint
+        if not drill.prober.looked(drill.settled_s):  # every endpoint must have a value from before the fault
             raise self._not_injected(name, "there are endpoints that were not looked at once before it")
+        drill.declare()
         entry = uuid.uuid4().hex
         record = log.fault(name, variables, entry)
         planned = session.journal.plan(
@@ -105,7 +106,7 @@ class Acting:
         hosts: list[str] = []
 
         def begins_on(host: str) -> None:
-            # on disk while the fault goes on: whoever finds this process dead knows where to look
+            # on disk while the fault runs: a process that finds this one dead knows where to look
             hosts.append(host)
             session.journal.mark(entry, EntryState.PLANNED, hosts=hosts)
 
@@ -136,7 +137,7 @@ class Acting:
             log.note(f"the recovery {name!r} is run with {selection}")
         result = drill.play(path, variables, "recovery", selection=selection, without=without)
         drill.left_out_seen |= any(task.path == without and task.status is TaskStatus.SKIPPED for task in result.tasks)
-        # without one of its tasks it may change nothing: whether that is missed, the criteria say
+        # without one of its tasks it may change nothing: the criteria say whether the task is missed
         problem = result.why_not_clean(must_change=without is None)
         if problem is not None and without is not None:
             raise drill.fail(Phase.RECOVERY, FindingKind.MISSED, f"without {without}: {problem}")
@@ -196,18 +197,19 @@ class Acting:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """The acts of a step whose playbook a control withholds: it is refused as ever, noted, and not run."""
+    """The acts of a step whose playbook a control withholds: it is checked as usual and noted, but not run."""
 
     drill: UnderWay
 
     def inject(self, name: str, _variables: Mapping[str, object]) -> None:
         """The incident opens now, although nothing is broken."""
         self.drill.step_of("inject", Phase.FAULT)
+        self.drill.declare()
         self.drill.log.note(f"withheld: the fault {name!r}")
         self.drill.open_incident(time.monotonic())
 
     def recover(self, name: str, _variables: Mapping[str, object], _selection: Selection = ALL) -> None:
-        """The criteria are looked at from now on, although nobody recovers."""
+        """The steps look at the criteria from now on, although nobody recovers."""
         self.drill.step_of("recover", Phase.RECOVERY)
         _recovery(self.drill, name)
         self.drill.log.opened_s = time.monotonic()
@@ -220,7 +222,7 @@ class Withheld:
         self.drill.log.note(f"withheld: the message {name!r}")
 
     def leave_alone(self) -> None:
-        """The criteria are looked at from now on."""
+        """The steps look at the criteria from now on."""
         self.drill.step_of("leave_alone", Phase.RECOVERY)
         self.drill.log.opened_s = time.monotonic()
 

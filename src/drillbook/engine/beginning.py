@@ -1,4 +1,4 @@
-"""A drill's leave to begin: who may break what, what is known before the first step, and the record as it starts.
+"""Decides whether a drill may begin, gathers what is known before the first step, and starts the record.
 
 The rule: what would be refused later is refused now, before anything is broken.
 """
@@ -12,13 +12,17 @@ from dataclasses import dataclass
 
 from drillbook.engine.drill import Drill
 from drillbook.engine.failures import NotRestored
+from drillbook.engine.keeping.artefacts import StepFiles
+from drillbook.engine.keeping.clock_state import clock_state
 from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.keeping.sealing import RunSeal
 from drillbook.engine.session import DrillSession
 from drillbook.engine.under_way import UnderWay, refuse_loss
 from drillbook.errors import GuardError
 from drillbook.evidence.files import folder_name
-from drillbook.evidence.history import passed_drills
-from drillbook.evidence.provenance import git_state, harness
+from drillbook.evidence.history import attempts, passed_drills
+from drillbook.evidence.provenance import engine, git_state, harness
+from drillbook.evidence.sealing import open_run
 from drillbook.evidence.writer import Recorder
 from drillbook.model import paths
 from drillbook.model.control import Control, ControlKind
@@ -26,6 +30,7 @@ from drillbook.model.control_rules.waits import Measured, wait_of
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase, StepKind
 from drillbook.model.record import (
+    ArtefactRecord,
     ControlRecord,
     EnvironmentRecord,
     FeatureRecord,
@@ -48,24 +53,27 @@ from drillbook.target.inventory.settings import Endpoint, EnvironmentKind
 from drillbook.target.probing.prerequisites import refuse_too_few, verify
 from drillbook.target.probing.prober import Prober
 
-NamedActs = Callable[[], Iterable[tuple[StepKind, str]]]
-"""Gives the faults and recoveries that the steps of a scenario are known to name before they run."""
+NamedActs = Callable[[], Iterable[str]]
+"""Gives the playbooks that the steps of a scenario are known to name before they run, relative to the root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """What is known of a drill that may begin."""
+    """What is known about a drill that may begin."""
 
     scenario: Scenario
     objectives: Objectives
     watched: tuple[Endpoint, ...]
     """The endpoints whose failure stops the drill."""
     measured: Measured | None
-    """What the drill itself needed, in a control of it; None when no drill of it has passed yet."""
+    """In a control: what the drill itself needed; None when no drill of it has passed yet."""
+    artefacts: tuple[ArtefactRecord, ...] = ()
+    """The files that are known to take part."""
 
 
-def ask_leave(session: DrillSession, scenario: Scenario, acts: NamedActs) -> Leave:
-    """Whether this drill may begin in this environment. Raises DrillbookError."""
+def ask_leave(session: DrillSession, scenario: Scenario, acts: NamedActs, steps: StepFiles = tuple) -> Leave:
+    """Check that this drill may begin in this environment. Raises DrillbookError."""
+    session.check_key()
     inventory = session.inventory
     where = inventory.where("drillbook_environment.kind")
     permit(inventory.environment, session.allow_production, scenario.tags, where)
@@ -75,9 +83,11 @@ def ask_leave(session: DrillSession, scenario: Scenario, acts: NamedActs) -> Lea
     healers = scenario.tag_values(SELF_HEALING_OFF) if SELF_HEALING in scenario.tags else ()
     for healer in healers:
         refuse_loss(session, scenario, objectives, changes(StepKind.FAULT, healer))
-    for kind, name in acts():
-        refuse_loss(session, scenario, objectives, changes(kind, name))
-    return Leave(scenario, objectives, watched, _measured(session, scenario))
+    named = tuple(acts())
+    refuse_loss(session, scenario, objectives, named)
+    measured = _measured(session, scenario)
+    artefacts = tuple(session.artefacts.known(scenario, steps(), named))
+    return Leave(scenario, objectives, watched, measured, artefacts)
 
 
 def _measured(session: DrillSession, scenario: Scenario) -> Measured | None:
@@ -88,8 +98,8 @@ def _measured(session: DrillSession, scenario: Scenario) -> Measured | None:
     healing_off = scenario.tag_values(SELF_HEALING_OFF)
     if control.kind is ControlKind.NO_RECOVERY and SELF_HEALING in scenario.tags and not healing_off:
         raise GuardError(
-            f"{scenario.place}: the scenario is @{SELF_HEALING}, so that withholding the recovery "
-            f"shows nothing: name the fault that switches the self-healing off with @{SELF_HEALING_OFF}:NAME "
+            f"{scenario.place}: the scenario is @{SELF_HEALING}: it may also recover without its recovery, so this "
+            f"control shows nothing: name the fault that switches the self-healing off with @{SELF_HEALING_OFF}:NAME "
             "(a folder below playbooks/faults)"
         )
     record = _same_drill(session, scenario, control)
@@ -97,27 +107,29 @@ def _measured(session: DrillSession, scenario: Scenario) -> Measured | None:
 
 
 def _same_drill(session: DrillSession, scenario: Scenario, control: Control) -> Record | None:
-    """The last drill that passed of what this is a control of: the same row of the same text, in the same place.
+    """The last passed drill of this control's scenario: the same row of the same text with the same files, in the same
+    place.
 
-    Raises GuardError where only another version of the feature has passed: its times say nothing of this one. In a
-    proof the drill itself is run beside it, and the control takes the times that the feature states.
+    Raises GuardError when only another version of them has passed: its times say nothing about this one. In a proof the
+    drill itself runs beside the control, and the control takes the times that the feature states.
     """
     version = _version(session, scenario)
     here = session.inventory.environment
-    other: Record | None = None
+    other: tuple[Record, str] | None = None
     for record in passed_drills(session.evidence_root, scenario.feature_path, scenario.name):
         there = record.environment
         if there.kind != here.kind or (there.name != here.name and here.kind is not EnvironmentKind.LAB):
             continue
-        if record.feature.sha256 != version:
-            other = other or record
+        changed = scenario.feature_path if record.feature.sha256 != version else session.artefacts.changed_since(record)
+        if changed is not None:
+            other = other or (record, changed)
         elif record.feature.line == scenario.line:
             return record
     if other is not None and not session.proves:
         raise GuardError(
-            f"{scenario.place}: the drill passed last with another version of {scenario.feature_path} "
-            f"({other.started_at}): its times are none for the control {control}. Run the drill as it is now, then its "
-            "controls, or both with 'drillbook prove'"
+            f"{scenario.place}: the drill last passed with another version of {other[1]} ({other[0].started_at}): its "
+            f"times do not fit the control {control}. Run the drill as it is now, then its controls, or both with "
+            "'drillbook prove'"
         )
     return None
 
@@ -127,7 +139,7 @@ def _version(session: DrillSession, scenario: Scenario) -> str:
 
 
 def restore_leftovers(session: DrillSession, dead: Holder | None) -> None:
-    """Undo what earlier drills left. Raises NotRestored when it cannot be undone: no drill starts over it."""
+    """Undo what earlier drills left. Raises NotRestored when that fails: no drill starts over an open fault."""
     failed = [one for one in session.restore_leftovers(dead) if one.why_open]
     if failed:
         raise NotRestored(
@@ -159,6 +171,13 @@ def new_record(session: DrillSession, leave: Leave, run_id: str, anchor: Anchor)
         inventory=session.inventory_name,
         harness=harness(),
         git=git_state(session.root),
+        engine=engine(),
+        artefacts=list(leave.artefacts),
+        clock=clock_state(),
+        population=session.population(),
+        attempts=[]
+        if scenario.control is not None
+        else attempts(session.evidence_root, scenario.feature_path, scenario.name),
         process=os.getpid(),
         started_at=rfc3339(anchor.wall),
         objectives=leave.objectives,
@@ -200,18 +219,24 @@ class Begun:
 def start(
     session: DrillSession, leave: Leave, run_id: str, lock: EnvironmentLock, note: Callable[[str], None]
 ) -> Begun:
-    """The record is on disk, and the prober looks. Raises DrillbookError; a record that exists is closed then."""
+    """Put the record on disk and start the prober. Raises DrillbookError; a record that exists is closed then."""
     inventory = session.inventory
     shield = Shield(note)
     abort = AbortGuard(leave.watched, shield)
     refuse_unhealthy(leave.watched, session.redactor.text)
     log = _new_log(session, leave, run_id, verify(inventory, session.people, session.redactor.text))
     prober: Prober | None = None
+    seal: RunSeal | None = None
     try:
-        lock.name_evidence(paths.located(log.folder, session.root))
+        place = paths.located(log.folder, session.root)
+        lock.name_evidence(place)
+        kept, stream = paths.kept(session.root), inventory.environment.name
+        run = open_run.begin(kept, run_id, place, stream, signs=session.sealer.signs)
+        seal = RunSeal(session.sealer, run, log.folder)
         prober = Prober(inventory.endpoints)
         abort.watch(prober)
         prober.start()
+        session.sealer.get_ready()
         under_way = UnderWay(
             session=session,
             scenario=leave.scenario,
@@ -223,6 +248,7 @@ def start(
             settled_s=log.anchor.mono_s,
             limits=TimeLimits.of(leave.scenario.tags, leave.objectives.rto_s, session.time_limits),
             measured=leave.measured,
+            seal=seal,
         )
         under_way.name_what_is_shown()
         return Begun(lock, shield, under_way, Drill(under_way))
@@ -231,7 +257,11 @@ def start(
             prober.stop()
         # once the lock is free, nobody comes back for the record
         sentence = f"the drill did not begin: {str(error) or type(error).__name__}"
+        log.record.signature = None if seal is None else seal.signature()
         judge_anew(log, Phase.BASELINE, FindingKind.ABORTED, sentence)
+        not_sealed = None if seal is None else seal.close()
+        if not_sealed is not None:
+            log.tell("note", text=not_sealed)
         raise
 
 
@@ -246,7 +276,7 @@ def _new_log(session: DrillSession, leave: Leave, run_id: str, prerequisites: li
 
 
 def judge_anew(log: DrillLog, phase: Phase, kind: FindingKind, sentence: str) -> Verdict:
-    """The verdict with this against the drill, in the record where that can be written."""
+    """Judge again with this finding against the drill, and write the verdict where the record can be written."""
     log.find(phase, kind, sentence)
     verdict = log.judge(restored=True)
     try:

@@ -1,7 +1,8 @@
-"""Taking away the work that a drill has submitted, by the user's own playbook, when all else is over.
+"""Removes the work that a drill has submitted, by the user's own playbook, when all else is over.
 
-The rule: no work without its cleanup on disk first, as no fault without its undo; so who finds the drill dead cleans up
-as well. The playbook is held to what an undo is held to: it ends with an assertion that nothing of the work is left.
+The rule: no work without its cleanup on disk first, as no fault without its undo. So a process that finds the drill
+dead cleans up as well. The same holds for the cleanup as for an undo: it ends with an assertion that nothing of the
+work is left.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ def plan_cleanup(drill: UnderWay, prefix: str) -> None:
     if not (session.root / paths.WORK_CLEANUP).is_file():
         other = paths.misnamed(session.root, paths.WORK_CLEANUP)
         if other:
-            raise DrillbookError(f"no {paths.WORK_CLEANUP}{other}: nobody would take the work of the drill away")
+            raise DrillbookError(f"no {paths.WORK_CLEANUP}{other}: so nothing would remove the work of the drill")
         return
+    drill.declare()
     session.journal.plan(
         uuid.uuid4().hex,
         run_id=drill.run_id,
@@ -42,7 +44,7 @@ def plan_cleanup(drill: UnderWay, prefix: str) -> None:
 
 
 def clean_up(drill: UnderWay) -> list[Undone]:
-    """Take away what the drill has submitted; what is left is not put back, and a finding says so."""
+    """Remove what the drill has submitted. If some of it is left, the system is not put back, and a finding says so."""
     session = drill.session
     entries = [each for each in session.journal.open_entries() if each.run_id == drill.run_id and each.cleans_up]
     done = undo_all(session.journal, entries, session.run_undo)
@@ -56,7 +58,7 @@ def clean_up(drill: UnderWay) -> list[Undone]:
 
 
 def record(drill: UnderWay, one: Undone) -> None:
-    """Write down what ran, and tell who watches. Raises EvidenceError."""
+    """Write down what ran, and tell the terminal. Raises EvidenceError."""
     drill.log.tell("cleanup", problem=one.problem)
     if one.result is not None:
         drill.log.play(one.result, Purpose.CLEANUP, one.entry.variables)

@@ -1,20 +1,21 @@
-"""What a step may know of a drill, do in it and look at: the calls of the fixture `drill`.
+"""What a step may know about a drill, do in it and look at: the calls of the fixture `drill`.
 
-The rule: this is the only list of them. A drill under way, the drill of a plan and the drill of the tests keep it, and
-what a plan takes for harmless is derived from it.
+The rule: this is the only list of them. A drill under way, the drill of a plan and the drill of the tests implement it.
+The list of calls that are harmless in a plan is derived from it.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from drillbook.checks import Check, Reading
+from drillbook.model.times.profiles import Timings
 
 
 class DrillApi(Protocol):
-    """`Drill` describes each call. What a call gives is `Any` where a plan or a test has something in its place."""
+    """`Drill` describes each call. A call returns `Any` where a plan or a test puts something in its place."""
 
     # what steps may know
 
@@ -33,6 +34,9 @@ class DrillApi(Protocol):
     @property
     def reference(self) -> str: ...
 
+    @property
+    def timings(self) -> Timings: ...
+
     def hosts(self, pattern: str) -> Sequence[Any]: ...
 
     def fault_at_s(self) -> float: ...
@@ -43,7 +47,9 @@ class DrillApi(Protocol):
 
     def last_before(self, reading: Reading) -> object: ...
 
-    def seen(self, reading: Reading) -> list[object]: ...
+    def seen(self, reading: Reading, last_s: float | None = None) -> list[object]: ...
+
+    def last(self, reading: Reading) -> object: ...
 
     # what they may do
 
@@ -89,6 +95,15 @@ class DrillApi(Protocol):
 
     def always(self, check: Check) -> None: ...
 
+    def decide(
+        self,
+        measure: Callable[[], Mapping[str, object]],
+        decision: str,
+        severity: str,
+        within: float,
+        rule: str | None = None,
+    ) -> None: ...
+
 
 def _members(kind: type) -> frozenset[str]:
     return frozenset(
@@ -97,4 +112,4 @@ def _members(kind: type) -> frozenset[str]:
 
 
 CALLS, FACTS = _members(types.FunctionType), _members(property)
-"""The names of what is called, and of what is read without a call."""
+"""The names of the calls, and of what is read without a call."""

@@ -1,4 +1,4 @@
-"""What a drill raises when it did not prove what it should."""
+"""The errors of a drill that did not prove what it should."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from drillbook.model.verdict import FindingKind
 
 
 class DrillFailure(AssertionError):
-    """A drill did not prove what it should; its text is the whole story and no traceback is wanted."""
+    """A drill did not prove what it should. Its text says all of it, without a traceback."""
 
     __drillbook_sentence__ = True
 
@@ -17,7 +17,10 @@ class NotRestored(DrillFailure):
 
 
 def kind_of(error: BaseException) -> FindingKind:
-    """An assertion of the user's own step looked and found it not so; whatever else it raised could not look."""
+    """An assertion of the user's own step looked and saw that it was not so.
+
+    Any other error means that it could not look.
+    """
     if isinstance(error, GuardError):
         return FindingKind.ABORTED
     return FindingKind.FAILED if isinstance(error, AssertionError) else FindingKind.UNKNOWN

@@ -1,7 +1,7 @@
-"""What people are told of an incident: the drill's own measurements, as a variable of the messages' playbooks.
+"""What people are told about an incident: the drill's own measurements, as a variable of the messages' playbooks.
 
-The rule: a message states what was measured by then; what was not is None, and never made up. Telling people recovers
-nothing: no criterion, no control and no time of a drill hangs on it.
+The rule: a message states what was measured by then. What was not measured is None, and never made up. Telling people
+recovers nothing: no criterion, no control and no time of a drill depends on it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VARIABLE = "drillbook_incident"
 
 
 def reference(run_id: str) -> str:
-    """What a message is known by: the end of the name of the drill's evidence folder."""
+    """The reference of a drill's messages: the end of the name of its evidence folder."""
     return run_id[:6]
 
 

@@ -1,7 +1,7 @@
-"""The life of a drill: its begin, its steps as they come, its end. Who runs the steps (pytest) calls this.
+"""The life of a drill: its begin, its steps as they come, its end. The caller that runs the steps (pytest) drives it.
 
-The rule: whatever ends the steps (the last of them, a failure, a signal, an abort condition), the system is put back
-next, and the verdict is spoken after that.
+The rule: whatever ends the steps (the last of them, a failure, a signal, an abort condition), the drill puts the system
+back next, and gives the verdict after that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from drillbook.engine.acting import Acting
 from drillbook.engine.beginning import Begun, NamedActs, ask_leave, judge_anew, restore_leftovers, start
 from drillbook.engine.drill import Drill
 from drillbook.engine.failures import DrillFailure, NotRestored
+from drillbook.engine.keeping.artefacts import StepFiles
 from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.keeping.sealing import unsigned
 from drillbook.engine.keeping.switch_record import record_switches
 from drillbook.engine.restore import Restore
 from drillbook.engine.session import DrillSession
@@ -35,10 +37,12 @@ from drillbook.safety.signals import Stopped
 class DrillLife:
     """One drill from its begin to its end."""
 
-    def __init__(self, session: DrillSession, scenario: Scenario, acts: NamedActs = tuple) -> None:
+    def __init__(
+        self, session: DrillSession, scenario: Scenario, acts: NamedActs = tuple, steps: StepFiles = tuple
+    ) -> None:
         self.run_id = uuid.uuid4().hex
         session.runs.add(self.run_id)
-        self._session, self._scenario, self._acts = session, scenario, acts
+        self._session, self._scenario, self._acts, self._steps = session, scenario, acts, steps
         self._begun: Begun | None = None
         self._way = Way.AS_WRITTEN
         self._tolerated: BaseException | None = None
@@ -46,7 +50,7 @@ class DrillLife:
         self._sound_so_far = False
         self._verdict: Verdict | None = None
 
-    # ------------------------------------------------------------------ what others may know of it
+    # ------------------------------------------------------------------ what others may know about it
 
     @property
     def verdict(self) -> Verdict | None:
@@ -55,22 +59,22 @@ class DrillLife:
 
     @property
     def repeat(self) -> RepeatRecord | None:
-        """How recovery-twice ended, once the drill has ended and where that was its end."""
+        """How recovery-twice ended, when the drill has ended and recovery-twice was its end."""
         return self._log.record.repeat if self._begun is not None else None
 
     @property
     def record(self) -> Record | None:
-        """What is known of it, once the drill has begun."""
+        """The record, once the drill has begun."""
         return self._log.record if self._begun is not None else None
 
     @property
     def reason(self) -> str:
-        """The first reason against the drill as it stands."""
+        """The first reason against the drill so far."""
         return self._log.judge(restored=False).reason
 
     @property
     def standing(self) -> Outcome:
-        """What the drill comes to as it stands, with the control that was its end; it is not put back yet."""
+        """The outcome so far, with the control that was its end; the system is not put back yet."""
         verdict = self._log.judge(restored=False)
         repeat = self._log.repeat(verdict)
         return repeat.outcome if verdict.outcome.good and repeat is not None else verdict.outcome
@@ -82,12 +86,12 @@ class DrillLife:
 
     @property
     def sound_so_far(self) -> bool:
-        """All steps were done, and nothing speaks against the drill; not yet put back."""
+        """All steps were done, and nothing speaks against the drill so far. The system is not put back yet."""
         return self._sound_so_far
 
     @property
     def held_signals(self) -> tuple[str, ...]:
-        """The signals that came while the system was put back: the session is to end."""
+        """The signals that came during the restore: the session must end."""
         return tuple(self._begun.shield.held) if self._begun is not None else ()
 
     @property
@@ -111,12 +115,12 @@ class DrillLife:
         Raises DrillbookError when the drill may not or cannot begin, NotRestored when an earlier one is not undone.
         """
         session, scenario = self._session, self._scenario
-        leave = ask_leave(session, scenario, self._acts)
+        leave = ask_leave(session, scenario, self._acts, self._steps)
         lock = session.lock()
         dead = lock.acquire(scenario.name, lambda text: session.listener({"event": "note", "text": text}))
         try:
             restore_leftovers(session, dead)
-            session.guardian.start()  # it is waited for before the first fault
+            session.guardian.start()  # the drill waits for it before the first fault
             self._begun = start(session, leave, self.run_id, lock, self._note)
             self._begun.shield.raise_on_signal()
             self._drill.abort.arm()
@@ -142,7 +146,7 @@ class DrillLife:
     # ------------------------------------------------------------------ its steps
 
     def runs(self, number: int) -> bool:
-        """Whether this step (numbers count from 1) is run at all; in a control some are left out."""
+        """Whether this step (numbers count from 1) runs at all; a control leaves some out."""
         phases = self._scenario.phases
         self._way = way(self._scenario.control, phases[number - 1], incidents(phases[:number]))
         if self._way is Way.LEFT_OUT or self._shown(number):
@@ -152,7 +156,7 @@ class DrillLife:
         return True
 
     def _shown(self, number: int) -> bool:
-        """Whether a control has shown already what this step would show: one criterion of its recovery is not met."""
+        """Whether a control has already shown what this step would show: one criterion of its recovery is not met."""
         if any(finding.kind is FindingKind.MISSED for finding in self._log.findings):
             return True
         before = self._scenario.phases[: number - 1]
@@ -167,7 +171,7 @@ class DrillLife:
         )
 
     def tolerates(self, error: BaseException) -> bool:
-        """Whether the scenario goes on after this error: in a control, what must not be so may say so."""
+        """Whether the scenario goes on after this error: in a control, an unmet check may be right."""
         return error is self._tolerated
 
     def step_started(self, number: int) -> None:
@@ -176,7 +180,7 @@ class DrillLife:
         self._log.step_started(number)
 
     def step_passed(self) -> None:
-        """The step under way ended well. Raises Stopped or DrillFailure when it only seems so."""
+        """The current step ended well. Raises Stopped or DrillFailure when it only seems so."""
         log = self._log
         self._drill.abort.check()
         stopped_by = self._parts.shield.stopped_by
@@ -184,7 +188,7 @@ class DrillLife:
             raise Stopped(stopped_by)  # once more: the step took it for an error, and went on
         findings = log.findings
         if findings:
-            # so did this one with what speaks against the drill: it ends here all the same
+            # the step also swallowed a finding against the drill: the drill ends here all the same
             raise DrillFailure(f"{log.judge(restored=False).outcome}: {findings[-1].sentence}")
         step = log.step
         idle = log.idle(step) if step is not None and self._way is Way.AS_WRITTEN else None
@@ -202,7 +206,7 @@ class DrillLife:
         return "present" if met and all(met) else "absent"
 
     def step_failed(self, error: BaseException) -> None:
-        """The step under way raised."""
+        """The current step raised an error."""
         missed = isinstance(error, DrillFailure) and self._log.findings[-1].kind is FindingKind.MISSED
         could_not = self._log.phase is Phase.CRITERIA and isinstance(error, CouldNotLookError)
         if missed or (self._way is Way.ABSENT and (could_not or isinstance(error, AssertionError))):
@@ -217,7 +221,7 @@ class DrillLife:
         record_switches(self._session.switches, self._log)
 
     def doubt(self, sentence: str) -> None:
-        """Who runs the steps does not take the scenario for passed, whatever they came to: neither does the record."""
+        """The runner does not take the scenario for passed, whatever its steps did; so the record does not, either."""
         self._sound_so_far = False
         self._drill.fail(Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
 
@@ -227,7 +231,7 @@ class DrillLife:
         """All steps were done, or `error` ended them: an interrupt (`stopped`), or one that `skipped` itself.
 
         Judges the criteria as a whole; from here on signals wait for the restore. Raises DrillFailure when the drill
-        did not prove what it should; not when it was stopped, so that what stopped it goes on.
+        did not prove what it should. After a stop it raises nothing, so that the stopping error goes on.
         """
         log, control = self._log, self._scenario.control
         whole = control is None or control.kind is ControlKind.RECOVERY_TWICE
@@ -263,7 +267,7 @@ class DrillLife:
             settle(self._drill)
             self._repeat()
         except Aborted:
-            pass  # told by the abort guard, as what was seen
+            pass  # the abort guard says so, with what it saw
         except KeyboardInterrupt as stop:
             self._judged = True
             self._stopped(stop)
@@ -281,12 +285,12 @@ class DrillLife:
             if drill.recoveries:
                 still_met(drill)
         except DrillFailure:
-            pass  # it stands among the findings
+            pass  # it is already among the findings
         except DrillbookError as error:
             drill.tell(error)
 
     def _aborted(self) -> DrillFailure | None:
-        """Why the drill is over, when its abort condition fired; from here on that is noted only."""
+        """Why the drill is over, when its abort condition fired. From here on a failure is only noted."""
         fired = self._drill.abort.hold()
         if fired is None:
             for sentence in self._drill.abort.unseen(self._drill.prober):
@@ -347,9 +351,11 @@ class DrillLife:
             raise DrillFailure(f"{self._verdict.outcome}: {self._verdict.reason}")
 
     def _closed(self) -> Verdict:
-        """The verdict, once it is in the record; a drill whose record cannot be closed has proven nothing."""
+        """The verdict, once the record has it. A drill whose record cannot be closed has proven nothing."""
         kinds = {name: each.kind.value for name, each in self._session.inventory.endpoints.items()}
         verdict = self._log.judge(restored=True)
+        if self._drill.seal is not None:
+            self._log.record.signature = self._drill.seal.signature()
         try:
             self._log.close(verdict, self._drill.prober, self._drill.load, kinds)
         except Exception as error:  # noqa: BLE001 - whatever it is, the drill has to be told as what it came to
@@ -358,10 +364,21 @@ class DrillLife:
         return verdict
 
     def take_back(self, sentence: str) -> Verdict:
-        """What came to light after the end speaks against the drill: the record is judged and written once more."""
+        """A fact that came to light after the end speaks against the drill: judge and write the record once more."""
         self._verdict = judge_anew(self._log, Phase.CRITERIA, FindingKind.UNKNOWN, sentence)
         self._tell_verdict(self._verdict)
         return self._verdict
+
+    def seal(self) -> str | None:
+        """Seal the evidence after the last write. If that fails, returns why; the record has it then."""
+        seal = self._drill.seal if self._begun is not None else None
+        problem = None if seal is None else seal.close()
+        if problem is not None:
+            self._log.record.signature = unsigned(problem)
+            if self._verdict is None or not self._verdict.outcome.good:
+                self._log.tell("note", text=problem)
+                self._log.save()
+        return problem
 
     def _tell_verdict(self, verdict: Verdict) -> None:
         record = self._log.record
@@ -374,6 +391,7 @@ class DrillLife:
             times=record.times,
             work=record.work,
             overhead=record.overhead,
+            timings=record.timings,
             plays=[play.warm for play in record.plays],
             evidence=paths.relative(self._log.folder, self._session.root),
         )

@@ -1,7 +1,7 @@
-"""What a step looks at: checks, waited for in the prober's series, and judged.
+"""What a step looks at: it waits for checks in the prober's series, and judges them.
 
-The rule: who could not look knows nothing. A control in which something must not be there hands the steps `Absent` in
-the place of `Demanding`: nothing else asks which control is run.
+The rule: a check that could not look proves nothing. A control in which something must not be there gives the steps
+`Absent` instead of `Demanding`: no other code asks which control runs.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from drillbook.checks import MISSING, Check, Reading
 from drillbook.engine.keeping.waits import telling
 from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError, DrillbookError
-from drillbook.model.control_rules.waits import allowed_s, wait_of
+from drillbook.model.control_rules.waits import allowed_s, once_s, wait_of
 from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import Phase
 from drillbook.model.record import CheckRecord, PrerequisiteRecord, Role
+from drillbook.model.times.remembered import Remembered
 from drillbook.model.times.sample import Sample
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind
@@ -34,7 +34,7 @@ FIRST_SAMPLE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _Looks:
-    """When a check is looked at: since when, until when, how long it has to hold (0: by one look)."""
+    """When to look at a check: since when, until when, and how long it must hold (0: by one look)."""
 
     since_s: float
     until_s: float
@@ -45,7 +45,7 @@ class _Looks:
 
 @dataclass(frozen=True, slots=True)
 class Demanding:
-    """The looks of a step whose checks have to be met."""
+    """The looks of a step whose checks must be met."""
 
     drill: UnderWay
 
@@ -56,7 +56,7 @@ class Demanding:
         self._look_once(check, Role.EVIDENCE)
 
     def bound(self, check: Check, within: float | None) -> None:
-        """Met by the first look, or by some look within so many seconds; evidence of nothing."""
+        """Met by the first look, or by some look within this many seconds; never evidence."""
         if within is None:
             self._look_once(check, Role.BOUND)
             return
@@ -65,20 +65,20 @@ class Demanding:
         self._await(check, _Looks(now, now + within, within), Role.BOUND)
 
     def eventually(self, check: Check, within: float) -> None:
-        """Met within so many seconds of the event that opened the phase."""
+        """Met within this many seconds of the event that opened the phase."""
         _refuse_no_time(check, within, "deadline")
         since_s = self.drill.opened_s
         self._await(check, _Looks(since_s, since_s + within, within))
 
     def throughout(self, check: Check, for_: float, within: float | None) -> None:
-        """Met by every look for `for_` seconds on end, in a window that begins within `within` seconds."""
+        """Met by every look for `for_` seconds without a break, in a window that begins within `within` seconds."""
         _refuse_no_time(check, for_, "window")
         allowed = within if within is not None else (self.drill.objectives.rto_s or DEFAULT_DEADLINE_S)
         since_s = self.drill.opened_s
         self._await(check, _Looks(since_s, since_s + allowed, allowed, for_))
 
     def arrives(self, message: str, check: Check, within: float) -> None:
-        """Met within so many seconds after the message began to be sent."""
+        """Met within this many seconds after `announce` began to send the message."""
         _refuse_no_time(check, within, "deadline")
         since_s = self.drill.announced_s.get(message)
         if since_s is None:
@@ -89,7 +89,7 @@ class Demanding:
         """Met by every sample since the event that opened the phase, and by one more from now."""
         drill = self.drill
         if not isinstance(check.source, str):
-            raise DrillbookError(f"{check.name}: only what the prober samples can be asked about the past")
+            raise DrillbookError(f"{check.name}: the prober does not sample this, so nobody knows its past")
         since_s = drill.opened_s
         record = self._look_once(check, Role.BOUND)
         series = drill.prober.of(check.source)
@@ -113,7 +113,7 @@ class Demanding:
             self._unknown(error)
 
     def require(self, check: Check) -> None:
-        """A prerequisite is there, by one look, before anything is broken."""
+        """One look finds the prerequisite before anything is broken."""
         log = self.drill.log
         if log.step is None or log.phase is not Phase.BASELINE:
             raise DrillbookError(f"{check.name}: a prerequisite belongs to the Given steps, before anything is broken")
@@ -124,7 +124,7 @@ class Demanding:
         if not seen.met:
             raise self.drill.fail(Phase.BASELINE, FindingKind.ABORTED, lacking(check, seen))
 
-    # ------------------------------------------------------------------ what must be so, and what a control changes
+    # ------------------------------------------------------------------ what must hold, and what a control changes
 
     def _until(self, check: Check, span: _Looks) -> _Looks:
         """How long to wait."""
@@ -136,14 +136,17 @@ class Demanding:
         raise error
 
     def _missed(self, record: CheckRecord, watched: Watched) -> None:
-        """It was not seen to be so. What was so for a moment only would be no criterion, and no symptom to rely on."""
+        """The check was not met in time.
+
+        A check that holds only for a moment is no criterion, and no reliable symptom.
+        """
 
     def _unmet(self, sentence: str) -> None:
-        """It is not so."""
+        """The check is not met."""
         raise self.drill.fail(self.drill.log.phase, FindingKind.FAILED, sentence)
 
     def _met(self, check: Check, record: CheckRecord, watched: Watched, span: _Looks) -> None:
-        """It is so: keep it, and mark what it shows."""
+        """The check is met: keep it, and mark what it shows."""
         assert watched.found is not None
         if record.role is Role.COMMUNICATION:
             return
@@ -151,7 +154,7 @@ class Demanding:
         dated = watched.last is not None and watched.last.at_s is not None
         late = watched.at_once and not isinstance(check.source, str) and watched.last is not None
         if late and not dated:
-            # nobody asked before: it may have been so since the phase was opened
+            # nobody asked before: it may have been met since the phase opened
             found = replace(found, uncertainty_s=max(found.uncertainty_s, found.at_s - drill.opened_s))
             record.uncertainty_s = found.uncertainty_s
         kept = Kept(check, record, found, span.until_s, bounded=self._is_bound(check, watched, late), dated=dated)
@@ -163,7 +166,7 @@ class Demanding:
                 drill.log.mark(Event.SYMPTOM_OBSERVED, moment)
             case Phase.CRITERIA:
                 drill.criteria.append(kept)
-                if not watched.at_once:  # what held all the time (the memory is as before) is no sign of getting well
+                if not watched.at_once:  # what held all the time (the memory is as before) is no sign of recovery
                     drill.log.mark(Event.FIRST_HEALTHY, moment)
         if check.event is not None:
             drill.log.mark(Event(check.event), moment)
@@ -174,22 +177,22 @@ class Demanding:
             return False
         if not isinstance(check.source, str):
             return late
-        # a look that waited for its time-out, and the next that had an answer, are two looks
+        # a look that waited for its time-out, and the next one with an answer, are two looks
         return watched.found.uncertainty_s > 2 * self.drill.prober.endpoint(check.source).longest_gap_s
 
-    # ------------------------------------------------------------------ how it is looked at
+    # ------------------------------------------------------------------ how it looks
 
     def _look_once(self, check: Check, role: Role) -> CheckRecord:
         now = time.monotonic()
         until_s = now
         if isinstance(check.source, str):
-            # one look that begins after now: the next tick of the endpoint, plus one under way
+            # one look that begins after now: the next tick of the endpoint, plus one that is open
             endpoint = self.drill.prober.endpoint(check.source)
             until_s += 1 / endpoint.samples_per_s + endpoint.timeout_s
         return self._await(check, _Looks(now, until_s, None), role)
 
     def _await(self, check: Check, stated: _Looks, role: Role = Role.EVIDENCE) -> CheckRecord:
-        """Wait for the check, keep what was seen, and let it have its meaning."""
+        """Wait for the check, keep what was seen, and act on the result."""
         log = self.drill.log
         if log.step is None:
             raise DrillbookError(f"{check.name}: a check can only be looked at in a step of the feature")
@@ -228,10 +231,13 @@ class Demanding:
 
 @dataclass(frozen=True, slots=True)
 class Absent(Demanding):
-    """The looks of a control for what must not be there: the record says whether it was, and judges the control."""
+    """The looks of a control for something that must not be there.
+
+    The record says whether it was, and judges the control.
+    """
 
     def arrives(self, message: str, check: Check, within: float) -> None:
-        """Nobody looks: nothing, or not all, was done that people would be told of."""
+        """Nobody looks: a control does not do all that the message tells."""
         del message
         _refuse_no_time(check, within, "deadline")
 
@@ -240,19 +246,24 @@ class Absent(Demanding):
         control = drill.scenario.control
         if step is None or control is None:
             return span
-        wait, stated_s, since_s = wait_of(control.kind), span.within_s, span.since_s
-        if stated_s is None:
-            if not wait.whole or step.phase is not Phase.CRITERIA:
-                return span
-            # what the drill saw by one look has to come true all the same, however long the drill took to get there
-            stated_s, since_s = drill.objectives.rto_s or DEFAULT_DEADLINE_S, drill.opened_s
+        wait, since_s = wait_of(control.kind), span.since_s
+        within_s: float | None
         nth = sum(known.step == step.number for known in drill.log.record.checks)
-        within_s = allowed_s(wait, drill.measured, step.number, nth, stated_s)
-        # one look at least, sent after now, however long the checks before it took
+        if span.within_s is not None:
+            within_s = allowed_s(wait, drill.measured, step.number, nth, span.within_s)
+        else:
+            # what the drill saw by one look must appear in the control, too, however long the drill took to get there
+            since_s = drill.opened_s
+            if wait.whole and step.phase is Phase.CRITERIA:
+                stated_s = drill.objectives.rto_s or DEFAULT_DEADLINE_S
+                within_s = allowed_s(wait, drill.measured, step.number, nth, stated_s)
+            elif (within_s := once_s(wait, drill.measured, step.number, nth)) is None:
+                return span
+        # at least one look, sent after now, however long the checks before it took
         until_s = since_s + within_s
         if not isinstance(check.source, str) or span.within_s is None:
             until_s = max(until_s, time.monotonic() + ONE_LOOK_S)
-        if span.within_s is None:  # its one look; a stated deadline is for the drill, and not for its control
+        if span.within_s is None:  # its one look; a stated deadline is for the drill, not for its control
             until_s = max(until_s, span.until_s)
         return _Looks(span.since_s, until_s, within_s, span.length_s)
 
@@ -260,9 +271,9 @@ class Absent(Demanding):
         del error
 
     def _missed(self, record: CheckRecord, watched: Watched) -> None:
-        """It was never so only if somebody looked all the time."""
+        """A control that says "never" needs somebody who looked all the time."""
         if watched.gap is not None:
-            record.unknown, record.observed = True, f"{watched.gap} while it was waited for"
+            record.unknown, record.observed = True, f"{watched.gap} while the drill waited for it"
 
     def _unmet(self, sentence: str) -> None:
         del sentence
@@ -278,7 +289,7 @@ def median_before(drill: UnderWay, reading: Reading) -> float:
     """The median of a sampled number before the first fault. Raises CouldNotLookError when it was never read."""
     values = [value for value in _values_before(drill, reading) if isinstance(value, (int, float))]
     if not values:
-        raise CouldNotLookError(f"{reading.subject}: not one number was read before the fault")
+        raise CouldNotLookError(f"{reading.subject}: no number was read before the fault")
     return float(statistics.median(values))
 
 
@@ -286,30 +297,50 @@ def last_before(drill: UnderWay, reading: Reading) -> object:
     """The last value of a sampled reading before the first fault. Raises CouldNotLookError when there is none."""
     values = _values_before(drill, reading)
     if not values:
-        raise CouldNotLookError(f"{reading.subject}: not one value was read before the fault")
+        raise CouldNotLookError(f"{reading.subject}: no value was read before the fault")
     return values[-1]
 
 
-def seen_since(drill: UnderWay, reading: Reading) -> list[object]:
+def seen_since(drill: UnderWay, reading: Reading, last_s: float | None = None) -> list[object]:
     """The sampled values of a reading since the event that opened the phase, in their order; [] when there is none.
 
-    Those of looks that were made, and are still kept: who makes a claim of all the time hands a check to `always`.
+    With `last_s`, only those of the last seconds of that span.
+
+    Raises CouldNotLookError when nobody looked for a part of that span, or when a value is no longer kept: a step's
+    conclusion (the highest, none at all) is a claim about the whole span.
     """
+    now = time.monotonic()
+    since_s = drill.opened_s if last_s is None else max(drill.opened_s, now - last_s)
+    source, samples = _since_opened(drill, reading, since_s)
+    drill.prober.refuse_unseen(reading.subject, source, since_s, now)
+    return list(_read(reading, samples, kept=True))
+
+
+def last_since(drill: UnderWay, reading: Reading) -> object:
+    """The last of them, None when there is none. Raises CouldNotLookError when nobody has looked since."""
+    source, samples = _since_opened(drill, reading, drill.opened_s)
+    seen_s = samples[-1].done_s if samples else drill.opened_s
+    drill.prober.refuse_unseen(reading.subject, source, seen_s, time.monotonic())
+    return next(_read(reading, reversed(samples)), None)
+
+
+def _since_opened(drill: UnderWay, reading: Reading, since_s: float) -> tuple[str, Sequence[Sample]]:
+    """The endpoint of a reading, and its samples since then."""
     if not isinstance(reading.source, str):
-        raise DrillbookError(f"{reading.subject}: only what the prober samples can be asked about the past")
-    since_s, series = drill.opened_s, drill.prober.of(reading.source)
+        raise DrillbookError(f"{reading.subject}: the prober does not sample this, so nobody knows its past")
+    series = drill.prober.of(reading.source)
     series.remember(reading.path)
-    return list(_read(reading, series.all()[series.first_index_since(since_s) :]))
+    return reading.source, series.all()[series.first_index_since(since_s) :]
 
 
 def _values_before(drill: UnderWay, reading: Reading) -> list[object]:
     if not isinstance(reading.source, str):
-        raise DrillbookError(f"{reading.subject}: only what the prober samples has a value before the fault")
+        raise DrillbookError(f"{reading.subject}: the prober does not sample this, so it has no value before the fault")
     series = drill.prober.of(reading.source)
     series.remember(reading.path)
     fault = drill.log.moments.get(Event.FAULT_INJECTED)
     end_s = fault.at_s if fault else math.inf
-    # with the fault withheld, a step asks when the baseline has just begun
+    # with the fault withheld, a step may ask when the baseline has just begun
     until_s = time.monotonic() + (0 if fault else FIRST_SAMPLE_S)
     while True:
         length = len(series)
@@ -319,13 +350,17 @@ def _values_before(drill: UnderWay, reading: Reading) -> list[object]:
             return values
 
 
-def _read(reading: Reading, samples: Iterable[Sample]) -> Iterator[object]:
-    """The values, as far as they are kept."""
+def _read(reading: Reading, samples: Iterable[Sample], *, kept: bool = False) -> Iterator[object]:
+    """The values, as far as they are kept. With `kept`, raises CouldNotLookError at one that no longer is."""
     for sample in samples:
-        with suppress(CouldNotLookError):
+        try:
             value = reading.read(sample)
-            if value is not MISSING:
-                yield value
+        except CouldNotLookError as error:
+            if kept and isinstance(sample.value, Remembered):
+                raise CouldNotLookError(f"{reading.subject}: {error}") from error
+            continue
+        if value is not MISSING:
+            yield value
 
 
 def _refuse_no_time(check: Check, length_s: float, what: str) -> None:

@@ -1,7 +1,7 @@
-"""Putting everything back: undo, look whether the baseline holds again, balance the work, clean it up.
+"""Puts everything back: undo, look whether the baseline holds again, balance the work, clean it up.
 
-The rule: each of the four is tried whatever became of the others, and whatever goes wrong becomes a finding. Undoing
-that something else has broken off begins once more. What could not be written down is put back all the same: it speaks
+The rule: each of the four is tried whatever became of the others, and each error becomes a finding. An undo that
+something interrupted is started once more. A fault that could not be written down is put back all the same: that speaks
 against what the drill has shown, not against the restore.
 """
 
@@ -30,8 +30,9 @@ from drillbook.safety.undo import Undone, undo_all
 from drillbook.target.probing.waiting import watch
 
 LOSS_WINDOW_S = 5.0
-"""Seconds for which accepted loss has to be what it is: jobs that still wait in a queue look lost, too, and any number
-of them is reached for a moment while they are worked off.
+"""Accepted loss must stay the same for this many seconds.
+
+Jobs that still wait in a queue look lost, too, so any number is reached for a moment while they are worked off.
 """
 
 
@@ -41,7 +42,7 @@ class Restore:
 
     drill: UnderWay
     may_be_whole: bool = False
-    """In a control that leaves out what destroys: nothing may be lost as well."""
+    """In a control that leaves out the destroying task: losing nothing is right, too."""
 
     def run(self) -> None:
         """Put everything back."""
@@ -60,7 +61,7 @@ class Restore:
             self._keep(lambda: log.mark(Event.RESTORED, now))
 
     def _keep(self, write: Callable[[], object]) -> None:
-        """Write into the record, or tell who watches."""
+        """Write into the record, or tell the terminal."""
         log = self.drill.log
         try:
             write()
@@ -122,13 +123,13 @@ class Restore:
             )
             if against is not None:
                 kind, why = against
-                said = "does not hold again" if kind is FindingKind.FAILED else "could not be looked at again"
+                said = "does not hold again" if kind is FindingKind.FAILED else "could not be checked again"
                 log.find(Phase.RESTORE, kind, f"the baseline {said}: {why}")
 
     def _balance(self) -> None:
         """Stop the work and account for all of it, whatever the steps asked."""
         load, log = self.drill.load, self.drill.log
-        # without a fault nothing was recovered from, and so nothing destroyed
+        # without a fault the recovery had nothing to do, and so destroyed nothing
         accepted = self.drill.objectives.accepted_lost if log.record.faults else None
         right, demand = required(accepted, may_be_whole=self.may_be_whole)
         if load is None:
@@ -162,7 +163,7 @@ class Restore:
             if watched.found is not None:  # a loss that was seen stays one
                 load.refuse_pause(fault.at_s if fault is not None else 0.0)
         except CouldNotLookError as error:
-            # nothing is left broken by it: the system's books were not to be read
+            # nothing is left broken: only the system's own database could not be read
             log.find(Phase.CRITERIA, FindingKind.UNKNOWN, str(error))
             watched = None
         if accounts:

@@ -1,7 +1,7 @@
-"""After the last criterion: what was met must still be so; only when all hold together is the system recovered.
+"""After the last criterion: every met criterion must still hold. The system is recovered only when all hold together.
 
-The rule: a criterion that broke again has until its own deadline to come back, and counts from its last return; and the
-moment of the recovery is a sample's.
+The rule: a criterion that broke again may come back until its own deadline, and counts from its last return. The moment
+of the recovery is a sample's.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from drillbook.engine.keeping.waits import telling
 from drillbook.engine.under_way import Kept, UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.phases import Phase
+from drillbook.model.record import Role
 from drillbook.model.times.timeline import Event, Moment
 from drillbook.model.times.windows import Judged, last_recovery
 from drillbook.model.verdict import FindingKind
@@ -26,7 +27,7 @@ ROUNDS = 10
 
 
 def settle(drill: UnderWay) -> None:
-    """Judge the criteria as a whole: marks the moment of the recovery, or finds what did not stay so."""
+    """Judge the criteria as a whole: mark the moment of the recovery, or find the criterion that did not hold."""
     log, prober = drill.log, drill.prober
     if not prober.alive:
         log.find(Phase.CRITERIA, FindingKind.UNKNOWN, "the prober stopped: nobody saw whether it stayed so")
@@ -37,7 +38,9 @@ def settle(drill: UnderWay) -> None:
             moments = [(kept, _still(log, prober, kept, end_s)) for kept in drill.criteria]
             broken = [kept for kept, moment in moments if moment is None]
             if not broken:
-                _recovered(log, [moment for _, moment in moments if moment is not None], end_s)
+                # a bound holds with and without the incident: it dates no recovery where anything else does
+                dating = [each for kept, each in moments if each and kept.record.role is not Role.BOUND]
+                _recovered(log, dating or [each for _, each in moments if each is not None], end_s)
                 return
             again = [_met_again(log, prober, kept) for kept in broken]
         except CouldNotLookError as error:
@@ -61,7 +64,7 @@ def look_again(
     length_s: float = 0.0,
     first_only: bool = False,
 ) -> tuple[FindingKind, str] | None:
-    """Look at the check of an earlier step by looks from `since_s` on; gives why it is not met, None when it is.
+    """Look again at an earlier step's check, from `since_s` on; returns why it is not met, None when it is.
 
     It has `within_s` from now on, however long the looks before it took.
     """
@@ -84,10 +87,10 @@ def look_again(
 
 
 def still_met(drill: UnderWay) -> None:
-    """After a second run of the recoveries: what was so after the last of them has to be so again.
+    """After a second run of the recoveries: the criteria of the last recovery must be met again, in the same time.
 
-    In the time that it had before. What an earlier one came to may be what the later one has mended; what has a moment
-    of its own, as a message that arrived, does not happen again. Where nothing else is left, nothing is shown.
+    The later recovery may have mended what an earlier one met, so only the last one's criteria count. A dated event, as
+    a message that arrived, does not happen again. When no criterion is left, nothing is shown.
     """
     log = drill.log
     since_s, last = time.monotonic(), max(log.recovered_steps)
@@ -125,7 +128,7 @@ def _recovered(log: DrillLog, moments: Sequence[Moment], end_s: float) -> None:
 
 
 def _met_again(log: DrillLog, prober: Prober, kept: Kept) -> bool:
-    """Whether what broke comes back in its time. Raises CouldNotLookError when nobody could see that."""
+    """Whether the broken criterion comes back in its time. Raises CouldNotLookError when nobody could see that."""
     assert isinstance(kept.check.source, str)
     now = time.monotonic()
     if now + prober.endpoint(kept.check.source).longest_gap_s > kept.until_s:
@@ -139,8 +142,9 @@ def _met_again(log: DrillLog, prober: Prober, kept: Kept) -> bool:
 
 
 def _still(log: DrillLog, prober: Prober, kept: Kept, end_s: float) -> Moment | None:
-    """When the check was met for good; None when it no longer is. Raises CouldNotLookError when that cannot be said:
-    nobody looked for a time between then and the end of the criteria.
+    """When the check was met for good; None when it no longer is.
+
+    Raises CouldNotLookError when nobody looked for a part of the time between then and the end of the criteria.
     """
     found, check = kept.found, kept.check
     if not isinstance(check.source, str):

@@ -1,4 +1,4 @@
-"""What a drill that has begun knows: its parts, and what its steps have come to so far.
+"""What a drill that has begun knows: its parts, and the results of its steps so far.
 
 The rule: acting, looking and the life of a drill share this and nothing else.
 """
@@ -12,9 +12,11 @@ from pathlib import Path
 from drillbook.checks import Check
 from drillbook.engine.failures import DrillFailure, kind_of, sentence_of
 from drillbook.engine.keeping.drill_log import DrillLog
+from drillbook.engine.keeping.sealing import RunSeal
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError, GuardError
 from drillbook.evidence.secret_forms import MIN_LENGTH
+from drillbook.model import paths
 from drillbook.model.control_rules.waits import Measured
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
@@ -36,16 +38,16 @@ DEFAULT_LIMITS = TimeLimits()
 
 @dataclass(slots=True)
 class Kept:
-    """A check that was met once, and has to be so again (baseline) or to stay so (criteria)."""
+    """A check that was met once, and must be met again (baseline) or stay met (criteria)."""
 
     check: Check
     record: CheckRecord
     found: Found
     until_s: float
     bounded: bool
-    """It was met by then, and nobody looked before: neither the prober nor, before it asked, the step."""
+    """It was met by then, but nobody looked before: neither the prober nor, before it asked, the step."""
     dated: bool = False
-    """What was seen has happened at a moment of its own, as a message that arrived: it does not happen again."""
+    """What the check saw has a moment of its own, as a message that arrived: it does not happen again."""
 
     @property
     def moment(self) -> Moment:
@@ -65,10 +67,10 @@ class UnderWay:
     prober: Prober
     abort: AbortGuard
     settled_s: float
-    """From here on the system counts as settled: what was before the fault is read from here."""
+    """From here on the system counts as settled: values before the fault are read from here on."""
     limits: TimeLimits = DEFAULT_LIMITS
     measured: Measured | None = None
-    """What the drill itself needed, in a control of it."""
+    """In a control: what the drill itself needed."""
     load: Load | None = None
     incident_s: float | None = None
     """When this incident's fault happened; None before the first."""
@@ -77,10 +79,17 @@ class UnderWay:
     recoveries: list[tuple[str, Path, Mapping[str, object], Selection]] = field(default_factory=list)
     """The name, playbook, variables and selection of each recovery that ran clean."""
     announced_s: dict[str, float] = field(default_factory=dict)
+    seal: RunSeal | None = None
+    """What seals its evidence."""
     left_out_seen: bool = False
     """Whether the task that a control leaves out was part of a recovery."""
     _incident_phase: int = -1
     _told: BaseException | None = None
+
+    def declare(self) -> None:
+        """Sign the intent, before anything is broken or noted to be undone. Raises DrillbookError."""
+        if self.seal is not None:
+            self.seal.declare()
 
     @property
     def opened_s(self) -> float:
@@ -89,18 +98,21 @@ class UnderWay:
         return self.log.opened_s if looks else self.log.step_began_s
 
     def open_incident(self, at_s: float) -> None:
-        """Something was broken at this instant; further faults of the same phase belong to the first one's incident."""
+        """Something was broken at this instant.
+
+        Further faults of the same phase belong to the incident of the first one.
+        """
         phase = len(self.log.record.phases)
         if self._incident_phase != phase:
             self._incident_phase, self.log.opened_s = phase, at_s
         self.incident_s = self.log.opened_s
 
     def step_of(self, call: str, phase: Phase) -> StepRecord:
-        """The step under way, which has to be of this phase. Raises DrillbookError."""
+        """The current step, which must be of this phase. Raises DrillbookError."""
         step = self.log.step
         if step is None or step.phase is not phase:
             where = f"'{step.keyword} {step.text}'" if step is not None else "a hook or fixture"
-            raise DrillbookError(f"drill.{call}() belongs into a @{phase} step, and {where} is none")
+            raise DrillbookError(f"drill.{call}() belongs in a @{phase} step, and {where} is none")
         return step
 
     def play(
@@ -113,7 +125,8 @@ class UnderWay:
         on_host: Callable[[str], None] | None = None,
         without: str | None = None,
     ) -> PlayResult:
-        """Run a playbook and keep what it did. Raises PlaybookError, and what `on_host` raises."""
+        """Run a playbook and keep its result. Raises PlaybookError, and what `on_host` raises."""
+        self.session.artefacts.add(self.log.record, paths.relative(path, self.session.root))
         result = self.session.playbooks.run(
             path,
             variables,
@@ -128,10 +141,10 @@ class UnderWay:
         return result
 
     def name_what_is_shown(self) -> None:
-        """Note which secrets are too short to be kept out of the record; who watches is told once a session."""
+        """Note which secrets are too short to be kept out of the record, and tell the terminal once a session."""
         for label in sorted(self.session.redactor.too_short):
             least = f"a value of fewer than {MIN_LENGTH} characters cannot be redacted"
-            sentence = f"the value of {label} may stand in the evidence: {least}"
+            sentence = f"the value of {label} may appear in the evidence: {least}"
             if sentence not in self.log.record.notes:
                 self.log.record.notes.append(sentence)
             if sentence not in self.session.told:
@@ -139,12 +152,12 @@ class UnderWay:
                 self.log.tell("note", text=sentence)
 
     def fail(self, phase: Phase, kind: FindingKind, sentence: str) -> DrillFailure:
-        """Keep what speaks against the drill; gives the failure to be raised."""
+        """Keep a finding against the drill; returns the failure to be raised."""
         said = self.log.find(phase, kind, sentence)
         return DrillFailure(f"{self.log.judge(restored=False).outcome}: {said}")
 
     def tell(self, error: BaseException) -> None:
-        """What a step raised speaks against the drill, once; what is told already does not again."""
+        """What a step raised becomes a finding, unless it already is one."""
         if isinstance(error, DrillFailure) or error is self._told or self.abort.fired is not None:
             return
         self._told = error
@@ -152,7 +165,7 @@ class UnderWay:
 
 
 def refuse_loss(session: DrillSession, scenario: Scenario, objectives: Objectives, playbooks: Iterable[str]) -> None:
-    """Nothing that destroys data runs in a scenario that does not say how much may be lost. Raises GuardError."""
+    """Refuse to destroy data in a scenario that does not say how much may be lost. Raises GuardError."""
     if objectives.accepted_lost is not None:
         return
     found = first_destroyer(session.root, playbooks)

@@ -12,19 +12,19 @@ from drillbook.errors import EvidenceError
 
 
 def folder_name(started: datetime, title: str, run_id: str) -> str:
-    """`<UTC>-<title>-<six digits of the run id>`, of characters that every file system takes."""
+    """`<UTC>-<title>-<six digits of the run id>`, in characters that every file system takes."""
     return f"{started:%Y%m%dT%H%M%SZ}-{short_file_part(title)}-{run_id[:6]}"
 
 
 def short_file_part(title: str) -> str:
-    """The title in at most 48 small letters, digits and hyphens; two titles may have the same."""
+    """The title in at most 48 small letters, digits and hyphens. Two titles may give the same part."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:48].rstrip("-") or "drill"
 
 
 def write_atomically(path: Path, text: str, *, synced: bool = True) -> None:
     """Write a new file beside the old one, sync it, and rename it over the old one. Raises EvidenceError.
 
-    Without `synced` a reader sees a whole file all the same; a machine that loses its power may keep a torn one.
+    Even without `synced` a reader always sees a whole file, but a machine that loses its power may keep a torn one.
     """
     beside = path.with_name(f".{path.name}.new")
     try:

@@ -1,18 +1,22 @@
-"""Earlier drills, read from their evidence: the newest first.
+"""Earlier drills, read from their evidence, the newest first.
 
-The rule: what cannot be read is passed over; a history answers questions of comfort (how long, how often), and never
-one of the verdict.
+The rule: an unreadable record is skipped. A history answers questions of comfort (how long, how often), never one of
+the verdict.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from drillbook.evidence.files import short_file_part
-from drillbook.evidence.reader import RecordError, read_record
-from drillbook.model.record import Record
+from drillbook.evidence.reader import RecordError, read_document, read_record
+from drillbook.model.record import AttemptRecord, Record
 from drillbook.model.verdict import Outcome
+
+MOST = 10
+"""The number of earlier drills that a record names."""
 
 
 def _nobody(_sentence: str) -> None:
@@ -22,9 +26,9 @@ def _nobody(_sentence: str) -> None:
 def drills(
     evidence_root: Path, feature: str, scenario: str, unreadable: Callable[[str], None] = _nobody
 ) -> Iterator[Record]:
-    """The records of the drills of one scenario that ended, controls left out, newest first.
+    """The records of the ended drills of one scenario, without controls, newest first.
 
-    `unreadable` is told of each record that cannot be read, and why.
+    `unreadable` gets each record that cannot be read, and why.
     """
     for path in sorted(evidence_root.glob(f"*-{short_file_part(scenario)}-*/content/drill.json"), reverse=True):
         try:
@@ -35,6 +39,20 @@ def drills(
         fits = (record.feature.path, record.scenario.name) == (feature, scenario)
         if fits and record.outcome is not None and record.control is None:
             yield record
+
+
+def attempts(evidence_root: Path, feature: str, scenario: str) -> list[AttemptRecord]:
+    """The drills of a scenario that began, the newest first, back to the last that passed; MOST at most."""
+    found: list[AttemptRecord] = []
+    for path in sorted(evidence_root.glob(f"*-{short_file_part(scenario)}-*/content/drill.json"), reverse=True):
+        with suppress(RecordError, LookupError, TypeError, ValueError):
+            said = read_document(path)
+            if said["control"] is None and (said["feature"]["path"], said["scenario"]["name"]) == (feature, scenario):
+                outcome = None if said["outcome"] is None else Outcome(said["outcome"])
+                found.append(AttemptRecord(said["run_id"], said["started_at"], outcome, said["reason"]))
+        if len(found) == MOST or (found and found[-1].outcome is Outcome.PASSED):
+            break
+    return found
 
 
 def passed_drills(evidence_root: Path, feature: str, scenario: str) -> Iterator[Record]:

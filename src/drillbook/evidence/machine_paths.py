@@ -1,7 +1,7 @@
-"""Paths of this machine are left out of what is kept: who reads evidence elsewhere learns nothing by them.
+"""Takes this machine's paths out of what is kept: they tell readers elsewhere nothing.
 
 The rule: below the repository a path is relative to it, below the home directory it begins with `~`. A path begins
-where no path, URL or longer name goes on: also behind a colon, as Ansible lists folders.
+where no path, URL or longer name goes on: also after a colon, as Ansible lists folders.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _places(root: str, home: str) -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def without_machine(text: str, root: Path | str, home: Path | str | None = None) -> str:
-    """`text` without the paths of the repository at `root` and of the home directory; also of text in JSON."""
+    """`text` without the paths of the repository at `root` and of the home directory; works for text in JSON, too."""
     root, home = str(root).rstrip("/"), str(Path.home() if home is None else home)
     if not root or (root not in text and home not in text):
         return text

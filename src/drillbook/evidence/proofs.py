@@ -1,4 +1,4 @@
-"""Writes what `drillbook prove` found."""
+"""Writes the result of `drillbook prove`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from drillbook.model.times.clock import wall_now
 
 
 def write_proof(evidence_root: Path, proof: Proof, redactor: Redactor, root: Path) -> Path:
-    """Keep it as content/proof.json in a folder of its own, without secrets and without the path of the repository at
-    `root`; gives the folder. Raises DrillbookError.
+    """Write it as content/proof.json in a folder of its own, and return the folder. Raises DrillbookError.
+
+    The file holds no secrets and no path of the repository at `root`.
     """
     name = redactor.text(proof.scenario.rpartition("::")[2])
     folder = evidence_root / folder_name(wall_now(), f"proof {name}", uuid4().hex)

@@ -1,8 +1,8 @@
-"""Reads drill.json back into the types of model/record.py: the one reader of everything that asks a record.
+"""Reads drill.json back into the types of model/record.py, for everything that needs a record.
 
-The rule: a record is read whole or not at all. A field that is missing gets its default, since earlier versions did not
-write it; one that is not known, or holds something else than its type says, is an error that names it. Only the report
-for people shows what is legible of a damaged record (render/html/tolerant.py).
+The rule: a record is read whole or not at all. A missing field gets its default, since earlier versions did not write
+it. An unknown field, or a value that does not fit its type, is an error that names it. Only the report for people shows
+the legible parts of a damaged record (render/html/tolerant.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from drillbook.evidence.redaction import MARKER_START
 from drillbook.model.record import SCHEMA, Record
 
 _NO_NUMBERS = ("nan", "inf", "-inf")
-"""What JSON does not have as a number is written as text."""
+"""The texts for numbers that JSON does not have."""
 
 
 class RecordError(DrillbookError):
@@ -36,22 +36,31 @@ class NoRecordError(RecordError):
     """There is no such file."""
 
 
+class NewerRecordError(RecordError):
+    """It has a field that this version does not know: a later one may have written it."""
+
+
 def read_record(place: Path) -> Record:
     """The record of an evidence folder, or of a path to drill.json. Raises RecordError."""
     path = place if place.name == "drill.json" else place / "content" / "drill.json"
-    known = read_document(path)
-    del known["schema"]
+    return record_of(read_document(path), path)
+
+
+def record_of(document: Mapping[str, Any], path: Path) -> Record:
+    """The record in an object of drill.json; `path` is for the sentence. Raises RecordError."""
+    known = {name: value for name, value in document.items() if name != "schema"}
     try:
         record: Record = _reader_of(Record)(known, "")
     except _Unlike as unlike:
-        raise RecordError(
+        kind = NewerRecordError if isinstance(unlike, _Unknown) else RecordError
+        raise kind(
             path, f"{unlike}: it was damaged, or another version of Drillbook wrote it; take the folder away"
         ) from None
     return record
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The JSON object of drill.json, of the schema that this version reads. Raises RecordError."""
+    """The JSON object of drill.json, if it has the schema that this version reads. Raises RecordError."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -69,14 +78,18 @@ def read_document(path: Path) -> dict[str, Any]:
 # ---- from JSON to a type ----------------------------------------------------------------------------------------
 
 Reader = Callable[[Any, str], Any]
-"""(a JSON value, where it stands) -> a value of the type. Raises _Unlike."""
+"""(a JSON value, its place) -> a value of the type. Raises _Unlike."""
 
 
 class _Unlike(Exception):
-    """A value is not what its type says."""
+    """A value does not fit its type."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where.removeprefix('.') or 'the record'} {problem}")
+
+
+class _Unknown(_Unlike):
+    """A field is unknown."""
 
 
 def _expect(value: object, kind: type | tuple[type, ...], where: str, what: str) -> None:
@@ -86,7 +99,7 @@ def _expect(value: object, kind: type | tuple[type, ...], where: str, what: str)
 
 @cache
 def _reader_of(kind: Any) -> Reader:
-    """The reader of a type that stands in a record; made once for each type."""
+    """The reader of a type that a record holds; made once for each type."""
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return lambda value, _where: value
@@ -136,7 +149,7 @@ def _whole(kind: Any) -> Reader:
                 raise _Unlike(where, f"has no {name!r}")
         for name in value:
             if name not in readers:
-                raise _Unlike(where, f"has a field {name!r} that is not known")
+                raise _Unknown(where, f"has a field {name!r} that is not known")
         return kind(**{name: readers[name](each, f"{where}.{name}") for name, each in value.items()})
 
     return whole
@@ -166,7 +179,7 @@ def _truth(value: Any, where: str) -> bool:
 def _number(kind: type) -> Reader:
     def number(value: Any, where: str) -> Any:
         if isinstance(value, str) and value.startswith(MARKER_START):
-            return value  # a number that held a secret stays what the redaction made of it
+            return value  # a number that held a secret stays as the redaction left it
         if kind is float and value in _NO_NUMBERS:
             return float(value)
         _expect(value, (int, float) if kind is float else int, where, "a number")

@@ -1,8 +1,8 @@
-"""The record as text, again and again, at the cost of what has changed.
+"""The text of a record, written again and again, at the cost of the changes alone.
 
-The rule: the text is that of the whole record, redacted and written at once, byte for byte. A record is written twice
-for each step; rows that are as they were are not redacted and written anew, which was nine tenths of a step's cost in a
-drill of a hundred.
+The rule: the text is that of the whole record, redacted and written at once, byte for byte. The drill writes a record
+twice for each step. Unchanged rows are not redacted and written again: that was nine tenths of a step's cost in a drill
+of a hundred.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from drillbook.evidence.absent import why_absent
 from drillbook.evidence.files import dumps, json_text
 from drillbook.evidence.redaction import Redactor
-from drillbook.model.record import SCHEMA, CheckRecord, EventRecord, Record, StepRecord, to_plain
+from drillbook.model.record import SCHEMA, ArtefactRecord, CheckRecord, EventRecord, Record, StepRecord, to_plain
 
-_FLAT = (StepRecord, CheckRecord, EventRecord)
-"""Rows that hold nothing but texts and numbers: they are as they were when these are."""
+_FLAT = (StepRecord, CheckRecord, EventRecord, ArtefactRecord)
+"""Rows that hold only texts and numbers: such a row is unchanged when its values are."""
 _NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in _FLAT}
 
 
@@ -30,12 +31,13 @@ class Writing:
 
     def text(self, record: Record) -> str:
         """`dumps(redactor.data(record.as_json()))`."""
+        record.absent = why_absent(record)
         generation = self._redactor.generation
         if generation != self._generation:
             self._generation, self._rows = generation, {}
         parts: dict[str, Any] = {"schema": SCHEMA, **{each.name: getattr(record, each.name) for each in fields(Record)}}
         if any(self._redactor.text(name) != name for name in parts):
-            return dumps(self._redactor.data(record.as_json()))  # a secret that is a name of the schema
+            return dumps(self._redactor.data(record.as_json()))  # a secret that equals a name of the schema
         lines = [f'  "{name}": {self._part(parts[name])}' for name in sorted(parts)]
         return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -44,7 +46,7 @@ class Writing:
             return "[\n    " + ",\n    ".join(self._row(row) for row in value) + "\n  ]"
         return self._redacted(value).replace("\n", "\n  ")  # a line feed in a text is written as \\n
 
-    def _row(self, row: StepRecord | CheckRecord | EventRecord) -> str:
+    def _row(self, row: StepRecord | CheckRecord | EventRecord | ArtefactRecord) -> str:
         values = tuple(getattr(row, name) for name in _NAMES[type(row)])
         known = self._rows.get(id(row))
         if known is None or known[0] != values:

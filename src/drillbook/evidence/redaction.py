@@ -1,13 +1,12 @@
-"""No secret is ever written into evidence: every known value is replaced, in each of the forms in which tools print it.
+"""Redacts every known secret from evidence, in each form in which tools print it.
 
-The rule: redact whole values, before anything is hashed, signed or shown. A pattern that guesses ("looks like a
-password") is no control (detect-secrets missed a plain password in ansible-runner's own events); here only values that
-are known to be secret count.
+The rule: a secret is replaced before anything is hashed, signed or shown, and only known secrets count. A pattern that
+guesses ("looks like a password") is no control: detect-secrets missed a plain password in ansible-runner's own events.
 
-A secret is found as it is and as JSON escapes it (once and twice), as URLs, shells, HTML, YAML and Python quote it, in
-hex, and in base64 and base64url wherever it stands in the encoded bytes (all three alignments), also when a line was
-wrapped in the middle of it. Where `...` stands for the middle of it, as in what pytest shows of a long value, its
-beginning and its end are found, if they are as long as a secret has to be.
+A secret is found as it is, as JSON escapes it (once and twice), as URLs, shells, HTML, YAML and Python quote it, in
+hex, and in base64 and base64url at any place in the encoded bytes (all three alignments). It is also found when a line
+was wrapped in its middle. Where `...` replaces its middle, as pytest shows a long value, its beginning and its end are
+found if each is long enough for a secret.
 """
 
 from __future__ import annotations
@@ -26,9 +25,13 @@ from drillbook.evidence.secret_forms import MIN_LENGTH, variants_of
 from drillbook.evidence.secret_names import named_secrets
 
 MARKER_START = "[REDACTED:"
+_MARKER = re.compile(r"\[REDACTED:[A-Za-z0-9_.@:/-]+\]")
+_NUMBER = re.compile(r" \(\d+\)\Z")
+"""Behind a title that would be another one's, once the secrets are out of both."""
 _LINE_OF_A_KEY = 16
-"""Characters. A line of a value of several lines (a PEM key) that is this long is secret by itself: YAML indents,
-terminals cut.
+"""Characters.
+
+A line this long of a value of several lines (a PEM key) is secret by itself: YAML indents, terminals cut.
 """
 Octets = bytes  # the method of this name hides the builtin in the class below
 Span = tuple[int, int, str]
@@ -40,32 +43,31 @@ _HALF_AN_ESCAPE_AFTER = re.compile(r"(?<!\\)(?:\\\\)*\\\Z")
 
 _OF_NUMBERS = frozenset("0123456789+-.einfa")
 _REMEMBERED, _MOST_REMEMBERED = 200, 20_000
-"""Characters of a text that is remembered to hold no secret, and how many such texts."""
+"""The longest text whose freedom from secrets is remembered, in characters, and how many such texts."""
 
 
 class Redactor:
-    """The secrets that are known so far, and their replacement by `[REDACTED:<label>]`. Safe to use from several
-    threads.
+    """The known secrets, and their replacement by `[REDACTED:<label>]`. Safe to use from several threads.
 
-    Values may be added at any time (a generated password is known only in the middle of a drill); what was redacted
-    before is not looked at again, so that whoever learns of a secret adds it before it is used.
+    Values may be added at any time: a password may be generated in the middle of a drill. Text that is already redacted
+    is not searched again. So add a secret before anybody uses it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._labels: dict[str, str] = {}  # value -> label
         self._variants: dict[str, str] | None = None  # variant -> label, longest first
-        self._clean: set[str] = set()  # texts in which none of these variants is: a record is written again and again
+        self._clean: set[str] = set()  # texts without any of these variants: a record is written again and again
         self._in_numbers = False
         self._counts: Counter[str] = Counter()
         self._too_short: set[str] = set()
 
     def add(self, label: str, value: str, *, declared: bool = True) -> None:
-        """Make `value` a secret, from now on shown as `[REDACTED:label]`. An empty value is no secret.
+        """Make `value` a secret, shown as `[REDACTED:label]` from now on. An empty value is no secret.
 
-        `declared` says that somebody called it a secret (a password of an endpoint, a vaulted variable): then a value
-        that cannot be redacted is a DrillbookError. A value whose name only looks like one is then left as it is, and
-        named by `too_short`.
+        `declared`: somebody called it a secret (a password of an endpoint, a vaulted variable). Then a value that
+        cannot be redacted raises DrillbookError. Otherwise only its name looks like a secret: such a value is left as
+        it is, and `too_short` names it.
         """
         values = {value, value.strip()} - {""}
         if not values:
@@ -90,32 +92,31 @@ class Redactor:
             self._variants = None
 
     def learn(self, value: object, *names: str) -> None:
-        """Make secret what is so by its name in a JSON value, at any depth: variables, what a play tells."""
+        """Add the secrets in a JSON value, found by their names at any depth: in variables, in a play's result."""
         for label, each in named_secrets(value, *names):
             self.add(label, each, declared=False)
 
     @property
     def generation(self) -> int:
-        """Grows with each new secret: what was redacted by another generation may hold it."""
+        """Grows with each new secret. Text that was redacted in an earlier generation may hold a newer secret."""
         with self._lock:
             return len(self._labels)
 
     @property
     def too_short(self) -> frozenset[str]:
-        """Labels of values that look like secrets and are too short to be redacted: they may stand in the evidence."""
+        """Labels of values that look like secrets and are too short to be redacted: they may appear in the evidence."""
         with self._lock:
             return frozenset(self._too_short)
 
     def counts(self) -> dict[str, int]:
-        """How often each label was put in place of a secret, for `redaction.json`. A label that was never needed has
-        0.
-        """
+        """How often each label replaced a secret, for `redaction.json`. An unused label has 0."""
         with self._lock:
             return {label: self._counts[label] for label in sorted(set(self._labels.values()))}
 
     def text(self, text: str) -> str:
-        """`text` without the secrets. Text that is JSON stays JSON; give `data` the objects themselves where you
-        have them.
+        """`text` without the secrets.
+
+        Text that is JSON stays JSON; if you have the objects themselves, give them to `data`.
         """
         if len(text) < MIN_LENGTH:  # no variant is shorter
             return text
@@ -126,7 +127,7 @@ class Redactor:
         spans = _merged(_aligned(text, span) for span in _spans(text, variants))
         if not spans:
             if len(text) <= _REMEMBERED and len(clean) < _MOST_REMEMBERED:
-                clean.add(text)  # to the set of these variants: a new secret has begun another one
+                clean.add(text)  # to the set of these variants: a new secret has started another one
             return text
         with self._lock:
             self._counts.update(label for _, _, label in spans)
@@ -137,14 +138,28 @@ class Redactor:
             at = end
         return "".join([*parts, text[at:]])
 
+    def first_secret(self, data: Octets, *, wrapped: bool = True) -> str | None:
+        """The label of a secret in `data`, as text or between other bytes; None when there is none.
+
+        Without `wrapped`, no secret goes on over the end of a line: each line is a document by itself.
+        """
+        with self._lock:
+            variants = self._all_variants()
+        if not variants:
+            return None
+        text = data.decode("utf-8", "surrogateescape")
+        spans = _spans(text, variants) if wrapped else _literal_spans(text, variants)
+        return next((label for _, _, label in spans), None)
+
     def bytes(self, data: Octets) -> Octets:
-        """`data` without the secrets, whether it is text or not: other bytes stay exactly as they are."""
+        """`data` without the secrets, whether it is text or not. Other bytes stay exactly as they are."""
         text = data.decode("utf-8", "surrogateescape")
         return self.text(text).encode("utf-8", "surrogateescape")
 
     def data(self, value: object) -> Any:
-        """A copy of a JSON-like value without the secrets: in strings, numbers, keys, at any depth. Other objects
-        stay as they are.
+        """A copy of a JSON-like value without the secrets: in strings, numbers, keys, at any depth.
+
+        Other objects stay as they are.
         """
         match value:
             case str():
@@ -171,7 +186,7 @@ class Redactor:
         return value
 
     def found(self, data: Octets) -> tuple[str, ...]:
-        """The labels of the secrets that still stand in `data`, for the rescan before sealing; counts nothing."""
+        """The labels of the secrets still in `data`, for the rescan before sealing; counts nothing."""
         text = data.decode("utf-8", "surrogateescape")
         return tuple(sorted({label for _, _, label in _spans(text, self._all_variants())}))
 
@@ -210,25 +225,36 @@ class Redactor:
             return self._variants
 
 
+def may_stand_for(shown: str, text: str) -> bool:
+    """Whether `shown`, in which a secret was replaced, may have been `text`."""
+    if MARKER_START not in shown:
+        return False
+    forms = (shown, _NUMBER.sub("", shown))
+    return any(re.fullmatch(".+".join(map(re.escape, _MARKER.split(each))), text, re.DOTALL) for each in forms)
+
+
 def _safe_label(label: str) -> str:
-    """A label that stays one word inside of JSON, HTML and a terminal."""
+    """A label that stays one word in JSON, in HTML and on a terminal."""
     return re.sub(r"[^A-Za-z0-9_.@:/-]+", "-", label) or "secret"
 
 
 def _spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
-    """Where secrets stand in `text`: (start, end, label). Overlaps are all reported, so that no rest of a secret
-    remains.
+    """Where secrets are in `text`: (start, end, label).
+
+    All overlaps are reported, so that no rest of a secret remains.
     """
     yield from _literal_spans(text, variants)
     yield from _cut_spans(text, variants)
     wraps = [found.span() for found in _WRAP.finditer(text)]
     if not wraps:
         return
-    # Lines are wrapped in the middle of a secret (base64 at 76 columns, Ansible's warnings at the width of the
-    # terminal): look again with the lines joined, and translate what is found back.
+    # Tools wrap lines in the middle of a secret (base64 at 76 columns, Ansible's warnings at the width of the
+    # terminal): search again in the joined lines, and translate the places back.
     joined = _WRAP.sub("", text)
     removed = list(accumulate((end - start for start, end in wraps), initial=0))
-    cuts = [start - gone for (start, _), gone in zip(wraps, removed, strict=False)]  # where a wrap was, in `joined`
+    cuts = [
+        start - gone for (start, _), gone in zip(wraps, removed, strict=False)
+    ]  # the places of the wraps in `joined`
     for start, end, label in _literal_spans(joined, variants):
         yield start + removed[bisect_right(cuts, start)], end + removed[bisect_right(cuts, end - 1)], label
 
@@ -252,7 +278,7 @@ def _cut_spans(text: str, variants: Mapping[str, str]) -> Iterable[Span]:
 
 
 def _aligned(text: str, span: Span) -> Span:
-    """`span`, grown over a backslash escape that it would cut in two (else redacted JSON would not parse)."""
+    """`span`, extended over a backslash escape that it would cut in two (else redacted JSON would not parse)."""
     start, end, label = span
     if before := _HALF_AN_ESCAPE_BEFORE.search(text, max(0, start - 64), start):
         start = before.start(1)
@@ -262,7 +288,7 @@ def _aligned(text: str, span: Span) -> Span:
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """Disjoint spans in order; those that overlap become one, under the label of the longest of them."""
+    """Disjoint spans in order. Overlapping spans become one, under the label of the longest."""
     merged: list[Span] = []
     longest = 0
     for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1])):

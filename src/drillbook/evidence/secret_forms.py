@@ -1,4 +1,4 @@
-"""The forms in which a secret can stand in a text."""
+"""The forms that a secret can have in a text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import shlex
 from urllib.parse import quote, quote_plus
 
 MIN_LENGTH = 6
-"""Characters. A shorter value ("true", "redis") stands in too many harmless places: replacing it would destroy the
-record.
+"""Characters.
+
+A shorter value ("true", "redis") occurs in too many harmless places: replacing it would destroy the record.
 """
 
 
@@ -45,9 +46,7 @@ def _lower_percent(url: str) -> str:
 
 
 def _base64(raw: bytes) -> set[str]:
-    """The characters of base64 that depend on nothing but `raw`, when it starts 0, 1 or 2 bytes after a multiple of
-    three.
-    """
+    """The base64 characters that depend only on `raw`, when it starts 0, 1 or 2 bytes after a multiple of three."""
     found = set()
     for offset in range(3):
         encoded = binascii.b2a_base64(bytes(offset) + raw, newline=False).decode().rstrip("=")

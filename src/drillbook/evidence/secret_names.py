@@ -1,13 +1,14 @@
-"""Which names say that their value is a secret. Names decide what is looked at; values are what is redacted.
+"""Which names mark a secret value. Names select the values; the values are redacted.
 
-The rule: rather one value too many than a secret in the record. So a key of anything (`deploy_key`) is a secret, but
-for the keys that are known to be none (`public_key`, `routing_key`).
+The rule: rather one value too many than a secret in the record. So any key (`deploy_key`) is a secret, except keys that
+are known to be public (`public_key`, `routing_key`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from drillbook.evidence.secret_forms import MIN_LENGTH
 
@@ -21,10 +22,17 @@ _SECRET_WORD = re.compile(
     re.VERBOSE,
 )
 _SECRET_KEYS = re.compile(
-    r"(?:api|access|account|auth|deploy|encryption|private|secret|signing|ssh|ssl|tls)_?keys?(?=_|$)"
+    r"(?:api|access|account|auth|deploy|encryption|private|secret|signing|ssh|ssl|tls)_?keys?(?=_|\d|$)"
 )
-"""Keys that are secret wherever they stand in a name: `tls_key_pem`."""
-_A_KEY = re.compile(r"(?:^|_)(?P<of>[a-z0-9]+)_keys?$")
+"""Keys that are secret anywhere in a name: `tls_key_pem`."""
+_SECRET_PHRASES = re.compile(
+    r"(?:^|_)(?:conn(?:ection)?_?str(?:ing)?|mnemonic|(?:mnemonic|recovery|seed)_?phrase|(?:backup|pin|recovery|scratch)_?code|"
+    r"(?:card|hsm|sim|smartcard|so|token|user)_?pin|id_(?:dsa|ecdsa|ed25519|rsa)(?:_sk)?)s?\d*$"
+)
+"""Names without a word that is secret alone: `connection_string`, `seed_phrase`, `pin_code`, `id_rsa`."""
+_A_KEY = re.compile(r"(?:^|_)(?P<of>[a-z0-9]+)_keys?(?:_?\d+|_(?:base64|b64|pem|old|new|current|next|previous))?$")
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(\S+)")
+"""As lists of environment variables have it: PGPASSWORD=..."""
 _NO_SECRET_KEYS = re.compile(
     "authorized|cache|cluster|config|dict|event|field|flag|foreign|group|hash|host|idempotency|index|job|known|label|list|"
     "lock|lookup|map|memcached|message|metric|object|partition|primary|public|queue|redis|routing|row|set|shard|sort|"
@@ -43,11 +51,12 @@ _HEADERS = re.compile(
     re.IGNORECASE,
 )
 _PART_OF_A_HEADER = 12
-"""Characters. A shorter part ("Bearer", "theme") stands in too many harmless places."""
+"""Characters. A shorter part ("Bearer", "theme") occurs in too many harmless places."""
 HIDDEN_ALREADY = frozenset({"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "NOT_LOGGING_PASSWORD", "********"})
-"""What Ansible shows in the place of a secret."""
+"""What Ansible shows instead of a secret."""
 
 
+@lru_cache(maxsize=4096)  # hosts and events repeat their names
 def is_secret_name(name: str) -> bool:
     """Whether a variable or key of this name holds a secret: `redis_password`, `PGPASSWORD`, `apiKey`, `deploy_key`;
     not `token_url`, `password_file`, `public_key`.
@@ -57,19 +66,20 @@ def is_secret_name(name: str) -> bool:
         return False
     key = _A_KEY.search(words)
     return (
-        any(_SECRET_WORD.fullmatch(word) for word in _WORDS.findall(words))
-        or bool(_SECRET_KEYS.search(words) or _LAST_WORD.search(words))
+        any(_SECRET_WORD.fullmatch(word.rstrip("0123456789")) for word in _WORDS.findall(words))
+        or bool(_SECRET_KEYS.search(words) or _SECRET_PHRASES.search(words) or _LAST_WORD.search(words))
         or (key is not None and not _NO_SECRET_KEYS.fullmatch(key["of"]))
     )
 
 
+@lru_cache(maxsize=4096)
 def is_secret_header(name: str) -> bool:
     """Whether an HTTP header of this name holds a secret: Authorization, Cookie, X-API-Key, X-Auth-Token."""
     return bool(_HEADERS.search(name))
 
 
 def is_secret_path(keys: Sequence[str]) -> bool:
-    """Whether the last of these keys, each in the mapping that the one before it names, holds a secret."""
+    """Whether the last of these keys holds a secret. Each key is in the mapping of the one before."""
     return is_header_path(keys) or any(is_secret_name(key) for key in keys)
 
 
@@ -79,15 +89,14 @@ def is_header_path(keys: Sequence[str]) -> bool:
 
 
 def parts_of_header(value: str) -> list[str]:
-    """What is printed without the rest of a header: the token of "Bearer TOKEN", the id of "session=ID; theme=dark"."""
+    """Parts of a header that may be printed alone: the token of "Bearer TOKEN", the id of "session=ID; theme=dark"."""
     return [part for part in re.split(r"[ ;,=]+", value) if _PART_OF_A_HEADER <= len(part) < len(value)]
 
 
 def leaves(value: object, *names: str, path: str = "") -> Iterator[tuple[str, tuple[str, ...], object]]:
     """(path, names, value) of each value in a JSON value that is neither a mapping nor a list.
 
-    `names` are the keys that lead to it; an item that says what it is (`{name: PGPASSWORD, value: ...}`) has that for
-    one of them.
+    `names` are the keys that lead to it. An item that names itself (`{name: PGPASSWORD, value: ...}`) adds its name.
     """
     path = path or ".".join(names)
     if isinstance(value, Mapping):
@@ -102,9 +111,17 @@ def leaves(value: object, *names: str, path: str = "") -> Iterator[tuple[str, tu
         yield path, names, value
 
 
+def assigned(value: object) -> Iterator[tuple[str, str]]:
+    """(name, value) where this text is NAME=VALUE, and the name says that the value is secret."""
+    found = _ASSIGNED.fullmatch(value) if isinstance(value, str) else None
+    if found is not None and len(found[2]) >= MIN_LENGTH and is_secret_name(found[1]):
+        yield found[1], found[2]
+
+
 def named_secrets(value: object, *names: str) -> Iterator[tuple[str, str]]:
-    """(label, value) of what is secret by its name in a JSON value, at any depth: of variables, of a play's result."""
+    """(label, value) of each secret in a JSON value, found by names at any depth: in variables, in a play's result."""
     for path, keys, each in leaves(value, *names):
+        yield from assigned(each)
         long_enough = isinstance(each, str) or len(str(each)) >= MIN_LENGTH
         if keys and long_enough and is_secret_path(keys) and str(each) not in HIDDEN_ALREADY:
             yield path, str(each)

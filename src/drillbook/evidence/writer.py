@@ -1,9 +1,9 @@
-"""Writes the record as the drill goes, redacted, so that a drill that is killed leaves what it knew.
+"""Writes the record as the drill goes, redacted, so that a killed drill leaves what it knew.
 
-The rule: nothing unredacted is ever written below evidence/, and drill.json is at every instant a whole JSON document
-(a new file is written, then renamed over the old one). It is synced where something was broken, put right or decided;
-from step to step it is not, which was most of what a step cost: a process that dies loses nothing by it, a machine
-that loses its power may lose the steps since then, or on some file systems the document.
+The rule: nothing unredacted is ever written below evidence/. At every instant drill.json is a whole JSON document: a
+new file is written, then renamed over the old one. It is synced when something was broken, put right or decided, but
+not at each step, because that was most of a step's cost. A process that dies loses nothing by this. A machine that
+loses its power may lose the steps since the last sync, or on some file systems the document.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from drillbook.evidence.record_text import Writing
 from drillbook.evidence.redaction import Redactor
 from drillbook.model.record import Record, to_plain
 
-__interrupt_after__ = "call"  # safety/signals lets a call of this module come to its end: it would leave half of a file
+__interrupt_after__ = "call"  # safety/signals never interrupts a call of this module: it would leave half of a file
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -33,21 +33,22 @@ class Recorder:
     def __init__(
         self, folder: Path, record: Record, redactor: Redactor, listener: Listener, root: Path | None = None
     ) -> None:
-        """`root` is the drill repository: its path is left out of what playbooks say."""
+        """`root` is the drill repository: its path is taken out of playbooks' messages."""
         self.folder, self.record = folder, record
         self._root = root
         self._writing = Writing(redactor)
         self._redactor, self._listener = redactor, listener
         self._content = folder / "content"
         self.writes: list[tuple[float, float]] = []
-        """When it was writing: from and to, of time.monotonic()."""
+        """The spans in which it was writing, in time.monotonic()."""
         try:
             self._content.mkdir(parents=True)
         except OSError as error:
             raise DrillbookError(
-                f"{folder}: the evidence folder cannot be made ({error.strerror}): nothing is broken without evidence"
+                f"{folder}: the evidence folder cannot be made ({error.strerror}): "
+                "Drillbook breaks nothing without evidence"
             ) from error
-        self.save()
+        self.save(synced=False)  # nothing is broken yet
 
     def save(self, *, synced: bool = True) -> None:
         """Write drill.json as it is now."""
@@ -80,5 +81,5 @@ class Recorder:
         return self._redactor.text(text)
 
     def tell(self, event: str, **details: Any) -> None:
-        """Show something that happens to who watches (the terminal); not kept."""
+        """Show an event on the terminal; it is not kept."""
         self._listener(self._redactor.data({"event": event, **to_plain(details)}))

@@ -1,1 +1,1 @@
-"""Values and pure decisions: the standard library is all that this package imports."""
+"""Values and pure decisions. This package imports the standard library and nothing else."""

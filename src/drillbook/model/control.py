@@ -1,13 +1,13 @@
-"""Controls: can the checks of a drill fail at all, and was it the playbook that recovered the system?
+"""Controls: can the checks of a drill fail at all, and did the playbook recover the system?
 
-The rule: a control runs the same feature with one thing taken away, and holds only when what must be missing then was
-looked for and was seen missing. What could not be looked at is never taken for missing.
+The rule: a control runs the same feature with one thing taken away. It holds only when its checks looked for what must
+be missing, and saw it missing. A check that could not look never counts as missing.
 
 no-fault: nothing is broken; the symptoms must not be observed (else they are empty).
-no-recovery: nobody recovers; the criteria must not hold (else it was not the playbook that recovered the system).
+no-recovery: nobody recovers; the criteria must not hold (else the playbook did not recover the system).
 recovery-twice: each recovery runs a second time; that must change nothing, and the criteria must hold. In a proof it is
-    the end of the drill itself where it can be: the system is broken once less.
-without:FILE:LINE: the recovery without one of its tasks; a task that nothing misses is told.
+    the end of the drill itself where possible, so that the system is broken once less.
+without:FILE:LINE: the recovery runs without one of its tasks; the control reports a task that makes no difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from drillbook.model.phases import Phase, incidents
 
 
 class ControlKind(StrEnum):
-    """What is taken away, or done once more."""
+    """What a control takes away, or does once more."""
 
     NO_FAULT = "no-fault"
     NO_RECOVERY = "no-recovery"
@@ -30,7 +30,7 @@ class ControlKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control. `task` is `FILE:LINE` of the task that is left out, relative to the root, for WITHOUT_TASK."""
+    """One control. For WITHOUT_TASK, `task` is `FILE:LINE` of the task that it leaves out, relative to the root."""
 
     kind: ControlKind
     task: str | None = None
@@ -44,15 +44,15 @@ class Control:
         kind, _, task = text.partition(":")
         known = ", ".join([*(each.value for each in STANDARD), f"{ControlKind.WITHOUT_TASK}:FILE:LINE"])
         if kind not in list(ControlKind):
-            raise ValueError(f"{text!r} is no control: there are {known}")
+            raise ValueError(f"{text!r} is not a control: there are {known}")
         found = ControlKind(kind)
         if (found is ControlKind.WITHOUT_TASK) is not bool(task):
-            raise ValueError(f"{text!r} is no control: there are {known}")
+            raise ValueError(f"{text!r} is not a control: there are {known}")
         return cls(found, task or None)
 
     @property
     def meaning(self) -> str:
-        """What is done, and what must follow; for people."""
+        """What the control does, and what must follow; for people."""
         return _MEANING[self.kind].format(task=self.task)
 
 
@@ -67,13 +67,13 @@ _MEANING = {
 
 
 class Way(StrEnum):
-    """How a step of some phase is run."""
+    """How a control runs a step of some phase."""
 
     AS_WRITTEN = "as written"
     WITHHELD = "withheld"
-    """The step is run, and the playbook that it names is not."""
+    """The step runs, but its playbook does not."""
     ABSENT = "absent"
-    """What its checks look for must not be there."""
+    """The step's checks must not be met."""
     LEFT_OUT = "left out"
 
 
@@ -83,20 +83,20 @@ REPEATED = Control(ControlKind.RECOVERY_TWICE)
 def ends_its_drill(accepts_loss: bool, phases: Sequence[Phase]) -> bool:
     """Whether recovery-twice may be the end of a drill with these phases, instead of a drill of its own.
 
-    Not where the recovery destroys what is counted exactly; nor after a second incident, over whose recovery nobody is
-    to run the first one's.
+    It may not where the recovery destroys data that is counted exactly, nor after a second incident: the first
+    incident's recovery must not run over it.
     """
     return incidents(phases) == 1 and not accepts_loss
 
 
 def way(control: Control | None, phase: Phase, incident: int) -> Way:
-    """How a step of this phase is run; `incident` counts the faults' phases of the scenario from 1."""
+    """How a step of this phase runs; `incident` counts the fault phases of the scenario from 1."""
     if control is None or phase is Phase.BASELINE or control.kind is ControlKind.RECOVERY_TWICE:
         return Way.AS_WRITTEN
     if control.kind is ControlKind.NO_FAULT:
         return {Phase.FAULT: Way.WITHHELD, Phase.SYMPTOMS: Way.ABSENT}.get(phase, Way.LEFT_OUT)
     if incident > 1:
-        # the first incident was not recovered from: a second one on top of it would show nothing
+        # nobody recovered the first incident, so a second one on top of it would show nothing
         return Way.LEFT_OUT
     if phase is Phase.CRITERIA:
         return Way.ABSENT

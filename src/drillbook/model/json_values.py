@@ -1,6 +1,6 @@
-"""What a diagnosis step saw, as a value that the record can hold.
+"""The value that a diagnosis step saw, in a form that the record can hold.
 
-The rule: an observation is told and kept, and is never a check: it has no requirement, so nothing passes by it.
+The rule: an observation is shown and kept, and is never a check. It has no requirement, so nothing passes by it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from drillbook.errors import DrillbookError
 
 
 def json_value(subject: str, value: object) -> Any:
-    """A copy of the value that holds nothing but JSON: texts, numbers, true, false, none, lists and mappings of these.
+    """A copy of the value that holds only JSON: texts, numbers, true, false, none, lists and mappings of these.
 
-    Raises DrillbookError for anything else: its text would be what Python calls it, and no observation.
+    Raises DrillbookError for anything else: Python's text for such an object is no observation.
     """
     match value:
         case Enum():
@@ -43,7 +43,7 @@ def json_value(subject: str, value: object) -> Any:
 
 
 LONGEST_VALUE = 160
-"""Characters of an observed value on the terminal; the whole of it is in the record."""
+"""Characters of an observed value on the terminal; the record holds the whole value."""
 
 
 def observed_value(value: object, unit: str) -> str:

@@ -1,5 +1,5 @@
-"""What the feature's tags promise of a drill: `@rto:10m`, `@rto-from:symptom_observed`, `@severity:P0`, and what they
-allow it to lose: `@accepts-data-loss:200`.
+"""What the feature's tags promise: `@rto:10m`, `@rto-from:symptom_observed`, `@severity:P0`, and the loss that they
+accept: `@accepts-data-loss:200`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ DEFAULT_DEADLINE_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Objectives:
-    """The RTO in seconds (None: the feature states none), the event from which it runs, the severity, and the exact
-    number of acknowledged jobs that are to be lost (None: the scenario accepts no loss).
+    """The RTO in seconds, the event from which it runs, the severity, and the accepted loss.
+
+    The RTO is None when the feature states none. The accepted loss is the exact number of acknowledged jobs to be lost;
+    None when the scenario accepts no loss.
     """
 
     rto_s: float | None
@@ -27,7 +29,7 @@ class Objectives:
 
     @classmethod
     def of(cls, tags: frozenset[str]) -> Objectives:
-        """Read the tags; collection has refused wrong ones. Raises DrillbookError for an event that is none."""
+        """Read the tags; collection has refused wrong ones. Raises DrillbookError for an unknown event."""
         values = dict(tag.split(":", 1) for tag in sorted(tags) if ":" in tag)
         clock = values.get("rto-from", Event.FAULT_INJECTED.value)
         try:

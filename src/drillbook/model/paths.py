@@ -1,6 +1,6 @@
-"""Where the playbooks of a repository lie, where Drillbook keeps its own files, and how paths are told.
+"""Where a repository keeps its playbooks, where Drillbook keeps its own files, and how paths are shown.
 
-The rule: playbooks are texts from the root, with `/`, and no other module puts any of these paths together.
+The rule: the path of a playbook is a text from the root, with `/`. No other module puts any of these paths together.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from urllib.parse import quote, unquote
 
 FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "playbooks/communication/"
 WORK_CLEANUP = "playbooks/cleanup/work.yml"
-"""What takes away the work that a drill has submitted; run where it is there."""
+"""The playbook that removes the work which a drill has submitted. A repository may have none."""
 CLEANUPS = "playbooks/cleanup/"
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
 
 
 def fault(name: str, part: str = INJECT) -> str:
-    """The playbook of a fault: what breaks, what undoes it, or its dead man's switch."""
+    """A playbook of a fault: it injects the fault, undoes it, or is its dead man's switch."""
     return f"{FAULTS}{name}/{part}.yml"
 
 
@@ -32,7 +32,7 @@ def message(name: str) -> str:
 
 
 def misnamed(root: Path, playbook: str) -> str:
-    """What to add to the sentence that a playbook is not there: the file beside its place that is meant, if any."""
+    """What to add to the sentence that a playbook is missing: the name of a similar file beside it, if there is one."""
     wanted = root / playbook
     with suppress(OSError):
         for found in sorted(wanted.parent.iterdir()):
@@ -79,7 +79,7 @@ def lock(folder: Path, environment: str) -> Path:
 
 
 def guardian_log(root: Path, environment: str) -> Path:
-    """What the guardian of an environment says."""
+    """The log of an environment's guardian."""
     return kept(root) / f"guardian-{unique_file_part(environment)}.log"
 
 
@@ -89,14 +89,14 @@ def log(root: Path, name: str) -> Path:
 
 
 def unique_file_part(environment: str) -> str:
-    """The name of an environment as file names carry it: two environments never share one.
+    """The name of an environment in file names: two environments never share one.
 
     Letters, digits, `-`, `.`, `_`, `~` and spaces of ASCII stay as they are; all else is quoted as in a URL.
     """
     return quote(environment, safe=" ")
 
 
-# ------------------------------------------------------------------ how paths are told
+# ------------------------------------------------------------------ how paths are shown
 
 
 def relative(path: Path, root: Path) -> str:
@@ -114,5 +114,5 @@ def located(path: Path, root: Path) -> str:
 
 
 def shown(path: Path, root: Path) -> str:
-    """The path as it was given, without the root where it is below it: for people who have it before them."""
+    """The path as it was given, without the root if it is below it: for people who see it before them."""
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

@@ -1,7 +1,7 @@
-"""Which phase of a drill each step belongs to: told by the kind of the step and its place, and nothing else.
+"""Gives each step of a drill its phase. Only the kind of the step and its place decide.
 
-The rule: Given+ (Fault+ Then+ (Recovery+ Then+)+)+, so a second recovery may follow criteria without a new
-fault. Source: docs/architecture.md, "Phases".
+The rule: Given+ (Fault+ Then+ (Recovery+ Then+)+)+, so a second recovery may follow criteria without a new fault.
+Source: docs/architecture.md, "Phases".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class StepKind(StrEnum):
-    """What a step definition is for, as its decorator says: `@given`, `@fault` and so on."""
+    """What a step definition is for. Its decorator says so: `@given`, `@fault` and so on."""
 
     GIVEN = "given"
     WHEN = "when"
@@ -24,7 +24,7 @@ class StepKind(StrEnum):
 class Phase(StrEnum):
     """The phases of a drill, in their order.
 
-    REPEAT and RESTORE have no steps: REPEAT is the control recovery-twice as the end of its drill, RESTORE always runs.
+    REPEAT and RESTORE have no steps. REPEAT is the control recovery-twice at the end of its drill. RESTORE always runs.
     """
 
     BASELINE = "baseline"
@@ -38,7 +38,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step as the feature writes it and the step definition it meets."""
+    """A step as the feature writes it, and its step definition."""
 
     keyword: str
     text: str
@@ -48,14 +48,14 @@ class PlannedStep:
 
 @dataclass(frozen=True, slots=True)
 class Misplaced:
-    """A step (or the lack of one) that breaks the order of phases; `line` is in the feature file."""
+    """A step, or a missing step, that breaks the order of phases; `line` is in the feature file."""
 
     line: int
     message: str
 
 
 def incidents(phases: Sequence[Phase]) -> int:
-    """How many incidents there are in these phases of steps: faults one after the other are one."""
+    """The number of incidents in these phases of steps. Several faults in a row are one incident."""
     return sum(
         phase is Phase.FAULT and (at == 0 or phases[at - 1] is not Phase.FAULT) for at, phase in enumerate(phases)
     )
@@ -77,9 +77,8 @@ _AFTER = {
 def assign(steps: Sequence[PlannedStep]) -> tuple[list[Phase], list[Misplaced]]:
     """Give each step of a drill its phase.
 
-    Returns as many phases as steps, and what is out of place (empty when the scenario is well formed). A step
-    out of place gets the phase that its kind belongs to, so that one mistake is not reported again for what
-    follows.
+    Returns as many phases as steps, and the misplaced steps (none when the scenario is well formed). A misplaced step
+    gets the phase of its kind, so that the steps after it are not reported for the same mistake.
     """
     phases: list[Phase] = []
     wrong: list[Misplaced] = []
@@ -98,12 +97,12 @@ def assign(steps: Sequence[PlannedStep]) -> tuple[list[Phase], list[Misplaced]]:
     return phases, wrong
 
 
-# Where a step belongs that is in the wrong place. A Given or Then stays where it is.
+# The phase of a misplaced step, by its kind. A Given or Then stays where it is.
 _HOME = {StepKind.FAULT: Phase.FAULT, StepKind.RECOVERY: Phase.RECOVERY}
 _NO_BASELINE = (
     "the drill has no baseline: begin with a Given that looks whether the system is healthy before anything is touched"
 )
-# What a drill lacks that ends in one of these phases.
+# What is missing from a drill that ends in one of these phases.
 _UNFINISHED = {
     Phase.FAULT: ("the drill ends with a fault: add a Then that sees the symptom, a recovery, and a Then after it"),
     Phase.SYMPTOMS: (

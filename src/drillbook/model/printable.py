@@ -1,7 +1,7 @@
-"""Text of a system under test, as a terminal and xdist may have it.
+"""Makes text from a system under test safe for a terminal and for xdist.
 
-The rule: an answer can move no cursor, change no colour and reorder no line. What is no text (half a surrogate pair)
-is shown as what it is, since it can be sent nowhere.
+The rule: an answer cannot move the cursor, change a colour or reorder a line. Half a surrogate pair is shown as an
+escape, because it cannot be sent.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _NOT_SHOWN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\
 
 
 def printable(text: str) -> str:
-    """The text with each character that a terminal would obey, or nobody can send, as its escape."""
+    """The text, with an escape for each character that a terminal would obey or that cannot be sent."""
     return _NOT_SHOWN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def printable_data(data: Any) -> Any:
-    """The same of all texts in data as JSON has it."""
+    """The same for all texts in JSON data."""
     match data:
         case str():
             return printable(data)

@@ -1,6 +1,6 @@
 """Is a runbook proven? Only when its drill passed and every control held. A pure function of how the runs ended.
 
-The rule: a control that was not run, or that showed nothing, proves nothing.
+The rule: a control that did not run, or that showed nothing, proves nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SCHEMA = "drillbook/proof/1"
 class Run:
     """How one run of a scenario ended. `control` is empty for the drill itself; `evidence` is its folder.
 
-    `unmissed`: the control left out a task of the recovery, and every criterion held without it.
+    `unmissed`: the control left out a task of the recovery, and every criterion still held.
     """
 
     scenario: str
@@ -33,14 +33,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the runs of one scenario (by its node id) come to."""
+    """The runs of one scenario (by its node id), and whether they prove it."""
 
     scenario: str
     runs: tuple[Run, ...]
 
     @property
     def whole(self) -> bool:
-        """Whether the drill itself is among the runs: without it there is nothing to say about the runbook."""
+        """Whether the drill itself is among the runs. Without it the runs say nothing about the runbook."""
         return any(not run.control for run in self.runs)
 
     @property
@@ -66,7 +66,7 @@ class Proof:
         return self.against is None
 
     def as_json(self) -> Mapping[str, Any]:
-        """As proof.json keeps it."""
+        """The proof in the form of proof.json."""
         return {
             "schema": SCHEMA,
             "scenario": self.scenario,
@@ -85,7 +85,7 @@ class Proof:
 
 
 def proofs(runs: Iterable[Run]) -> list[Proof]:
-    """One proof for each scenario of which a control was run, in the order of the runs."""
+    """One proof for each scenario that had a control run, in the order of the runs."""
     by_scenario: dict[str, list[Run]] = {}
     for run in runs:
         by_scenario.setdefault(run.scenario, []).append(run)
@@ -107,8 +107,7 @@ _NOT_A_TASK = (
 def tasks_of(record: Record) -> list[str]:
     """The tasks that the recovery of a drill ran, each as FILE:LINE and once, in their order.
 
-    Left out are those that only bring in others, for what they bring in stands for them, and what Ansible adds by
-    itself.
+    It leaves out what Ansible adds by itself, and tasks that only include others: the included tasks stand for them.
     """
     found: dict[str, None] = {}
     for play in record.plays:
@@ -122,6 +121,6 @@ def tasks_of(record: Record) -> list[str]:
 
 
 def unmissed(runs: Sequence[Run]) -> list[str]:
-    """The tasks (FILE:LINE) without which every criterion held all the same."""
+    """The tasks (FILE:LINE) that a control left out while every criterion still held."""
     prefix = f"{ControlKind.WITHOUT_TASK}:"
     return [run.control.removeprefix(prefix) for run in runs if run.unmissed]

@@ -1,8 +1,8 @@
-"""Python's own parser, asked again where it fails for a reason that is none of the text's.
+"""Python's own parser. It tries again after an error that the text did not cause.
 
-CPython before 3.11.8 counts the depth of a tree for all threads together, so that a garbage collection which lets
-another thread parse makes it fail with SystemError ("AST constructor recursion depth mismatch", gh-106905). Met once in
-some forty drills on 3.11.7: the drill did not begin.
+Before 3.11.8, CPython counts the depth of a tree for all threads together. When a garbage collection lets another
+thread parse, the parser fails with SystemError ("AST constructor recursion depth mismatch", gh-106905). On 3.11.7 this
+stopped about one drill in forty before it began.
 """
 
 from __future__ import annotations

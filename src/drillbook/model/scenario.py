@@ -1,4 +1,4 @@
-"""A scenario as the engine and the planner know it: what the feature says, with every step's phase."""
+"""A scenario for the engine and the planner: what the feature says, and the phase of every step."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Scenario:
     """One scenario, or one row of an outline, as a drill or as one of its controls.
 
     `tags` are as written, without `@`, of all levels (`rto`, `rto-from` and `severity` of the nearest level only).
-    `feature_path` is relative to the root; `line` is the row's in an outline; `name` and `steps` are rendered.
-    `phases` has one entry for each step of a drill, and is empty for an ordinary test.
+    `feature_path` is relative to the root; `line` is the row's in an outline; `name` and `steps` are rendered. `phases`
+    has one entry for each step of a drill, and is empty for an ordinary test.
     """
 
     feature_path: str
@@ -28,9 +28,11 @@ class Scenario:
     steps: tuple[PlannedStep, ...]
     phases: tuple[Phase, ...]
     control: Control | None = None
-    """As which control the drill is run; None is the drill as it is."""
+    """The control that the drill runs as; None for the drill itself."""
     repeats: bool = False
     """Whether the drill ends with its control recovery-twice."""
+    text_sha256: str = ""
+    """The digest of all that the feature says about this scenario. Changes elsewhere in the file leave it as it is."""
 
     @property
     def is_drill(self) -> bool:

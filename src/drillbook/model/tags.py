@@ -1,4 +1,4 @@
-"""The tags of a scenario that Drillbook gives a meaning."""
+"""The tags of a scenario that have a meaning for Drillbook."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from drillbook.model.times.timeline import Event
 
 NOT_REPEATABLE = "not-repeatable"
-"""The tag of a scenario whose recovery changes something each time that it is run, as some do that runbooks write."""
+"""The tag of a scenario whose recovery changes something on each run, as the recoveries of some runbooks do."""
 
 
 SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
@@ -16,15 +16,15 @@ SELF_HEALING, SELF_HEALING_OFF = "self-healing", "self-healing-off"
 
 SEVERITIES = ("P0", "P1", "P2", "P3", "P4")
 ABORT_WHEN = "abort-when"
-"""`@abort-when:ENDPOINT` names an endpoint that must never fail while the drill runs."""
+"""`@abort-when:ENDPOINT` names an endpoint that must not fail while the drill runs."""
 ACCEPTS_DATA_LOSS = "accepts-data-loss"
-"""`@accepts-data-loss:COUNT`: the recovery destroys data, and exactly so many acknowledged jobs are lost."""
-# The events from which a recovery time objective may run.
+"""`@accepts-data-loss:COUNT`: the recovery destroys data, and loses exactly this number of acknowledged jobs."""
+# The events that can start the RTO clock.
 RTO_CLOCKS = (Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED, Event.RECOVERY_STARTED)
 
 
 def slug(text: str) -> str:
-    """The text as an identifier: each run of what is neither letter nor digit as one `_`."""
+    """The text as an identifier: `_` replaces each run of characters that are neither letter nor digit."""
     return re.sub(r"\W+", "_", text).strip("_") or "unnamed"
 
 
@@ -34,7 +34,7 @@ def tag_values(tags: Iterable[str], key: str) -> tuple[str, ...]:
 
 
 def accepted_loss(tags: Iterable[str]) -> int | None:
-    """How many acknowledged jobs the scenario is to lose, exactly; None when it accepts no loss."""
+    """The exact number of acknowledged jobs that the scenario accepts to lose; None when it accepts no loss."""
     values = tag_values(tags, ACCEPTS_DATA_LOSS)
     return int(values[0]) if values else None
 

@@ -1,7 +1,7 @@
 """How long a play, an undo and the look at the baseline may take: `@play-timeout:4h`, `drillbook_undo_timeout = 1h`.
 
-The rule: a tag wins over the ini, and the ini over the default; but for a tag, no play and no undo is ended before the
-RTO is over.
+The rule: a tag wins over the ini, and the ini over the default. Unless a tag sets the limit, a play or an undo may take
+at least as long as the RTO.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from drillbook.model.times.durations import parse_duration
 
 PLAY, UNDO, BASELINE = "play-timeout", "undo-timeout", "baseline-timeout"
 DEFAULTS_S: Mapping[str, float] = MappingProxyType({PLAY: 600.0, UNDO: 300.0, BASELINE: 60.0})
-"""Seconds of each, where nobody says otherwise."""
+"""The default of each limit, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """Seconds: of a play, of an undo, and until the baseline holds again."""
+    """Limits in seconds: of a play, of an undo, and until the baseline holds again."""
 
     play_s: float = DEFAULTS_S[PLAY]
     undo_s: float = DEFAULTS_S[UNDO]
@@ -30,7 +30,10 @@ class TimeLimits:
     def of(
         cls, tags: Iterable[str], rto_s: float | None = None, of_ini: Mapping[str, float] = MappingProxyType({})
     ) -> TimeLimits:
-        """Those of a scenario; collection has refused wrong tags. `of_ini` holds seconds by the names of the tags."""
+        """The limits of a scenario; collection has refused wrong tags.
+
+        `of_ini` holds seconds by the names of the tags.
+        """
         tags = tuple(tags)
 
         def limit(name: str, least_s: float) -> float:

@@ -1,8 +1,8 @@
 """The verdict: three axes, never one boolean. A pure function of what the drill found.
 
-valid: the baseline held, every fault took effect, every symptom was observed.
-recovered: every criterion held, within the RTO and to the end of the hold window, after a clean recovery.
-restored: every undo ran, each fault is proven gone, and the baseline holds again. Independent of the other two.
+valid: the baseline held, every fault took effect, every symptom was observed. recovered: every criterion held, within
+the RTO and to the end of the hold window, after a clean recovery. restored: every undo ran, each fault is proven gone,
+and the baseline holds again. It is independent of the other two.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ class Outcome(StrEnum):
     NOT_RESTORED = "NOT_RESTORED"
     ABORTED = "ABORTED"
     HELD = "HELD"
-    """Of a control: what had to be missing was missing."""
+    """Of a control: it saw that what must be missing is missing."""
     BETRAYED = "BETRAYED"
     """Of a control: what it takes away makes no difference."""
 
     @property
     def good(self) -> bool:
-        """Whether this is what the run was to show."""
+        """Whether the run showed what it was to show."""
         return self in (Outcome.PASSED, Outcome.HELD)
 
     @property
     def exit_status(self) -> int:
-        """What the process returns when this is the worst outcome of a session."""
+        """The exit status of the process when this is the worst outcome of a session."""
         return _EXIT[self]
 
 
@@ -60,7 +60,7 @@ _WORST = (
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome that names a whole session: what was left broken wins over what was not proven."""
+    """The worst outcome, which names the whole session: a system left broken ranks above an unproven runbook."""
     return min(outcomes, key=_WORST.index)
 
 
@@ -68,20 +68,20 @@ class FindingKind(StrEnum):
     """What a finding speaks against."""
 
     FAILED = "failed"
-    """Looked, and it was not so."""
+    """A check looked, and its requirement was not met."""
     UNKNOWN = "unknown"
-    """Could not look, or the step did not do its work: nothing is proven either way."""
+    """A check could not look, or the step did not do its work. It proves nothing either way."""
     ABORTED = "aborted"
-    """Stopped from outside, timed out as a whole, or refused by the guard."""
+    """Something outside stopped the drill, the drill timed out as a whole, or the guard refused it."""
     BETRAYED = "betrayed"
-    """In a control: what must not be so was seen to be so."""
+    """In a control: its checks saw what must not be so."""
     MISSED = "missed"
-    """In a control: what was left out is missed, as it should be."""
+    """In a control: leaving the thing out made a difference, as it should."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason why a drill is not PASSED: in which phase, and one sentence with observed and required."""
+    """One reason why a drill is not PASSED: its phase, and one sentence with observed and required."""
 
     phase: Phase
     kind: FindingKind
@@ -90,7 +90,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a drill got done, counted; the proof that nothing passed by silence."""
+    """Counts of what a drill got done. They prove that nothing passed by silence."""
 
     steps_planned: int
     steps_passed: int
@@ -104,13 +104,13 @@ class Progress:
     undo_open: int
     baseline_again: int
     cleanup_open: bool = False
-    """Whether the work of the drill is still there, although the repository says how it is taken away."""
+    """Whether the work of the drill is still there, although the repository has a playbook that removes it."""
     recoveries_repeated: int = 0
     """Playbooks that ran a second time (control recovery-twice)."""
     recoveries_changed_again: int = 0
-    """Those of them that changed something the second time."""
+    """Those of them that changed something on the second run."""
     not_repeatable: bool = False
-    """Whether the scenario says that its recovery changes something each time."""
+    """Whether the scenario says that its recovery changes something on each run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class Axis:
 class Verdict:
     """The outcome, its first reason, and the three axes.
 
-    `unmissed`: of a control that left out a task of the recovery, and whose criteria held all the same. `dated`: the
-    moment at which all criteria held is that of a recovery, be it one that came too late.
+    `unmissed`: the control left out a task of the recovery, and the criteria still held. `dated`: the moment at which
+    all criteria held is that of a recovery, even one that came too late.
     """
 
     outcome: Outcome
@@ -139,7 +139,7 @@ class Verdict:
 
 
 RESTORE = "undo it with 'drillbook restore'"
-"""What to do about a fault that is open."""
+"""What to do about an open fault."""
 BY_HAND = "no fault is open, so put this right by hand; 'drillbook status' shows what is open"
 _VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)
 
@@ -147,14 +147,14 @@ _VALIDITY = (Phase.BASELINE, Phase.FAULT, Phase.SYMPTOMS)
 def judge(
     progress: Progress, findings: Sequence[Finding], *, time_to_recover: Span | None, rto_s: float | None
 ) -> Verdict:
-    """Judge a drill that has been put back.
+    """Judge a drill after its restore.
 
-    `time_to_recover` runs from the RTO clock's start to the begin of the hold window; None when not recovered.
+    `time_to_recover` runs from the start of the RTO clock to the begin of the hold window; None when not recovered.
     """
-    # what the recovery did when it ran once more, and whether the system was put back, says nothing about the drill
+    # the second run of the recovery, and the restore, say nothing about the drill itself
     before = [f for f in findings if f.phase not in (Phase.REPEAT, Phase.RESTORE)]
     against_valid = [f.sentence for f in before if f.phase in _VALIDITY]
-    # a criterion that could not be looked at proves nothing either way
+    # a criterion that could not look proves nothing either way
     against_valid += [
         f.sentence for f in findings if f.phase in (Phase.RECOVERY, Phase.CRITERIA) and f.kind is FindingKind.UNKNOWN
     ]
@@ -199,7 +199,7 @@ def judge(
 
 
 def restored_axis(progress: Progress, findings: Sequence[Finding]) -> Axis:
-    """Whether everything was put back: the same question after a drill and after a control."""
+    """Whether everything was put back. A drill and a control are judged alike."""
     against = [f.sentence for f in findings if f.phase is Phase.RESTORE]
     if progress.undo_open:
         against.append(f"{progress.undo_open} fault(s) are not proven gone")
@@ -216,7 +216,7 @@ def not_restored(progress: Progress, restored: Axis) -> str:
 
 
 def nothing_proven(progress: Progress) -> list[str]:
-    """Ways in which a drill could come to its recovery without an incident having been there."""
+    """Reasons why a drill may have reached its recovery without an incident."""
     silent = []
     if not progress.baseline_checks:
         silent.append("the baseline was not looked at: no Given step handed a check to the drill")
@@ -228,7 +228,7 @@ def nothing_proven(progress: Progress) -> list[str]:
 
 
 def _nothing_recovered(progress: Progress) -> list[str]:
-    """Ways in which a drill could come to its end without anything having been recovered."""
+    """Reasons why a drill may have reached its end without a recovery."""
     silent = []
     if progress.steps_passed < progress.steps_planned:
         silent.append(f"only {progress.steps_passed} of {progress.steps_planned} steps were done")
@@ -243,7 +243,7 @@ def _nothing_recovered(progress: Progress) -> list[str]:
 
 
 def rto_met(took: Span | None, rto_s: float | None) -> bool | None:
-    """Whether the RTO was kept; None when that is not known: a bound above the RTO shows nothing."""
+    """Whether the RTO was kept; None when that is unknown: an upper bound above the RTO shows nothing."""
     if took is None or rto_s is None or took.least_s <= rto_s < took.seconds:
         return None
     return took.seconds <= rto_s

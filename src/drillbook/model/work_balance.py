@@ -1,7 +1,7 @@
-"""Work-loss accounting: what was asked for, acknowledged and done. A pure function of the history.
+"""Accounts for work: what was asked for, acknowledged and done. A pure function of the history.
 
-Source of the rule: Jepsen's total-queue checker. Only acknowledged work can be lost; work whose answer never came may
-or may not be done ("recovered" when it is); work that was refused, or that nobody asked for, must not appear.
+Source of the rule: Jepsen's total-queue checker. Only acknowledged work can be lost. An attempt without an answer may
+or may not be done ("recovered" when it is done). Work that was refused, or that nobody asked for, must not appear.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 PREFIX_VARIABLE = "drillbook_work_prefix"
-"""The variable that tells a playbook what the id of each job of a drill begins with."""
+"""The playbook variable that holds the prefix of the id of each job of a drill."""
 
 
 class Answered(StrEnum):
@@ -51,18 +51,18 @@ class Account:
     unexpected: tuple[str, ...]
     recovered: tuple[str, ...]
     answered_otherwise: Mapping[int, int] = field(default_factory=dict)
-    """Of the unknown, those that were answered, and neither accepted nor refused: HTTP's status -> how many."""
+    """HTTP status -> how many of the unknown attempts were answered with it. It neither accepts nor refuses."""
 
     @property
     def sound(self) -> bool:
-        """There was acknowledged work, none of it is lost or done twice, and nothing was done that was not asked for.
+        """Work was acknowledged, none of it is lost or done twice, and nothing was done that nobody asked for.
 
         An account without acknowledged work proves nothing and is not sound.
         """
         return self.sound_but_for()
 
     def sound_but_for(self, accepted_lost: int = 0) -> bool:
-        """As `sound`, in a drill whose recovery destroys data: exactly so many are lost, no more and no fewer."""
+        """As `sound`, for a drill whose recovery destroys data: it loses exactly this number of jobs."""
         exact = len(self.lost) == accepted_lost
         return self.acknowledged > 0 and exact and not (self.duplicated or self.unexpected)
 
@@ -75,7 +75,7 @@ class Account:
 
 
 def account(attempts: Iterable[Attempt], completed: Mapping[str, int]) -> Account:
-    """Balance the attempts against what was completed (id -> how often)."""
+    """Balance the attempts against the completed work (id -> how often)."""
     by_answer: dict[Answered, set[str]] = {answer: set() for answer in Answered}
     statuses: dict[str, int] = {}
     tried = 0
@@ -85,7 +85,7 @@ def account(attempts: Iterable[Attempt], completed: Mapping[str, int]) -> Accoun
         if attempt.status is not None:
             statuses[attempt.id] = attempt.status
     acknowledged = by_answer[Answered.ACKNOWLEDGED]
-    # an id that was sent again counts by its best answer
+    # the best answer counts for an id that was sent again
     unknown = by_answer[Answered.UNKNOWN] - acknowledged
     refused = by_answer[Answered.REFUSED] - acknowledged - unknown
     done = {job for job, times in completed.items() if times > 0}

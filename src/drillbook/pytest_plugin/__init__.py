@@ -1,1 +1,1 @@
-"""pytest's hooks, nodes and reports: the only package that imports `_pytest`."""
+"""pytest's hooks, nodes and reports. This is the only package that imports `_pytest`."""

@@ -1,4 +1,4 @@
-"""pytest's and pytest-bdd's hooks that lead one drill."""
+"""The hooks of pytest and pytest-bdd that lead one drill."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session
 from drillbook.pytest_plugin.outcomes import begun_key, conclude, ended_key, outcome_key, told
 from drillbook.pytest_plugin.output import drawing
+from drillbook.pytest_plugin.warm_ansible import no_garbage
 
 if TYPE_CHECKING:
     from drillbook.engine.drill import Drill
@@ -24,15 +25,16 @@ drill_key = pytest.StashKey["DrillLife"]()
 
 @pytest.fixture
 def drill(request: pytest.FixtureRequest) -> Drill:
-    """The drill under way; what steps hand their checks and playbooks to."""
+    """The drill under way. Steps hand their checks and playbooks to it."""
     item = request.node
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         raise DrillbookError(
             "the fixture 'drill' is for drills: the scenario needs a fault step and a recovery step "
             "(docs/guide/features.md)"
         )
-    # the engine, for sessions that drill
-    from drillbook.pytest_plugin import drilling
+    with no_garbage():
+        # the engine, for sessions that drill
+        from drillbook.pytest_plugin import drilling
 
     _refuse_another_run(item)
     session = drill_session(request.config)
@@ -41,7 +43,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
     item.stash[drill_key] = made
     item.stash[begun_key] = True
     if outcome_key in item.stash:
-        del item.stash[outcome_key]  # of an earlier run of it, which passed
+        del item.stash[outcome_key]  # from an earlier run of it, which passed
     request.addfinalizer(lambda: _end(item, made))
     try:
         return made.begin()
@@ -52,7 +54,7 @@ def drill(request: pytest.FixtureRequest) -> Drill:
 
 
 def _refuse_another_run(item: ScenarioItem) -> None:
-    """A drill that has not passed is not run until it does. Raises DrillbookError."""
+    """Refuse to run a drill again until it passes. Raises DrillbookError."""
     first = next((each for each in item.config.stash[ended_key] if each.nodeid == item.nodeid), None)
     if first is None or first.outcome is Outcome.PASSED:
         return
@@ -73,7 +75,7 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
     except drilling.DrillFailure:
         if not isinstance(item.failed_with, KeyboardInterrupt):
             raise
-        # pytest is on its way out: the exit status and the summary say it; raising here would only hide them
+        # pytest is on its way out: the exit status and the summary report it; raising here would only hide them
     finally:
         if drill.evidence is not None:
             outcome, reason, unmissed = Outcome.NOT_RESTORED, f"the restore broke off: {RESTORE}", False
@@ -82,7 +84,7 @@ def _end(item: ScenarioItem, drill: DrillLife) -> None:
             conclude(item, outcome, reason, drill.evidence, drill.repeat, unmissed=unmissed, record=drill.record)
             drawing.draw(item.config, drill.evidence)
         if drill.held_signals:
-            # noted while the system was put back; now they have their turn, before another drill begins
+            # noted during the restore; now they have their turn, before another drill begins
             item.session.shouldstop = f"stopped by {drill.held_signals[0]}"
 
 
@@ -97,7 +99,7 @@ def pytest_bdd_before_scenario(request: pytest.FixtureRequest) -> None:
     item = request.node
     if isinstance(item, ScenarioItem) and item.scenario.is_drill:
         request.getfixturevalue("drill")
-        item.conductor = item.stash.get(drill_key, None)  # none where a fixture of the user's has taken the name
+        item.conductor = item.stash.get(drill_key, None)  # none when a user's fixture has taken the name
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -137,7 +139,9 @@ def pytest_bdd_after_scenario(request: pytest.FixtureRequest) -> None:
 
 
 def _say_stopped(item: ScenarioItem, drill: DrillLife) -> None:
-    """pytest reports nothing of a test that a signal stops; a drill that broke something must not vanish from JUnit."""
+    """Report a stopped drill. pytest reports nothing about a test that a signal stops, but JUnit must show a drill that
+    broke something.
+    """
     report = pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,

@@ -24,7 +24,7 @@ session_key = pytest.StashKey["DrillSession"]()
 def drill_session(config: pytest.Config) -> DrillSession:
     """The session's shared parts, made when the first drill asks. Raises DrillbookError."""
     if session_key not in config.stash:
-        # with it come Ansible's and the probes' imports: a session without a drill does not wait for those
+        # this brings the imports of Ansible and the probes: a session without a drill does not wait for them
         from drillbook.pytest_plugin import drilling
 
         config.stash[session_key] = drilling.new_session(config)
@@ -35,7 +35,10 @@ _asked_key = pytest.StashKey[bool]()
 
 
 def known_secrets(config: pytest.Config) -> Redactor | None:
-    """What takes the secrets of the inventory out of a text, which is resolved for it once; None without drills."""
+    """A function that takes the inventory's secrets out of a text; None without drills.
+
+    It resolves the inventory once.
+    """
     if (config.stash.get(drills_key, False) or warm_key in config.stash) and not config.stash.get(_asked_key, False):
         config.stash[_asked_key] = True
         with suppress(DrillbookError):  # the first drill says what is wrong with it

@@ -1,11 +1,11 @@
-"""Scenarios that are handed over one by one, by who has started this pytest (`drillbook drills`).
+"""Runs the scenarios that the starter of this pytest (`drillbook drills`) hands over one by one.
 
-The rule: the session runs what it is handed and nothing else. It tells how a scenario and its controls ended before it
-asks for the next, so that a session that dies later takes nothing of it away.
+The rule: the session runs what it is handed and nothing else. It reports how a scenario and its controls ended before
+it asks for the next, so that a session that dies later loses no result.
 
-Protocol, on a socket: it writes {"runs": [...], "more": true} in a line, and reads a node id as a line of JSON, or the
-end. Its first word also has `titles`: by node id, what each scenario may be called where people see it. Its last word
-has `more` false, and runs only if a scenario was not told of before.
+Protocol, on a socket: the session writes {"runs": [...], "more": true} in a line. It reads a node id as a line of JSON,
+or the end. Its first message also has `titles`: by node id, the name that people may see for each scenario. Its last
+message has `more` false, and has runs only if a scenario was not reported before.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ handed_over_key = pytest.StashKey["HandedOver"]()
 
 
 class HandedOver:
-    """A plugin of a session that is given the number of an open socket."""
+    """A plugin of a session that gets the number of an open socket."""
 
     def __init__(self, config: pytest.Config, number: int, roll: RollCall) -> None:
         os.set_inheritable(number, False)
@@ -36,11 +36,11 @@ class HandedOver:
         self._line = self._socket.makefile("r", encoding="utf-8")
         self._under_way: str | None = None
         self._titles: dict[str, str] = {}
-        """Still to be told. The node ids are those that are handed over, whatever stands in a title."""
+        """Still to be sent. The node ids are those that are handed over, whatever a title contains."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Instead of pytest's own loop over all that was collected."""
+        """Replaces pytest's own loop over all that was collected."""
         if session.testsfailed or self._config.option.collectonly:
             return None  # pytest's own runs nothing either, and says why
         by_scenario: dict[str, list[ScenarioItem]] = {}
@@ -56,7 +56,7 @@ class HandedOver:
 
     def _run(self, session: pytest.Session, items: Sequence[ScenarioItem]) -> None:
         self._roll.expect([item.nodeid for item in items])
-        # after the last there is nothing yet: what lives as long as a feature or the session ends, as in one of its own
+        # nothing follows the last item: fixtures of a feature or the session end there, as in pytest's own loop
         for item, after in zip_longest(items, items[1:]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
             if session.shouldfail:
@@ -78,7 +78,7 @@ class HandedOver:
         self._socket.sendall(f"{json.dumps(said)}\n".encode())
 
     def close(self) -> None:
-        """Say the last word."""
+        """Send the last message."""
         with suppress(OSError):  # nobody listens any more
             self._tell(more=False)
         self._line.close()

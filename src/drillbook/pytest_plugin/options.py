@@ -12,19 +12,25 @@ import pytest
 from _pytest.config.findpaths import determine_setup
 
 from drillbook.errors import DrillbookError
+from drillbook.evidence.sealing.key_source import KeySource, key_source
+from drillbook.evidence.store import place as places
+from drillbook.evidence.store.place import Place, place
 from drillbook.model.control import STANDARD, Control
 from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
+from drillbook.target.ansible.truth import boolean
 
-REQUIRE_DRILLS, REQUIRE_RTO = "drills", "rto"
-DEFAULT_INVENTORY, DEFAULT_EVIDENCE = "inventories/lab", "evidence"
+place_key = pytest.StashKey[Place]()
+"""Set in a session whose evidence has a store."""
+REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED = "drills", "rto", "signed"
+DEFAULT_INVENTORY, DEFAULT_EVIDENCE = "inventories/lab", places.DEFAULT
 DEFAULT_FEATURES = ["features"]
 ROOTS_OF_OURS = ("steps", "inventories")
-"""Folders of a root that is a drill repository without an ini of Drillbook's."""
+"""Folders that mark a root as a drill repository, even without an ini of Drillbook's."""
 
 
 def inventory_paths(config: pytest.Config) -> tuple[Path, ...]:
-    """The inventory that is to be drilled, and further ones to be merged with it, absolute.
+    """The inventory to drill, and further ones to merge with it, absolute.
 
     A variable and the ini name several with commas between them.
     """
@@ -43,8 +49,24 @@ def _several(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
+def evidence_root(config: pytest.Config) -> Path:
+    """The folder for the evidence of this session, absolute."""
+    return evidence_place(config).folder
+
+
+def evidence_place(config: pytest.Config) -> Place:
+    """Where the session keeps its evidence. Raises UsageError for an invalid place."""
+    asked, root = config.getoption("--evidence"), config.rootpath
+    base = config.invocation_params.dir if asked else root
+    text, lock = str(asked or config.getini("drillbook_evidence")), str(config.getini("drillbook_evidence_lock"))
+    try:
+        return place(text, base, root, lock)
+    except DrillbookError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def time_limits(config: pytest.Config) -> dict[str, float]:
-    """Seconds that the ini gives, by the names of the tags. Raises UsageError for what is no duration."""
+    """Seconds that the ini gives, by the names of the tags. Raises UsageError for an invalid duration."""
     try:
         return _limits(config.getini)
     except ValueError as error:
@@ -52,7 +74,7 @@ def time_limits(config: pytest.Config) -> dict[str, float]:
 
 
 def _limits(said: Callable[[str], object]) -> dict[str, float]:
-    """By what the ini says of each option. Raises ValueError with a sentence that names the option."""
+    """The limits, from the ini's value of each option. Raises ValueError with a sentence that names the option."""
     limits: dict[str, float] = {}
     for name in DEFAULTS_S:
         option = f"drillbook_{name.replace('-', '_')}"
@@ -65,7 +87,7 @@ def _limits(said: Callable[[str], object]) -> dict[str, float]:
 
 
 def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:
-    """The ways in which each drill is run; None is the drill as it is. Raises UsageError for a name that is none."""
+    """The ways to run each drill; None is the drill as it is. Raises UsageError for an unknown name."""
     try:
         named = [Control.parse(each) for each in config.getoption("--control", [])]
     except ValueError as error:
@@ -80,18 +102,31 @@ def asked_controls(config: pytest.Config) -> tuple[Control | None, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ini:
-    """What such commands need of it; paths are absolute."""
+    """The part of the ini that such commands need; paths are absolute."""
 
     root: Path
     inventories: tuple[Path, ...]
     evidence: Path
+    """The folder for evidence."""
     pass_env: tuple[str, ...]
     time_limits: Mapping[str, float]
-    """Seconds that it gives, by the names of the tags."""
+    """Seconds that the ini gives, by the names of the tags."""
+    key: KeySource | None
+    """The key that signs the evidence."""
+    evidence_named: str
+    lock: str
+    """The place of evidence, and how long a store must lock what it gets, as the ini has them."""
+    reports: bool
+    """Whether the report of a drill is written at once."""
+
+    @property
+    def place(self) -> Place:
+        """The place of evidence. Raises DrillbookError; a caller that only writes to the folder does not ask for it."""
+        return place(self.evidence_named, self.root, self.root, self.lock)
 
 
 def read_ini(here: Path) -> Ini:
-    """The ini of the root that `here` is in, found and read as pytest does. Raises DrillbookError if it cannot be."""
+    """The ini of the root that `here` is in, found and read as pytest does. Raises DrillbookError when that fails."""
     try:
         root, _, found, _ = determine_setup(
             inifile=None, override_ini=None, args=(), rootdir_cmd_arg=None, invocation_dir=here
@@ -100,11 +135,15 @@ def read_ini(here: Path) -> Ini:
         limits = _limits(said.get)
     except (pytest.UsageError, ValueError) as error:
         raise DrillbookError(f"pytest's ini cannot be read: {error}") from error
-    passed = said.get("drillbook_pass_env", ())
+    passed, named = said.get("drillbook_pass_env", ()), str(said.get("drillbook_evidence") or DEFAULT_EVIDENCE)
     return Ini(
         root,
         tuple(root / each for each in _several(str(said.get("drillbook_inventory", DEFAULT_INVENTORY)))),
-        root / str(said.get("drillbook_evidence", DEFAULT_EVIDENCE)),
+        root / (DEFAULT_EVIDENCE if places.is_url(named) else named),
         tuple(shlex.split(passed)) if isinstance(passed, str) else tuple(map(str, passed or ())),  # type: ignore[call-overload]
         limits,
+        key_source(said.get, root),
+        named,
+        str(said.get("drillbook_evidence_lock") or ""),
+        boolean(said.get("drillbook_report", True)) is not False,
     )

@@ -1,7 +1,7 @@
-"""What each drill of a session came to: one value, on the item, in the session's list and on pytest's reports.
+"""How each drill of a session ended: one value, on the item, in the session's list and on pytest's reports.
 
-The rule: an outcome is said once. The first that a drill comes to stands; only one that speaks against a drill that had
-ended well takes its place.
+The rule: an outcome is set once, and the first one stays. Only an outcome against a drill that had ended well replaces
+it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
+from drillbook.errors import DrillbookError
+from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.proofs import write_proof
+from drillbook.evidence.reader import read_document
 from drillbook.evidence.render.numbers import Numbers, numbers_of
 from drillbook.model.control import REPEATED
 from drillbook.model.printable import printable
@@ -25,6 +28,9 @@ from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, session_key
 
+if TYPE_CHECKING:
+    from drillbook.engine.session import DrillSession
+
 OF_A_DRILL = "#"
 """In JUnit's names, between the node id of a drill and the name of a number."""
 
@@ -33,7 +39,7 @@ OF_A_DRILL = "#"
 class DrillOutcome:
     """How one run of a drill ended. `scenario` is its node id as a drill, whatever control this was.
 
-    `evidence` is relative to the rootdir. `unmissed`: a control left out a task, and nothing missed it.
+    `evidence` is relative to the rootdir. `unmissed`: a control left out a task, and it made no difference.
     """
 
     nodeid: str
@@ -45,20 +51,20 @@ class DrillOutcome:
     unmissed: bool = False
     repeat: RepeatRecord | None = None
     numbers: Numbers = field(default_factory=dict)
-    """What the drill measured; none of one that did not begin."""
+    """What the drill measured; empty for a drill that did not begin."""
 
     @property
     def good(self) -> bool:
-        """Whether the run, and what followed at its end, showed what it was to show."""
+        """Whether the run, and what followed at its end, showed what they were to show."""
         return self.outcome.good and (self.repeat is None or self.repeat.outcome.good)
 
     @property
     def run(self) -> Run:
-        """As a proof takes it."""
+        """The run, in the form for a proof."""
         return Run(self.scenario, self.control, self.outcome, self.reason, self.evidence, self.unmissed)
 
     def parts(self) -> tuple[DrillOutcome, ...]:
-        """The run, and as one of its own the control that was its end."""
+        """The run, and the control that was its end as a run of its own."""
         if self.repeat is None:
             return (self,)
         ids = f"{self.scenario.removesuffix(']')}-" if self.scenario.endswith("]") else f"{self.scenario}["
@@ -74,7 +80,7 @@ class DrillOutcome:
         return self, own
 
     def as_json(self) -> dict[str, Any]:
-        """Of texts only, as xdist takes nothing else. Without the node id, which every report has."""
+        """Texts only, because xdist takes nothing else. Without the node id, which every report has."""
         return {
             "scenario": self.scenario,
             "control": self.control,
@@ -96,10 +102,9 @@ class DrillOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a report says of its drill: whether it had begun, its outcome as it stood, and how it ended if it has.
+    """What a report says about its drill: whether it had begun, its outcome so far, and how it ended if it has ended.
 
-    It is no part of `user_properties`: pytest writes those into each JUnit test case, which JUnit's schema does not
-    allow.
+    It is no part of `user_properties`: pytest writes those into each JUnit test case, and JUnit's schema forbids that.
     """
 
     begun: bool = False
@@ -107,7 +112,7 @@ class Told:
     ended: DrillOutcome | None = None
 
     def put_on(self, report: pytest.TestReport) -> None:
-        """Let the report say it, also on xdist's controller."""
+        """Put it on the report, so that xdist's controller gets it, too."""
         vars(report)["drill"] = {
             "begun": self.begun,
             "standing": self.standing and self.standing.value,
@@ -116,7 +121,7 @@ class Told:
 
     @classmethod
     def on(cls, report: pytest.TestReport) -> Told | None:
-        """What the report says; None of one that is no drill's."""
+        """What the report says about its drill; None when it has none."""
         told: Mapping[str, Any] | None = getattr(report, "drill", None)
         if told is None:
             return None
@@ -128,15 +133,15 @@ class Told:
 
 
 begun_key = pytest.StashKey[bool]()
-"""Set on the item once its drill has been made."""
+"""Set on the item once its drill exists."""
 outcome_key = pytest.StashKey[DrillOutcome]()
-"""On the item, once its drill came to an outcome."""
+"""Set on the item once its drill has an outcome."""
 ended_key = pytest.StashKey[list[DrillOutcome]]()
-"""On the session's configuration: each drill that ended, and each control."""
+"""Set on the session's configuration: each drill that ended, and each control."""
 
 
 def told(item: pytest.Item, standing: Outcome | None = None) -> Told:
-    """What a report says of the item's drill now."""
+    """What a report now says about the item's drill."""
     return Told(item.stash.get(begun_key, False), standing, item.stash.get(outcome_key, None))
 
 
@@ -150,41 +155,47 @@ def conclude(
     unmissed: bool = False,
     record: Record | None = None,
 ) -> None:
-    """Let reports, JUnit and the exit status know how the drill ended. What it came to before stands."""
+    """Tell reports, JUnit and the exit status how the drill ended. An earlier outcome stays."""
     if outcome_key in item.stash:
         return
-    session = item.config.stash.get(session_key, None)
     ended = DrillOutcome(
         nodeid=item.nodeid,
         scenario=item.drill_nodeid,
         control=str(item.scenario.control) if item.scenario.control is not None else "",
         outcome=outcome,
-        reason=printable(reason if session is None else session.redactor.text(reason)),
+        reason=said(item.config, reason),
         evidence=os.path.relpath(evidence, item.config.rootpath) if evidence is not None else None,
         unmissed=unmissed,
-        repeat=_shown(repeat),
+        repeat=_shown(item.config, repeat),
         numbers=numbers_of(record) if record is not None else {},
     )
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 
 
-def _shown(repeat: RepeatRecord | None) -> RepeatRecord | None:
-    return None if repeat is None else replace(repeat, reason=printable(repeat.reason))
+def said(config: pytest.Config, text: str) -> str:
+    """A text for JUnit, proofs, tables and summaries: without secrets, paths of this machine and characters that a
+    terminal would obey.
+    """
+    session = config.stash.get(session_key, None)
+    return printable(without_machine(text if session is None else session.redactor.text(text), config.rootpath))
+
+
+def _shown(config: pytest.Config, repeat: RepeatRecord | None) -> RepeatRecord | None:
+    return None if repeat is None else replace(repeat, reason=said(config, repeat.reason))
 
 
 def conclude_anew(item: ScenarioItem, outcome: Outcome, reason: str, repeat: RepeatRecord | None) -> None:
-    """What came to light after the end speaks against a drill that had ended well."""
+    """A late finding speaks against a drill that had ended well."""
     before = item.stash[outcome_key]
-    ended = replace(
-        before, outcome=outcome, reason=printable(reason), unmissed=False, repeat=_shown(repeat) or before.repeat
-    )
+    shown = _shown(item.config, repeat) or before.repeat
+    ended = replace(before, outcome=outcome, reason=said(item.config, reason), unmissed=False, repeat=shown)
     item.stash[outcome_key] = ended
     keep(item.config, ended)
 
 
 def keep(config: pytest.Config, ended: DrillOutcome) -> None:
-    """Keep each part once in the session's list, and as JUnit has a place for it: a property of the suite."""
+    """Keep each part once in the session's list, and where JUnit has a place for it: in a property of the suite."""
     for part in ended.parts():
         _keep_one(config, part)
 
@@ -193,7 +204,7 @@ def _keep_one(config: pytest.Config, ended: DrillOutcome) -> None:
     known = config.stash[ended_key]
     if any((each.nodeid, each.outcome) == (ended.nodeid, ended.outcome) for each in known):
         return
-    # of a drill that ended otherwise nobody is to read that it passed, too
+    # nobody may read that a drill passed that ended otherwise
     outdated = [each for each in known if each.nodeid == ended.nodeid and each.outcome.good]
     known[:] = [each for each in known if each not in outdated]
     known.append(ended)
@@ -206,7 +217,10 @@ def _keep_one(config: pytest.Config, ended: DrillOutcome) -> None:
 
 
 def junit_properties(ended: DrillOutcome) -> Iterator[tuple[str, str]]:
-    """In words under the node id, and each number under the node id and its name. What was not measured has none."""
+    """The outcome under the node id, and each number under the node id and its name.
+
+    A number that was not measured has none.
+    """
     where = f" ({ended.evidence})" if ended.evidence else ""
     yield ended.nodeid, f"{ended.outcome}: {ended.reason}{where}"
     for name, value in {"outcome": ended.outcome.value, **ended.numbers}.items():
@@ -225,8 +239,19 @@ def rows_of(config: pytest.Config, runs: Sequence[Run]) -> list[dict[str, object
 
 
 def keep_proofs(config: pytest.Config, runs: Sequence[Run]) -> None:
-    """One folder for each runbook that was put to the proof, whatever it came to."""
+    """One folder for each runbook that was to be proven, whatever the result."""
     for proof in proofs(runs):
         if proof.whole:
             session = drill_session(config)
-            write_proof(session.evidence_root, proof, session.redactor, session.root)
+            folder = write_proof(session.evidence_root, proof, session.redactor, session.root)
+            _seal_proof(session, folder, [config.rootpath / run.evidence for run in proof.runs if run.evidence])
+
+
+def _seal_proof(session: DrillSession, folder: Path, evidence: Sequence[Path]) -> None:
+    """Seal it in the ledger of its drills' environment; report why that was not possible."""
+    try:
+        names = [read_document(each / "content" / "drill.json")["environment"]["name"] for each in evidence[:1]]
+        # if no run has begun, none has left a record
+        session.sealer.seal_proof(folder, *(names or [session.inventory.environment.name]))
+    except DrillbookError as error:
+        session.listener({"event": "note", "text": f"{folder.name}: the proof is not sealed: {error}"})

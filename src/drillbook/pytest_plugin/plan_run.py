@@ -1,7 +1,7 @@
 """The hooks of a session that plans: registered under `--plan`, and imported in no other session.
 
-The rule: an item is not set up, so that no fixture of anybody's acts. Its report is a `skipped` one for JUnit and the
-exit status, which the terminal calls `planned`, or a failure for what could not be planned.
+The rule: items are not set up, so that no fixture acts. The report of a planned item is a `skipped` one for JUnit and
+the exit status, and the terminal calls it `planned`. For what could not be planned the report is a failure.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class PlanRun:
             config.hook.pytest_deselected(items=others)
 
     def pytest_collection_finish(self) -> None:
-        """pytest remembers what failed last: a plan says nothing about that."""
+        """Keep pytest's memory of the last failures: a plan says nothing about them."""
         for name in _MEMORIES:
             if self._config.pluginmanager.hasplugin(name):
                 self._config.pluginmanager.unregister(name=name)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool:
-        """Plan the item, in the place of set-up, call and teardown."""
+        """Plan the item, instead of set-up, call and teardown."""
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         assert isinstance(item, ScenarioItem)
         if self._planner is None:
@@ -73,7 +73,7 @@ class PlanRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """The word for it."""
+        """The word for a planned item."""
         if not hasattr(report, "drillbook_plan"):
             return None
         return ("failed", "F", "NOT PLANNED") if report.failed else ("planned", "p", "PLANNED")

@@ -1,7 +1,7 @@
-"""The pytest plugin as every session has it where Drillbook is installed: its options, and whether the root is ours.
+"""The pytest plugin in every session where Drillbook is installed: its options, and whether the root is ours.
 
-The rule: a suite that is not ours does not notice us. In a drill repository Ansible's import is begun first, and then
-all else is loaded (`repository_plugin`), so that both go on side by side.
+The rule: Drillbook does nothing in a suite that is not ours. In a drill repository it first starts Ansible's import,
+and then loads all else (`repository_plugin`), so that both go on side by side.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from collections.abc import Generator
 
 import pytest
 
+from drillbook.evidence.sealing import passphrase
 from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting import asked
-from drillbook.pytest_plugin.options import DEFAULT_EVIDENCE, DEFAULT_INVENTORY
+from drillbook.pytest_plugin.options import DEFAULT_EVIDENCE, DEFAULT_INVENTORY, evidence_place, place_key
 
-_IN_A_REPOSITORY = f"{__package__}.repository_plugin"
+_IN_A_REPOSITORY, _WITH_A_STORE = f"{__package__}.repository_plugin", f"{__package__}.output.storing"
+passphrase.take()  # before anything starts that would inherit it
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Options; pytest-ansible owns --inventory where it is installed, and its value is used then."""
+    """Add the options. Where pytest-ansible is installed it owns --inventory, and its value is used."""
     group = parser.getgroup("drillbook", "recovery drills")
     if importlib.util.find_spec("pytest_ansible") is None:
         group.addoption(
@@ -31,7 +33,6 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
             default=None,
             help="Ansible inventory to drill (default: inventories/lab); several times: merged, as by Ansible's -i",
         )
-    group.addoption("--evidence", metavar="DIR", default=None, help="where evidence is kept (default: evidence)")
     group.addoption(
         "--allow-production",
         metavar="NAME",
@@ -42,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "--summary",
         metavar="FILE",
         default=None,
-        help="write what the session's drills came to into this file, as JSON",
+        help="write the results of the session's drills into this file, as JSON",
     )
     group.addoption("--runs-to", metavar="FILE", default=None, help=argparse.SUPPRESS)
     group.addoption("--handed-over", metavar="SOCKET", type=int, default=None, help=argparse.SUPPRESS)
@@ -53,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         "--plan",
         action="store_true",
         default=False,
-        help="show what each scenario would change where, and touch nothing",
+        help="show what each scenario would change, and where; change nothing",
     )
     group.addoption(
         "--present",
@@ -72,30 +73,48 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         type="bool",
         default=True,
     )
-    parser.addini("drillbook_evidence", "folder for evidence", default=DEFAULT_EVIDENCE)
+    parser.addini("drillbook_timestamp_url", "an RFC 3161 authority that stamps what is signed", default="")
     parser.addini("drillbook_pass_env", "further environment variables that playbooks may see", type="args", default=[])
     for name, default_s in DEFAULTS_S.items():
         said = f"how long at most, for all scenarios ({default_s:.0f}s): '30m'; a scenario's tag @{name} wins"
         parser.addini(f"drillbook_{name.replace('-', '_')}", said, default="")
     asked.add_options(parser)
+    _add_options_of_evidence(group, parser)
+
+
+def _add_options_of_evidence(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
+    group.addoption(
+        "--evidence",
+        metavar="DIR",
+        default=None,
+        help="where evidence is kept (default: evidence), or the URL of a store that gets a copy: s3://bucket/prefix",
+    )
+    parser.addini("drillbook_evidence", "folder for evidence, or the URL of a store", default=DEFAULT_EVIDENCE)
+    parser.addini("drillbook_key", "what signs the evidence: a file of 'drillbook keygen', or a URI", default="")
+    parser.addini("drillbook_key_public", "the public key (PEM) of a drillbook_key that is a URI", default="")
+    parser.addini("drillbook_evidence_lock", "how long nobody may delete what a store of S3 has got: '90d'", default="")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Load what a drill repository needs. Ansible's import has begun by now, where there will be drills."""
+    """Load what a drill repository needs. If there will be drills, Ansible's import has already begun."""
     if asked.is_ours(config):
         if not config.pluginmanager.hasplugin("pytest-bdd"):
             raise pytest.UsageError(
                 "drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd"
             )
         config.pluginmanager.import_plugin(_IN_A_REPOSITORY)
+        place, option = evidence_place(config), config.option
+        if place.url is not None and not (option.help or option.version or option.collectonly or option.plan):
+            config.stash[place_key] = place
+            config.pluginmanager.import_plugin(_WITH_A_STORE)
     elif config.getoption("--summary"):
         raise pytest.UsageError(f"--summary: {config.rootpath} is no drill repository, and nothing would be written")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Where pytest finds nothing in a feature that is named, say why."""
+    """When pytest finds nothing in a named feature, say why."""
     try:
         return (yield)
     except pytest.UsageError as error:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from drillbook.errors import DrillbookError
+from drillbook.evidence.machine_paths import without_machine
 from drillbook.evidence.render import terminal
+from drillbook.evidence.sealing.key_source import NO_KEY, key_source
+from drillbook.evidence.sealing.ledger import Head, head_of, streams
 from drillbook.model.printable import printable, printable_data
 from drillbook.model.proof import Run, proofs, unmissed
 from drillbook.model.verdict import Outcome, worst
@@ -20,6 +24,7 @@ from drillbook.pytest_plugin.collecting.hiding import hide
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_hooks import drill_key
 from drillbook.pytest_plugin.handed_over import handed_over_key
+from drillbook.pytest_plugin.options import evidence_root
 from drillbook.pytest_plugin.outcomes import (
     Told,
     conclude,
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
     from drillbook.engine.lifecycle import DrillLife
 
 NAMED = 10
-"""Drills that were not run and are named; of further ones the number is told."""
+"""The number of drills named among those that did not run; for the others only their number is shown."""
 
 # ------------------------------------------------------------------ what pytest says
 
@@ -51,12 +56,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A drill that was skipped, expected to fail, or skipped itself is a failure: nothing was proven.
 
-    Before anything is taken from a report, and shown, the secrets are taken out of it.
+    The secrets are taken out of a report before anybody uses or shows it.
     """
     report = yield
     hide(item.config, report)
     if isinstance(item, ScenarioItem):
-        _let_be_shown(report)
+        _let_be_shown(item.config, report)
     if not isinstance(item, ScenarioItem) or not item.scenario.is_drill:
         return report
     before = told(item)
@@ -73,17 +78,37 @@ def pytest_runtest_makereport(
     elif reason is not None or (report.failed and before.ended is None and not begun):
         conclude(item, Outcome.INVALID, reason or f"the drill did not begin: {_said(report)}", None)
     elif made is not None and report.when == "teardown" and report.failed and _ended_well(made):
-        # nobody is to read of a drill that passed while its fixtures failed, in the session or in the record
+        # nobody may read that a drill passed while its fixtures failed, in the session or in the record
         verdict = made.take_back(f"a fixture failed after the drill: {_said(report)}")
         conclude_anew(item, verdict.outcome, verdict.reason, made.repeat)
         if made.evidence is not None:
             drawing.draw(item.config, made.evidence)
+    if made is not None and report.when == "teardown":
+        problem = _seal(item, made)
+        if problem is not None and report.passed:
+            report.outcome, report.longrepr = "failed", f"{Outcome.INVALID}: {problem}"
     told(item, _standing(item, made)).put_on(report)
     return report
 
 
+def _seal(item: ScenarioItem, made: DrillLife) -> str | None:
+    """Seal the drill's evidence, which nobody writes any more.
+
+    A drill that had to be sealed and is not proves nothing.
+    """
+    problem = made.seal()
+    if problem is None:
+        return None
+    if _ended_well(made):
+        verdict = made.take_back(problem)
+        conclude_anew(item, verdict.outcome, verdict.reason, made.repeat)
+    if made.evidence is not None:
+        drawing.draw(item.config, made.evidence)
+    return problem
+
+
 def _standing(item: ScenarioItem, made: DrillLife | None) -> Outcome | None:
-    """What speaks against the drill so far; None while nothing does."""
+    """The finding against the drill so far; None when there is none."""
     ended = item.stash.get(outcome_key, None)
     if ended is not None:
         return ended.outcome
@@ -94,10 +119,18 @@ def _ended_well(drill: DrillLife) -> bool:
     return drill.verdict is not None and drill.verdict.outcome.good
 
 
-def _let_be_shown(report: pytest.TestReport) -> None:
-    """What a system has answered is in the error, and may be in what was captured: as a terminal may have it."""
-    report.longrepr = in_each_text(report.longrepr, printable)
-    report.sections = printable_data(report.sections)
+def _let_be_shown(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Make a report safe to show.
+
+    Its error and its captured output may hold a system's answers: make them safe for a terminal, and take out the paths
+    of this machine, because JUnit is read elsewhere.
+    """
+
+    def shown(text: str) -> str:
+        return printable(without_machine(text, config.rootpath))
+
+    report.longrepr = in_each_text(report.longrepr, shown)
+    report.sections = [(shown(title), shown(text)) for title, text in report.sections]
     report.user_properties = printable_data(report.user_properties)
 
 
@@ -107,7 +140,7 @@ def _said(report: pytest.TestReport) -> str:
 
 
 def _silence(report: pytest.TestReport, drill: Told) -> str | None:
-    """Why the report, which is none of a failure, is none of a drill that passed either; None when it may be."""
+    """Why this report, which is no failure, is not that of a passed drill either; None when it may be."""
     if report.passed and not hasattr(report, "wasxfail"):
         missing = drill.ended is None and (report.when == "teardown" or (report.when == "call" and not drill.begun))
         return "the drill was not run: pytest has called none of its steps" if missing else None
@@ -122,7 +155,7 @@ def _silence(report: pytest.TestReport, drill: Told) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """Says `passed` of a drill after its restore, and names the outcome in the verbose word."""
+    """Says `passed` about a drill after its restore, and names the outcome in the verbose word."""
     drill = Told.on(report)
     if drill is None or not drill.begun:
         return None
@@ -146,7 +179,7 @@ _controller: dict[str, pytest.Config] = {}
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Know the controller's configuration in pytest_runtest_logreport, which gets none."""
+    """Keep the controller's configuration for pytest_runtest_logreport, which gets none."""
     if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
         _controller["config"] = session.config
 
@@ -160,9 +193,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
     try:
         return (yield)
     finally:
+        for item in session.items if hasattr(session, "items") else ():
+            if isinstance(item, ScenarioItem) and drill_key in item.stash:
+                _seal(item, item.stash[drill_key])  # from a session that was stopped
         if not hasattr(session.config, "workerinput"):
             _keep_runs(session.config)
-        # only now: a drill that ends the session (pytest.exit) is put back by pytest's own hook of this name
+        # only now: pytest's own hook of this name puts back a drill that ends the session (pytest.exit)
         outcomes = [each.outcome for each in session.config.stash[ended_key]]
         if before in ENDED_WELL and roll.speaks_against():
             outcomes.append(Outcome.INVALID)
@@ -173,13 +209,33 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
 
 def _sum_up(session: pytest.Session) -> None:
-    """The file for other programs. Who waits for it and gets none is not told that all went well."""
+    """Write the file for other programs. If that fails, the exit status must not say that all went well."""
     config = session.config
     ended, missing = config.stash[ended_key], config.stash[roll_key].not_run()
-    problem = summary.write(config, ended, missing, int(session.exitstatus))
+    said, heads = _of_seals(config) if any(each.evidence for each in ended) else ([], [])
+    problem = summary.write(config, ended, missing, int(session.exitstatus), heads)
+    if config.pluginmanager.hasplugin("terminalreporter") and not hasattr(config, "workerinput"):
+        for line in said:
+            config.get_terminal_writer().line(line)
     if problem is not None:
         config.get_terminal_writer().line(problem, red=True)
         session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
+
+
+def _of_seals(config: pytest.Config) -> tuple[list[str], list[Head]]:
+    """The session's last lines, and the heads of the ledgers; people should keep both elsewhere."""
+    if key_source(config.getini, config.rootpath) is None:
+        return [f"evidence: unsigned ({NO_KEY})"], []
+    said, heads = [], []
+    root = evidence_root(config)
+    for stream in streams(root):
+        try:
+            head = head_of(root, stream)
+        except DrillbookError as error:
+            said.append(f"evidence: {error}")
+        else:
+            heads += [head] if head is not None else []
+    return [*said, *(f"ledger {head.stream}: {head}" for head in heads)], heads
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -216,7 +272,7 @@ def _show_proofs(terminalreporter: pytest.TerminalReporter, runs: Sequence[Run])
 
 
 def _keep_runs(config: pytest.Config) -> None:
-    """The proofs, and the runs for who has started this session: `drillbook prove` or `drillbook drills`."""
+    """Write the proofs, and the runs for the starter of this session: `drillbook prove` or `drillbook drills`."""
     if handed_over_key in config.stash:
         config.stash[handed_over_key].close()
         return

@@ -1,17 +1,18 @@
-"""The pytest plugin in a drill repository: the drill's place in pytest's life of a test.
+"""The pytest plugin in a drill repository: it puts the drill into pytest's life of a test.
 
-The rule: pytest never says `passed` of a drill that is not PASSED. The steps run in the call phase, the restore in the
-teardown phase, and the word `passed` is only said after both. What only a drill needs is imported when
-the first one begins.
+The rule: pytest never says `passed` about a drill that is not PASSED. The steps run in the call phase, the restore in
+the teardown phase. The word `passed` comes only after both. What only a drill needs is imported when the first one
+begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drillbook.evidence.sealing import passphrase
 from drillbook.pytest_plugin import summary, warm_ansible
 from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
@@ -20,6 +21,9 @@ from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.output.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.roll_call import RollCall
+
+if TYPE_CHECKING:
+    from drillbook.evidence.redaction import Redactor
 
 pytest_plugins = [
     f"{__package__}.{name}" for name in ("collecting.hiding", "output.drawing", "drill_hooks", "outcomes", "reports")
@@ -36,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         {"event": "note", "text": text}
     )
     config.stash[ended_key] = []
-    config.stash[hiding.knows_key] = known_secrets
+    config.stash[hiding.knows_key] = _known
     config.stash[roll_key] = RollCall(config, config.stash[ended_key])
     config.pluginmanager.register(config.stash[roll_key], "drillbook-rollcall")
     summary.begin(config)
@@ -47,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(collection):
         config.pluginmanager.register(collection, "drillbook-collection")
     if config.getoption("--plan") and not config.pluginmanager.hasplugin("drillbook-plan"):
-        # the planner is for a session that plans: no other waits for its import (test_lean_start)
+        # only a session that plans needs the planner: no other waits for its import (test_lean_start)
         from drillbook.pytest_plugin.plan_run import PlanRun
 
         config.pluginmanager.register(PlanRun(config, drill_session), "drillbook-plan")
@@ -57,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
+        if "drillbook_key_passphrase" in workerinput:
+            passphrase.hold(workerinput.pop("drillbook_key_passphrase"))
         if "drillbook_events" in workerinput:
             config.stash[out_key] = Post(workerinput["drillbook_events"], workerinput["workerid"])
     else:
@@ -65,34 +71,52 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[mailbox_key] = Mailbox(shown)
 
 
+def _known(config: pytest.Config) -> Redactor | None:
+    """A list shows only what the features say, and needs no inventory, unless a feature is refused."""
+    if config.option.collectonly and hiding.refused_key not in config.stash:
+        return None
+    return known_secrets(config)
+
+
 def _unseen(_event: Mapping[str, Any]) -> None:
-    """The session shows nothing."""
+    """Whether nobody sees the session's output."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Ansible is imported for the drills that there are."""
+    """Import Ansible for the collected drills."""
+    config = session.config
     any_drill = any(isinstance(item, ScenarioItem) and item.scenario.is_drill for item in session.items)
-    warm_ansible.drills_are_known(session.config, any_drill=any_drill)
+    warm_ansible.drills_are_known(config, any_drill=any_drill)
+    config.stash[hiding.drills_key] = any_drill
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """xdist: tell each worker where to send what it shows, and which session it belongs to."""
-    # xdist kills a worker 10 s after Ctrl-C: in the middle of an undo
+    """xdist: tell each worker where to send its output, and which session it belongs to."""
+    # xdist kills a worker 10 s after Ctrl-C: that may be in the middle of an undo
     node.nodemanager.EXIT_TIMEOUT = max(getattr(node.nodemanager, "EXIT_TIMEOUT", 0), XDIST_EXIT_TIMEOUT_S)
+    secret = passphrase.held()
+    if secret is not None:
+        node.workerinput["drillbook_key_passphrase"] = secret  # by the worker's pipe, and in no environment
     if mailbox_key in node.config.stash:
         node.workerinput["drillbook_events"] = node.config.stash[mailbox_key].address
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """No title with a secret in it is shown, or names a folder of evidence."""
+    """Take secrets out of titles before a title is shown, or names a folder of evidence."""
+    if not session.config.option.collectonly:
+        _hide_titles(session)
+    return (yield)
+
+
+def _hide_titles(session: pytest.Session) -> None:
     config = session.config
     redactor = hiding.knowing(config) if config.stash.get(hiding.drills_key, False) else None
     if redactor is not None:
         identity = handed_over_key not in config.stash
         hiding.rename(session.items, redactor.text, config.stash[roll_key].renamed, identity=identity)
-    return (yield)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

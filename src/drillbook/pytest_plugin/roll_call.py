@@ -1,7 +1,7 @@
-"""The roll call: of each drill that was collected the session says how it ended, or that it was not run.
+"""The roll call: for each collected drill the session says how it ended, or that it did not run.
 
-The rule: a drill that nobody ran is never part of a session that went well by mistake. One that was to be run fails the
-session; one that somebody left out, or that nobody asked for, is named, and fails the session where it is required.
+The rule: no session goes well by mistake with a drill that nobody ran. A drill that should have run fails the session.
+A drill that somebody left out, or that nobody asked for, is named, and fails the session where it is required.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.collecting.collection import unasked_key
-from drillbook.pytest_plugin.collecting.hiding import drills_key
+from drillbook.pytest_plugin.collecting.collection import population_key, unasked_key
+from drillbook.pytest_plugin.collecting.hiding import drills_key, knowing
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS
 from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
 
 TO_BE_RUN, LEFT_OUT, NOT_ASKED_FOR = "it was to be run", "left out", "not asked for"
 ENDED_WELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+_SELECT = {"-k": "keyword", "-m": "markexpr", "--deselect": "deselect", "--lf": "lf", "--sw": "stepwise"}
+"""pytest's options that leave tests out."""
 
 
 class RollCall:
@@ -28,7 +31,7 @@ class RollCall:
     def __init__(self, config: pytest.Config, ended: list[DrillOutcome]) -> None:
         self._config, self._ended = config, ended
         self._collected: dict[str, str] = {}
-        """Each drill's node id, and what is to be said of it where it was not run."""
+        """Each drill's node id, and what to say about it if it did not run."""
         self._items: dict[str, ScenarioItem] = {}
         """Each drill of this process, by its node id."""
         self._of_workers: dict[str, str] = {}
@@ -42,14 +45,25 @@ class RollCall:
             self._items[item.nodeid] = item
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """What is left in the list is to be run."""
+        """What is left in the list will run."""
         to_be_run = dict.fromkeys((item.nodeid for item in session.items), TO_BE_RUN)
         unasked: list[str] = self._config.stash.get(unasked_key, [])
         known = to_be_run | dict.fromkeys(unasked, NOT_ASKED_FOR)
         self._collected |= {nodeid: known[nodeid] for nodeid in self._collected if nodeid in known}
+        population = {nodeid: self._why_not(why) for nodeid, why in self._collected.items()}
+        self._config.stash[population_key] = population
+        if LEFT_OUT in self._collected.values():  # its name is shown, and so the inventory must be known
+            self._config.stash[drills_key] = True
+
+    def _why_not(self, why: str) -> str | None:
+        """Why a drill will not run, for the records of its session; None when it will."""
+        if why != LEFT_OUT:
+            return None if why == TO_BE_RUN else why
+        how = [flag for flag, name in _SELECT.items() if getattr(self._config.option, name, None)]
+        return f"left out by {', '.join(how)}" if how else "left out by a hook or a plugin"
 
     def expect(self, nodeids: Iterable[str]) -> None:
-        """Only these, of what was collected, are to be run by this session; the others are somebody else's."""
+        """This session will run only these of the collected drills; the others belong to somebody else."""
         self._collected = dict.fromkeys(nodeids, TO_BE_RUN)
 
     def renamed(self, old: str, new: str) -> None:
@@ -57,10 +71,13 @@ class RollCall:
         if old in self._collected:
             self._collected[new] = self._collected.pop(old)
             self._items[new] = self._items.pop(old)
+        population = self._config.stash.get(population_key, {})
+        if old in population:
+            population[new] = population.pop(old)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A drill that did not pass has a report that failed, also where a hook rewrote it: JUnit reads only those.
+        """A drill that did not pass has a failed report, even if a hook rewrote it: JUnit reads only those.
 
         An outcome that pytest does not know ("rerun") is a failure that somebody hopes to forget.
         """
@@ -75,21 +92,21 @@ class RollCall:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str) -> None:
-        """xdist: a worker is gone, and with it what it knew."""
+        """xdist: a worker is gone, with all that it knew."""
         if ".feature::" in crashitem:
             reason = "a worker died while it ran this; the next drill puts back what it broke"
             self._ended.append(DrillOutcome(crashitem, crashitem, "", Outcome.ABORTED, reason))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """xdist: all workers collect the same, and the controller nothing."""
+        """xdist: all workers collect the same drills, and the controller collects none."""
         told = getattr(node, "workeroutput", {})
         self._collected |= told.get("drillbook_collected", {})
         self._of_workers |= told.get("drillbook_scenarios", {})
         self._config.stash[drills_key] = bool(self._collected)
 
     def asked_for(self) -> list[str]:
-        """The scenarios of which a run was chosen, each once: of these a proof has to be whole."""
+        """The scenarios of which somebody chose a run, each once: a proof of these must be whole."""
         scenarios = self._scenarios()
         return [*dict.fromkeys(scenarios[each] for each, why in self._collected.items() if why == TO_BE_RUN)]
 
@@ -97,23 +114,27 @@ class RollCall:
         return self._of_workers | {nodeid: item.drill_nodeid for nodeid, item in self._items.items()}
 
     def not_run(self) -> dict[str, str]:
-        """The drills that have no outcome, and why."""
+        """The drills without an outcome, and why, in a form that may be shown.
+
+        It leaves out drills that nobody expects this session to run.
+        """
         ended = {each.nodeid for each in self._ended}
+        redactor = knowing(self._config) if self._collected else None
         return {
-            nodeid: why
+            nodeid if redactor is None else redactor.text(nodeid): why
             for nodeid, why in self._collected.items()
             if nodeid not in ended and (why == NOT_ASKED_FOR or not self._nothing_runs)
         }
 
     def speaks_against(self) -> bool:
-        """Whether what was not run makes a session fail that has ended well."""
+        """Whether drills that did not run make a session fail that has ended well."""
         required = self._config.option.require_drills or REQUIRE_DRILLS in self._config.getini("drillbook_require")
         if self._on_worker or self._nothing_runs:
             return False
         return any(required or why == TO_BE_RUN for why in self.not_run().values())
 
     def report(self) -> None:
-        """xdist: tell the controller, before the worker says its last word."""
+        """xdist: tell the controller, before the worker's last message."""
         if self._on_worker:
             # xdist adds it to the configuration of a worker
             said = self._config.workeroutput  # type: ignore[attr-defined]
@@ -121,7 +142,10 @@ class RollCall:
 
     @property
     def _nothing_runs(self) -> bool:
-        """Only collected, only planned, or one scenario of a proof: nobody was to think that the others ran."""
+        """Whether this session only collects, only plans, or runs one scenario of a proof.
+
+        Nobody expects it to run the others.
+        """
         option = self._config.option
         return bool(option.collectonly or option.plan or option.scenario)
 

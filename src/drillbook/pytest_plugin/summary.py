@@ -1,7 +1,7 @@
-"""`--summary FILE`: what a session came to, as JSON for other programs.
+"""`--summary FILE`: the result of a session, as JSON for other programs.
 
-The rule: the file is written whole at the session's end, or not at all. What an earlier session wrote there is taken
-away when this one begins, so that nobody reads an old result for a new one.
+The rule: the file is written whole at the session's end, or not at all. The session first removes the file of an
+earlier one, so that nobody takes an old result for a new one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import dumps, write_atomically
+from drillbook.evidence.sealing.ledger import Head
 from drillbook.model.proof import proofs
 from drillbook.model.verdict import worst
 from drillbook.pytest_plugin.outcomes import DrillOutcome
@@ -22,7 +23,7 @@ SCHEMA = "drillbook/summary/1"
 
 
 def begin(config: pytest.Config) -> None:
-    """Take away what is there. Raises UsageError where nothing could be written at the end."""
+    """Remove the old file. Raises UsageError when nothing could be written at the end."""
     path = _asked(config)
     if path is None:
         return
@@ -34,19 +35,27 @@ def begin(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--summary: {path} cannot be written ({error}): name a file") from None
 
 
-def write(config: pytest.Config, ended: Sequence[DrillOutcome], not_run: Mapping[str, str], status: int) -> str | None:
-    """Write the file; gives why that was not possible."""
+def write(
+    config: pytest.Config,
+    ended: Sequence[DrillOutcome],
+    not_run: Mapping[str, str],
+    status: int,
+    heads: Sequence[Head] = (),
+) -> str | None:
+    """Write the file; returns why that was not possible."""
     path = _asked(config)
     if path is None:
         return None
     try:
-        write_atomically(path, dumps(summary(ended, not_run, status)))
+        write_atomically(path, dumps(summary(ended, not_run, status, heads)))
     except DrillbookError as error:
         return f"--summary: {error}"
     return None
 
 
-def summary(ended: Sequence[DrillOutcome], not_run: Mapping[str, str], status: int) -> Mapping[str, Any]:
+def summary(
+    ended: Sequence[DrillOutcome], not_run: Mapping[str, str], status: int, heads: Sequence[Head] = ()
+) -> Mapping[str, Any]:
     """The file's content."""
     return {
         "schema": SCHEMA,
@@ -71,11 +80,14 @@ def summary(ended: Sequence[DrillOutcome], not_run: Mapping[str, str], status: i
             for proof in proofs([each.run for each in ended])
             if proof.whole
         ],
+        "ledger": [{"stream": head.stream, "seq": head.seq, "head": head.digest} for head in heads],
     }
 
 
 def _asked(config: pytest.Config) -> Path | None:
-    """The file, relative to where somebody stands; None in a session that runs nothing, and in xdist's workers."""
+    """The file, relative to the user's working directory; None in a session that runs nothing, and in
+    xdist's workers.
+    """
     named, option = config.getoption("--summary"), config.option
     if (
         not named

@@ -1,8 +1,8 @@
 """When a session's warm Ansible begins and ends: a part of the pytest plugin.
 
-The rule: it begins as early as it is known that there will be drills, and never where there are none. Feature files on
-the command line say so a fifth of a second before the collection does. So this module imports little: all else of the
-plugin is imported when the server has begun.
+The rule: it begins as soon as drills are certain, and never without drills. Feature files on the command line show that
+a fifth of a second before the collection does. So this module imports little: the rest of the plugin is imported when
+the server has started.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import atexit
 import gc
 import os
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 
 WARM = ("auto", "off")
 warm_key: pytest.StashKey[Warm] = pytest.StashKey()
+_imports_key: pytest.StashKey[ExitStack] = pytest.StashKey()
+"""Holds `no_garbage` open while pytest collects."""
 say_key: pytest.StashKey[Callable[[str], None]] = pytest.StashKey()
-"""Is told why runs are cold; what listens is imported when the server has begun."""
+"""Is told why runs are cold; its receiver is imported when the server has started."""
 
 
 def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
@@ -42,35 +45,58 @@ def add_options(group: pytest.OptionGroup, parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Where feature files are named there will be drills."""
+    """Named feature files mean that there will be drills."""
+    config.stash[_imports_key] = ExitStack()
     option = config.option
     controller = getattr(option, "numprocesses", None) and not hasattr(config, "workerinput")
     if option.help or option.version or option.collectonly or config.getoption("--plan") or controller:
         return
     if asked.is_ours(config) and asked.names_features(config):
+        config.stash[_imports_key].enter_context(no_garbage())  # until the collection has ended
         _warm_up(config)
 
 
 def drills_are_known(config: pytest.Config, *, any_drill: bool) -> None:
-    """Import Ansible in the background for the drills that there are; for none of them, no more."""
+    """Import Ansible in the background for the collected drills; without drills, stop."""
+    config.stash[_imports_key].close()
     if not any_drill:
         _cool_down(config, unused=True)
     elif not config.option.collectonly:
-        # an interpreter that ends looks for garbage in all that it ever imported: 0.2 s, and it gives all back anyway
+        # at its end an interpreter looks for garbage in all that it ever imported: 0.2 s, and it frees all of that
+        # anyway
         atexit.register(gc.freeze)
         _warm_up(config)
 
 
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """Keep what is imported within, and never search it for garbage.
+
+    A search during the imports takes a tenth of the time, one in the drill stops the prober, and pytest would make one
+    at its end.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what was begun."""
+    """End what was begun, even when the collection broke off."""
+    if _imports_key in config.stash:
+        config.stash[_imports_key].close()
     _cool_down(config)
 
 
 def _warm_up(config: pytest.Config) -> None:
     program = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
-    if warm_key in config.stash or _asked(config) == "off" or not program.is_file():  # without it each run says so
+    if warm_key in config.stash or _asked(config) == "off" or not program.is_file():  # otherwise each run says so
         return
-    # 10 ms that no session without drills has to spend
+    # 10 ms that no session without drills should spend
     from drillbook.target.ansible.warm.client import Warm
 
     def say(text: str) -> None:

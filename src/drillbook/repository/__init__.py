@@ -1,1 +1,1 @@
-"""A drill repository is read, planned and linted here; nothing in this package touches the target."""
+"""Reads, plans and lints a drill repository. Nothing in this package touches the target."""

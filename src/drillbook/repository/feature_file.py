@@ -1,8 +1,7 @@
-"""Read a feature file: every scenario with the lines of its rows, and everything that is wrong with the text
-itself.
+"""Reads a feature file: every scenario with the lines of its rows, and everything that is wrong with the text itself.
 
-The rule: all that is wrong is said at once, each with its line. pytest-bdd's own parser stops at the first
-error, keeps only the last of two scenarios with one name, and forgets the lines of Examples rows.
+The rule: report all errors at once, each with its line. pytest-bdd's own parser stops at the first error, keeps only
+the last of two scenarios with one name, and forgets the lines of Examples rows.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
 from drillbook.repository.feature_lines import lost_lines, stray_characters
 
-# Tags are markers, and these make pytest fail without arguments.
+# Tags are markers, and pytest fails when these have no arguments.
 _NEED_ARGUMENTS = ("parametrize", "usefixtures", "filterwarnings", "skipif")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something for which the whole file is refused. `line` is 1-based; `details` are further lines, indented below."""
+    """An error for which the whole file is refused. `line` is 1-based; `details` are further lines, indented below."""
 
     line: int
     message: str
@@ -52,7 +51,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioText:
-    """A scenario as the file has it, not yet rendered. `tags` of a row are its effective ones, all levels merged."""
+    """A scenario as the file has it, not yet rendered.
+
+    `tags` of a row are its effective ones, merged from all levels.
+    """
 
     template: ScenarioTemplate
     is_outline: bool
@@ -69,7 +71,7 @@ class ScenarioText:
 
 @dataclass(frozen=True, slots=True)
 class FeatureText:
-    """What was read. `feature` is None when the text is no Gherkin at all; then `problems` says why."""
+    """The content of a feature file. `feature` is None when the text is no Gherkin at all; then `problems` says why."""
 
     feature: Feature | None
     scenarios: tuple[ScenarioText, ...]
@@ -77,7 +79,7 @@ class FeatureText:
 
 
 def read_feature(path: Path) -> FeatureText:
-    """Read one file. Never raises for what the author of the file can put right: that is in `problems`."""
+    """Read one file. An error that the author of the file can put right is never raised: it is in `problems`."""
     text = ""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -130,7 +132,7 @@ def _syntax_problem(error: ParserException) -> Problem:
 
 
 def effective_tags(*levels: Iterable[str]) -> frozenset[str]:
-    """The tags of a scenario from those of its levels, outermost first: all of them, but one `rto` and `severity`."""
+    """The tags of a scenario, from its levels, outermost first: all of them, but only one `rto` and one `severity`."""
     tags: set[str] = set()
     for level in map(set, levels):
         for key in _SINGLE:
@@ -175,7 +177,7 @@ def _abort_problems(tag: Tag, key: str, value: str, tags: Sequence[Tag]) -> Iter
 
 
 def _loss_problems(tag: Tag, key: str) -> Iterator[Problem]:
-    """A misspelt one would accept nothing, and the drill be refused for want of it: say here what is wrong."""
+    """What is wrong with a loss tag. A misspelt one would accept no loss, and the drill would be refused later."""
     spelt = key.lower().replace("_", "-")
     if key != ACCEPTS_DATA_LOSS and difflib.get_close_matches(spelt, [ACCEPTS_DATA_LOSS], 1, 0.8):
         yield Problem(tag.location.line, f"{tag.name} accepts no loss: write @{ACCEPTS_DATA_LOSS}:COUNT")
@@ -196,27 +198,27 @@ def _bad_rto(value: str) -> str | None:
 
 def _bad_limit(value: str) -> str | None:
     try:
-        return None if parse_duration(value) > 0 else "nothing is done in no time"
+        return None if parse_duration(value) > 0 else "nothing can be done in 0 s"
     except ValueError as error:
         return str(error)
 
 
 def _limit_problems(tag: Tag, key: str) -> Iterator[Problem]:
-    """A misspelt one would leave the default, which ends a play in its midst."""
+    """What is wrong with a time limit. A misspelt one would leave the default, which may end a play in its middle."""
     near = difflib.get_close_matches(key.lower().replace("_", "-"), DEFAULTS_S, 1, 0.85)
     if key not in DEFAULTS_S and near:
-        yield Problem(tag.location.line, f"{tag.name} gives nobody more time: write @{near[0]}:30m")
+        yield Problem(tag.location.line, f"{tag.name} is not a time limit: write @{near[0]}:30m")
 
 
 def _not_among(what: str, allowed: Sequence[str]) -> Callable[[str], str | None]:
     return lambda value: None if value in allowed else f"'{value}' is no {what}: write one of {', '.join(allowed)}"
 
 
-# Tags of which a scenario has one value, that of the nearest of Examples, Scenario, Rule and Feature; and
-# what is wrong with a value.
+# Tags of which a scenario has one value, that of the nearest of Examples, Scenario, Rule and Feature; and what is wrong
+# with a value.
 _SINGLE: dict[str, Callable[[str], str | None]] = {
     "rto": _bad_rto,
-    "rto-from": _not_among("start of the clock", RTO_CLOCKS),
+    "rto-from": _not_among("event that starts the clock", RTO_CLOCKS),
     "severity": _not_among("severity", SEVERITIES),
     **dict.fromkeys(DEFAULTS_S, _bad_limit),
     ACCEPTS_DATA_LOSS: _bad_count,
@@ -227,9 +229,7 @@ _SINGLE: dict[str, Callable[[str], str | None]] = {
 
 @dataclass
 class _Reader(FeatureParser):
-    """pytest-bdd's own translation from Gherkin to its Feature, with the file's problems and lines kept on
-    the way.
-    """
+    """pytest-bdd's own translation from Gherkin to its Feature. It also keeps the file's problems and lines."""
 
     path: Path
     document: GherkinDocument
@@ -257,7 +257,9 @@ class _Reader(FeatureParser):
         super()._parse_and_add_rule(rule_data, feature)
 
     def parse_steps(self, steps_data: list[GherkinStep]) -> list[Step]:
-        """As pytest-bdd, but the keyword as the file writes it (`title()` breaks French), and no exception."""
+        """As pytest-bdd does, but with the keyword as the file writes it (`title()` breaks French), and without an
+        exception.
+        """
         current: str | None = None
         steps = []
         for source in steps_data:
@@ -266,8 +268,7 @@ class _Reader(FeatureParser):
                 self.problems.append(
                     Problem(
                         source.location.line,
-                        f"'{source.keyword} {source.text}' is the first step here, "
-                        "and says neither Given, When nor Then",
+                        f"'{source.keyword} {source.text}' is the first step here: begin it with Given, When or Then",
                     )
                 )
                 current = GIVEN
@@ -302,9 +303,14 @@ class _Reader(FeatureParser):
         return template
 
     def _claim_name(self, what: str, name: str, line: int) -> None:
-        """Names are node ids, and pytest-bdd's key of a scenario in its file: each once, also across rules."""
+        """Claim a scenario's name.
+
+        Names are node ids, and pytest-bdd's keys in a file: each once, also across rules.
+        """
         if not name:
-            self.problems.append(Problem(line, f"the {what} has no name: its name is how it is run and reported"))
+            self.problems.append(
+                Problem(line, f"the {what} has no name: give it one, it is run and reported by its name")
+            )
             return
         first = self.lines_by_name.setdefault(node_name(name), line)
         if first != line:
@@ -312,7 +318,7 @@ class _Reader(FeatureParser):
 
 
 def node_name(name: str) -> str:
-    """A name that survives `pytest FILE::NAME`: a '[' begins an Examples row, and '::' divides."""
+    """A name that survives `pytest FILE::NAME`, where '[' begins an Examples row and '::' divides."""
     return re.sub(r"\s+", " ", name).strip().replace("[", "(").replace("]", ")").replace("::", ":")
 
 
@@ -333,7 +339,7 @@ def _examples_problems(scenario: GherkinScenario, examples: ExamplesTable) -> It
     for place, text in _texts(scenario):
         for unknown in sorted(set(PARAM_RE.findall(text)) - set(columns)):
             if unknown == unknown.strip():  # 'x < 5 and y > 3' has no placeholder
-                yield Problem(place, f"<{unknown}> is no column of the Examples on line {line}")
+                yield Problem(place, f"<{unknown}> is not a column of the Examples on line {line}")
 
 
 def _texts(scenario: GherkinScenario) -> Iterator[tuple[int, str]]:

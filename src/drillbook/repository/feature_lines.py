@@ -1,11 +1,13 @@
-"""Lines of a feature that are not what they look like: a keyword that Gherkin reads as prose, a blank that is none.
+"""Finds lines of a feature that are not what they look like: a keyword that Gherkin reads as prose, a blank that is no
+space.
 
-The rule: nothing that a reader takes for a step, a scenario or a blank is silently something else. Gherkin keeps each
-line that it does not know, and that stands where a description may, as a description: the check in it would vanish.
+The rule: a line that a reader takes for a step, a scenario or a blank is never silently something else. Gherkin keeps
+an unknown line as a description where one may stand: its check would vanish.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,10 +16,12 @@ from gherkin.dialect import Dialect
 
 _COLONS = ":\ua789\u2236"
 _JOINERS = "\u200c\u200d"
-"""They stand within words of some scripts, and within emoji."""
+"""Characters that stand within words of some scripts, and within emoji."""
+_MARKED = re.compile(r"(?:(?:\[[ xX]\]|[-+>(\[{\"'`~\u00ab\u2010-\u2015\u2018\u201c\u2022\u00b7\u2192]|\d+[.)])\s*)+")
+"""What stands before an item of a list, or opens a bracket or a quotation."""
 _FENCES = ('"""', "```")
 _ANY_LANGUAGE = "en"
-"""Its keywords are known everywhere, and written by mistake."""
+"""The language whose keywords everybody knows, and may write by mistake."""
 
 
 def lost_lines(text: str, document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
@@ -39,9 +43,9 @@ def lost_lines(text: str, document: Mapping[str, Any]) -> Iterator[tuple[int, st
 
 
 def stray_characters(text: str, document: Mapping[str, Any] | None) -> Iterator[tuple[int, str]]:
-    """Each blank that is no space, and each character that nobody sees, where Gherkin reads more than prose.
+    """Each blank that is no space, and each invisible character, where Gherkin reads more than prose.
 
-    `document` is None for a text that is no Gherkin: every line is looked at then.
+    `document` is None for a text that is no Gherkin: then every line is checked.
     """
     kept = None if document is None else _lines_of(document["feature"])
     for number, line in _read(text, kept):
@@ -51,11 +55,11 @@ def stray_characters(text: str, document: Mapping[str, Any] | None) -> Iterator[
             if _is_stray(line, column - 1):
                 name = unicodedata.name(character, "a control character")
                 what = f"column {column} has U+{ord(character):04X} ({name})"
-                yield number, f"{what}, which looks like a blank or like nothing: write a space, or remove it"
+                yield number, f"{what}, which looks like a space or is invisible: write a space, or remove it"
 
 
 def _read(text: str, kept: set[int] | None) -> Iterator[tuple[int, str]]:
-    """The lines that are neither comments nor within a doc string; a fence in a description opens none."""
+    """The lines outside of comments and doc strings; a fence in a description opens no doc string."""
     fence: str | None = None
     for number, line in enumerate(text.split("\n"), start=1):
         bare = line.strip()
@@ -105,11 +109,21 @@ def _keyword(line: str, dialect: Dialect, *, bullets: bool) -> str | None:
             if bullets and said.startswith("*"):
                 return "*"
             continue
+        if bullets and _is_marked(line, keyword):
+            return keyword.strip()
         rest = said.removeprefix(_plain(keyword))
         # a keyword that ends in a blank is a word of its own: 'andes' is no 'and'
         if rest != said and not (keyword.endswith(" ") and rest[:1].isalnum()):
             return keyword.strip()
     return None
+
+
+def _is_marked(line: str, keyword: str) -> bool:
+    """Whether the line begins with the very keyword behind a bullet or a bracket: `- Given x`, `(Given x)`."""
+    bare = line.strip()
+    mark = _MARKED.match(bare)
+    rest = "" if mark is None else bare[mark.end() :]
+    return rest.startswith(keyword.strip()) and not rest.removeprefix(keyword.strip())[:1].isalnum()
 
 
 def _headers(dialect: Dialect) -> list[str]:
@@ -134,7 +148,7 @@ def _steps(dialect: Dialect) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """As people read it: one case, blanks as one space, one kind of colon, and nothing that is not seen."""
+    """The text as people read it: one case, blanks as one space, one kind of colon, and no invisible characters."""
     seen = (" " if character.isspace() else character for character in text if not _is_unseen(character))
     plain = unicodedata.normalize("NFKC", "".join(seen)).casefold()
     return " ".join("".join(":" if each in _COLONS else each for each in plain).split())

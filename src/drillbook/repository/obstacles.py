@@ -1,6 +1,6 @@
-"""What stops a playbook for certain, seen without running it: a question to a person, and a role that is not there.
+"""What certainly stops a playbook, seen without running it: a question to a person, or a missing role.
 
-The rule: a drill finds out with the system broken; a plan and lint find it before, with file and line.
+The rule: a drill would meet it with the system broken. A plan and lint find it before, with file and line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drillbook.safety.data_loss import files_of
-from drillbook.target.ansible.environment import roles_path
+from drillbook.target.ansible.environment import SU_ASKS, SU_PASSWORDS, is_su, roles_path
 from drillbook.target.ansible.yaml_lines import Lined, UnreadableError, load
 
 ASKS, NO_ROLE = "asks", "no-role"
@@ -21,23 +21,28 @@ _INCLUDES = tuple(f"{prefix}{name}" for prefix in ("", _BUILTIN) for name in ("i
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """One of them, in one file."""
+    """One obstacle, in one file."""
 
     line: int
     code: str
     sentence: str
 
 
-def of_playbook(root: Path, playbook: str, given: Collection[str]) -> Iterator[tuple[str, Obstacle]]:
-    """(path, obstacle) of a playbook and of all that it brings in; `given` are the extra variables of its run."""
+def of_playbook(
+    root: Path, playbook: str, given: Collection[str], *, su_asks: bool = False
+) -> Iterator[tuple[str, Obstacle]]:
+    """(path, obstacle) of a playbook and of all that it includes; `given` are the extra variables of its run."""
     for path in files_of(root, playbook):
         if path.endswith((".yml", ".yaml")):
             text = (root / path).read_text(encoding="utf-8", errors="replace")
-            yield from ((path, each) for each in of_file(root, path, text, given))
+            yield from ((path, each) for each in of_file(root, path, text, given, su_asks=su_asks))
 
 
-def of_file(root: Path, path: str, text: str, given: Collection[str]) -> Iterator[Obstacle]:
-    """Those of one file; none of one that cannot be read, which others say."""
+def of_file(root: Path, path: str, text: str, given: Collection[str], *, su_asks: bool = False) -> Iterator[Obstacle]:
+    """The obstacles of one file. None for an unreadable file, which other checks report.
+
+    `su_asks`: `su` asks for a password on every host of the inventory.
+    """
     try:
         content = load(text)
     except UnreadableError:
@@ -46,12 +51,15 @@ def of_file(root: Path, path: str, text: str, given: Collection[str]) -> Iterato
     places = None if any("collections" in each for each in entries) else _places(root, path)
     for entry in entries:
         yield from _questions(entry, given)
+        if su_asks and is_su(entry.get("become_method")) and not _gives_a_password(entry, given):
+            sentence = f"become_method: su {SU_ASKS.format(on='')}"
+            yield Obstacle(entry.lines["become_method"], ASKS, sentence)
         if places is not None:
             yield from _roles(entry, places)
 
 
 def _entries(content: object) -> Iterator[Lined]:
-    """Every mapping in it: plays, tasks, blocks, and what stands in them."""
+    """Every mapping in it: plays, tasks, blocks, and their contents."""
     if isinstance(content, Lined):
         yield content
     below = content.values() if isinstance(content, Mapping) else content if isinstance(content, list) else ()
@@ -65,7 +73,7 @@ def _questions(entry: Lined, given: Collection[str]) -> Iterator[Obstacle]:
         name = str(each.get("name")) if isinstance(each, Lined) else ""
         if isinstance(each, Lined) and name not in given:
             sentence = (
-                f"vars_prompt asks for {name}, and nobody is there to answer in a drill: "
+                f"vars_prompt asks for {name}, and nobody answers in a drill: "
                 f"give the value with drill.recover(name, {name}=...)"
             )
             yield Obstacle(each.line, ASKS, sentence)
@@ -74,12 +82,18 @@ def _questions(entry: Lined, given: Collection[str]) -> Iterator[Obstacle]:
         said = [each for each in (entry[pause], entry.get("args")) if isinstance(each, Mapping)]
         ends = any(each.get(key) is not None for each in said for key in ("seconds", "minutes"))
         if not ends and not any(f"{key}=" in str(entry[pause]) for key in ("seconds", "minutes")):
-            sentence = "a pause without `seconds` waits for a person, and nobody is there in a drill: take it out"
+            sentence = "a pause without `seconds` waits for a person, and nobody is there in a drill: remove it"
             yield Obstacle(entry.lines[pause], ASKS, sentence)
 
 
+def _gives_a_password(entry: Lined, given: Collection[str]) -> bool:
+    own = entry.get("vars")
+    named = {*given, *(own if isinstance(own, Mapping) else ())}
+    return entry.get("become") is False or not named.isdisjoint(SU_PASSWORDS)
+
+
 def _is_argument(entry: Lined, key: str) -> bool:
-    """Whether `pause` is the name of something else: no task has a scalar there but text."""
+    """Whether `pause` is an argument and not a module: no task has a scalar there except text."""
     return not (entry[key] is None or isinstance(entry[key], str | Mapping))
 
 
@@ -93,7 +107,7 @@ def _roles(entry: Lined, places: Sequence[Path]) -> Iterator[Obstacle]:
                 named.append((entry.lines["roles"], each))
     named += [(entry.lines[key], entry[key].get("name")) for key in _INCLUDES if isinstance(entry.get(key), Lined)]
     for line, name in named:
-        # a role of a collection is Ansible's to find
+        # Ansible itself must find a role of a collection
         if not isinstance(name, str) or "{{" in name or name.count(".") >= 2 or "," in name:
             continue
         if not any((place / Path(name).expanduser()).is_dir() for place in places):
@@ -102,7 +116,7 @@ def _roles(entry: Lined, places: Sequence[Path]) -> Iterator[Obstacle]:
 
 
 def _places(root: Path, path: str) -> list[Path]:
-    """Where Ansible looks for the roles that a file names: beside a playbook, and where the configuration says."""
+    """Where Ansible looks for the roles that a file names: beside the playbook, and where the configuration says."""
     beside = (root / path).parent
     of_role = [beside.parent.parent] if beside.name in {"tasks", "handlers", "meta"} else []
     return [beside / "roles", beside, *of_role, *roles_path(root), root / "playbooks" / "roles", root / "playbooks"]

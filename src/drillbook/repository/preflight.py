@@ -1,7 +1,7 @@
-"""ScenarioRun every run of every scenario of a feature, and find all that would stop one midway.
+"""Renders every run of every scenario of a feature, and finds all that would stop one midway.
 
-The rule: what can be known before the first step is known before the first step. A drill whose seventh step
-is undefined would otherwise break the system in its third and never recover it.
+The rule: what can be known before the first step is known before the first step. If the seventh step of a drill were
+undefined, its third would break the system, and nothing would recover it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ScenarioRun:
 
 @dataclass(frozen=True, slots=True)
 class _Unmet:
-    """Why no definition, or no single good one, runs a step: a sentence that begins with the step's own."""
+    """Why no single good definition runs a step: a sentence that begins with the step's own."""
 
     step: Step
     reason: str
@@ -92,9 +92,9 @@ def _runs_of_scenario(text: ScenarioText, definitions: Definitions) -> tuple[lis
 
 
 def row_ids(rows: Sequence[Row]) -> list[str]:
-    """`eu-2` from the values of a row; `eu-2_2` where that is another row's, or what a control of one is called.
+    """`eu-2` from the values of a row; `eu-2_2` when another row, or a control of one, has that name.
 
-    Never empty, and no two are the same: by its id a row is run, reported and counted.
+    Never empty, and no two are the same: a row is run, reported and counted by its id.
     """
     bases = [" ".join("-".join(row.values.values()).split()) or NO_VALUES for row in rows]
     given: list[str] = []
@@ -119,9 +119,7 @@ def _meet(step: Step, definitions: Definitions) -> Definition | _Unmet:
 def _unfit(step: Step, definition: Definition, definitions: Definitions) -> str | None:
     """Why the only definition cannot run the step; None if it can."""
     if definition.is_async:
-        return (
-            f"meets an async step at {definition.location}, which would never be awaited: write it as a plain function"
-        )
+        return f"meets an async step at {definition.location}, which nobody would await: write it as a plain function"
     if definition.drill_kind and step.type != "when":
         return (
             f"is a {step.type.capitalize()}, but runs a {definition.drill_kind} ({definition.location}): "
@@ -151,11 +149,11 @@ def _undefined(step: Step, definitions: Definitions) -> _Unmet:
     nearest = definitions.nearest(step.name)
     if nearest:
         return _Unmet(step, "is not defined; the nearest are:", tuple(map(str, nearest)))
-    return _Unmet(step, "is not defined, and nothing like it is")
+    return _Unmet(step, "is not defined, and no sentence is similar")
 
 
 def _unmet_problems(failing: Sequence[tuple[Row, _Unmet]], text: ScenarioText) -> Iterator[Problem]:
-    """The problems of one step: one where every row fails, else one for each failing row, named by its line."""
+    """The problems of one step: one problem when every row fails, else one for each failing row, named by its line."""
     row, first = failing[0]
     if len(failing) == len(text.rows):
         same = all(unmet.problem() == first.problem() for _, unmet in failing)

@@ -1,7 +1,7 @@
-"""The step definitions that a feature file can see, and which of them a sentence meets.
+"""The step definitions that a feature file can see, and which of them a sentence matches.
 
-The rule: a sentence meets exactly one definition. pytest-bdd takes the last of several without a word, and
-looks a step up only when it is reached, which is after the steps that broke the system.
+The rule: a sentence matches exactly one definition. pytest-bdd silently takes the last of several. It looks a step up
+only when the step is reached, after the steps that broke the system.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from drillbook.repository.vocabulary import drill_kind_of
 
 _PREFIX = StepNamePrefix.step_def.value
 _RESERVED = frozenset({"request", "datatable", "docstring"})
-# What varies in a sentence or a pattern, blanked out before the two are compared.
+# The variable parts of a sentence or a pattern, blanked out before the two are compared.
 _VARIABLE = re.compile(r'"[^"]*"|\{[^}]*\}|\d[\d.,]*')
 
 
@@ -66,7 +66,7 @@ class Definition:
         return self.context.parser.is_matching(sentence)
 
     def unmet_fixtures(self, sentence: str, known: Callable[[str], bool]) -> list[str]:
-        """Names that the function asks for and that neither the sentence nor a fixture gives."""
+        """Parameters of the function that neither the sentence nor a fixture provides."""
         given = self.context.parser.parse_arguments(sentence) or {}
         return [
             name
@@ -172,8 +172,7 @@ def visible_definitions(node: pytest.Collector) -> Definitions:
         for fixturedef in getfixturedefs(manager, name, node) or ():
             context = step_function_context_registry.get(fixturedef.func)
             if context is not None:
-                # Keyed by identity: a module that imports another's steps has the same definition a second
-                # time.
+                # Keyed by identity: a module that imports another's steps has the same definition a second time.
                 found[id(context)] = Definition(context, len(fixturedef.baseid), location_of(context.step_func, root))
     return Definitions(list(found.values()), lambda name: bool(getfixturedefs(manager, name, node)))
 

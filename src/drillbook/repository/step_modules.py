@@ -1,7 +1,7 @@
-"""Import the step modules of `steps/` as plugins, so that every feature sees their steps.
+"""Imports the step modules of `steps/` as plugins, so that every feature sees their steps.
 
-The rule: a module that cannot be imported refuses the features, in one line with its place, and nothing else: the
-Python tests of the same repository do not need it.
+The rule: a module that cannot be imported refuses the features, in one line with its place. It refuses nothing else:
+the Python tests of the same repository do not need it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class UnloadedModule:
 
 
 def load_steps(config: pytest.Config, folders: Sequence[str]) -> list[UnloadedModule]:
-    """Import each module below the folders, which are relative to the rootdir. Returns what could not be imported.
+    """Import each module below the folders, which are relative to the rootdir. Returns the modules that failed.
 
-    Files and folders that begin with `_` or `.` are helpers, and left alone. Raises pytest.UsageError for a folder that
-    was asked for and is not there.
+    Files and folders that begin with `_` or `.` are helpers, and left alone. Raises pytest.UsageError for a missing
+    folder that was asked for.
     """
     failures: list[UnloadedModule] = []
     for name in folders:
@@ -50,7 +50,7 @@ def _load_folder(config: pytest.Config, folder: Path) -> list[UnloadedModule]:
         sys.path.insert(0, str(base))
     paths = {_module_name(path, base): path for path in sorted(folder.rglob("*.py")) if _is_step_module(path, folder)}
     _forget_others({name.partition(".")[0] for name in paths}, base)
-    # All at once and before the first import: a module that imports its neighbour would make pytest warn otherwise.
+    # All at once and before the first import: otherwise pytest warns of a module that imports its neighbour.
     pytest.register_assert_rewrite(*paths)
     return [problem for name, path in paths.items() if (problem := _load_module(config, name, path)) is not None]
 
@@ -59,7 +59,7 @@ def _forget_others(packages: Collection[str], base: Path) -> None:
     """Drop modules of the same name that an earlier pytest session of this process loaded from another repository."""
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in packages:
-            # A package without __init__.py has no file, and stays with the folders that it was first found in.
+            # A package without __init__.py has no file, and keeps the folders in which it was first found.
             places = [file] if (file := getattr(module, "__file__", None)) else [*getattr(module, "__path__", ())]
             if not any(Path(place).resolve().is_relative_to(base) for place in places):
                 del sys.modules[name]
@@ -74,7 +74,7 @@ def _module_name(path: Path, base: Path) -> str:
 
 
 def _load_module(config: pytest.Config, name: str, path: Path) -> UnloadedModule | None:
-    """Import and register one module; why not, if that fails."""
+    """Import and register one module; returns why that failed."""
     if config.pluginmanager.is_blocked(name):
         return None
     shown = (path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path).as_posix()
@@ -96,7 +96,9 @@ def _load_module(config: pytest.Config, name: str, path: Path) -> UnloadedModule
 
 
 def _why(error: BaseException, path: Path, root: Path) -> tuple[int, str]:
-    """The line of the module that failed, and why in one line, with the place if that is another file of the user's."""
+    """The line of the module that failed, and why in one line, with the place if that is in another file of
+    the user's.
+    """
     reason = traceback.format_exception_only(error)[-1].strip()
     places = [(Path(frame.filename), frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:

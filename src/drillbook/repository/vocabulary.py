@@ -1,15 +1,14 @@
-"""What a steps module imports: the decorators that say what a step is for, and the types that a sentence may
-hold.
+"""The imports of a steps module: decorators that say what a step is for, and the types that a sentence may hold.
 
-The rule: a value that cannot be read (`within 30 lightyears`) does not match, so the sentence is refused when
-the feature is collected, before anything is broken.
+The rule: an unreadable value (`within 30 lightyears`) does not match. So collection refuses the sentence, before
+anything is broken.
 
-    from drillbook import fault, given, parse, recovery, then
+from drillbook import fault, given, parse, recovery, then
 
-    @fault(parse('the network between "{client}" and "{server}" is cut'))
+@fault(parse('the network between "{client}" and "{server}" is cut'))
     def network_is_cut(drill, client, server): ...
 
-    @then(parse('within {deadline:Duration} the API reports "{component}" as {state:State}'))
+@then(parse('within {deadline:Duration} the API reports "{component}" as {state:State}'))
     def api_reports(drill, api, component, state, deadline): ...
 """
 
@@ -68,8 +67,7 @@ def recovery(
 def drill_kind_of(step_func: Callable[..., object]) -> StepKind | None:
     """FAULT or RECOVERY for a function under `@fault` or `@recovery`, None for any other.
 
-    The kind belongs to the function, whatever other decorators it has: what breaks the system breaks it under
-    every sentence.
+    The kind belongs to the function, whatever its other decorators: a fault breaks the system under every sentence.
     """
     kind: StepKind | None = getattr(step_func, _KIND, None)
     return kind
@@ -102,7 +100,7 @@ _SPOKEN_PART = rf"{UNSIGNED} (?:ms|milliseconds?|seconds?|minutes?|hours?|days?)
 
 
 class State(StrEnum):
-    """What a health check says of a component."""
+    """What a health check says about a component."""
 
     UP = "up"
     DOWN = "down"
@@ -142,7 +140,7 @@ TYPES: Mapping[str, Converter] = {
     "Names": _typed(r'"[^"]+"(?:, "[^"]+")*(?:,? and "[^"]+")?', lambda text: tuple(re.findall(r'"([^"]+)"', text))),
     # 'open', 'read-only' -> str
     "Word": _typed(r"[\w-]+", str),
-    # any text without a double quote -> str; what an untyped field between double quotes is
+    # any text without a double quote -> str; an untyped field between double quotes is one
     "Text": _typed(r'[^"]+', str),
 }
 _QUOTED_FIELD = re.compile(r'"\{(\w+)\}"')
@@ -151,9 +149,9 @@ _QUOTED_FIELD = re.compile(r'"\{(\w+)\}"')
 class parse(parsers.parse):
     """pytest-bdd's `parsers.parse` with Drillbook's types (see TYPES), and one trap less.
 
-    An untyped field between double quotes holds no double quote. With the `parse` library alone,
-    `the service "{name}" is stopped` also takes `the service "api" on host "web1" is stopped`, with a name of
-    `api" on host "web1`, and collides with the sentence that means it.
+    An untyped field between double quotes holds no double quote. With the `parse` library alone, `the service "{name}"
+    is stopped` also takes `the service "api" on host "web1" is stopped`, with a name of `api" on host "web1`, and
+    collides with the right sentence.
     """
 
     def __init__(self, name: str, extra_types: Mapping[str, Converter] | None = None, **kwargs: Any) -> None:

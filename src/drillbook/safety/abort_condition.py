@@ -1,8 +1,8 @@
-"""The abort condition: an endpoint that must never fail while a drill runs. When it does, the drill stops where it is.
+"""The abort condition: an endpoint that must not fail while a drill runs. When it fails, the drill stops at once.
 
-The rule: who sees the unhealthy sample (the prober's thread) only sets it off. The drill's own thread stops itself,
-once, by a signal's handler that raises; then everything is put back, and nothing stops that. What is lost on the way
-(a step that catches everything) is asked for again at the next step and at the end: the verdict is that of the sample.
+The rule: the prober's thread sees the unhealthy sample and only sends a signal. The signal's handler raises in the
+drill's own thread, once. Then everything is put back, and nothing stops that. A step that catches everything may
+swallow the exception, so the drill asks again at the next step and at the end: the sample decides the verdict.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from drillbook.target.probing.prober import Prober
 
 
 class Aborted(BaseException):
-    """The abort condition fired. Not an Exception, so that no step takes it for an error of its own, and not a
-    KeyboardInterrupt: the session goes on with the next drill.
+    """The abort condition fired.
+
+    It is no Exception, so that no step takes it for an error of its own. It is no KeyboardInterrupt: the session goes
+    on with the next drill.
     """
 
     __drillbook_sentence__ = True
@@ -55,7 +57,7 @@ class Fired:
         return f"the abort condition fired: {_observed(self.endpoint, self.seen)}"
 
     def moment(self, samples: Iterable[Sample]) -> Moment:
-        """When: that of the sample, uncertain back to the last healthy one."""
+        """The moment of the sample, uncertain back to the last healthy one."""
         healthy = [each.sent_s for each in samples if each.ok and each.done_s <= self.sample.sent_s]
         since_s = max(healthy, default=self.sample.sent_s)
         return Moment(self.sample.done_s, self.sample.done_s - since_s, f"{self.endpoint}: {self.seen.observed}")
@@ -66,9 +68,9 @@ def _observed(endpoint: str, seen: Observation) -> str:
 
 
 def conditions(tags: Iterable[str], endpoints: Mapping[str, Endpoint], where: str) -> tuple[Endpoint, ...]:
-    """The endpoints that the tags `@abort-when:NAME` name, a space in a name written `_`.
+    """The endpoints that the tags `@abort-when:NAME` name, with `_` for a space in a name.
 
-    `where` is the place of `drillbook_endpoints`. Raises GuardError for a name that is none, or not sampled.
+    `where` is the place of `drillbook_endpoints`. Raises GuardError for a name that is unknown or not sampled.
     """
     found: dict[str, Endpoint] = {}
     for value in tag_values(tags, ABORT_WHEN):
@@ -100,7 +102,7 @@ def _unknown(value: str, endpoints: Iterable[str], where: str) -> str:
 
 
 def refuse_unhealthy(endpoints: Iterable[Endpoint], redact: Callable[[str], str] = lambda text: text) -> None:
-    """Raise GuardError for the first that does not answer now: nothing is broken on top of that."""
+    """Raise GuardError for the first one that does not answer now: nothing is broken on top of that."""
     for endpoint in endpoints:
         seen = look(answering(endpoint))
         if not seen.met:
@@ -112,7 +114,7 @@ class AbortGuard:
     """Watches the endpoints of one drill, and stops its main thread when one of them fails."""
 
     def __init__(self, endpoints: Sequence[Endpoint], shield: Shield) -> None:
-        """Raises GuardError where there is no way to stop the drill: outside of the main thread."""
+        """Raises GuardError when there is no way to stop the drill: outside of the main thread."""
         self._names = tuple(endpoint.name for endpoint in endpoints)
         self._shield = shield
         self.fired: Fired | None = None
@@ -126,15 +128,17 @@ class AbortGuard:
         self._held_s = 0.0
         self._thread = threading.Thread(target=self._set_off, name="drillbook-abort", daemon=True)
         if self._names and threading.current_thread() is not threading.main_thread():
-            raise GuardError(f"@{ABORT_WHEN}: this drill does not run in the main thread, and nothing could stop it")
+            raise GuardError(
+                f"@{ABORT_WHEN}: this drill does not run in the main thread, so the condition could not stop it"
+            )
 
     def watch(self, prober: Prober) -> None:
-        """Be told of the samples of the endpoints. Before the prober starts."""
+        """Listen to the samples of the endpoints. Call it before the prober starts."""
         for name in self._names:
             prober.on_sample(name, partial(self._sampled, name))
 
     def _sampled(self, name: str, sample: Sample) -> None:
-        """In the prober's thread: nothing but setting it off."""
+        """Runs in the prober's thread: it only sends the signal."""
         if sample.ok:
             return
         with self._lock:
@@ -145,7 +149,9 @@ class AbortGuard:
                 self._wake.set()
 
     def arm(self) -> None:
-        """From here on the main thread is stopped. A signal that nobody else uses: users and coverage have theirs."""
+        """From here on the main thread can be stopped, by a signal that nobody else uses: users and coverage have
+        theirs.
+        """
         if not self._names:
             return
         self._number = _free_signal()
@@ -160,12 +166,12 @@ class AbortGuard:
         while not self._over.is_set():
             with self._lock:
                 if not self._held and not self._raised:
-                    # to the main thread, not to the process: only then does a system call of it return
+                    # to the main thread, not to the process: only then does a system call of that thread return
                     signal.pthread_kill(main, self._number)
             self._over.wait(AGAIN_S)
 
     def _stop(self, _number: int, frame: FrameType | None) -> None:
-        """The signal's handler, in the main thread. After Ctrl-C the drill is stopping already."""
+        """The signal's handler, in the main thread. After Ctrl-C the drill is already stopping."""
         if self._quiet or self._raised or self.fired is None or self._shield.stopping:
             return
         if time.monotonic() < self.fired.sample.done_s + FINISH_S and in_the_middle(frame):
@@ -181,11 +187,11 @@ class AbortGuard:
         self._raised = True
         # from here to the restored system a Ctrl-C waits, and then ends the session
         self._shield.hold()
-        # what was observed may hold a secret, and is told by the drill
+        # the observation may hold a secret, and the drill shows it
         raise Aborted(f"ABORTED: the abort condition fired: {fired.endpoint}")
 
     def hold(self) -> Fired | None:
-        """From here on samples are noted only; gives the one that fired before. Idempotent."""
+        """From here on samples are only noted; returns the one that fired before. Idempotent."""
         self._quiet = True
         with self._lock:
             self._held_s = time.monotonic() if not self._held else self._held_s
@@ -195,25 +201,25 @@ class AbortGuard:
         return self.fired
 
     def unseen(self, prober: Prober) -> Iterator[str]:
-        """Why nobody knows whether it was there: a time since the begin in which nobody looked. After `hold`."""
+        """Why the condition is unknown: a time since the begin in which nobody looked. Call it after `hold`."""
         for name in self._names:
             gap = longest(prober.gaps(name, None, self._held_s))
             if gap is not None:
                 yield f"@{ABORT_WHEN}:{_as_tag(name)}: {gap}, and nothing would have stopped the drill"
 
     def notes(self) -> Iterator[str]:
-        """What was noted since."""
+        """What was noted since `hold`."""
         for fired in tuple(self._late.values()):
             observed = _observed(fired.endpoint, fired.seen)
             yield f"while the system was put back the abort condition was there: {observed}"
 
     def release(self) -> None:
-        """Give the signal back as it was. After `hold`."""
+        """Restore the signal's earlier handler. Call it after `hold`."""
         if self._number is None:
             return
         self._thread.join()
-        # a signal that is still under way is delivered on the return of any system call: here, and not to the
-        # handler of somebody else, or as the end of the process
+        # a late signal is delivered on the return of any system call: here, so that it does not reach another handler
+        # or end the process
         signal.sigpending()
         signal.signal(self._number, self._before)
         self._number = None
@@ -225,4 +231,4 @@ def _free_signal() -> int:
     for number in range(signal.SIGRTMAX, signal.SIGRTMIN - 1, -1):
         if signal.getsignal(number) is signal.SIG_DFL and number not in blocked:
             return number
-    raise GuardError(f"@{ABORT_WHEN}: every real-time signal is taken, and nothing could stop the drill")
+    raise GuardError(f"@{ABORT_WHEN}: every real-time signal is in use, so the condition could not stop the drill")

@@ -1,10 +1,11 @@
-"""Recoveries that destroy data: which playbooks do, and whether the scenario says how much may be lost.
+"""Recoveries that destroy data: which playbooks do it, and whether the scenario says how much may be lost.
 
-The rule: data is destroyed only in a scenario tagged `@accepts-data-loss:COUNT`, and then exactly COUNT acknowledged
-jobs are lost, by the ledger. A playbook says of itself that it destroys (`drillbook_destroys_data: true` among the
-vars of a play); the commands that are known to destroy are found in its text as well, in all that it brings in.
+The rule: a drill destroys data only in a scenario tagged `@accepts-data-loss:COUNT`, and then it loses exactly COUNT
+acknowledged jobs, by the ledger. A playbook declares that it destroys (`drillbook_destroys_data: true` among the vars
+of a play). Drillbook also finds known destroying commands in its text, and in all that it includes.
 
-The text is a net, and no proof: a script may delete key by key. What no text shows, the final balance of the work does.
+The search is a net, and no proof: a script may delete key by key. The final balance of the work shows what no text
+shows.
 """
 
 from __future__ import annotations
@@ -73,22 +74,50 @@ def refusal(found: object, scenario: str, where: str) -> str:
     """Why a scenario without the tag may not run this playbook, and what to do. `found`: a Destroyer, or its words."""
     return (
         f"{found} destroys data, and the scenario {scenario!r} ({where}) does not accept that: tag it "
-        f"@{ACCEPTS_DATA_LOSS}:COUNT, with the exact number of acknowledged jobs that are lost, or recover without it"
+        f"@{ACCEPTS_DATA_LOSS}:COUNT, with the exact number of acknowledged jobs that are lost, or recover without "
+        "destroying data"
     )
 
 
 def destroyers(root: Path, playbook: str) -> tuple[Destroyer, ...]:
-    """What destroys data in a playbook (relative to the root) and in all that it brings in, by its text."""
-    scan = _Scan(root)
-    scan.file(root / playbook)
-    return tuple(sorted(scan.found))
+    """What destroys data in a playbook (relative to the root) and in all that it includes, by its text."""
+    return tuple(sorted(_scanned(root, playbook).found))
 
 
 def files_of(root: Path, playbook: str) -> tuple[str, ...]:
-    """A playbook (relative to the root) and the files of the repository that it brings in, sorted."""
+    """A playbook (relative to the root) and the files of the repository that it includes, sorted.
+
+    An earlier scan of the playbook counts, if nothing has changed since.
+    """
+    known = _brought_in.get((root, playbook))
+    if known is None or known[0] != _stamp(root, (playbook, *known[1])):
+        _scanned(root, playbook)
+    return _brought_in[root, playbook][1]
+
+
+_brought_in: dict[tuple[Path, str], tuple[tuple[int, ...], tuple[str, ...]]] = {}
+
+
+def _scanned(root: Path, playbook: str) -> _Scan:
+    """The scan of a playbook. Its result is kept, because a drill asks for it as well."""
     scan = _Scan(root)
     scan.file(root / playbook)
-    return tuple(sorted(each.relative_to(root.resolve()).as_posix() for each in scan.seen))
+    files = tuple(sorted(each.relative_to(root.resolve()).as_posix() for each in scan.seen))
+    _brought_in[root, playbook] = _stamp(root, (playbook, *files)), files
+    return scan
+
+
+def _stamp(root: Path, files: Iterable[str]) -> tuple[int, ...]:
+    """Changes when a file changes, or when another one appears beside it or in the folder of all roles."""
+    folders = {name.rpartition("/")[0] for name in files} | {"playbooks/library", "playbooks/roles", "playbooks"}
+    return tuple(_changed_ns(f"{root}/{name}") for name in sorted({*files, *folders}))
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns  # noqa: PTH116 - of each file before each drill
+    except OSError:
+        return 0
 
 
 class _Scan:
@@ -188,7 +217,7 @@ class _Scan:
                     self.file(found)
 
     def _named_files(self, path: Path, text: str) -> None:
-        """Every file of the repository that a text names; a part that only the play knows stands for any."""
+        """Every file of the repository that a text names. A part that only the play knows matches anything."""
         names = _FILE_NAME.findall(_TEMPLATED.sub("*", text))
         if not names:
             return
@@ -207,7 +236,7 @@ class _Scan:
 
 
 def _empties(arguments: Node | None) -> str:
-    """How the arguments of a module for databases take one away, or what is in it; empty when they do not."""
+    """How the arguments of a database module remove a database or its contents; empty when they do not."""
     if isinstance(arguments, ScalarNode):
         found = _EMPTIES.search(arguments.value)
         return found[0] if found else ""
@@ -232,7 +261,7 @@ _MANUALS = frozenset({"DOCUMENTATION", "EXAMPLES", "RETURN"})
 
 @lru_cache(maxsize=512)
 def _python(text: str) -> tuple[tuple[int, str], ...]:
-    """What a program says and calls: its texts and names, without its comments, manuals and docstrings."""
+    """The calls, texts and names of a program, without its comments, manuals and docstrings."""
     return tuple(_said(text))
 
 
@@ -272,7 +301,7 @@ def first_destroyer(root: Path, playbooks: Iterable[str]) -> Destroyer | None:
 def required(accepted_lost: int | None, *, may_be_whole: bool) -> tuple[tuple[int, ...], str]:
     """How many lost jobs are right at the end of a drill, and the sentence that demands it.
 
-    `may_be_whole`: in a control that leaves out the recovery, or a task of it, nothing may be lost as well.
+    `may_be_whole`: a control leaves out the recovery, or a task of it, so losing nothing is right, too.
     """
     if not accepted_lost:
         return (0,), "all acknowledged work is completed exactly once"

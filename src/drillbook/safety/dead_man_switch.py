@@ -1,12 +1,12 @@
 """Dead man's switches: timers on the target that undo a fault when nobody renews them any more.
 
-The rule: a fault whose switch cannot be armed does not happen; while it is open its switch is renewed, and whoever
-undoes it disarms the switch; a switch that fired before that has undone the fault under the drill's hands, and the
+The rule: a fault whose switch cannot be armed does not happen. While the fault is open, the drill renews its switch.
+The undo of the fault disarms it. A switch that fired earlier has undone the fault behind the drill's back, and the
 drill proves nothing.
 
-What the timer is and does stands in the fault's playbook switch.yml, which is run with the fault's variables and
-`drillbook_switch` (armed, renewed, disarmed), `drillbook_switch_id` and `drillbook_switch_after`. That it has fired it
-says with the words HAS_FIRED in the message of a task.
+The fault's playbook switch.yml says what the timer is and does. It runs with the fault's variables and
+`drillbook_switch` (armed, renewed, disarmed), `drillbook_switch_id` and `drillbook_switch_after`. It reports a fired
+switch by the words HAS_FIRED in the message of a task.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from drillbook.target.ansible.result import PlayResult
 
 HAS_FIRED = "has fired"
 ARM_TIMEOUT_S = 120.0
-"""For arming and for disarming, which waits for a try of the command that may be under way."""
+"""For arming and for disarming. Disarming waits for a running try of the command."""
 SHORTEST_RENEWAL_S = 10.0
 """A renewal has a third of the switch's time, and at least this: ssh alone takes 10 s to find that nobody answers."""
 
 
 class SwitchDemand(StrEnum):
-    """What is to be true of a switch after its playbook."""
+    """The state that a switch must have after its playbook."""
 
     ARMED = "armed"
     RENEWED = "renewed"
@@ -44,7 +44,7 @@ class SwitchDemand(StrEnum):
 
 
 class RunPlaybook(Protocol):
-    """How a playbook is run: `Playbooks.run`."""
+    """The signature of `Playbooks.run`."""
 
     def __call__(self, playbook: Path, variables: Mapping[str, object], *, timeout_s: float) -> PlayResult: ...
 
@@ -55,13 +55,13 @@ class SwitchEvent:
 
     entry: Entry
     play: PlayResult | None = None
-    """A run of its playbook that ended."""
+    """A finished run of its playbook."""
     variables: Mapping[str, object] = field(default_factory=dict)
-    """What that was run with."""
+    """The variables of that run."""
     problem: str | None = None
     """Why the fault is less safe than with a switch, as a sentence."""
     state: SwitchState | None = None
-    """FIRED in the one event that says so."""
+    """FIRED in the one event that reports it."""
 
 
 class _Renewal:
@@ -83,24 +83,24 @@ class _Renewal:
             self._ended.set()
 
     def end(self) -> None:
-        """No further renewal; waits for the one under way, so that it cannot meet the disarming."""
+        """Stop renewing; waits for the renewal under way, so that it cannot meet the disarming."""
         self._stop.set()
-        # an event and not a join: a join that a signal interrupts takes a thread that runs for one that has ended
+        # an event, not a join: an interrupted join takes a running thread for an ended one
         self._ended.wait()
 
 
 class Switches:
-    """The switches of one session's faults. All but the renewing is done in the thread of the drill."""
+    """The switches of one session's faults. Only the renewing happens outside the drill's thread."""
 
     def __init__(self, root: Path, after_s: int | None, run: RunPlaybook) -> None:
-        """`after_s` is what the inventory says: None arms no switch. Those that are armed are disarmed in any case."""
+        """`after_s` is the inventory's setting: None arms no switch. Armed switches are disarmed in any case."""
         self._root, self._after_s, self._run = root, after_s, run
         self._renewals: dict[str, _Renewal] = {}
         self._never_armed: set[str] = set()
         self._problems: dict[str, str] = {}
         self._events: SimpleQueue[SwitchEvent] = SimpleQueue()
         self.states: dict[str, SwitchState] = {}
-        """What is known of each switch, by the id of its journal entry."""
+        """The known state of each switch, by the id of its journal entry."""
 
     def playbook(self, fault: str) -> str | None:
         """The switch of a fault, relative to the root; None when none is to be armed or the fault has none."""
@@ -108,9 +108,9 @@ class Switches:
         return path if self._after_s is not None and (self._root / path).is_file() else None
 
     def arm(self, entry: Entry) -> str | None:
-        """Arm the switch of a fault that is about to happen, and renew it from then on; why it is not armed.
+        """Arm the switch of a fault that is about to happen, and renew it from then on; returns why it is not armed.
 
-        The entry is on disk already: whoever finds it disarms.
+        The entry is already on disk: whoever finds it disarms the switch.
         """
         if self._after_s is None:
             return None
@@ -130,7 +130,8 @@ class Switches:
         return None
 
     def undo(self, entry: Entry, run: Callable[[], PlayResult]) -> PlayResult:
-        """Run an undo, and disarm the switch when the fault is proven gone; else it is left to run out, and to try it.
+        """Run an undo, and disarm the switch when the fault is proven gone. Otherwise let the switch run out and try
+        the undo.
 
         Raises what `run` raises, and StillArmedError when the switch is not disarmed.
         """
@@ -152,12 +153,12 @@ class Switches:
         return result
 
     def close(self) -> None:
-        """Renew nothing any more; what is still armed runs out."""
+        """Stop renewing; armed switches run out."""
         for entry in list(self._renewals):
             self._end_renewal(entry)
 
     def take_events(self) -> list[SwitchEvent]:
-        """What happened since the last call, oldest first. Each event is given once, also those of the renewing."""
+        """Events since the last call, oldest first, each once, including those of the renewals."""
         events = []
         with suppress(Empty):
             while True:
@@ -167,7 +168,7 @@ class Switches:
     # ------------------------------------------------------------------ plays
 
     def _renew(self, entry: Entry) -> bool:
-        """Renew once, in the thread of the renewing; whether to go on."""
+        """Renew once, in the renewing thread; returns whether to go on."""
         assert self._after_s is not None
         try:
             problem, _ = self._play(entry, SwitchDemand.RENEWED, max(self._after_s / 3, SHORTEST_RENEWAL_S))
@@ -180,20 +181,20 @@ class Switches:
         return self.states[entry.id] is not SwitchState.FIRED
 
     def _play(self, entry: Entry, wanted: SwitchDemand, timeout_s: float) -> tuple[str | None, PlayResult | None]:
-        """Run switch.yml; why it did not do what is wanted, and what ran."""
+        """Run switch.yml; returns why it did not do its work, and what ran."""
         assert entry.switch_playbook is not None
         variables = {
             **entry.variables,
             "drillbook_switch": wanted.value,
             "drillbook_switch_id": entry.id,
-            # an inventory that says nothing any more still has to disarm, for which the time does not matter
+            # without a setting in the inventory it must still disarm, and the time does not matter for that
             "drillbook_switch_after": self._after_s or 1,
         }
         try:
             result = self._run(self._root / entry.switch_playbook, variables, timeout_s=timeout_s)
         except DrillbookError as error:
             if wanted is SwitchDemand.ARMED and isinstance(error, PlaybookError):
-                self._never_armed.add(entry.id)  # it never became a play: nothing is armed anywhere
+                self._never_armed.add(entry.id)  # it never became a play, so nothing is armed anywhere
             return str(error), None
         self._events.put(SwitchEvent(entry, result, variables))
         if has_fired(result) and self.states.get(entry.id) is not SwitchState.FIRED:
@@ -208,5 +209,5 @@ class Switches:
 
 
 def has_fired(result: PlayResult) -> bool:
-    """Whether a run of switch.yml says that the switch has fired, on any host."""
+    """Whether a run of switch.yml says, on any host, that the switch has fired."""
     return any(HAS_FIRED in task.message for task in result.tasks)

@@ -1,7 +1,7 @@
 """Whether a drill may run here and now: the kind of the environment, and one drill at a time.
 
-The rule: production is refused unless its name is given by hand, and faults there need a tag; and never do two drills
-break the same environment at once, nor one over the open fault of another, from whichever checkout of this machine.
+The rule: production is refused unless somebody names it by hand, and faults there need a tag. No two drills break the
+same environment at once, and no drill runs over the open fault of another, from any checkout of this machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ASK_AGAIN_S = 0.1
 
 
 class HolderRole(StrEnum):
-    """What the holder of an environment does with it. A drill waits for those that put it back."""
+    """What the holder of an environment does with it. A drill waits for a holder that puts it back."""
 
     DRILL = "drill"
     GUARDIAN = "guardian"
@@ -64,8 +64,8 @@ def _any(_dead: Holder) -> None:
 class Lock:
     """One lock file. The kernel frees it when its holder dies, however it dies.
 
-    Drills of one pytest session (xdist workers) wait for each other, and everybody waits for who puts the environment
-    back; the drill of another session is a refusal.
+    Drills of one pytest session (xdist workers) wait for each other, and everybody waits for a process that puts the
+    environment back. A drill of another session is refused.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class Lock:
         waiting: Callable[[str], None] = _nobody,
         may_take_over: Callable[[Holder], None] = _any,
     ) -> Holder | None:
-        """Take the lock; gives the holder before, when it died without giving the lock back.
+        """Take the lock; returns the holder before, when it died without giving the lock back.
 
-        Raises GuardError that names the holder when the drill of another session has it, and whatever `may_take_over`
-        raises of a dead one: its name stays in the lock then.
+        Raises GuardError that names the holder when the drill of another session has it. Raises what `may_take_over`
+        raises about a dead holder, whose name then stays in the lock.
         """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ class Lock:
         self._descriptor = descriptor
         try:
             now = rfc3339(wall_now())
-            # who puts a dead drill back may die too: whose record is still open is kept until it is closed
+            # a process that restores for a dead drill may die too: the dead drill is kept until its record is closed
             evidence = dead.evidence if dead is not None else None
             self._write(Holder(os.getpid(), self._session, now, drill, evidence, self._root, self._role))
         except OSError as error:
@@ -125,7 +125,7 @@ class Lock:
                 if told != (holder.pid, holder.since):
                     told = (holder.pid, holder.since)
                     waiting(_waiting_for(holder))
-            # a lock file cannot be waited for with a deadline and a signal's turn: asked ten times a second
+            # nobody can wait for a lock file with a deadline and a turn for signals: so it is tried ten times a second
             time.sleep(ASK_AGAIN_S)
 
     def _refusal(self, holder: Holder) -> str:
@@ -136,7 +136,7 @@ class Lock:
         )
 
     def name_evidence(self, folder: str) -> None:
-        """Say where the evidence of the drill under way is, for whoever finds the lock of a dead one."""
+        """Write where the evidence of the current drill is, for a process that finds the lock of a dead one."""
         holder = self.holder()
         assert holder is not None
         self._write(replace(holder, evidence=folder))
@@ -144,9 +144,9 @@ class Lock:
     def _write(self, holder: Holder | None) -> None:
         """Write over the text before, and shorten the file after that.
 
-        Whoever is killed in between leaves the end of the old text behind the new one, which `holder` does not read.
-        The other way round nobody would know any more where the evidence of a dead drill is. The file stays the same
-        one: the kernel's lock belongs to it, and not to its name.
+        A process that is killed in between leaves the end of the old text behind the new one, and `holder` does not
+        read that. In the other order nobody would know any more where the evidence of a dead drill is. The file stays
+        the same: the kernel's lock belongs to the file, not to its name.
         """
         assert self._descriptor is not None
         text = json.dumps(asdict(holder)).encode() if holder is not None else b""
@@ -155,7 +155,7 @@ class Lock:
         os.ftruncate(self._descriptor, len(text))
 
     def holder(self) -> Holder | None:
-        """Who wrote itself into the lock last; None when nobody could be read."""
+        """The last holder that wrote its name into the lock; None when it cannot be read."""
         try:
             data, _old = json.JSONDecoder().raw_decode(self.path.read_text(encoding="utf-8", errors="replace"))
             return Holder(**{**data, "role": HolderRole(data.get("role", HolderRole.DRILL))})
@@ -164,13 +164,13 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether a process has it now; a name that stands in it alone is that of a dead one."""
+        """Whether a process has it now. A name alone may be that of a dead holder."""
         holder = self.holder()
         try:
             if holder is not None:
                 os.kill(
                     holder.pid, 0
-                )  # one that is gone holds nothing, and whoever takes its lock now is not disturbed
+                )  # a missing file holds nothing, and this disturbs no process that takes the lock now
             with self.path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
@@ -202,8 +202,8 @@ def _waiting_for(holder: Holder) -> str:
 class EnvironmentLock:
     """The lock of one environment: in the checkout, and for staging and production also once on this machine.
 
-    Two checkouts may run their labs side by side, but there is one staging. Its lock lies in the user's state folder,
-    and outlives the drill by its holder's name for as long as a fault is open there.
+    Two checkouts may run their labs side by side, but there is only one staging. Its lock lies in the user's state
+    folder. The holder's name stays there after the drill, as long as a fault is open there.
     """
 
     def __init__(self, root: Path, environment: Environment, session: str, role: HolderRole = HolderRole.DRILL) -> None:
@@ -214,8 +214,9 @@ class EnvironmentLock:
             self._machine = Lock(paths.lock(state_folder(), environment.name), session, root=root, role=role)
 
     def acquire(self, drill: str, waiting: Callable[[str], None] = _nobody) -> Holder | None:
-        """Take both; gives the holder before of this checkout, when it died. Raises GuardError as `Lock.acquire` does,
-        and over the open fault of another checkout.
+        """Take both; returns this checkout's holder before, when it died.
+
+        Raises GuardError as `Lock.acquire` does, and when another checkout has an open fault.
         """
         if self._machine is None:
             return self._here.acquire(drill, waiting)
@@ -230,7 +231,7 @@ class EnvironmentLock:
         assert self._machine is not None
         there = Path(dead.root)
         if there == self._root:
-            return  # the drill undoes them itself before it begins
+            return  # the drill itself undoes them before it begins
         who = f"{dead.drill!r} ({dead.described}, in the checkout {there})"
         try:
             known = paths.kept(there).is_dir()
@@ -241,8 +242,8 @@ class EnvironmentLock:
             ) from error
         if not known:
             raise GuardError(
-                f"{who} ended in this environment, and its undo journal is gone: look by hand whether what it broke "
-                f"is whole again, then remove {self._machine.path}"
+                f"{who} ended in this environment, and its undo journal is gone: check by hand whether the system is "
+                f"whole again, then remove {self._machine.path}"
             )
         if left:
             raise GuardError(
@@ -256,11 +257,13 @@ class EnvironmentLock:
             return True  # nobody knows that they are gone
 
     def name_evidence(self, folder: str) -> None:
-        """Say where the evidence of the drill under way is, for who finds this checkout's lock of a dead one."""
+        """Write where the evidence of the current drill is, for a process that finds this checkout's lock of a dead
+        one.
+        """
         self._here.name_evidence(folder)
 
     def holder(self) -> Holder | None:
-        """Who has, or had, the environment."""
+        """The current or last holder of the environment."""
         return (self._machine or self._here).holder()
 
     def release(self) -> None:
@@ -279,7 +282,7 @@ def _open_faults(root: Path, environment: str) -> list[Entry]:
 def state_folder() -> Path:
     """Where this user keeps state on this machine: $XDG_STATE_HOME/drillbook, by default ~/.local/state/drillbook."""
     named = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if named.is_absolute():  # the XDG specification: a relative one is ignored
+    if named.is_absolute():  # the XDG specification says to ignore a relative one
         return named / "drillbook"
     try:
         return Path.home() / ".local" / "state" / "drillbook"

@@ -1,11 +1,11 @@
 """The guardian: a small process beside a drill, which puts everything back when the drill dies.
 
-The rule: the journal says what is broken, and nobody has to live for it to be undone. The guardian is started before
-the first fault, in a session of its own, and does nothing but wait for the drill's process to end. If that ended
-without a word, which it says only when no fault is open, the guardian ends what the drill left running, takes the
-environment's lock, undoes every open entry and closes the record. Then it ends by itself.
+The rule: the journal says what is broken, so the undo needs no living drill. The guardian starts before the first
+fault, in a session of its own, and only waits for the drill's process to end. The drill says goodbye only when no fault
+is open. If its process ends without that, the guardian ends what the drill left running, takes the environment's lock,
+undoes every open entry and closes the record. Then the guardian ends.
 
-This is the drill's side. The process itself is `PROCESS`, which the drill starts by its name as it starts every other
+This is the drill's side. The process itself is `PROCESS`, which the drill starts by its name, as it starts every other
 program.
 """
 
@@ -19,15 +19,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillbook.errors import GuardError
+from drillbook.evidence.sealing.key_source import KeySource
 from drillbook.model import paths
+from drillbook.safety.words_of_guardian import BYE, READY
 
-BYE = b"bye\n"
-READY = b"ready\n"
 PROCESS = "drillbook.commands.guardian_process"
 
 
 class Guardian:
-    """The drill's side: starts the guardian, knows whether it is there, and lets it go."""
+    """The drill's side: it starts the guardian, knows whether it is there, and lets it go."""
 
     def __init__(
         self,
@@ -38,14 +38,23 @@ class Guardian:
         pass_env: tuple[str, ...] = (),
         *,
         further: tuple[Path, ...] = (),
+        key: KeySource | None = None,
+        reports: bool = True,
     ) -> None:
-        """`owner` marks the plays of this process; `environment` is the environment's name."""
+        """`owner` marks the plays of this process; `environment` is the environment's name; `reports` is whether the
+        report of a dead drill is written.
+
+        The guardian gets `key`, which signs what it seals, by a pipe.
+        """
+        self._key = key
         self._command = [
             *(sys.executable, "-P", "-m", PROCESS),
             *("--root", str(root), "--inventory", str(inventory)),
             *("--environment", environment, "--owner", owner, "--pid", str(os.getpid())),
             *(f"--pass-env={name}" for name in pass_env),
             *(f"--further-inventory={path}" for path in further),
+            *(["--key"] if key is not None else []),
+            *([] if reports else ["--no-report"]),
         ]
         self._log = paths.guardian_log(root, environment)
         self._root = root
@@ -58,7 +67,7 @@ class Guardian:
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
-        """Start it, without waiting; nothing happens while one is there. Raises GuardError."""
+        """Start it, without waiting; does nothing while one is there. Raises GuardError."""
         if self._process is not None and self._process.poll() is None:
             return
         self._let_go()
@@ -74,6 +83,9 @@ class Guardian:
                     stderr=log,
                     start_new_session=True,
                 )
+            if self._key is not None and self._process.stdin is not None:
+                self._process.stdin.write(self._key.as_line())
+                self._process.stdin.flush()
         except OSError as error:
             raise GuardError(
                 f"the guardian cannot be started ({error.strerror}): no fault happens without it"
@@ -94,7 +106,7 @@ class Guardian:
         return not again
 
     def leave(self) -> None:
-        """The session ends in order: the guardian ends too."""
+        """The session ends in order: the guardian ends, too."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.write(BYE)
@@ -102,7 +114,7 @@ class Guardian:
         self._let_go()
 
     def stay(self) -> None:
-        """The session ends, and a fault is open: the guardian has its turn as soon as this process has ended."""
+        """The session ends while a fault is open: the guardian acts as soon as this process has ended."""
         if self._process is not None:
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
@@ -111,7 +123,7 @@ class Guardian:
 
     @property
     def will_try(self) -> str:
-        """What it does after `stay`, as a sentence."""
+        """What the guardian does after `stay`, as a sentence."""
         log = paths.relative(self._log, self._root)
         return f"the guardian tries to put it back once this process has ended, and tells of it in {log}"
 

@@ -2,13 +2,15 @@
 
 One file, append-only, one line a state change, each line synced to disk before the drill goes on:
 
-    <crc32 of the JSON, 8 hex digits> <JSON object>\\n
+<crc32 of the JSON, 8 hex digits> <JSON object>\\n
 
-It survives what it is made for:
-- killed while a line is written: the last line is torn. Its change never took effect (the sync comes first), so it is
-  left out; the next append starts on a new line;
-- killed between the line and what it announces: the entry is open, and is undone although it may not have happened;
-- a line damaged later: the file is refused with its line number; guessing here could leave staging broken.
+It survives these accidents:
+- The process is killed while it writes a line. The last line is torn. Its change never took effect (the sync comes
+  first), so it is left out; the next append starts on a new line.
+- The process is killed between the line and the change. The entry is open, and is undone although the change may not
+  have happened.
+- A line is damaged later. The file is refused with its line number: a guess could leave staging broken.
+
 Entries are data (a playbook, variables), never code.
 """
 
@@ -27,19 +29,19 @@ from drillbook.errors import JournalError
 from drillbook.model import paths
 from drillbook.model.times.clock import rfc3339, wall_now
 
-__interrupt_after__ = "call"  # safety/signals lets a call of this module come to its end: it would leave half of a file
+__interrupt_after__ = "call"  # safety/signals never interrupts a call of this module: it would leave half of a file
 
 TORN = b"\x18\x18"
-"""Two CAN characters: close a torn line and mark it as one. One alone could be a damaged byte of a whole line."""
+"""Two CAN characters: they close a torn line and mark it as torn. One alone could be a damaged byte of a whole line."""
 
 
 class EntryState(StrEnum):
-    """The life of an entry. Every state but CLOSED is undone; every state can be left."""
+    """The life of an entry. An entry in any state but CLOSED is undone; every state can be left."""
 
     PLANNED = "planned"
     """On disk; the fault may or may not have happened."""
     INJECTED = "injected"
-    """The fault playbook ended."""
+    """The fault's playbook ended."""
     UNDOING = "undoing"
     """The undo was started."""
     UNDO_FAILED = "undo_failed"
@@ -62,11 +64,11 @@ class Entry:
     state: EntryState
     at: str
     switch_playbook: str | None = None
-    """The playbook of the dead man's switch that may be armed for it; absent in lines of older versions."""
+    """The playbook of its dead man's switch, which may be armed; absent in lines of older versions."""
     undo_timeout_s: float | None = None
-    """How long the undo may take, whoever makes it; absent in lines of older versions."""
+    """How long the undo may take, whoever runs it; absent in lines of older versions."""
     hosts: tuple[str, ...] = ()
-    """The hosts that the fault changed or may have changed, as far as known: its undo has to prove each of them."""
+    """The hosts that the fault changed or may have changed, as far as known: its undo must prove each of them."""
 
     @property
     def open(self) -> bool:
@@ -80,7 +82,7 @@ class Entry:
 
 
 class Journal:
-    """The journal of one environment; the holder of the environment's lock is its only writer."""
+    """The journal of one environment. Only the holder of the environment's lock writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -117,7 +119,7 @@ class Journal:
         return entry
 
     def mark(self, entry_id: str, state: EntryState, reason: str = "", *, hosts: Collection[str] | None = None) -> None:
-        """Note that the entry is now in this state, and which hosts its undo has to prove where that is news."""
+        """Note that the entry is now in this state, and which hosts its undo must prove, if that is news."""
         line = {"id": entry_id, "state": state, "at": rfc3339(wall_now()), "reason": reason}
         self._append(line if hosts is None else line | {"hosts": list(hosts)})
 
@@ -138,7 +140,9 @@ class Journal:
         return list(found.values())
 
     def open_entries(self) -> list[Entry]:
-        """What is not proven gone in the order of undoing: newest first, and the work of drills after all faults."""
+        """The entries that are not proven gone, in the order of undoing: newest first, the work of drills after all
+        faults.
+        """
         left = [entry for entry in reversed(self.entries()) if entry.open]
         return sorted(left, key=lambda entry: entry.cleans_up)
 
@@ -158,14 +162,14 @@ class Journal:
             if decoded is None:
                 raise self._damaged(number)
             lines.append(decoded)
-        # what follows the last line feed is torn and never took effect; but it is never longer than a whole line
+        # text after the last line feed is torn and never took effect; but it is never longer than a whole line
         if _decode(torn[:-1]) is not None:
             raise self._damaged(len(whole) + 1)
         return lines
 
     def _damaged(self, number: int) -> JournalError:
         return JournalError(
-            f"{self.path}:{number}: the undo journal is damaged. Look by hand whether the faults that it names "
+            f"{self.path}:{number}: the undo journal is damaged. Check by hand whether the faults that it names "
             "are gone, then move the file away"
         )
 
@@ -174,7 +178,7 @@ class Journal:
             text = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
         except (TypeError, ValueError) as error:
             raise JournalError(
-                f"the undo of {line.get('fault')!r} cannot be kept: its variables are no data: {error}"
+                f"the undo of {line.get('fault')!r} cannot be kept: its variables are not plain data: {error}"
             ) from error
         data = b"%08x %s\n" % (zlib.crc32(text), text)
         try:
@@ -186,7 +190,9 @@ class Journal:
                 if size and os.pread(descriptor, 1, size - 1) != b"\n":
                     data = TORN + b"\n" + data
                 if os.write(descriptor, data) != len(data):
-                    raise JournalError(f"{self.path}: the undo journal could not be written whole: is the disk full?")
+                    raise JournalError(
+                        f"{self.path}: the undo journal could not be written completely: is the disk full?"
+                    )
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

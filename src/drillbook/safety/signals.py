@@ -1,9 +1,9 @@
-"""What signals do while a drill is under way: stop it, and never stop the putting back.
+"""What signals do during a drill: they stop it, and never stop the restore.
 
-SIGINT, SIGTERM and SIGHUP stop the steps; from then on, and all through the restore, further ones are noted and wait.
-(tox sends SIGINT twice, 60 ms apart: the second would land in the middle of an undo.)
-No exception lands where it would leave a lock taken for ever, or half of a record: it comes a moment later.
-`os._exit` is a stop like these: with a status of 0 it would look like a session that went well.
+SIGINT, SIGTERM and SIGHUP stop the steps. From then on, and all through the restore, further ones are noted and wait.
+(tox sends SIGINT twice, 60 ms apart: the second would hit the middle of an undo.) An exception that would leave a lock
+taken for ever, or half of a record, comes a moment later. `os._exit` counts as such a stop: with a status of 0 it would
+look like a good session.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from drillbook.model.verdict import Outcome
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_S = 0.02
-"""How soon the main thread is asked again that was in the middle of something."""
+"""How long to wait before the next try to stop a main thread that was in the middle of something."""
 FINISH_S = 2.0
-"""How long it may finish that."""
+"""How long the main thread may take to finish that."""
 MARK = "__interrupt_after__"
-"""A module has it to say what a signal waits for: "call" (whatever was called of it) or "frame" (its own code)."""
+"""A module sets it to say what a signal waits for: "call" (any call of the module) or "frame" (its own code)."""
 _COVERAGE_RUN = frozenset({"coverage.__main__", "coverage.cmdline", "coverage.execfile"})
 """Below everything that `coverage run` runs."""
 
 
 class Stopped(KeyboardInterrupt):
-    """The drill is to stop; the text is the name of the signal. pytest ends the session as for Ctrl-C."""
+    """The drill must stop; the text is the name of the signal. pytest ends the session as for Ctrl-C."""
 
 
 class Shield:
@@ -44,16 +44,16 @@ class Shield:
         self._pid = os.getpid()
         self._asked_s: float | None = None
         self.stopped_by: str | None = None
-        """The signal that was to stop the steps; known also when a step has swallowed its exception."""
+        """The signal that stopped the steps; known even when a step has swallowed its exception."""
         self.held: list[str] = []
         """Names of the signals that came while they were held."""
 
     def raise_on_signal(self) -> None:
-        """The first signal stops the steps with an exception; the ones after it are held."""
+        """The first signal stops the steps with an exception; later ones are held."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in STOPPING:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: the hang-up is to be ignored
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: the hang-up must be ignored
                 self._before[number] = signal.signal(number, self._stop)
         self._exit, os._exit = os._exit, self._leave  # type: ignore[assignment]
 
@@ -79,7 +79,7 @@ class Shield:
 
     def _leave(self, status: int) -> None:
         assert self._exit is not None
-        if os.getpid() != self._pid:  # a child that was forked ends so
+        if os.getpid() != self._pid:  # a forked child ends this way
             self._exit(status)
         if self.stopped_by is None and threading.current_thread() is threading.main_thread():
             self.stopped_by = f"os._exit({status})"
@@ -92,7 +92,7 @@ class Shield:
         return self.stopped_by is not None
 
     def hold(self) -> None:
-        """From here on signals are noted only."""
+        """From here on signals are only noted."""
         for number in self._before:
             signal.signal(number, self._note)
 
@@ -102,7 +102,7 @@ class Shield:
         _aside(self._tell, f"{signal.Signals(number).name} received; the system is being put back first")
 
     def release(self) -> None:
-        """Give the handlers back as they were."""
+        """Restore the earlier handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -111,8 +111,9 @@ class Shield:
 
 
 def _aside(work: Callable[..., None], *arguments: object) -> None:
-    """Call it in a thread of its own, from a handler: `threading.Thread` takes a lock that the handler may have
-    interrupted.
+    """Call it in a thread of its own, from a handler.
+
+    `threading.Thread` takes a lock that the interrupted code may hold.
     """
     _thread.start_new_thread(work, arguments)
 

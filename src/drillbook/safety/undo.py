@@ -1,8 +1,8 @@
-"""Undoing faults: newest first, never stopping at the first failure, each proven gone before its entry is closed.
+"""Undoes faults: newest first, never stopping at the first failure, each proven gone before its entry is closed.
 
-The proof is the undo playbook's own last task, which must be an assertion that ran and held on every host that the
-undo reached, and those have to be all that the fault changed or may have changed. An undo that reached no host, or
-whose assertion is missing or skipped, proves nothing.
+The proof is the undo playbook's own last task. It must be an assertion that ran and held on every host that the undo
+reached. These hosts must include all that the fault changed or may have changed. An undo that reached no host, or whose
+assertion is missing or skipped, proves nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from drillbook.errors import DrillbookError, JournalError
 from drillbook.safety.journal import Entry, EntryState, Journal
-from drillbook.target.ansible.assertions import ASSERTIONS
+from drillbook.target.ansible.actions import ASSERTIONS
 from drillbook.target.ansible.result import PlayResult, TaskStatus
 
 _TRIES = 2
 
 
 class StillArmedError(DrillbookError):
-    """The fault is proven gone, and its dead man's switch is not: it may act at any time."""
+    """The fault is proven gone, but its dead man's switch is not: it may act at any time."""
 
     def __init__(self, sentence: str, result: PlayResult) -> None:
         super().__init__(sentence)
@@ -29,8 +29,9 @@ class StillArmedError(DrillbookError):
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What became of one entry; `problem` is None when the fault is proven gone. `unnoted`: it is gone, and the journal
-    could not be told so.
+    """What became of one entry; `problem` is None when the fault is proven gone.
+
+    `unnoted`: the fault is gone, but the journal could not be written.
     """
 
     entry: Entry
@@ -40,12 +41,12 @@ class Undone:
 
     @property
     def why_open(self) -> str | None:
-        """Why the entry is still open, and is undone once more by whoever comes next; None when it is closed."""
+        """Why the entry is still open, so that the next process undoes it once more; None when it is closed."""
         return self.problem or self.unnoted
 
     @property
     def said(self) -> str:
-        """What became of it, for who reads the guardian's log or the terminal."""
+        """What became of it, for the guardian's log or the terminal."""
         why = f": {self.why_open}" if self.why_open else ""
         return f"{'NOT undone' if self.problem else 'undone'}: {self.entry.fault}{why}"
 
@@ -58,8 +59,8 @@ def undo_all(
 ) -> list[Undone]:
     """Undo the entries in the order given (newest first) and close those that are proven gone.
 
-    What is raised in the meantime (by `tell`, by a signal, by the time-out of another plugin) is raised when all of
-    them were tried; an undo that was broken off by it is made once more, after the others.
+    An error meanwhile (by `tell`, by a signal, by the time-out of another plugin) is raised after all of them were
+    tried. An undo that it interrupted is run once more, after the others.
     """
     done: list[Undone] = []
     raised: BaseException | None = None
@@ -73,7 +74,7 @@ def undo_all(
             if tried < _TRIES:
                 left.append((entry, tried + 1))
                 continue
-            why = f"the undo {entry.undo_playbook} was broken off ({type(error).__name__}: {error})"
+            why = f"the undo {entry.undo_playbook} was interrupted ({type(error).__name__}: {error})"
             done.append(Undone(entry, None, why))
         try:
             tell(done[-1])
@@ -86,7 +87,7 @@ def undo_all(
 
 def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) -> Undone:
     result: PlayResult | None = None
-    # an undo that cannot be noted (a full disk) is made all the same: the entry is open, and stays so
+    # an undo that cannot be noted (a full disk) runs all the same: the entry is open, and stays so
     with suppress(JournalError):
         journal.mark(entry.id, EntryState.UNDOING)
     try:
@@ -110,8 +111,9 @@ def _undo(journal: Journal, entry: Entry, run: Callable[[Entry], PlayResult]) ->
 
 
 def why_not_gone(result: PlayResult, hosts: Collection[str] = ()) -> str | None:
-    """Why this run of an undo playbook does not prove that the fault is gone from these hosts, and from those that the
-    undo itself reached; None when it does.
+    """Why this run of an undo playbook does not prove that the fault is gone; None when it does.
+
+    It must prove that for these hosts, and for those that the undo itself reached.
     """
     unclean = result.why_not_clean()
     if unclean is not None:
@@ -128,11 +130,12 @@ def why_not_gone(result: PlayResult, hosts: Collection[str] = ()) -> str | None:
             )
         if task.vacuous:
             return (
-                f"the undo {result.playbook} ends with an assertion that holds whatever is so: '{task.task}' "
+                f"the undo {result.playbook} ends with an assertion that cannot fail: '{task.task}' "
                 f"names no variable ({task.path})"
             )
-    # an assertion runs on the control node: it speaks for its host, and for those that tasks of it were delegated to
-    proven = {target for task in result.tasks if task.status is not TaskStatus.SKIPPED for target in task.targets}
+    # an assertion runs on the control node: it speaks for its host, and for the hosts that its tasks were delegated to
+    reaching = [task for task in result.tasks if task.reaches and task.status is not TaskStatus.SKIPPED]
+    proven = {target for task in reaching for target in task.targets}
     unproven = next((host for host in hosts if host not in proven | set(result.hosts)), None)
     if unproven is not None:
         return f"the undo {result.playbook} proved nothing on {unproven}, which the fault changed"

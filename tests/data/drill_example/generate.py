@@ -18,14 +18,21 @@ from drillbook.evidence.files import dumps
 from drillbook.model.objectives import Objectives
 from drillbook.model.phases import Phase
 from drillbook.model.record import (
+    ArtefactKind,
+    ArtefactRecord,
+    AttemptRecord,
     CheckRecord,
+    ClockRecord,
+    EngineRecord,
     EnvironmentRecord,
     EventRecord,
     FaultRecord,
     FeatureRecord,
+    LeftOutRecord,
     ObservationRecord,
     PhaseRecord,
     PlayRecord,
+    PopulationRecord,
     PrerequisiteRecord,
     ProbeRecord,
     Purpose,
@@ -194,6 +201,38 @@ def _record(samples: Mapping[str, Sequence[Row]], attempts: Sequence[Row]) -> Re
             "httpx": "0.28.1",
         },
         git={"commit": "055cece0c7a1f4d2b89e63a5d1f0b7c4e2a98d61", "dirty": False},
+        engine=EngineRecord("0.1.0", "8592b4cc04461a233477eb7a114d7952d334bd8da757f198bfc62ad123907a5c"),
+        artefacts=[
+            ArtefactRecord(
+                ArtefactKind.FEATURE,
+                "features/redis_outage.feature",
+                "9b1f6f2b3ce3b5c6f1f1d0d7e8a94cb9a2f7e3f0a86f0b3a7f4f7d6e1c2b3a49",
+            ),
+            ArtefactRecord(
+                ArtefactKind.PLAYBOOK,
+                "playbooks/recovery/redis/restore_network.yml",
+                "5d0f1c0f8b9f0f6d2b7ad2a4c21c5c9a9b0f5c1dbe7a4c8a6a3b0f9e8d7c6b5a",
+            ),
+            ArtefactRecord(
+                ArtefactKind.RUNBOOK,
+                "runbooks/redis.md",
+                "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9",
+                "restore-the-network",
+                "f0e1d2c3b4a5968778695a4b3c2d1e0ff0e1d2c3b4a5968778695a4b3c2d1e0f",
+            ),
+        ],
+        clock=ClockRecord(synchronised=True, max_error_s=0.021, estimated_error_s=0.004),
+        population=PopulationRecord(
+            2, 1, 1, [LeftOutRecord("features/redis_outage.feature::Redis refuses the application", "left out by -k")]
+        ),
+        attempts=[
+            AttemptRecord(
+                "9be1d2f3a4b5c63f9c2a71d0b84c0f9a",
+                "2026-11-21T20:31:01.000Z",
+                Outcome.NOT_RECOVERED,
+                "the criterion 'the API is well' was not met within 60 s",
+            )
+        ],
         process=4711,
         started_at=rfc3339(BEGAN),
         objectives=Objectives(600.0, Event.FAULT_INJECTED, "P0"),

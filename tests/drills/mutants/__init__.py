@@ -14,10 +14,11 @@ from tests.drills.conftest import Mini
 Edit = Callable[[Mini], object]
 
 PASSED, INVALID, NOT_RECOVERED = "PASSED", "INVALID", "NOT_RECOVERED"
-NOT_RESTORED, ABORTED = "NOT_RESTORED", "ABORTED"
+NOT_RESTORED, ABORTED, BETRAYED = "NOT_RESTORED", "ABORTED", "BETRAYED"
 REFUSED = "refused when it is collected"
 SILENT = "nothing ran, and nothing says that it passed"
 STATUS = {NOT_RECOVERED: {1}, INVALID: {11}, NOT_RESTORED: {12}, ABORTED: {13}, REFUSED: {2}, SILENT: {0, 4, 5}}
+STATUS |= {BETRAYED: {14}}
 
 GOOD = (
     "Given the service is healthy",
@@ -42,6 +43,8 @@ class Mutant:
     """The service is broken at the end, as it was before the drill."""
     alone: bool
     """It has a session of its own; shared.py says which may share one."""
+    proves: bool
+    """`drillbook prove` is what could say that it is proven, and not pytest."""
 
     def __init__(
         self,
@@ -53,8 +56,9 @@ class Mutant:
         args: tuple[str, ...] = (),
         broken: bool = False,
         alone: bool = False,
+        proves: bool = False,
     ) -> None:
-        values = (name, wrong, ends, why, edits, args, broken, alone)
+        values = (name, wrong, ends, why, edits, args, broken, alone or proves, proves)
         for field, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, field, value)
 

@@ -10,11 +10,12 @@ from tests.drills.conftest import Mini, Ran
 from . import PASSED, STATUS, Edit, Mutant
 
 
-def changed(mini: Mini, edits: tuple[Edit, ...], args: tuple[str, ...] = ()) -> Ran:
+def changed(mini: Mini, edits: tuple[Edit, ...], args: tuple[str, ...] = (), *, proves: bool = False) -> Ran:
     """Run the changed repository."""
     for edit in edits:
         edit(mini)
-    return mini.pytest("features", "--junitxml=junit.xml", *args)
+    run = mini.prove if proves else mini.pytest
+    return run("features", "--junitxml=junit.xml", *args)
 
 
 def passed_in_junit(mini: Mini) -> list[str]:
@@ -26,7 +27,7 @@ def passed_in_junit(mini: Mini) -> list[str]:
 
 def assert_that_it_does_not_pass(mini: Mini, mutant: Mutant) -> None:
     """It ends as its table says, for its reason, and nothing calls it passed."""
-    ran = changed(mini, mutant.edits, mutant.args)
+    ran = changed(mini, mutant.edits, mutant.args, proves=mutant.proves)
     assert ran.status in STATUS[mutant.ends], ran.output
     assert re.search(mutant.why, ran.output), ran.output
     assert not re.search(r"\d passed", ran.output), ran.output

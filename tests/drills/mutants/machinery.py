@@ -70,6 +70,8 @@ MACHINERY = (
     Mutant("no plugin", "-p no:drillbook.", SILENT, "collected 0 items", args=("-p", "no:drillbook")),
     Mutant("no collection", "Half of the plugin.", SILENT, "no tests ran", args=("-p", "no:drillbook-collection")),
     Mutant("only collected", "--collect-only.", SILENT, "1 test collected", args=("--collect-only",)),
+    Mutant("proof is only collected", "prove --collect-only.", INVALID, "nothing is proven: pytest has run no drill",
+           args=("--collect-only",), proves=True),
     Mutant("only planned", "--setup-plan runs no step.", INVALID, NO_STEP, args=("--setup-plan",)),
     Mutant("no scenario", "The feature is empty.", REFUSED, "the feature has no scenarios",
            gone(WEB), added(WEB, "Feature: Web\n")),

@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 
 from tests.drills.conftest import MINI, Mini, Ran
 
-from . import INVALID, NOT_RECOVERED, PASSED, REFUSED, Edit
+from . import ABORTED, INVALID, NOT_RECOVERED, PASSED, REFUSED, Edit
 
-SHARING = (INVALID, NOT_RECOVERED, REFUSED)
+SHARING = (INVALID, NOT_RECOVERED, ABORTED, REFUSED)
 """The outcomes after which the session goes on; each has a session of its own, whose status tells the outcome."""
 TWIN = "web"
 """The repository's own feature, which nobody edits: it passes among the others."""

@@ -7,6 +7,7 @@ from _pytest.mark import ParameterSet
 
 from . import Mutant
 from .dataloss import DATALOSS
+from .histories import HISTORIES
 from .machinery import MACHINERY
 from .playbooks import PLAYBOOKS
 from .shared import SHARING
@@ -16,11 +17,12 @@ from .surroundings import SURROUNDINGS
 TABLES = {
     "steps": STEPS,
     "dataloss": DATALOSS,
+    "histories": HISTORIES,
     "machinery": MACHINERY,
     "playbooks": PLAYBOOKS,
     "surroundings": SURROUNDINGS,
 }
-MIXED = ("steps", "dataloss", "playbooks")
+MIXED = ("steps", "dataloss", "playbooks", "histories")
 """The tables of which some share a session: the others edit what all of it is run by."""
 SHARED = [
     mutant

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from drillbook.commands.children import SIGNALS, Children, StoppedError
+from drillbook.evidence.sealing import passphrase
 from drillbook_lab.base.poll import until
 
 pytestmark = pytest.mark.unit
@@ -101,3 +102,26 @@ def test_nobody_is_talked_to_once_the_command_is_stopped(tmp_path: Path) -> None
     children.stop("SIGINT")
     with pytest.raises(StoppedError):
         children.converse(lambda _: [sys.executable, "-c", ""], tmp_path / "log", {}, lambda _: None)
+
+
+HAS_IT = """\
+import os, sys
+from drillbook.evidence.sealing import passphrase
+in_environment = "horse-battery" in [*os.environ.values()]
+print(in_environment, passphrase.take(), passphrase.BY_PIPE in os.environ)
+"""
+
+
+@pytest.mark.parametrize(("program", "gets"), [("pytest", "horse-battery"), ("lab", "None")])
+def test_a_pytest_gets_the_passphrase_by_a_pipe_and_no_other_child_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, gets: str
+) -> None:
+    monkeypatch.setattr(passphrase, "_held", ["horse-battery"])
+    for how in ("run", "converse"):
+        log = tmp_path / how
+        command = [sys.executable, "-c", HAS_IT, program]
+        if how == "run":
+            assert Children().run(command, log, {}) == 0
+        else:
+            assert Children().converse(lambda _number: command, log, {}, lambda _line: None) == 0  # noqa: B023
+        assert log.read_text() == f"False {gets} False\n"

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from drillbook.commands.cli import COMMANDS, app
+from drillbook.evidence.sealing import bundle
 from tests.support import ROOT
 
 pytestmark = pytest.mark.unit
@@ -118,6 +119,21 @@ def test_a_report_is_written_again_and_named(tmp_path: Path) -> None:
     assert (tmp_path / "content/report.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_a_report_of_what_is_sealed_breaks_no_seal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "kept"
+    shutil.copytree(EXAMPLE / "content", folder / "content")
+    bundle.write_sums(folder, bundle.sums_of(folder))
+    assert CliRunner().invoke(app, ["report", str(folder)]).exit_code == 0
+    sums = (folder / "SHA256SUMS").read_text()
+    assert "report.html" in sums and sums == bundle.sums_of(folder), "unsigned: it is listed"
+    (folder / "attestations.intoto.jsonl").touch()
+    before = sorted(folder.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    ran = CliRunner().invoke(app, ["report", "kept"])
+    assert (ran.exit_code, ran.output) == (0, "kept.html\n"), "signed: it is written elsewhere"
+    assert sorted(folder.rglob("*")) == before and bundle.sums_of(folder) == sums
+
+
 def test_the_version_is_told() -> None:
     ran = CliRunner().invoke(app, ["--version"])
     assert (ran.exit_code, ran.output) == (0, f"drillbook {version('drillbook')}\n")
@@ -137,6 +153,7 @@ def test_python_runs_it_as_a_module(words: tuple[str, ...]) -> None:
         ("drillbook drills --in", ["--inventory"]),
         ("drillbook restore --", ["--inventory", "--check", "--help"]),
         ("drillbook lab u", ["up"]),
+        ("drillbook evidence sh", ["show"]),
     ],
 )
 def test_a_shell_completes_commands_and_the_options_of_each(words: str, offered: list[str]) -> None:
@@ -180,7 +197,8 @@ def test_the_help_imports_no_command_of_ours() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_table_says_what_the_command_says(name: str) -> None:
     entry = importlib.import_module(f"{ENTRIES}{name}")
-    (command,) = entry.app.registered_commands
+    group = entry.app.registered_callback  # of a command that has commands of its own
+    (command,) = [group] if group is not None else entry.app.registered_commands
     assert str(inspect.getdoc(command.callback)).partition("\n")[0] == COMMANDS[name]
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from drillbook.commands.fleet import command, fleet
+from drillbook.commands.fleet import command, fleet, listing
 from drillbook.commands.fleet.listing import listed
 from drillbook.errors import DrillbookError
+from drillbook.evidence.redaction import Redactor
 from drillbook.model.verdict import Outcome
 from tests.support.pytests import STAGING, Ends, Pytests, Runs, all_proven, proven
 
@@ -76,11 +77,22 @@ def names(*words: str, options: tuple[str, ...] = ()) -> list[str]:
     return [each.name for each in listed(words, options).scenarios]
 
 
+@pytest.mark.parametrize("options", [(), ("-p", "no:doctest")])
+def test_where_nobody_names_features_the_conftest_of_other_tests_is_not_read(
+    root: Path, options: tuple[str, ...]
+) -> None:
+    (root / "tests").mkdir()
+    (root / "tests/conftest.py").write_text("raise RuntimeError('this is none of the drills')\n")
+    (root / "pytest.ini").write_text((root / "pytest.ini").read_text() + "testpaths = tests\n")
+    assert names(options=options) == ["Alpha", "Beta", "Gamma"]
+
+
 @pytest.mark.parametrize(
     ("words", "options", "found"),
     [
         ((), (), ["Alpha", "Beta", "Gamma"]),
         ((), ("-k", "Gamma"), ["Gamma"]),
+        ((), ("-p", "no:doctest"), ["Alpha", "Beta", "Gamma"]),
         ((), ("-m", "quick"), ["Beta", "Gamma"]),
         (("features",), ("--deselect=features/x.feature::Alpha",), ["Beta", "Gamma"]),
         (("features/x.feature::Beta",), (), ["Beta"]),
@@ -206,7 +218,7 @@ def test_a_staging_that_is_left_broken_has_the_status_of_that(root: Path, monkey
 
 
 def test_a_staging_has_no_number_of_labs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DrillbookError, match=f"--labs 3: the inventory {MINE} is that of no embedded lab"):
+    with pytest.raises(DrillbookError, match=f"--labs 3: the inventory {MINE} does not describe an embedded lab"):
         drills(monkeypatch, all_proven, labs=3)
     assert not (root / "evidence").exists()
 
@@ -230,3 +242,36 @@ def test_a_title_with_a_secret_is_shown_as_the_drill_shows_it(root: Path, monkey
 def test_a_summary_is_for_one_session(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DrillbookError, match=r"drills\.json says the same"):
         drills(monkeypatch, all_proven, "--summary=x.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "drilled", "left"), [(("-x",), 1, 2), (("--maxfail=2",), 2, 1), (("--maxfail", "9"), 3, None)]
+)
+def test_after_as_many_failures_as_pytest_bears_nothing_new_begins(
+    root: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], drilled: int, left: int | None
+) -> None:
+    """The pytest that failed ends by itself, and another one took its place."""
+
+    def fails(scenario: str) -> tuple[int | None, Runs]:
+        return Outcome.INVALID.exit_status, [{**proven(scenario)[0], "outcome": "INVALID"}]
+
+    status, said, children = drills(monkeypatch, fails, *options)
+    assert sum(len(scenarios) for _, scenarios in children.proved) == drilled
+    assert status == Outcome.INVALID.exit_status
+    told = f"stopped after {drilled} failures, as --maxfail or -x asks: {left} not run"
+    assert (told in said) is (left is not None)
+    rows = table(root)["drills"]
+    assert isinstance(rows, list)
+    assert [row["outcome"] for row in rows].count("not run") == (left or 0)
+
+
+def test_a_title_is_hidden_also_where_no_pytest_has_told_of_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    redactor = Redactor()
+    redactor.add("token", "Alpha-swordfish")
+    monkeypatch.setattr(listing, "known_secrets", lambda _config: redactor)
+    (root / "features/x.feature").write_text(
+        (root / "features/x.feature").read_text().replace("Alpha", "Alpha-swordfish")
+    )
+    _, said, _ = drills(monkeypatch, lambda _scenario: (-9, []))
+    assert "swordfish" not in str((said, table(root)))
+    assert "[REDACTED:token]" in str(table(root))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from drillbook.commands.fleet import session
+from drillbook.commands.fleet import command, session, staging
 from drillbook.commands.fleet.fleet import Fleet
 from drillbook.commands.fleet.handing_out import HandingOut
 from drillbook.commands.fleet.listing import Listing, listed
 from drillbook.commands.fleet.results import Results
 from drillbook.evidence.render.drill_table import Scenario
+from drillbook.evidence.store.outbox import Outbox
+from drillbook.evidence.store.place import Place
+from drillbook.evidence.store.remote import Remote
 from drillbook.model.verdict import Outcome
-from tests.support import ROOT
+from drillbook.target import private_folders
+from drillbook.target.private_folders import LABS, PrivateFolder
+from tests.support import ROOT, shelf
 from tests.support.pytests import STAGING, Ends, Pytests, Runs, all_proven, run_of
 
 pytestmark = pytest.mark.unit
@@ -26,6 +34,21 @@ def fleet(
     children, results = Pytests(ends, last_status), Results(lambda _: None)
     Fleet(Listing(tmp_path, tmp_path / "evidence", scenarios), labs, (), tmp_path, results, children).run()
     return results, children
+
+
+def test_where_evidence_is_kept_is_handed_on_and_the_table_follows(tmp_path: Path) -> None:
+    kept_at = Place(tmp_path / "evidence", f"memory://{tmp_path.name}")
+    said: list[str] = []
+    listing = Listing(tmp_path, kept_at.folder, (), kept_at=kept_at)
+    asked = session.Session(staging.Staging(STAGING), listing, (), Results(print), None, lambda: None)._command(7)
+    assert f"--evidence={kept_at.url}" in asked
+    Outbox(kept_at, tmp_path / ".drillbook").begin()
+    shelf.put(kept_at.folder, "20991122T100000Z-drills-aaaa04", {}, "drills.json")
+    command._to_the_store(listing, said.append)
+    assert list(Remote(str(kept_at.url)).objects()) == ["20991122T100000Z-drills-aaaa04/content/drills.json"]
+    command._to_the_store(replace(listing, kept_at=replace(kept_at, url="file:///proc/none")), said.append)
+    assert len(said) == 1
+    assert said[0].endswith("; the next session uploads what waits, or 'drillbook evidence push'")
 
 
 def test_one_pytest_proves_all_that_its_lab_gets(tmp_path: Path) -> None:
@@ -48,6 +71,21 @@ def test_what_comes_after_a_drill_that_broke_the_lab_is_for_another(tmp_path: Pa
     assert children.proved[1][0] == f"{children.proved[0][0]}-2"
     assert [nodeid for nodeid, row in sorted(results.ended.items()) if not row.good] == ["f.feature::01"]
     assert Outcome.NOT_RESTORED.exit_status in results.statuses
+
+
+def test_the_labs_of_a_command_that_was_killed_are_taken_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private_folders, "places", lambda: {str(tmp_path)})
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, alive = PrivateFolder(LABS), PrivateFolder(LABS)
+    for folder in (dead, alive):
+        (folder.path / "1-0").mkdir()
+    assert dead._held is not None
+    os.close(dead._held)
+    assert private_folders.sweep() == [], "its labs run on"
+    _, children = fleet(tmp_path, 1, all_proven)
+    downs = [command for command in children.ran if command[-1] == "down"]
+    assert (len(downs), dead.path.exists(), alive.path.exists()) == (2, False, True)
+    alive.leave()
 
 
 def test_a_staging_is_drilled_by_one_pytest_and_nothing_is_brought_up(tmp_path: Path) -> None:

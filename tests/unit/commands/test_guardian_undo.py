@@ -32,7 +32,14 @@ def test_what_hinders_the_guardian_is_told_and_tried_again(
     monkeypatch.setattr(DrillSession, "put_back", put_back)
     monkeypatch.setattr(guardian_undo, "PAUSE_S", 0.0)
     asked = Namespace(
-        root=tmp_path, inventory=tmp_path / "hosts.yml", owner="nobody", pid=1, pass_env=[], further_inventory=[]
+        root=tmp_path,
+        inventory=tmp_path / "hosts.yml",
+        owner="nobody",
+        pid=1,
+        pass_env=[],
+        further_inventory=[],
+        no_report=False,
+        key=None,
     )
     assert guardian_undo.put_back(asked) == 0
     assert tries == [HolderRole.GUARDIAN] * guardian_undo.TRIES

@@ -9,11 +9,28 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.commands import lint as command
 from drillbook.commands.lint_collection import WrongCallError, read
+from drillbook.evidence.redaction import Redactor
 from drillbook.model.phases import StepKind
 from drillbook.repository.lint import judge
+from drillbook.repository.lint.facts import Repository
+from drillbook.repository.lint.findings import Finding
 
 pytestmark = pytest.mark.unit
+
+
+def test_no_finding_tells_a_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    redactor = Redactor()
+    redactor.add("token", "swordfish")
+    refused = Finding("features/swordfish.feature", 3, "refused", "'it is swordfish' is not defined")
+    found = Repository(tmp_path, refused=(refused,), redact=redactor.text)
+    monkeypatch.setattr(command, "read", lambda *_: found)
+    monkeypatch.setattr("drillbook.commands.lint.ansible_lint.check", lambda *_: [])
+    said = "\n".join(command.lint().lines())
+    assert "features/[REDACTED:token].feature:3: refused: 'it is [REDACTED:token]' is not defined" in said
+    assert "swordfish" not in said
+
 
 STEPS = """\
 import pathlib

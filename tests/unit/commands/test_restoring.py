@@ -194,7 +194,7 @@ def test_what_is_open_in_another_checkout_is_said(
 
 
 def test_to_check_is_to_look(root: Path, sessions: list[Any]) -> None:
-    assert run("restore", "--check") == (0, ["nothing is open: no fault that is not proven gone"])
+    assert run("restore", "--check") == (0, ["nothing is open: every fault is proven gone"])
     journal = broken(root, "staging")
     before = journal.path.read_bytes()
     status, said = run("restore", "--check")

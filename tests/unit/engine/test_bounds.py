@@ -101,3 +101,16 @@ def test_a_check_whose_samples_carry_a_time_is_no_bound(tmp_path: Path) -> None:
     dated = Check("it", "api", lambda it: Observation(it.value == {"status": "up"}, "it", "it", at_s=since_s + 11.0))
     Demanding(drill).eventually(dated, within=60)
     assert not drill.criteria[0].bounded
+
+
+def test_a_bound_holds_and_does_not_date_the_recovery(tmp_path: Path) -> None:
+    """What is verified half an hour later has to hold, and the system was well long before."""
+    drill = under_way(tmp_path, "-" + "+" * 30)
+    Demanding(drill).eventually(UP, within=60)
+    Demanding(drill).bound(EMPTY, within=60)
+    moment = recovered(drill)
+    assert (moment.source, moment.bounded) == ("the status is up", False)
+    # one alone dates it all the same: there is nothing else
+    other = under_way(tmp_path / "other", "+" * 31)
+    Demanding(other).bound(EMPTY, within=60)
+    assert recovered(other).source == "the queue is 0"

@@ -18,15 +18,18 @@ from tests.unit.engine.drills import AGO_S, DOWN, UP, Sampled, under_way
 pytestmark = pytest.mark.unit
 
 STATUS = At("api", "the API").json("status", "the status").is_("up")
+NO_FAULT = Control(ControlKind.NO_FAULT)
 NO_RECOVERY, WITHOUT = Control(ControlKind.NO_RECOVERY), Control(ControlKind.WITHOUT_TASK, "x.yml:3")
 
 
-def healing(tmp_path: Path, control: Control, took_s: float, phase: Phase = Phase.CRITERIA) -> UnderWay:
+def healing(
+    tmp_path: Path, control: Control, took_s: float, phase: Phase = Phase.CRITERIA, in_s: float = 1.0
+) -> UnderWay:
     """A system that is down at the first look from now on, and up at the next."""
     drill = under_way(tmp_path, phase=phase, control=control, measured=Measured("r", {(1, 0): 0.1}, {1: took_s}))
     assert isinstance(drill.prober, Sampled)
     drill.prober.look(DOWN, time.monotonic() + 0.2)
-    drill.prober.look(UP, time.monotonic() + 1.0)
+    drill.prober.look(UP, time.monotonic() + in_s)
     return drill
 
 
@@ -63,11 +66,16 @@ def test_what_heals_later_is_missed_all_the_same(tmp_path: Path) -> None:
     assert not drill.log.record.checks[0].met
 
 
-def test_a_symptom_that_is_looked_at_once_is_looked_at_once(tmp_path: Path) -> None:
-    drill = healing(tmp_path, Control(ControlKind.NO_FAULT), AGO_S + 5, Phase.SYMPTOMS)
+@pytest.mark.parametrize(("after_s", "seen"), [(AGO_S + 1.0, (True, 2)), (0.1, (False, 1)), (None, (False, 1))])
+def test_a_symptom_that_the_drill_looked_at_once_has_as_long_as_after_its_fault(
+    tmp_path: Path, after_s: float | None, seen: tuple[bool, int]
+) -> None:
+    """What comes true by itself in that time says nothing of the incident. Where no drill was measured: one look."""
+    drill = healing(tmp_path, NO_FAULT, 0.0, Phase.SYMPTOMS, in_s=1.5)
+    drill.measured = None if after_s is None else Measured("r", {(1, 0): 0.1}, {}, {(1, 0): after_s})
     Absent(drill).expect(STATUS)
     (check,) = drill.log.record.checks
-    assert (check.met, check.samples) == (False, 1)
+    assert (check.met, check.samples) == seen
 
 
 @pytest.mark.parametrize(

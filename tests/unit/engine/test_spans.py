@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,13 +11,14 @@ from typing import Any, cast
 import pytest
 
 from drillbook.checks import At
-from drillbook.engine.looking import Absent, Demanding, seen_since
+from drillbook.engine.looking import Absent, Demanding, last_since, seen_since
 from drillbook.engine.stability import settle
 from drillbook.engine.under_way import UnderWay
 from drillbook.errors import CouldNotLookError
 from drillbook.model.control import Control, ControlKind
 from drillbook.model.phases import Phase
 from drillbook.model.times.gaps import Gap
+from drillbook.model.times.remembered import Remembered
 from drillbook.model.times.timeline import Event
 from drillbook.model.verdict import FindingKind
 from drillbook.safety.abort_condition import AbortGuard
@@ -101,10 +103,31 @@ def test_what_a_control_never_saw_it_has_looked_for_all_the_time(tmp_path: Path,
     assert (check.met, check.unknown) == (False, unknown)
 
 
-def test_what_the_prober_has_seen_is_what_it_has_seen(tmp_path: Path) -> None:
-    reading = API.json("status", "the status")
-    assert len(seen_since(under_way(tmp_path, WELL), reading)) == 31
-    assert len(seen_since(under_way(tmp_path / "hole", HOLE), reading)) == 22
+STATUS = API.json("status", "the status")
+
+
+def test_what_the_prober_has_seen_is_a_claim_of_all_of_the_time(tmp_path: Path) -> None:
+    assert len(seen_since(under_way(tmp_path, WELL), STATUS)) == 31
+    with pytest.raises(CouldNotLookError, match=r"^the status: nobody looked for 10\.0 s at 'api'$"):
+        seen_since(under_way(tmp_path / "hole", HOLE), STATUS)
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for 2\d\.\d s"):
+        seen_since(under_way(tmp_path / "end", "-++++"), STATUS)
+
+
+def test_what_is_no_longer_kept_was_not_seen(tmp_path: Path) -> None:
+    drill = under_way(tmp_path, WELL)
+    samples = drill.prober.of("api")._samples
+    samples[3] = replace(samples[3], value=Remembered({"status": "up"}))
+    assert len(seen_since(drill, STATUS)) == 31
+    with pytest.raises(CouldNotLookError, match=r"^the load: the answer that this look saw is no longer kept"):
+        seen_since(drill, API.json("load", "the load"))
+
+
+def test_what_was_seen_last_needs_a_look_of_late(tmp_path: Path) -> None:
+    assert last_since(under_way(tmp_path, HOLE[:-1] + "-"), STATUS) == "down"
+    assert last_since(under_way(tmp_path / "none", WELL), API.json("nothing", "nothing")) is None
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for 2\d\.\d s at 'api'"):
+        last_since(under_way(tmp_path / "end", "-++++"), STATUS)
 
 
 @pytest.mark.parametrize(("marks", "told"), [("+" * 31, 0), ("+++++     " + "+" * 21, 1), ("+" * 20, 1)])

@@ -301,3 +301,24 @@ def test_threads_may_add_and_redact_at_once() -> None:
     assert len(seen) == 400
     assert not [text for text in seen if "secret-of" in text]
     assert sum(redactor.counts().values()) == 400
+
+
+def test_a_secret_is_found_where_it_stands_and_named_without_being_shown() -> None:
+    redactor = Redactor()
+    assert redactor.first_secret(b"nothing is secret yet") is None
+    redactor.add("app token", "s3cr3t-value")
+    for data in (b"\xff s3cr3t-value", b"czNjcjN0LXZhbHVl", b"s3cr3t-\n   value", b"s3cr3t...value"):
+        assert redactor.first_secret(data) == "app-token", data
+    assert redactor.first_secret(b"s3cr3t-\nvalue", wrapped=False) is None
+    assert redactor.first_secret(b"a\ns3cr3t-value\n", wrapped=False) == "app-token"
+    assert redactor.first_secret(b"s3cr3t and a value") is None
+
+
+def test_what_a_list_of_variables_assigns_is_secret_by_its_name() -> None:
+    known = Redactor()
+    said = {"env": ["PGPASSWORD=first-one", "REGION=eu-central", "APP_TOKEN=second=one", "PIN_PASSWORD=1234"]}
+    known.learn(said)
+    shown = ["PGPASSWORD=[REDACTED:PGPASSWORD]", "REGION=eu-central", "APP_TOKEN=[REDACTED:APP_TOKEN]"]
+    assert known.data(said) == {"env": [*shown, "PIN_PASSWORD=1234"]}
+    known.learn({"cmd": "echo PGPASSWORD=third-one and more"})
+    assert known.text("third-one") == "third-one", "a command is no assignment"

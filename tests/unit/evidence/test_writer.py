@@ -87,7 +87,7 @@ def test_an_event_is_told_as_plain_values(kept: Kept) -> None:
 
 
 def test_a_folder_that_is_there_already_is_refused(kept: Kept, tmp_path: Path) -> None:
-    with pytest.raises(DrillbookError, match="nothing is broken without evidence"):
+    with pytest.raises(DrillbookError, match="Drillbook breaks nothing without evidence"):
         Kept(tmp_path)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from drillbook.evidence.redaction import Redactor
 from drillbook.model.proof import Run
 from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
-from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
+from drillbook.pytest_plugin.drill_session import session_key
+from drillbook.pytest_plugin.outcomes import DrillOutcome, Told, conclude, conclude_anew, ended_key, outcome_key
 
 pytestmark = pytest.mark.unit
 
@@ -82,3 +86,21 @@ def test_a_drill_is_good_when_its_control_is() -> None:
     assert PASSED.good
     assert not ENDED["its control at the end"].good
     assert not ENDED["a control"].good
+
+
+def test_what_is_told_of_a_drill_has_no_path_of_this_machine_and_no_secret(tmp_path: Path) -> None:
+    """drills.json, proof.json, the summary and JUnit take it from here."""
+    redactor = Redactor()
+    redactor.add("token", "swordfish")
+    config: Any = SimpleNamespace(rootpath=tmp_path, stash={session_key: SimpleNamespace(redactor=redactor)})
+    ended: list[DrillOutcome] = []
+    config.stash |= {ended_key: ended}
+    item: Any = SimpleNamespace(
+        config=config, nodeid="x::S", drill_nodeid="x::S", stash={}, scenario=SimpleNamespace(control=None)
+    )
+    reason = f"{tmp_path}/evidence: swordfish\x1b[2J is in the way below {Path.home()}/x"
+    conclude(item, Outcome.ABORTED, reason, None, RepeatRecord(Outcome.BETRAYED, reason))
+    shown = "evidence: [REDACTED:token]\\x1b[2J is in the way below ~/x"
+    assert [each.reason for each in ended] == [shown, shown]
+    conclude_anew(item, Outcome.INVALID, reason, None)
+    assert item.stash[outcome_key].reason == shown

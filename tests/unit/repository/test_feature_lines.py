@@ -45,6 +45,12 @@ def scenario(line: str, language: str = "") -> str:
         ("    background:", "Background:"),
         ("    Examples :", "Examples:"),
         ("    scenario\uff1a another", "Scenario:"),
+        ("    - Given the other site is healthy", "Given"),
+        ("    (Given the other site is healthy)", "Given"),
+        ("    1. Given the other site is healthy", "Given"),
+        ("    \u2022 And the other site is healthy", "And"),
+        ("    - [ ] Given the other site is healthy", "Given"),
+        ("    > (Given the other site is healthy)", "Given"),
         ('    """\n    given the other site is healthy', "Given"),
     ],
 )
@@ -91,6 +97,9 @@ def test_the_steps_of_a_scenario_whose_head_has_no_colon_are_not_lost(tmp_path: 
         "    # given this comment",
         "    Examples are below.",
         "    - given as an item",
+        "    (given that nobody looks)",
+        "    - Givens are no keyword.",
+        "    2026 And so on.",
     ],
 )
 def test_prose_is_prose(tmp_path: Path, line: str) -> None:
@@ -99,7 +108,8 @@ def test_prose_is_prose(tmp_path: Path, line: str) -> None:
 
 def test_bullets_below_the_feature_and_text_below_a_step_are_no_steps(tmp_path: Path) -> None:
     text = (
-        'Feature: F\n  * an item\n  Scenario: S\n    Given it works\n      """\n      given\u00a0this text\n      """\n'
+        "Feature: F\n  * an item\n  - When it is dark\n  (And so on)\n"
+        '  Scenario: S\n    Given it works\n      """\n      given\u00a0this text\n      """\n'
     )
     assert problems(tmp_path, text) == []
 

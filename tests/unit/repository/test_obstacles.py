@@ -85,6 +85,23 @@ def test_a_plan_looks_into_what_a_playbook_brings_in(tmp_path: Path) -> None:
     assert told == [(main, 1, "asks"), (main, 2, "no-role")]
 
 
+@pytest.mark.parametrize(
+    ("play", "lines"),
+    [
+        ("{hosts: all, become: true, become_method: su}", ["1: asks"]),
+        ("{hosts: all, tasks: [{command: id, become: true, become_method: ansible.builtin.su}]}", ["1: asks"]),
+        ("{hosts: all, become: true, become_method: sudo}", []),
+        ("{hosts: all, become: false, become_method: su}", []),
+        ("{hosts: all, become_method: su, vars: {ansible_become_password: x}}", []),
+    ],
+)
+def test_su_asks_where_the_inventory_has_no_password_for_it(tmp_path: Path, play: str, lines: list[str]) -> None:
+    asked = [f"{each.line}: {each.code}" for each in of_file(tmp_path, FIX, f"- {play}", (), su_asks=True)]
+    assert asked == lines
+    assert found(tmp_path, f"- {play}") == []
+    assert not list(of_file(tmp_path, FIX, f"- {play}", ["ansible_become_pass"], su_asks=True))
+
+
 def step(variables: dict[str, object]) -> StepFacts:
     intent = Intent(StepKind.RECOVERY, "fix", variables, ALL)
     return StepFacts(7, "When it is run", StepKind.RECOVERY, Phase.RECOVERY, intents=(intent,))
@@ -98,7 +115,7 @@ def lint(*runs: dict[str, object]) -> list[str]:
 
 def test_lint_knows_which_variables_a_recovery_is_given() -> None:
     said = (
-        f"{FIX}:3: asks: vars_prompt asks for answer, and nobody is there to answer in a drill: "
+        f"{FIX}:3: asks: vars_prompt asks for answer, and nobody answers in a drill: "
         "give the value with drill.recover(name, answer=...)"
     )
     assert lint() == [said]

@@ -262,7 +262,7 @@ def test_where_nothing_could_stop_the_drill_it_is_refused() -> None:
     thread.start()
     thread.join(DEADLINE_S)
     assert [str(error) for error in refused] == [
-        "@abort-when: this drill does not run in the main thread, and nothing could stop it"
+        "@abort-when: this drill does not run in the main thread, so the condition could not stop it"
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from drillbook.repository.lint.data_loss import check
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.plan.plan import Intent
 from drillbook.repository.plan.scenario_facts import ScenarioFacts, StepFacts
-from drillbook.safety.data_loss import destroyers, refusal, required
+from drillbook.safety.data_loss import destroyers, files_of, refusal, required
 from tests.support import ROOT
 
 pytestmark = pytest.mark.unit
@@ -275,3 +276,20 @@ def test_lint(tmp_path: Path) -> None:
     (said,) = linted(tmp_path, play("- ping:"), {"accepts-data-loss:5"})
     assert said.startswith("features/x.feature:3: nothing-destroys: @accepts-data-loss:5: no playbook of 'It breaks'")
     assert linted(tmp_path, play("- ping:"), {"accepts-data-loss:5"}, uncertain="it loops") == []
+
+
+def test_what_a_playbook_brings_in_is_looked_for_again_when_a_file_has_changed(tmp_path: Path) -> None:
+    playbook, tasks = tmp_path / "playbooks/recovery/fix.yml", tmp_path / "playbooks/recovery/tasks.yml"
+    playbook.parent.mkdir(parents=True)
+    playbook.write_text("- hosts: all\n  tasks:\n    - ansible.builtin.include_tasks: tasks.yml\n")
+    name, brought_in = "playbooks/recovery/fix.yml", "playbooks/recovery/tasks.yml"
+    assert files_of(tmp_path, name) == files_of(tmp_path, name) == (name,)
+    tasks.write_text("- our_module: {}\n")
+    assert files_of(tmp_path, name) == (name, brought_in)
+    library = tmp_path / "playbooks/library"
+    library.mkdir()
+    (library / "our_module.py").touch()
+    assert files_of(tmp_path, name) == ("playbooks/library/our_module.py", name, brought_in)
+    playbook.write_text("- hosts: all\n")
+    os.utime(playbook, (1, 1))
+    assert files_of(tmp_path, name) == (name,)

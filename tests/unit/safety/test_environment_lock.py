@@ -387,7 +387,7 @@ def test_a_drill_that_ends_with_an_open_fault_leaves_its_name(tmp_path: Path, st
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (shutil.rmtree, "its undo journal is gone: look by hand"),
+        (shutil.rmtree, "its undo journal is gone: check by hand"),
         (lambda root: (root / ".drillbook/journal-staging.ndjson").write_text("x\n"), "cannot be known: .* is damaged"),
     ],
 )
@@ -430,7 +430,7 @@ def test_an_environment_may_have_any_name(tmp_path: Path, state: Path) -> None:
 
 
 def test_a_refusal_names_the_place() -> None:
-    with pytest.raises(GuardError, match=r"'prod-eu' is production \(hosts\.yml:6\): nothing is broken there"):
+    with pytest.raises(GuardError, match=r"'prod-eu' is production \(hosts\.yml:6\): Drillbook breaks nothing there"):
         permit(PRODUCTION, None, [], "hosts.yml:6")
     with pytest.raises(GuardError, match=r"'prod-eu' is production \(hosts\.yml:6\) and the scenario has no tag"):
         permit(PRODUCTION, "prod-eu", [], "hosts.yml:6")

@@ -221,3 +221,19 @@ def test_a_host_is_proven_by_one_whose_tasks_were_delegated_to_it() -> None:
     assert why_not_gone(played(delegated, GONE), ("web", "api")) is None
     skipped = task(TaskStatus.SKIPPED, "ansible.builtin.command", targets=("api",))
     assert "proved nothing on api" in str(why_not_gone(played(skipped, GONE), ("web", "api")))
+
+
+@pytest.mark.parametrize("action", ["debug", "assert", "set_fact", "pause", "include_vars", "add_host"])
+def test_a_host_is_proven_by_no_task_that_runs_in_ansible_alone(action: str) -> None:
+    """Delegated to the host, it has not been there."""
+    for name in (action, f"ansible.builtin.{action}"):
+        delegated = task(TaskStatus.OK, name, targets=("api",))
+        assert "proved nothing on api" in str(why_not_gone(played(delegated, GONE), ("web", "api")))
+
+
+@pytest.mark.parametrize(
+    "action", ["setup", "ansible.builtin.gather_facts", "fetch", "ansible.builtin.uri", "community.x.y"]
+)
+def test_a_host_is_proven_by_a_task_that_looked_there(action: str) -> None:
+    delegated = task(TaskStatus.OK, action, targets=("api",))
+    assert why_not_gone(played(delegated, GONE), ("web", "api")) is None

@@ -1,9 +1,11 @@
-"""Answers that several routes give, and the share of answers that are errors."""
+"""Answers that several routes give, and a middleware that names the release in each answer and measures it."""
+
+import time
 
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from drillbook_lab.app.health.recent import Recent
+from drillbook_lab.app.health.recent import Durations, Recent
 from drillbook_lab.app.webhooks.intake import OPEN_S
 
 OK, FAILED = "ok", "failed"
@@ -19,19 +21,28 @@ def unavailable(reason: str) -> Response:
 
 
 class CountAnswers:
-    """Middleware: what users were answered. Who looks on (health, metrics) is no user."""
+    """Middleware: it names the release in each answer, and records the result and the duration of users' requests.
 
-    def __init__(self, app: ASGIApp, recent: Recent) -> None:
-        self._app, self._recent = app, recent
+    Requests of observers (health, metrics and the like) are not recorded.
+    """
+
+    def __init__(self, app: ASGIApp, recent: Recent, durations: Durations, release: str) -> None:
+        self._app, self._recent, self._durations = app, recent, durations
+        self._header = (b"x-release", release.encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(_LOOKING_ON):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        of_users = not scope["path"].startswith(_LOOKING_ON)
+        began = time.monotonic()
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._recent.add(FAILED if message["status"] >= 500 else OK)
+                message["headers"] = [*message["headers"], self._header]
+                if of_users:
+                    self._recent.add(FAILED if message["status"] >= 500 else OK)
+                    self._durations.add((time.monotonic() - began) * 1000)
             await send(message)
 
         await self._app(scope, receive, counted)

@@ -1,16 +1,14 @@
 """The routes of items and of their cache.
 
-GET /items/{id} and GET /items?ids=a,b answer whatever becomes of Redis. GET /cache/wrong, POST /cache/warm and
-DELETE /cache/items/{id} are the operator's, need X-API-Key, and answer 503 while Redis is away. GET /cache/metrics
-tells how the look-ups of the last seconds went, and asks nobody.
+GET /items/{id} and GET /items?ids=a,b also answer while Redis is away. GET /cache/wrong, POST /cache/warm and DELETE
+/cache/items/{id} are for operators. They need X-API-Key, and answer 503 while Redis is away. GET /cache/metrics tells
+how the look-ups of the last seconds went, and asks no server.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import psycopg
 from prometheus_client import Counter
-from psycopg_pool import PoolTimeout
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -23,7 +21,6 @@ from drillbook_lab.app.stores.cache import Cache, Item, Source
 from drillbook_lab.base.logs import Log
 
 MOST_AT_ONCE = 100
-DATABASE_AWAY = (psycopg.Error, PoolTimeout)
 
 
 class Items:
@@ -81,7 +78,7 @@ class Items:
     async def _from_database(self, answer: Callable[[], Awaitable[Response]]) -> Response:
         try:
             return await answer()
-        except (*DATABASE_AWAY, OSError) as error:
+        except (*database.AWAY, OSError) as error:
             self._journal.error("database", "items cannot be read", error=in_short(error))
             return unavailable(f"the database does not answer: {in_short(error)}")
 
@@ -109,7 +106,7 @@ class Items:
             return unauthorized()
         try:
             return JSONResponse(await call())
-        except DATABASE_AWAY as error:
+        except database.AWAY as error:
             return unavailable(f"the database does not answer: {in_short(error)}")
         except (RedisError, OSError, TimeoutError) as error:
             return unavailable(f"Redis is away: {in_short(error)}")

@@ -1,4 +1,4 @@
-"""What Prometheus sees: counted as it happens, or as it was last known when somebody asks; asking waits for nobody."""
+"""The metrics for Prometheus: counters of what happened, gauges of what was last known. A scrape waits for nobody."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ _NO_FIGURE = float("nan")
 
 
 class Metrics:
-    """A registry of its own, so that two APIs in one process do not meet."""
+    """The metrics, in a registry of their own, so that two APIs in one process do not share any."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -41,7 +41,7 @@ class Metrics:
     def sample(
         self, *, intake: Intake, unreplicated: int, up: Mapping[str, bool], counted: QueueMetrics | None
     ) -> None:
-        """Take over what is known at this moment; `counted` is None while the queue cannot be counted."""
+        """Set the gauges to what is known at this moment; `counted` is None while the queue cannot be counted."""
         for state in _BREAKER_STATES:
             self.breaker.labels(state).set(intake.breaker_state == state)
         self.buffer.set(intake.size)

@@ -1,4 +1,4 @@
-"""The routes of the API and the parts behind them: no answer waits longer than its part may take."""
+"""The routes of the API and the parts behind them. No answer waits for a part longer than that part's time-out."""
 # mypy: disable-error-code="no-untyped-call"
 # (psutil is not typed)
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -21,9 +22,11 @@ from starlette.routing import Route
 from drillbook_lab.app.api.answers import FAILED, CountAnswers, unauthorized, unavailable
 from drillbook_lab.app.api.items import Items
 from drillbook_lab.app.api.metrics import METRICS_TYPE, Metrics
+from drillbook_lab.app.api.release import Release
+from drillbook_lab.app.api.switches import RefuseWrites, Switches
 from drillbook_lab.app.health.causes import cause_of, in_short
 from drillbook_lab.app.health.monitor import Monitor
-from drillbook_lab.app.health.recent import Recent
+from drillbook_lab.app.health.recent import Durations, Recent
 from drillbook_lab.app.settings import Settings
 from drillbook_lab.app.stores import database
 from drillbook_lab.app.stores.natmap import primary
@@ -34,10 +37,10 @@ from drillbook_lab.app.webhooks.queue import JobQueue, QueueMetrics
 from drillbook_lab.base.logs import LEVELS, Log
 
 END_S = 1.5
-"""How long what runs beside the requests may take to end: a call of Redis that is on its way has COMMIT_TIMEOUT_S."""
+"""How long the background tasks may take to end. A call of Redis that has begun may take COMMIT_TIMEOUT_S."""
 DATABASE_INTERVAL_S = 2.0
-"""Each look at the database logs in, for which the server makes a process: twice a second that was a third of what a
-lab costs that does nothing.
+"""Each look at the database logs in, and the server starts a process for it. At two looks a second, this was a third of
+the cost of an idle lab.
 """
 
 
@@ -48,6 +51,8 @@ class Api:
         self.settings, self.pending = settings, pending
         self.started_at = started_at
         self.journal = Log()
+        self.release = Release(Path(settings.site))
+        self.switches = Switches(Path(settings.site) / "shared")
         self.metrics = Metrics()
         self.redis = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
         self.watched = primary(settings, timeout_s=COMMIT_TIMEOUT_S)
@@ -70,14 +75,18 @@ class Api:
             journal=self.journal,
         )
         self.answers = Recent()
+        self.durations = Durations()
+        # raises if the release's code cannot be imported, so that the API does not start
+        self.product = self.release.routes(self.pool, self.switches, self._may, self.journal)
         self._process = psutil.Process()
 
     async def _look_at_redis(self) -> None:
-        # A write and not a PING: a replica, a full disk or min-replicas answer PING gladly and take no job.
+        # A write and not a PING: a replica, or a server with a full disk or too few replicas, answers PING but takes no
+        # job.
         await self.watched.set("health:api", "1", px=10_000)
 
     async def _count(self) -> None:
-        """Keep the queue's figures for /metrics, which must not wait for Redis either."""
+        """Count the queue each second for /metrics, which must not wait for Redis."""
         while True:
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
@@ -98,21 +107,21 @@ class Api:
                 *(monitor.run() for monitor in self.monitors.values()),
             )
         ]
-        self.journal.info("api", "started", version=self.settings.version, commit=self.settings.commit)
+        self.journal.info("api", "started", version=self.release.version, commit=self.release.commit)
         yield
         self.intake.close()
-        self.pending.keep(self.intake)  # before anything is waited for: whoever is told to end may be killed
+        self.pending.keep(self.intake)  # before any wait: a process that was told to end may soon be killed
         await self._end(tasks)
         await self.pool.close(timeout=0.5)
 
     async def _end(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        """Let the tasks end, in time, whatever Redis says: what they hold is on disk."""
+        """Cancel the tasks and wait at most END_S for them, whatever Redis does. What they hold is on disk already."""
         for task in tasks:
             task.cancel()
         _, running = await asyncio.wait(tasks, timeout=END_S)
         if running:
             self.journal.error("api", "did not end in time", tasks=len(running))
-            os._exit(1)  # the loop would wait for them until somebody kills it
+            os._exit(1)  # otherwise the event loop would wait for them until somebody kills the process
 
     # -- webhooks ------------------------------------------------------------------------------------------------
 
@@ -152,7 +161,7 @@ class Api:
         redis_up, database_up = (self.monitors[name].state.up for name in ("redis", "database"))
         closed = self.intake.breaker_state == "closed"
         if redis_up and database_up and closed and not self.intake.size:
-            status = "ok"
+            status = "maintenance" if self.switches.maintenance else "ok"
         else:
             status = "degraded" if database_up and not self.intake.full else "down"
         return JSONResponse(
@@ -167,10 +176,12 @@ class Api:
                 "requests": {
                     "per_second": round(self.answers.count() / self.answers.window_s, 1),
                     "error_rate": self.answers.share([FAILED]),
+                    "p95_ms": self.durations.p95_ms(),
                 },
                 "memory": {"rss_bytes": self._process.memory_info().rss},
-                "version": self.settings.version,
-                "commit": self.settings.commit,
+                "maintenance": self.switches.maintenance,
+                "version": self.release.version,
+                "commit": self.release.commit,
             }
         )
 
@@ -229,8 +240,17 @@ class Api:
         return JSONResponse({"logs": self.journal.last(level, service)})
 
     async def version(self, _: Request) -> Response:
-        known = {"version": self.settings.version, "commit": self.settings.commit, "started_at": self.started_at}
+        known = {"version": self.release.version, "commit": self.release.commit, "started_at": self.started_at}
         return JSONResponse(known)
+
+    async def maintenance(self, request: Request) -> Response:
+        if not self._may(request):
+            return unauthorized()
+        wanted = request.path_params["what"]
+        if wanted not in ("enable", "disable"):
+            return JSONResponse({"error": "say /maintenance/enable or /maintenance/disable"}, 404)
+        changed = self.switches.maintain(wanted == "enable")
+        return JSONResponse({"changed": changed, "maintenance": self.switches.maintenance})
 
     def _may(self, request: Request) -> bool:
         return self.settings.may(request.headers.get("x-api-key"))
@@ -253,10 +273,15 @@ class Api:
             ("GET", "/cache/wrong", self.items.wrong),
             ("POST", "/cache/warm", self.items.warm),
             ("DELETE", "/cache/items/{id}", self.items.forget),
+            ("POST", "/maintenance/{what}", self.maintenance),
             ("GET", "/logs", self.logs),
+            *self.product,
         ]
         return Starlette(
             routes=[Route(path, handler, methods=[method]) for method, path, handler in routes],
-            middleware=[Middleware(CountAnswers, self.answers)],
+            middleware=[
+                Middleware(CountAnswers, self.answers, self.durations, self.release.version),
+                Middleware(RefuseWrites, self.switches),
+            ],
             lifespan=self.lifespan,
         )

@@ -1,1 +1,1 @@
-"""What the application knows of itself and of its servers: who asks for it never waits for a server."""
+"""What the application knows of itself and of its servers. A question about health never waits for a server."""

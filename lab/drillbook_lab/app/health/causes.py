@@ -1,4 +1,4 @@
-"""Why a component does not answer, in one word: a drill asserts "an authentication error rather than a time-out"."""
+"""Why a component does not answer, in one word, so that a drill can tell an authentication error from a time-out."""
 
 import ssl
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ class Cause(StrEnum):
     OTHER = "other"
 
 
-# Words of the servers' own messages; the first that matches decides, so the order is from particular to general.
+# Words of the servers' own messages. The first match decides, so particular words come before general ones.
 _WORDS: tuple[tuple[str, Cause], ...] = (
     ("certificate", Cause.TLS),
     ("ssl:", Cause.TLS),
@@ -49,7 +49,7 @@ _WORDS: tuple[tuple[str, Cause], ...] = (
     ("connection closed", Cause.REFUSED),
     ("closed the connection", Cause.REFUSED),
     ("broken pipe", Cause.REFUSED),
-    # A proxy or a server that ends the connection before the handshake is through: nobody serves there.
+    # A proxy or a server ended the connection before the handshake was complete, so nobody serves there.
     ("unexpected eof", Cause.REFUSED),
     ("knows no", Cause.REFUSED),
     ("no primary", Cause.REFUSED),
@@ -68,7 +68,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause that an error of redis-py, psycopg, ssl or asyncio stands for; the innermost known one decides."""
+    """The cause of an error of redis-py, psycopg, ssl or asyncio. The innermost error that is known decides."""
     for link in reversed(list(_chain(error))):
         if isinstance(link, ssl.SSLCertVerificationError):
             return Cause.TLS
@@ -77,7 +77,7 @@ def cause_of(error: BaseException) -> Cause:
         if isinstance(link, redis.exceptions.ReadOnlyError):
             return Cause.READONLY
         if isinstance(link, redis.exceptions.AuthenticationError | redis.exceptions.NoPermissionError):
-            # A refused login says "max number of clients" in the same exception when it was the limit.
+            # The same exception stands for a refused login and for the limit, whose text has "max number of clients".
             return Cause.LIMIT if "max number" in str(link) else Cause.AUTH
         if isinstance(link, TimeoutError | redis.exceptions.TimeoutError):
             return Cause.TIMEOUT

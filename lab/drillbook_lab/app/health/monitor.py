@@ -1,9 +1,9 @@
-"""Background monitors: health only repeats what they know, so asking for health can never hang on what is broken.
+"""Background monitors. Health only repeats what they know, so a question about health never hangs on a broken server.
 
-A monitor asks every 0.5 s and gives up after 1 s. The latency that it tells is the median of its last five answers: one
-that had to wait for the processor is no sign of a slow component. A probe that does not even honour its cancellation
-(psycopg waits for a cancel request that a cut network swallows) is left behind and a fresh one is started: the monitor
-itself never stops.
+A monitor asks every 0.5 s and gives up after 1 s. It reports the median latency of its last five answers, because one
+answer that had to wait for the processor does not mean that the component is slow. Some probes do not end even when
+they are cancelled: psycopg waits for a cancel request that a cut network swallows. The monitor abandons such a probe
+and starts a new one, so the monitor itself never stops.
 """
 
 import asyncio

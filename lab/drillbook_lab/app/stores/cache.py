@@ -1,7 +1,7 @@
-"""Look-ups through a cache in Redis that fall back to the database: Redis away means slower, never wrong or refused.
+"""Look-ups through a cache in Redis. Without Redis they ask the database: they are slower, but not wrong or refused.
 
-What the cache holds may still be wrong (a bad release wrote it, the database changed behind it). So it can be compared
-with the database, forgotten entry by entry, and filled anew.
+A cached item may still be wrong: a bad release wrote it, or the database changed behind the cache. So an operator can
+compare the cache with the database, remove single items, and fill it again.
 """
 
 import json
@@ -38,15 +38,18 @@ class Found:
 
 
 class Cache:
-    """Items by way of Redis. `usable` says whether Redis is known to be up: nobody waits for a time-out when it is not;
-    `load` reads items from the database."""
+    """Items by way of Redis.
+
+    `usable` says whether Redis is known to be up, so that nobody waits for a time-out while it is not. `load` reads
+    items from the database.
+    """
 
     def __init__(self, redis: Redis, usable: Callable[[], bool], load: Load) -> None:
         self._redis, self._usable, self._load = redis, usable, load
         self.recent = Recent()
 
     async def look_up(self, ids: Sequence[str]) -> dict[str, Found]:
-        """Each item, from the cache where it is there. Raises what the database raises."""
+        """Return each item, from the cache if it is there. Raises what the database raises."""
         found = await self._look_up(ids)
         for each in found.values():
             self.recent.add(each.source)
@@ -73,7 +76,7 @@ class Cache:
         return {each: Found(loaded.get(each), Source.BYPASS) for each in ids}
 
     async def _keep(self, items: Mapping[str, Item]) -> bool:
-        """Put items into the cache; whether Redis took them."""
+        """Put items into the cache; returns whether Redis took them."""
         try:
             async with self._redis.pipeline(transaction=False) as pipe:
                 for each, item in items.items():
@@ -84,7 +87,7 @@ class Cache:
         return True
 
     def as_json(self) -> dict[str, Any]:
-        """What the look-ups of the last seconds came to."""
+        """The look-ups of the last seconds: the hit rate, and how many there were of each source."""
         return {
             "hit_rate": self.recent.share([Source.HIT]),
             **{str(source): self.recent.count(source) for source in Source},
@@ -92,7 +95,7 @@ class Cache:
         }
 
     async def wrong(self) -> dict[str, Any]:
-        """Which cached items are not what the database has: {"checked": 20, "wrong": [ids]}. Changes nothing."""
+        """Which cached items differ from the database: {"checked": 20, "wrong": [ids]}. Changes nothing."""
         checked, wrong = 0, []
         async for ids, cached in self._entries():
             checked += len(cached)
@@ -101,7 +104,7 @@ class Cache:
         return {"checked": checked, "wrong": sorted(wrong)}
 
     async def _entries(self) -> AsyncIterator[tuple[list[str], dict[str, Item]]]:
-        """The cache in portions, by SCAN: Redis serves others in between."""
+        """Yield the cache in portions, by SCAN, so that Redis serves others in between."""
         cursor = 0
         keys: Any
         while True:
@@ -114,11 +117,11 @@ class Cache:
                 return
 
     async def forget(self, item_id: str) -> bool:
-        """Take one item out of the cache; whether it was there."""
+        """Remove one item from the cache; returns whether it was there."""
         return bool(await self._redis.unlink(KEY + item_id))
 
     async def warm(self, ids: Sequence[str]) -> int:
-        """Put those of these items into the cache that it lacks; how many that were."""
+        """Put those of these items into the cache that it lacks; returns how many it lacked."""
         cached = await self._redis.mget([KEY + each for each in ids])
         items = await self._load([each for each, text in zip(ids, cached, strict=True) if text is None])
         if not await self._keep(items):

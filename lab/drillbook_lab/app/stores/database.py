@@ -1,8 +1,8 @@
-"""PostgreSQL as the application uses it: bounded in time, whatever the network does.
+"""PostgreSQL as the application uses it. Every statement ends in time, whatever the network does.
 
-psycopg answers a cancelled statement by asking the server to cancel it and then waits for the server's word. On a cut
-network that word never comes (measured: the task hangs until the network is back). So a statement that is late gets
-its socket shut down instead, which psycopg sees as a lost connection at once.
+When a statement is cancelled, psycopg asks the server to cancel it and waits for the server's answer. On a cut network
+that answer never comes (measured: the task hangs until the network is back). So this module shuts down the socket of a
+statement that is late. psycopg sees this at once as a lost connection.
 """
 
 import asyncio
@@ -14,14 +14,17 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 
 STATEMENT_TIMEOUT_S = 2.0
+AWAY = (psycopg.Error, PoolTimeout)
+"""What a statement raises when the database fails or does not answer."""
 
-# The business row comes first and its primary key decides: a job that is delivered again (its worker was killed after
-# the work and before it could tell Redis) finds its row and does nothing more. Both rows or none: it is one statement.
+# The row in `items` comes first, and its primary key decides. If a worker is killed after the work and before it tells
+# Redis, the job is delivered again. It then finds its row and does nothing more. One statement writes both rows or
+# none.
 DO_JOB = """
 WITH done AS (
     INSERT INTO items (id, kind, value) VALUES (%(id)s, %(kind)s, %(value)s)
@@ -33,7 +36,8 @@ WITH done AS (
 INSERT INTO job_runs (job_id, worker, attempt) SELECT id, %(worker)s, %(attempt)s FROM done
 """
 
-# A worker without that care, for the drill that shows what the duplicate check finds (DEDUPLICATE=0).
+# The statement of a worker without this protection, for the drill that shows what the duplicate check finds
+# (DEDUPLICATE=0).
 DO_JOB_CARELESSLY = """
 WITH done AS (
     INSERT INTO items (id, kind, value) VALUES (%(id)s, %(kind)s, %(value)s)
@@ -43,15 +47,15 @@ INSERT INTO job_runs (job_id, worker, attempt) VALUES (%(id)s, %(worker)s, %(att
 """
 
 GET_ITEMS = "SELECT id, kind, value, updated_at FROM items WHERE id = ANY(%(ids)s)"
-# What a cache is warmed with: the catalogue, not what webhooks have left.
+# A cache is warmed with the catalogue, and not with what webhooks have left.
 POPULAR_ITEMS = "SELECT id FROM items WHERE kind = 'seed'"
 
 
 def pool(url: str, name: str, size: int) -> Pool:
     """A pool that connects when it is first needed and does not back off for long.
 
-    psycopg_pool doubles its delay up to `reconnect_timeout` (300 s by default): after an outage of a minute it would
-    let half a minute pass before it looks again. With 1 s it gives up at once, and the next request tries again.
+    psycopg_pool doubles its delay up to `reconnect_timeout` (300 s by default), so after an outage of a minute it would
+    wait half a minute before it tries again. With 1 s it gives up at once, and the next request tries again.
     """
     return AsyncConnectionPool(
         url,
@@ -68,7 +72,7 @@ def pool(url: str, name: str, size: int) -> Pool:
 
 
 def _shut(connection: psycopg.AsyncConnection[Any]) -> None:
-    """End the socket under a connection; a duplicate descriptor, for psycopg goes on owning the other."""
+    """Shut down the socket under a connection, through a duplicate descriptor: psycopg still owns the original."""
     with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as sock:
         sock.shutdown(socket.SHUT_RDWR)
 
@@ -78,9 +82,10 @@ async def execute(
 ) -> list[DictRow]:
     """Run one statement in a transaction of its own; raises psycopg.Error or TimeoutError within about `timeout_s`.
 
-    Connections that died while they lay in the pool are used up here, one after the other. Measured without it: after a
-    restart of the database, three workers with four of them each spent all five attempts of a job on dead connections,
-    and the job went to the dead-letter queue of a database that had been up for seconds. Statements here may run twice.
+    A connection may have died while it lay in the pool. The statement is then tried on the next connection. Measured
+    without this: after a restart of the database, three workers with four dead connections each spent all five attempts
+    of a job on them, and the job went to the dead-letter queue although the database had been up for seconds. So a
+    statement may run twice.
     """
     for _ in range(pool.max_size):
         try:
@@ -91,7 +96,7 @@ async def execute(
 
 
 class _DeadConnection(psycopg.OperationalError):
-    """The connection was lost already; nothing is known against the server."""
+    """The connection was lost already, which says nothing about the server."""
 
 
 async def _once(pool: Pool, statement: str, values: Mapping[str, Any], timeout_s: float) -> list[DictRow]:
@@ -119,7 +124,7 @@ async def _once(pool: Pool, statement: str, values: Mapping[str, Any], timeout_s
 
 
 async def look(url: str) -> None:
-    """Ask the database over a new connection: a pool's old one says nothing about logging in now.
+    """Ask the database over a new connection, because an old one of a pool says nothing about logging in now.
 
     With an old one, an exhausted server or a changed password would stay unseen for as long as the pool lives.
     """

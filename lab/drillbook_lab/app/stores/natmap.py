@@ -1,15 +1,16 @@
-"""Redis by way of Sentinel, through the client's own links: the one place where addresses are translated.
+"""Redis by way of Sentinel, through the client's own links. Only this module translates addresses.
 
 Sentinel answers with the port where a node really listens. A client that went there would bypass the fault proxy, its
-TLS and every fault. So, as ioredis does with `natMap`, the real port is translated to the port of the client's own
-link. A node without a link is an error, never a direct connection.
+TLS and every fault. So this module translates the real port to the port of the client's own link, as ioredis does with
+`natMap`. For a node without a link it raises an error, and never connects directly.
 
-Two more things differ from `redis.asyncio.sentinel.Sentinel`: why no sentinel answered is kept as the cause (the
-original reduces it to text, and health could not tell a time-out from a refused password), and one attempt is one
-attempt: with redis-py's default retries (3, with backoff up to 1 s each) a 1 s monitor never learns the reason.
+Two more things differ from `redis.asyncio.sentinel.Sentinel`. When no sentinel answers, the error keeps the reason as
+its cause. The original reduces the reason to text, so health could not tell a time-out from a refused password. And
+nothing is retried by default: with redis-py's default of 3 retries, with backoff up to 1 s each, a monitor with a
+time-out of 1 s never learns the reason.
 """
 # mypy: disable-error-code="no-untyped-call"
-# (redis-py in part is not typed)
+# (parts of redis-py are not typed)
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -36,9 +37,9 @@ class LinkedSentinel(Sentinel):
         self._nat = nat
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Ask one sentinel after the other for a master that none of them takes for down."""
+        """Ask one sentinel after the other for the master, until one names a master that it does not take for down."""
         failures: list[Exception] = []
-        # a copy: another task may put its own first while this one waits for an answer
+        # a copy: another task may reorder the list while this one waits for an answer
         for sentinel in tuple(self.sentinels):
             try:
                 masters: Any = await sentinel.sentinel_masters()
@@ -68,11 +69,11 @@ class LinkedSentinel(Sentinel):
 def primary(settings: Settings, *, timeout_s: float, patience_s: float = 0.0) -> Redis:
     """A client of the present primary, over TLS with the lab's authority and the name check on.
 
-    `timeout_s` bounds each answer; a blocking command must block for less. `patience_s` is how long a command is
-    retried (every 0.25 s) before its error is raised: 0 where the caller has a fallback of its own.
+    `timeout_s` bounds each answer, so a blocking command must block for less. `patience_s` is how long a command is
+    retried (every 0.25 s) before its error is raised. It is 0 if the caller has a fallback of its own.
     """
     common: dict[str, Any] = {"ssl": True, "ssl_ca_certs": settings.redis_ca, "ssl_check_hostname": True}
-    common["driver_info"] = DriverInfo()  # else redis-py reads it off its installed files for each connection
+    common["driver_info"] = DriverInfo()  # else redis-py reads this from its installed files for each connection
     once = Retry(NoBackoff(), 0)
     sentinel = LinkedSentinel(
         settings.redis_sentinels,

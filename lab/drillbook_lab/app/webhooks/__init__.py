@@ -1,1 +1,1 @@
-"""The way of a webhook into the queue: what was acknowledged is not lost while the API lives."""
+"""The way of a webhook into the queue. An acknowledged webhook is not lost while the API lives."""

@@ -1,11 +1,13 @@
-"""How a webhook is acknowledged: it is in Redis and on a replica, or it is in this process's memory, or it is refused.
+"""How a webhook is taken in: Redis and a replica have it, or this process has it in memory, or it is refused.
 
-There is one line of entries, in order of arrival, and one task that takes from its head: up to 50 jobs and a WAIT in
-one pipeline, so that the WAIT is on the connection that wrote. An entry leaves the line only when Redis has confirmed
-it. What fails stays at the head and its sender is told "memory"; while Redis does not take what stands in line,
-newcomers queue up behind it and hear "memory" at once. A full line refuses. So nothing that was acknowledged is lost
-while this process lives, and what was written but not confirmed (a time-out) is written again under the same job id,
-which adds nothing. When it ends, `held` is what the next process has to `take_up`.
+Entries stand in one line, in order of arrival. One task takes up to 50 of them from its head, and writes them with a
+WAIT in one pipeline, so that the WAIT is on the connection that wrote. An entry leaves the line only when Redis has
+confirmed it. If a write fails, its entries stay at the head and their senders are told "memory". While Redis takes
+nothing, new entries join the line and their senders are told "memory" at once. A full line refuses new entries.
+
+So nothing that was acknowledged is lost while this process lives. An entry that was written but not confirmed (a
+time-out) is written again under the same job id, which adds nothing. When this process ends, the next one has to
+`take_up` what `held` returns.
 """
 # mypy: disable-error-code="no-untyped-call"
 # (circuitbreaker is not typed)
@@ -33,9 +35,9 @@ OPEN_S = 2.0
 
 
 def give_back() -> None:
-    """Return what the C library keeps of freed memory to the system; no effect where the C library is not glibc.
+    """Return the freed memory that the C library keeps to the system. Has no effect unless the C library is glibc.
 
-    Measured: an outage that fills the buffer leaves 94 MB resident where there were 80, for ever, without this.
+    Measured without this: after an outage that fills the buffer, 94 MB stay resident for ever. Before there were 80.
     """
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
@@ -43,7 +45,7 @@ def give_back() -> None:
 
 
 class Full(Exception):
-    """The memory buffer is full, or the process ends: nothing more can be acknowledged."""
+    """The memory buffer is full, or the process ends, so nothing more can be acknowledged."""
 
 
 class Place(StrEnum):
@@ -61,8 +63,8 @@ class _Entry:
 class Intake:
     """The line between the webhook endpoint and the queue.
 
-    `commit` writes a batch, in order, and raises when it is not sure that all of it is written; `ping` is the cheapest
-    call that proves the queue usable, for closing the breaker when nobody sends anything.
+    `commit` writes a batch, in order, and raises if it is not sure that all of it is written. `ping` is the cheapest
+    call that proves the queue usable. It closes the breaker when nobody sends anything.
     """
 
     def __init__(
@@ -105,8 +107,9 @@ class Intake:
         entry = _Entry(webhook)
         self._line.append(entry)
         self._arrived.set()
-        # Behind a long line one does not wait either; behind a short one that moves, one does. Without this difference
-        # a slow Redis (no replica: each WAIT takes its full time) would keep every newcomer "in memory" for ever.
+        # A sender does not wait behind a long line, but it waits behind a short line that moves. Without this
+        # difference a slow Redis (no replica, so each WAIT takes its full time) would keep every new webhook "in
+        # memory" for ever.
         if not self._moving or self._in_memory >= BATCH or self.breaker.state != STATE_CLOSED:
             self._keep(entry)
         return await asyncio.shield(entry.answer)
@@ -119,11 +122,11 @@ class Intake:
                 entry.answer.set_result(Place.MEMORY)
 
     def held(self) -> list[Webhook]:
-        """What is acknowledged and in this process's memory alone, in order."""
+        """The acknowledged webhooks that only this process's memory has, in order."""
         return [entry.webhook for entry in self._line if entry.in_memory]
 
     def take_up(self, webhooks: Sequence[Webhook]) -> None:
-        """Stand in line what an earlier process had acknowledged. It stands before all newcomers, beyond any limit."""
+        """Put what an earlier process had acknowledged at the head of the line, whatever the limit."""
         for webhook in reversed(webhooks):
             entry = _Entry(webhook)
             self._line.appendleft(entry)
@@ -131,14 +134,15 @@ class Intake:
         self._arrived.set()
 
     def close(self) -> None:
-        """Acknowledge nothing more, and let `run` end after what it is at. What is `held` now is all there will be."""
+        """Acknowledge nothing more, and let `run` end after its present batch. `held` does not grow after this."""
         self._closed = True
         self._arrived.set()
 
     async def run(self) -> None:
         """Move entries from the line to the queue, until it is closed.
 
-        To cancel it does not do: a client of Redis that is just being refused may take that for a failure to connect.
+        Do not end it by a cancellation: a client of Redis that is just being refused may take that for a failed
+        connection.
         """
         while not self._closed:
             state = self.breaker.state
@@ -174,7 +178,8 @@ class Intake:
 
     async def _try(self, call: Callable[[], Awaitable[object]]) -> bool:
         try:
-            # The time-out is inside: the breaker must see a TimeoutError, for a CancelledError counts as success to it.
+            # The time-out is inside of the breaker, which must see a TimeoutError: it counts a CancelledError as a
+            # success.
             with self.breaker:
                 async with asyncio.timeout(COMMIT_TIMEOUT_S):
                     await call()

@@ -1,7 +1,8 @@
-"""What a webhook becomes: a BullMQ job whose id follows from the sender's id, so that adding twice adds once.
+"""A webhook as a BullMQ job. The job's id follows from the sender's id, so adding a webhook twice adds one job.
 
-BullMQ takes no ":" in a custom id, and an id of digits alone for its own. So a plain id is kept readable behind a
-prefix (an operator must recognise it in Redis), any other is replaced by its digest behind another prefix.
+BullMQ accepts no ":" in a custom id, and takes an id of digits alone for one of its own. So a plain id stays readable
+behind a prefix, because an operator must recognise it in Redis. Any other id is replaced by its digest behind another
+prefix.
 """
 
 import hashlib
@@ -12,8 +13,8 @@ from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# How often a job is tried is a setting; what fails that often is in `failed`, which is the dead-letter queue.
-# A finished job is kept for an hour: only as long as its id is known to Redis does adding it again do nothing.
+# A setting says how often a job is tried. A job that fails that often goes to `failed`, the dead-letter queue. A
+# finished job is kept for an hour: adding it again does nothing only while Redis knows its id.
 JOB_OPTIONS: Mapping[str, Any] = {
     "backoff": {"type": "exponential", "delay": 500},
     "removeOnComplete": {"age": 3600, "count": 200_000},

@@ -1,7 +1,7 @@
-"""What an API that ends has acknowledged and could not queue: a file for the API that comes after it.
+"""The file in which an API that ends leaves the acknowledged webhooks that it could not queue, for the next API.
 
-The file is removed only when all of it is queued: one that is killed meanwhile leaves it to the next, and what was
-queued already is queued under the same job id, which adds nothing.
+The file is removed only when all of it is queued. If an API is killed before that, the next one reads the file again. A
+webhook that was queued already is then queued under the same job id, which adds nothing.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from drillbook_lab.base import files
 
 
 class Pending:
-    """The file: one webhook a line, in the order of their acknowledgement."""
+    """The file, with one webhook a line, in the order of their acknowledgement."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def keep(self, intake: Intake) -> int:
-        """Write what the intake holds; how many that are. With nothing to write the file is left as it is."""
+        """Write what the intake holds; returns how many webhooks it holds. With none the file stays as it is."""
         held = intake.held()
         if held:
             files.write(self.path, "".join(json.dumps(each.data) + "\n" for each in held))
         return len(held)
 
     async def take_up(self, intake: Intake) -> None:
-        """Stand the file's webhooks in line, and remove it when the line holds none of them any more."""
+        """Put the file's webhooks into the line, and remove the file when the line holds none of them any more."""
         try:
             lines = self.path.read_text().splitlines()
         except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The queue seen from the API: adding with confirmation, counting, pausing, and the dead letters (failed jobs).
 
-Keys are BullMQ's own (`bull:webhooks:*`): waiting jobs are the list `:wait`; completed and failed are sorted sets whose
-scores are the milliseconds of the finish, so a rate over the last seconds is an exact count and not a sample.
+Keys are BullMQ's own (`bull:webhooks:*`). Waiting jobs are the list `:wait`. Completed and failed jobs are sorted sets
+whose scores are the milliseconds of the finish, so a rate over the last seconds is an exact count and not a sample.
 """
 
 import json
@@ -24,7 +24,7 @@ _PREFIX = f"bull:{QUEUE_NAME}:"
 
 @dataclass(frozen=True, slots=True)
 class QueueMetrics:
-    """Counts now, rates over the last `window_s` seconds; `oldest_active_s` is null with nothing active."""
+    """Counts now, rates over the last `window_s` seconds; `oldest_active_s` is null if no job is active."""
 
     depth: int
     active: int
@@ -54,9 +54,9 @@ class JobQueue:
     async def add(self, webhooks: Sequence[Webhook]) -> None:
         """Write all of them, in order, and wait until one replica has them (at most WAIT_MS).
 
-        One pipeline, so one connection: WAIT counts what its own connection wrote. Not a transaction: inside of MULTI,
-        WAIT does not wait. With no replica (the old primary is still dead) it answers 0 and the jobs are as safe as
-        the primary's append-only file makes them, which survives a SIGKILL of the process.
+        One pipeline uses one connection, and WAIT counts what its own connection wrote. It is not a transaction,
+        because WAIT does not wait inside of MULTI. With no replica (the old primary is still dead) WAIT answers 0. The
+        jobs are then as safe as the primary's append-only file makes them, which survives a SIGKILL of the process.
         """
         make_job: Any = Job
         async with self._redis.pipeline(transaction=False) as pipe:

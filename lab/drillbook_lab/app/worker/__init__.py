@@ -1,1 +1,1 @@
-"""A worker of the queue: a job may be handed to it twice, and its work is in the database once."""
+"""A worker of the queue. It may get a job twice, and the job's work is in the database once."""

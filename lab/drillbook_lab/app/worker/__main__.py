@@ -1,14 +1,14 @@
-"""`python -m drillbook_lab.app.worker SETTINGS NAME`: a worker of the queue.
+"""`python -m drillbook_lab.app.worker SETTINGS NAME PORT`: a worker of the queue, with the release on its own site.
 
-What BullMQ's defaults would make of an outage, and what is set instead (measured: 15 to 25 s until a worker resumes
-after a failover with the defaults):
+With BullMQ's defaults, a worker resumes 15 to 25 s after a failover (measured). So these options are set instead:
 - runRetryDelay 15000 -> 300 ms: how long the worker rests after each lost connection;
-- lockDuration/stalledInterval 30000 -> 3000/2000 ms: a job of a killed worker is taken up again after about 4 s;
-- drainDelay 5 -> 2 s, and 3 s for any answer: a cut connection is noticed while it idles;
-- maxStalledCount 1 -> 5: a drill kills more than once, and a job that was taken up twice is not a bad job.
+- lockDuration/stalledInterval 30000 -> 3000/2000 ms: a killed worker's job is taken up again after about 4 s;
+- drainDelay 5 -> 2 s, and 3 s for any answer: an idle worker notices a cut connection;
+- maxStalledCount 1 -> 5: a drill kills workers more than once, and a job that was taken up twice is not a bad job.
 
-How many jobs it works on at once is a setting, and costs: after each job every free place of each worker asks for the
-next one (measured with 6 places each at 10 jobs a second: Redis is asked for a job 124 times a second).
+A setting says how many jobs a worker does at once. Each of these places costs: after each job, every free place of each
+worker asks for the next job. Measured with 6 places each at 10 jobs a second: Redis is asked for a job 124 times a
+second.
 """
 
 import asyncio
@@ -21,10 +21,12 @@ from typing import Any
 import uvloop
 from bullmq.worker import Worker
 
+from drillbook_lab.app import releases
 from drillbook_lab.app.health.causes import in_short
 from drillbook_lab.app.settings import Settings
 from drillbook_lab.app.stores import database
 from drillbook_lab.app.stores.natmap import primary
+from drillbook_lab.app.worker import version
 from drillbook_lab.app.worker.work import Work
 from drillbook_lab.base.logs import Log
 from drillbook_lab.base.topology import QUEUE_NAME
@@ -41,25 +43,28 @@ OPTIONS = {
 }
 
 
-async def run(settings: Settings, name: str) -> None:
-    """Work until SIGTERM, then finish what is begun."""
+async def run(settings: Settings, name: str, port: int) -> None:
+    """Work until SIGTERM, then finish the jobs that have begun."""
     journal = Log()
+    release = releases.live(Path(settings.site) / name)
     pool = database.pool(settings.database_url, name, 4)
     await pool.open(wait=False)
-    worker = _worker(settings, name, Work(settings, name, pool), journal)
+    worker = _worker(settings, name, Work(settings, name, pool, release), journal)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    journal.info("worker", "started", worker=name, handler=str(Path(settings.handler).resolve().parent.name))
+    journal.info("worker", "started", worker=name, release=release.version, commit=release.commit)
+    telling = await version.tell(port, {"version": release.version, "commit": release.commit})
     working = asyncio.create_task(_keep_running(worker, journal, name))
     await stop.wait()
+    telling.close()
     await _finish(worker, journal, name)
     working.cancel()
     await pool.close(timeout=0.5)
 
 
 def _worker(settings: Settings, name: str, work: Work, journal: Log) -> Any:
-    """BullMQ's worker, not yet running; what goes wrong is in the log."""
+    """Make BullMQ's worker, which does not run yet. It logs what goes wrong."""
     make: Any = Worker
     options = {
         **OPTIONS,
@@ -69,7 +74,8 @@ def _worker(settings: Settings, name: str, work: Work, journal: Log) -> Any:
         "autorun": False,
     }
     worker: Any = make(QUEUE_NAME, work.process, options)
-    # BullMQ for Python does not note in a job who works on it (Node's does, as `pb`); a job's lock begins with this id
+    # BullMQ for Python does not write into a job which worker has it (BullMQ for Node does, as `pb`). A job's lock
+    # begins with this id, so the id names the worker.
     worker.id = f"{name}.{worker.id}"
 
     def on_error(error: BaseException, *_: object) -> None:
@@ -84,18 +90,21 @@ def _worker(settings: Settings, name: str, work: Work, journal: Log) -> Any:
 
 
 async def _finish(worker: Any, journal: Log, name: str) -> None:
-    """End what is begun; where it does not end in time, end the process."""
-    # no time-out that cancels: BullMQ's `close` catches that, and goes on waiting
+    """Finish the jobs that have begun. If they do not end in time, end the process."""
+    # no time-out that cancels: BullMQ's `close` catches a cancellation, and goes on waiting
     closing = asyncio.create_task(worker.close())
     if not (await asyncio.wait({closing}, timeout=CLOSE_S))[0]:
         journal.error("worker", "did not finish in time", worker=name)
-        # BullMQ cannot end what it has begun: a job that hangs would hold this process until somebody kills it
+        # BullMQ cannot end a job: one that hangs would keep this process alive until somebody kills it
         os._exit(1)
     closing.result()
 
 
 async def _keep_running(worker: Any, journal: Log, name: str) -> None:
-    """BullMQ's `run` sets the client's name first and gives up when Redis is away just then; we do not."""
+    """Run the worker, and run it again whenever it ends early.
+
+    BullMQ's `run` first sets the client's name, and gives up if Redis is away just then.
+    """
     while not worker.closing:
         try:
             await worker.run()
@@ -105,4 +114,4 @@ async def _keep_running(worker: Any, journal: Log, name: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(run(Settings.read(Path(sys.argv[1])), sys.argv[2]))
+    uvloop.run(run(Settings.read(Path(sys.argv[1])), sys.argv[2], int(sys.argv[3])))

@@ -1,27 +1,28 @@
 """What a worker does with a job: a little work and one statement in the database.
 
-Payloads steer the work: {"work_ms": n} takes that long; kind "poison" fails every time, kind "crash" kills its worker
-every time; {"fail_attempts": n} fails the first n attempts, {"hang_attempts": n} does not end in the first n.
+The payload says what happens. {"work_ms": n} takes that long. {"fail_attempts": n} fails the first n attempts, and
+{"hang_attempts": n} does not end in the first n. Kind "poison" fails every time, and kind "crash" kills its worker
+every time.
 
-What is done with a job is the queue's code: a file of a release, which a drill can exchange as a deployment does.
+The queue's code says what is done with a job: `worker/handler.py` of the release that is live on the worker's site.
 """
 
 import asyncio
 import os
 import signal
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from drillbook_lab.app.queue_code.release import load
+from drillbook_lab.app import releases
 from drillbook_lab.app.settings import Settings
 from drillbook_lab.app.stores import database
 
 WORK_MS = 5
 HANG_S = 3600.0
 CRASH_AFTER_S = 1.0
+HANDLER = "drillbook_lab_handler"
 
 
 class PoisonError(Exception):
@@ -29,15 +30,16 @@ class PoisonError(Exception):
 
 
 class Work:
-    """The work of the worker of this name."""
+    """The work of one worker."""
 
-    def __init__(self, settings: Settings, name: str, pool: database.Pool) -> None:
+    def __init__(self, settings: Settings, name: str, pool: database.Pool, release: releases.Built) -> None:
         self._name, self._pool = name, pool
-        self._handle = load(Path(settings.handler))
+        self._release = release.version
+        self._handle = releases.load(release.folder / "worker/handler.py", HANDLER).handle
         self._statement = database.DO_JOB if settings.deduplicate else database.DO_JOB_CARELESSLY
 
     async def process(self, job: Any, _token: str) -> dict[str, str]:
-        """Do one job, as BullMQ hands it over. Raises what makes its attempt a failed one."""
+        """Do one job that BullMQ hands over. An exception makes this attempt a failed one."""
         data: Mapping[str, Any] = job.data
         payload = data["payload"]
         attempt = job.attemptsMade + 1
@@ -54,14 +56,14 @@ class Work:
                 "attempt": attempt,
             },
         )
-        return {"worker": self._name}
+        return {"worker": self._name, "release": self._release}
 
 
 async def _suffer(data: Mapping[str, Any], attempt: int) -> None:
-    """Let happen what the job was sent for: it kills its worker, hangs or fails."""
+    """Do to the worker what the job asks for: kill it, hang or fail."""
     kind, payload = data["kind"], data["payload"]
     if kind == "crash":
-        # a while later: what was taken up beside it ends, so that only this one loses worker after worker
+        # first let the worker's other jobs end, so that only this job loses one worker after another
         await asyncio.sleep(CRASH_AFTER_S)
         os.kill(os.getpid(), signal.SIGKILL)
     if attempt <= int(payload.get("hang_attempts", 0)):

@@ -1,4 +1,4 @@
-"""What stands in the servers' and the application's configurations, as text; writing it is the caller's."""
+"""The texts of the servers' and the application's configuration files, which the caller writes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,16 +17,22 @@ from drillbook_lab.lifecycle.parts.keys import Secrets
 from drillbook_lab.lifecycle.parts.tls import KINDS, TlsFiles
 
 APP_USER = "app"
+ALL_ON_LOOPBACK: Mapping[str, str] = {}
+"""The address of each program that has an address of its own. In the embedded lab none has one."""
 ATTEMPTS = "5"
 """How often a job is tried before it is left in `failed`."""
-# What an application needs and no more: it cannot KEYS, FLUSHALL, CONFIG or SHUTDOWN.
+# What an application needs and no more: it may not call KEYS, FLUSHALL, CONFIG or SHUTDOWN.
 _APP_MAY = "+@all -@dangerous +info +client|setname +client|setinfo +client|list +client|id +client|getname"
 
 
-def _listening(name: str, folder: Path, ports: Mapping[str, int]) -> list[str]:
-    """How a node and a Sentinel begin: on loopback, in the foreground, in a folder of its own."""
+def _listening(name: str, folder: Path, ports: Mapping[str, int], at: Mapping[str, str]) -> list[str]:
+    """The first lines for a node and a Sentinel: each runs on loopback, in the foreground, in a folder of its own.
+
+    A program with an address of its own in `at` listens on all addresses: other machines reach it at its own address,
+    and programs beside it on loopback.
+    """
     return [
-        f"bind {HOST}",
+        f"bind {'0.0.0.0' if name in at else HOST}",
         f"port {ports[name]}",
         f'dir "{folder}"',
         "daemonize no",
@@ -35,10 +41,12 @@ def _listening(name: str, folder: Path, ports: Mapping[str, int]) -> list[str]:
     ]
 
 
-def redis_conf(name: str, folder: Path, ports: Mapping[str, int], keys: Secrets) -> str:
-    """A node: the first is the primary at start. Sentinel rewrites this file when roles move."""
+def redis_conf(
+    name: str, folder: Path, ports: Mapping[str, int], keys: Secrets, *, at: Mapping[str, str] = ALL_ON_LOOPBACK
+) -> str:
+    """The configuration of a node. The first starts as the primary. Sentinel rewrites this file when roles change."""
     lines = [
-        *_listening(name, folder, ports),
+        *_listening(name, folder, ports, at),
         "appendonly yes",
         "appendfsync everysec",
         'save ""',
@@ -48,32 +56,42 @@ def redis_conf(name: str, folder: Path, ports: Mapping[str, int], keys: Secrets)
         f"user {APP_USER} on >{keys.redis_app} ~* &* {_APP_MAY}",
         # By default a primary waits 5 s for more replicas before it sends its data to the first.
         "repl-diskless-sync-delay 0",
-        f"replica-announce-ip {HOST}",
+        f"replica-announce-ip {at.get(name, HOST)}",
     ]
     if name != REDIS_NODES[0]:
-        lines.append(f"replicaof {HOST} {ports[REDIS_NODES[0]]}")
+        lines.append(f"replicaof {at.get(REDIS_NODES[0], HOST)} {ports[REDIS_NODES[0]]}")
     return "\n".join(lines) + "\n"
 
 
-def sentinel_conf(name: str, folder: Path, ports: Mapping[str, int], ids: Mapping[str, str], keys: Secrets) -> str:
-    """A sentinel that knows the replica and its peers from the start, as its own CONFIG REWRITE would say it.
+def sentinel_conf(
+    name: str,
+    folder: Path,
+    ports: Mapping[str, int],
+    ids: Mapping[str, str],
+    keys: Secrets,
+    *,
+    at: Mapping[str, str] = ALL_ON_LOOPBACK,
+) -> str:
+    """The configuration of a sentinel that knows the replica and its peers from the start.
 
-    Left to discovery, they learn of a replica from an INFO every 10 s, and of each other from a hello every 2 s.
+    It has the lines that the sentinel's own CONFIG REWRITE would write.
+
+    By discovery, sentinels learn of a replica from an INFO every 10 s, and of each other from a hello every 2 s.
     """
     lines = [
-        *_listening(name, folder, ports),
+        *_listening(name, folder, ports, at),
         f"requirepass {keys.sentinel}",
         f"sentinel sentinel-pass {keys.sentinel}",
-        f"sentinel announce-ip {HOST}",
+        f"sentinel announce-ip {at.get(name, HOST)}",
         f"sentinel myid {ids[name]}",
-        f"sentinel monitor {MASTER_NAME} {HOST} {ports[REDIS_NODES[0]]} {SENTINEL_QUORUM}",
+        f"sentinel monitor {MASTER_NAME} {at.get(REDIS_NODES[0], HOST)} {ports[REDIS_NODES[0]]} {SENTINEL_QUORUM}",
         f"sentinel auth-pass {MASTER_NAME} {keys.redis_admin}",
         f"sentinel down-after-milliseconds {MASTER_NAME} {SENTINEL_DOWN_AFTER_MS}",
         f"sentinel failover-timeout {MASTER_NAME} 10000",
         f"sentinel parallel-syncs {MASTER_NAME} 1",
-        *(f"sentinel known-replica {MASTER_NAME} {HOST} {ports[node]}" for node in REDIS_NODES[1:]),
+        *(f"sentinel known-replica {MASTER_NAME} {at.get(node, HOST)} {ports[node]}" for node in REDIS_NODES[1:]),
         *(
-            f"sentinel known-sentinel {MASTER_NAME} {HOST} {ports[peer]} {ids[peer]}"
+            f"sentinel known-sentinel {MASTER_NAME} {at.get(peer, HOST)} {ports[peer]} {ids[peer]}"
             for peer in SENTINELS
             if peer != name
         ),
@@ -114,9 +132,8 @@ def settings(
     ports: Mapping[str, int],
     keys: Secrets,
     tls: TlsFiles,
-    version: str,
     database_url: str,
-    handler: Path,
+    site: Path,
 ) -> str:
     """The settings file of the API or the workers; every address in it is the client's own link."""
     values = {
@@ -130,12 +147,10 @@ def settings(
         "DATABASE_URL": database_url,
         "API_KEY": keys.api_key,
         "API_PORT": str(ports["api"]),
-        "VERSION": version,
-        "COMMIT": "lab",
         "BUFFER_LIMIT": "1000",
         "ATTEMPTS": ATTEMPTS,
         "CONCURRENCY": "3",
         "DEDUPLICATE": "1",
-        "HANDLER": f"'{handler}'",
+        "SITE": f"'{site}'",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())

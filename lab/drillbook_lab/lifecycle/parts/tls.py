@@ -1,4 +1,4 @@
-"""Certificates: one authority that clients trust, and for the proxy a valid, an expired, an untrusted one."""
+"""Certificates: one authority that clients trust, and a valid, an expired and an untrusted certificate of the proxy."""
 
 import datetime
 from dataclasses import dataclass
@@ -25,20 +25,24 @@ class TlsFiles:
         return self.folder / f"server-{kind}.pem"
 
 
-def write(folder: Path) -> TlsFiles:
-    """Make a new authority and its certificates; all files 0600 (the folder's mode is the caller's)."""
+def write(folder: Path, *names: str) -> TlsFiles:
+    """Make a new authority and its certificates, for loopback and more names.
+
+    All files are 0600. The caller sets the folder's mode.
+    """
     files = TlsFiles(folder)
     now = datetime.datetime.now(datetime.UTC)
     authority, stranger = trustme.CA(), trustme.CA()
     leaves = {
-        "valid": authority.issue_cert(HOST, "localhost"),
+        "valid": authority.issue_cert(HOST, "localhost", *names),
         "expired": authority.issue_cert(
             HOST,
             "localhost",
+            *names,
             not_before=now - datetime.timedelta(days=90),
             not_after=now - datetime.timedelta(days=1),
         ),
-        "untrusted": stranger.issue_cert(HOST, "localhost"),
+        "untrusted": stranger.issue_cert(HOST, "localhost", *names),
     }
     files.ca.write_bytes(authority.cert_pem.bytes())
     files.ca.chmod(0o600)

@@ -1,4 +1,4 @@
-"""How supervisord is started, and how it is asked."""
+"""Starting supervisord, and calling its API."""
 # mypy: disable-error-code="no-untyped-call"
 # (supervisor is not typed)
 
@@ -21,8 +21,8 @@ UNREACHABLE = (OSError, HTTPException, xmlrpc.client.ProtocolError)
 
 
 def launch(conf: Path, state: Path, environment: Mapping[str, str]) -> None:
-    """Start supervisord, which leaves our session by itself; its complaints at the start become ours."""
-    # who measures the coverage of their own code would measure every process of the lab with it
+    """Start supervisord, which leaves our session by itself. Raises LabError with its output if it does not start."""
+    # else users who measure the coverage of their own code would measure every process of the lab, too
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)],
@@ -47,7 +47,7 @@ class Supervisor:
 
     @classmethod
     def from_conf(cls, conf: Path) -> "Supervisor":
-        """A client by the same file that supervisorctl reads."""
+        """A client that reads the same file as supervisorctl."""
         config = configparser.RawConfigParser()
         if not config.read(conf):
             raise LabError(f"there is no supervisord configuration at {conf}")
@@ -56,7 +56,7 @@ class Supervisor:
         return cls(unescaped["serverurl"], unescaped.get("username"), unescaped.get("password"))
 
     def _call(self, method: str, *arguments: object) -> Any:
-        """One call on a connection of its own: supervisor's transport keeps it until somebody closes it."""
+        """Make one call, and close its connection, because supervisor's transport would keep the connection open."""
         try:
             return getattr(self._server.supervisor, method)(*arguments)
         finally:
@@ -69,7 +69,7 @@ class Supervisor:
         return cast(list[dict[str, Any]], self._call("getAllProcessInfo"))
 
     def start(self, name: str) -> None:
-        """Start a program without waiting for it; one that runs already is fine."""
+        """Start a program without waiting for it. It is no error if the program runs already."""
         try:
             self._call("startProcess", name, False)
         except xmlrpc.client.Fault as fault:
@@ -84,7 +84,7 @@ class Supervisor:
                 raise LabError(f"{name} cannot be stopped: {fault.faultString}") from fault
 
     def stop_all(self) -> None:
-        """Tell all programs to stop, at once: one after the other takes a second each."""
+        """Tell all programs to stop at once, because one after the other takes a second each."""
         self._call("stopAllProcesses", False)
 
     def shutdown(self) -> None:

@@ -1,4 +1,4 @@
-"""supervisord's configuration: every program of the lab as it says it, and where supervisord itself listens."""
+"""supervisord's configuration: every program of the lab, and where supervisord itself listens."""
 
 import configparser
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drillbook_lab.base.topology import HOST
 
-# A unix socket's address holds 108 bytes with its end, and supervisord binds "<path>.<pid>" first.
+# A unix socket's address holds 108 bytes with its final zero, and supervisord binds "<path>.<pid>" first.
 _SOCKET_PATH_LIMIT = 95
 
 
@@ -29,7 +29,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Endpoint:
-    """Where supervisord listens: a unix socket, or with a password on loopback where the path is too long for one."""
+    """Where supervisord listens: on a unix socket or, if its path is too long, on loopback with a password."""
 
     socket: Path | None
     port: int
@@ -46,7 +46,7 @@ class Endpoint:
 
 
 def _escape(text: str) -> str:
-    """supervisord expands % in its configuration."""
+    """Double each %, because supervisord expands % in its configuration."""
     return text.replace("%", "%%")
 
 

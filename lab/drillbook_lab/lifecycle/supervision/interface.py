@@ -1,4 +1,4 @@
-"""supervisord's RPC interface as the lab has it: loaded by supervisord, so it imports as little as it can."""
+"""The lab's version of supervisord's RPC interface. supervisord loads this module, so it imports little."""
 # mypy: disable-error-code="no-untyped-call"
 # (supervisor is not typed)
 
@@ -8,10 +8,11 @@ from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
 
 
 class PatientInterface(SupervisorNamespaceRPCInterface):
-    """supervisord's own interface, but for one thing: it does not spin while a process stops.
+    """supervisord's own interface, with one change: it does not spin while a process stops.
 
-    The answer to a stop is asked for again after `delay` seconds. Supervisor 4.3.0 has 0 there, and so takes a whole
-    processor until the process has ended; for a start it has 0.05 (measured: 6 s of a processor for a stop of 6 s).
+    supervisord looks every `delay` seconds whether the process has stopped. Supervisor 4.3.0 has a delay of 0 there, so
+    it takes a whole processor until the process has ended (measured: 6 s of CPU for a stop of 6 s). For a start it has
+    0.05.
     """
 
     def stopProcess(self, name: str, wait: bool = True) -> Any:
@@ -22,5 +23,5 @@ class PatientInterface(SupervisorNamespaceRPCInterface):
 
 
 def make_rpcinterface(supervisord: Any) -> PatientInterface:
-    """What supervisord.conf names, in place of supervisor's own."""
+    """The factory that supervisord.conf names, in place of supervisor's own."""
     return PatientInterface(supervisord)

@@ -1,8 +1,10 @@
-"""Which processes are the lab's, and how they end. Never by name.
+"""Which processes are the lab's, and how they are ended. No process is chosen by its name.
 
-A process belongs to a lab if its environment says so (DRILLBOOK_LAB=<id>, which every child of supervisord inherits),
-or if it is the recorded supervisord itself (pid and creation time, for a pid alone may have been given to a stranger),
-or a child of one of these: PostgreSQL's backends overwrite their environment with their title.
+A process belongs to a lab in three cases:
+- Its environment says so (DRILLBOOK_LAB=<id>, which every child of supervisord inherits).
+- It is the recorded supervisord itself. Its pid and its creation time must match, because the system may have given the
+  pid to another process.
+- It is a descendant of one of these, because PostgreSQL's backends overwrite their environment with their title.
 """
 # mypy: disable-error-code="no-untyped-call, no-any-return"
 # (psutil is not typed)
@@ -60,7 +62,7 @@ def of_lab(lab_id: str, recorded: Collection[tuple[int, float]] = ()) -> list[ps
 
 
 def supervisord_of(lab_id: str, recorded: Collection[tuple[int, float]]) -> list[psutil.Process]:
-    """The recorded supervisord, if it is still that very process and bears the lab's marker."""
+    """The recorded supervisord, if it is still that very process and has the lab's marker."""
     found = []
     for pid, created in recorded:
         if alive(pid, created):
@@ -79,7 +81,8 @@ def _signal(process: psutil.Process, number: int) -> None:
 def end(processes: Iterable[psutil.Process], *, term_s: float = 3.0, kill_s: float = 3.0) -> list[psutil.Process]:
     """End these processes; returns those that are still there after `term_s` + `kill_s` seconds.
 
-    SIGINT for the postmaster (its SIGTERM waits for all clients to leave), SIGTERM for all others, then SIGKILL.
+    It sends SIGINT to the postmaster (which waits for all clients to leave after SIGTERM), SIGTERM to all others, then
+    SIGKILL.
     """
     waiting = list(processes)
     for process in waiting:
@@ -94,7 +97,10 @@ def end(processes: Iterable[psutil.Process], *, term_s: float = 3.0, kill_s: flo
 
 
 def _gone(processes: list[psutil.Process], within_s: float) -> list[psutil.Process]:
-    """Wait until they are gone. Polls, for they are not our children; a zombie counts as gone (its parent reaps it)."""
+    """Wait until they are gone; returns those that are left.
+
+    It polls, because they are not our children. A zombie counts as gone, because its parent reaps it.
+    """
     deadline = time.monotonic() + within_s
     while True:
         left = [process for process in processes if runs(process)]

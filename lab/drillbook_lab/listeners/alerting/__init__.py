@@ -1,1 +1,1 @@
-"""Alerting: what it says follows from its rules and from what the API says of itself, and from nothing else."""
+"""Alerting. Its messages follow from its rules and from what the API says of itself, and from nothing else."""

@@ -1,7 +1,6 @@
-"""`python -m drillbook_lab.listeners.alerting API_URL SINK_URL`: looks once a second, tells Slack what has changed.
+"""`python -m drillbook_lab.listeners.alerting API_URL SINK_URL`: looks once a second and tells Slack what has changed.
 
-It survives whatever it watches. A message that could not be sent stays in line, in order, and is tried again each
-second.
+It goes on when what it watches fails. A message that could not be sent waits in order, and is tried again each second.
 """
 
 import asyncio
@@ -33,7 +32,7 @@ async def see(client: httpx.AsyncClient, api: str) -> dict[str, Any]:
 
 
 async def send(client: httpx.AsyncClient, sink: str, waiting: deque[dict[str, Any]], journal: Log) -> None:
-    """Send what waits, in order, until one fails."""
+    """Send the waiting messages, in order, until one fails."""
     while waiting:
         try:
             (await client.post(f"{sink}/slack", json=waiting[0])).raise_for_status()
@@ -48,7 +47,7 @@ async def main(api: str, sink: str) -> None:
     waiting: deque[dict[str, Any]] = deque(maxlen=1000)
     watches = rules.load()
     loop = asyncio.get_running_loop()
-    # A company's HTTP_PROXY has no business on loopback.
+    # trust_env=False, because a company's HTTP_PROXY must not be used on loopback.
     async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
         due = loop.time()
         while True:

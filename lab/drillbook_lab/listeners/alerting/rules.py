@@ -1,6 +1,7 @@
-"""When an alert fires and when it resolves: a pure function of what is seen and when.
+"""When an alert fires and when it resolves: a pure function of what was seen and when.
 
-A rule has three states: fine, pending (bad, but not yet for long enough) and firing. What cannot be seen changes none.
+A rule has three states: fine, pending (bad, but not yet for long enough) and firing. A figure that cannot be seen
+changes no state.
 """
 
 import tomllib
@@ -41,7 +42,7 @@ class Rule:
             return bool(value == self.threshold)
         if self.kind == "not":
             return bool(value != self.threshold)
-        # NaN, which Prometheus uses for "no figure", is never at least anything.
+        # This is False for NaN, which Prometheus uses for "no figure".
         return bool(value >= self.threshold)
 
 
@@ -66,13 +67,13 @@ class Change:
 
 
 def load() -> tuple[Watch, ...]:
-    """The package's own rules, none of them firing."""
+    """The package's own rules; none of them fires yet."""
     text = files("drillbook_lab.listeners.alerting").joinpath("rules.toml").read_text()
     return tuple(Watch(Rule.from_toml(table)) for table in tomllib.loads(text)["rule"])
 
 
 def parse_metrics(text: str) -> dict[str, float]:
-    """Prometheus text as {"name": value} or {"name{label=value}": value}; figures that are no number are left out."""
+    """Prometheus text as {"name": value} or {"name{label=value}": value}; NaN is left out."""
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -93,7 +94,7 @@ def dig(seen: Mapping[str, Any], path: str) -> Any:
 def judge(
     watches: Sequence[Watch], seen: Mapping[str, Any], now: float
 ) -> tuple[tuple[Watch, ...], tuple[Change, ...]]:
-    """The watches after this look, and what has changed."""
+    """Return the watches after this look, and the changes to send."""
     after, changes = [], []
     for watch in watches:
         rule = watch.rule

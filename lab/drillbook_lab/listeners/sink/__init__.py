@@ -1,1 +1,1 @@
-"""The receivers of chat (as Slack takes it) and of mail (over SMTP): a message is on disk before it is answered."""
+"""The receivers of chat (in Slack's form) and of mail (SMTP). A message is on disk before its sender gets an answer."""

@@ -1,7 +1,7 @@
 """`python -m drillbook_lab.listeners.sink PORT FILE SMTP_PORT MAILS CERTIFICATE`: chat over HTTP, mail over SMTP.
 
 The token of the incoming webhook and the password of the mail account are in the environment (SINK_TOKEN,
-SMTP_PASSWORD): a command line is seen by everybody.
+SMTP_PASSWORD): everybody can read a command line.
 """
 
 import hmac
@@ -62,7 +62,7 @@ def application(
     return Starlette(
         lifespan=lifespan,
         routes=[
-            # the system's own alerting; people's messages need the token
+            # for the system's own alerting; messages of people need the token
             Route("/slack", slack, methods=["POST"]),
             Route("/services/{token}", slack, methods=["POST"]),
             Route("/messages", messages, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""Where the team's mail arrives: an SMTP server on loopback that takes mail over STARTTLS and with a password only."""
+"""The team's mail server: SMTP on loopback. It takes mail only over STARTTLS and with a password."""
 
 import asyncio
 import email

@@ -1,6 +1,7 @@
-"""What arrived, in a file: a message is on disk (NDJSON) before its sender hears that it was taken.
+"""The messages that arrived, in a file (NDJSON). A message is on disk before its sender hears that it was taken.
 
-Arrival is the sink's own clock, never the sender's: each row has "id", "received_at" (ISO) and "monotonic_s".
+The time of arrival is read from the sink's own clock, never from the sender's. Each row has "id", "received_at" (ISO)
+and "monotonic_s".
 """
 
 import datetime

@@ -1,4 +1,4 @@
-"""Delete the rules of OUTPUT that the role `network` has added, known by their comment. Needs no name service."""
+"""Delete the rules that the role `network` has added to OUTPUT. Their comment tells them. No name service is needed."""
 
 import shlex
 import subprocess

@@ -1,4 +1,4 @@
-"""Switch an account of the Redis node on this host on. The password comes by the environment."""
+"""Switch on an account of the Redis node on this host. The password comes from the environment."""
 
 import os
 import sys

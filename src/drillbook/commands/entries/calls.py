@@ -1,18 +1,65 @@
-"""What the commands share: an error as one sentence, and pytest's options behind our own."""
+"""What the commands share: errors as one sentence, and pytest's options after our own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from drillbook.errors import DrillbookError
 from drillbook.model.printable import printable
 
 WRONG_CALL = 64
 PYTEST_FOLLOWS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-"""Our own options stand before the features, pytest's behind them: the value of one is no feature then."""
+"""Our own options come before the features, pytest's after them: so the value of an option is never taken for a
+feature.
+"""
+
+Stale = Annotated[bool, typer.Option("--stale", help="only what 'drillbook gate' refuses")]
+OneAFamily = Annotated[
+    bool, typer.Option("--one-a-family", help="with --stale: also one drill of each family without a stale drill")
+]
+MaxAge = Annotated[str, typer.Option("--max-age", help="with --stale: how old a proof may be", metavar="30d")]
+Trusted = Annotated[
+    Path | None, typer.Option("--trust", help="with --stale: as in 'drillbook gate'", metavar="FILE", resolve_path=True)
+]
+"""The gate's options that `prove` and `drills` also have."""
+
+DEFAULT_AGE = "30d"
+
+
+def stale_only(
+    features: Sequence[str], options: Sequence[str], *, max_age: str, one_a_family: bool, trust: Path | None
+) -> list[str]:
+    """The features' scenarios that the gate refuses.
+
+    Raises DrillbookError, and Exit with status 0 when there are none.
+    """
+    # this imports pytest's collection: a user who does not ask does not wait for it
+    asking = import_module("drillbook.commands.gating.asking")
+    found: list[str] = asking.stale(features, options, tell, max_age=max_age, one_a_family=one_a_family, trust=trust)
+    if not found:
+        raise typer.Exit
+    return found
+
+
+_UsageError: Any = typer.BadParameter.__mro__[1]  # typer has no name for it, and its place differs with the release
+
+
+class Call(TyperCommand):
+    """A command whose wrong options give the status of a wrong call: typer's own, 2, means something else here."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except _UsageError as error:
+            vars(error)["exit_code"] = WRONG_CALL
+            raise
 
 
 def tell(sentence: str) -> None:
@@ -22,7 +69,7 @@ def tell(sentence: str) -> None:
 
 @contextmanager
 def said_plainly(status: int = WRONG_CALL) -> Iterator[None]:
-    """An error of Drillbook's is one sentence, and this exit status."""
+    """Turn an error of Drillbook's into one sentence and this exit status."""
     try:
         yield
     except DrillbookError as error:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from drillbook.commands.entries.calls import said_plainly
+from drillbook.commands.entries.calls import said_plainly, tell
 from drillbook.errors import DrillbookError
 from drillbook.evidence.files import write_atomically
 from drillbook.evidence.render import as_written as found
+from drillbook.evidence.store.reach import readable
 from drillbook.model.printable import printable
 
 app = typer.Typer(add_completion=False)
@@ -19,11 +20,13 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def findings(
     evidence: Annotated[
-        list[Path] | None, typer.Argument(help="evidence folders, or drills' (default: evidence)")
+        list[str] | None, typer.Argument(help="evidence folders, drills', or URLs of stores (default: evidence)")
     ] = None,
-    write: Annotated[Path | None, typer.Option("--write", help="put them into this document", metavar="FILE")] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="write the findings into this document", metavar="FILE")
+    ] = None,
     check: Annotated[
-        Path | None, typer.Option("--check", help="status 1 unless this document has them", metavar="FILE")
+        Path | None, typer.Option("--check", help="exit with 1 unless this document has these findings", metavar="FILE")
     ] = None,
 ) -> None:
     """What drills of scenarios tagged @as-written measured: what source runbooks get wrong, as Markdown.
@@ -32,7 +35,7 @@ def findings(
     """
     document = write or check
     with said_plainly():
-        places = evidence or [Path("evidence")]
+        places = [readable(each, tell, records_only=True) for each in evidence or ["evidence"]]
         drills, table = found.read(places), found.read_table(places)
         text = found.markdown(drills)
         if document is None:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
-from drillbook.commands.entries.calls import WRONG_CALL, said_plainly
+from drillbook.commands.entries.calls import Call, said_plainly
 from drillbook.commands.lint import lint as look
 
 app = typer.Typer(add_completion=False)
-_UsageError: Any = typer.BadParameter.__mro__[1]  # typer has no name for it, and its place differs with the release
 
 
-class _Lint(TyperCommand):
-    """A wrong option has the status of a wrong call: 2, as typer has it, is pytest's word for a refused feature."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except _UsageError as error:
-            vars(error)["exit_code"] = WRONG_CALL
-            raise
-
-
-@app.command(cls=_Lint)
+@app.command(cls=Call)
 def lint(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="features, or folders of features (default: features/)")

@@ -23,9 +23,9 @@ def _say(line: str) -> None:
 def restore(
     inventory: Annotated[
         list[Path] | None,
-        typer.Option("--inventory", help="only what was broken with it; several times: merged", metavar="PATH"),
+        typer.Option("--inventory", help="only faults of this inventory; given several times: merged", metavar="PATH"),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="say what is open, and touch nothing")] = False,
+    check: Annotated[bool, typer.Option("--check", help="show what is open, and change nothing")] = False,
 ) -> None:
     """Undo every fault that an earlier drill left behind. Exit status 12 when one is not proven gone."""
     here = Path.cwd()
@@ -39,5 +39,5 @@ def restore(
 
 
 def _found(inventory: Path, here: Path, root: Path) -> Path:
-    """Relative to where you stand, or else to the root."""
+    """Relative to the working directory, or else to the root."""
     return next((at / inventory for at in (here, root) if (at / inventory).exists()), root / inventory)

@@ -1,7 +1,7 @@
 """Which lab proves which scenario next.
 
-The rule: every scenario is handed out once, one at a time, so that all labs have something to do until the end. The
-longest come first: a long one that is handed out last keeps one lab busy while the others have nothing left.
+The rule: every scenario is handed out once, one at a time, so that all labs have work until the end. The longest come
+first: a long one at the end would keep one lab busy while the others have nothing left.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from drillbook.evidence.render.drill_table import Scenario, longest_first
 
 
 class HandingOut:
-    """What is still to be proven. Labs ask from threads of their own."""
+    """The scenarios still to be proven. Each lab asks from its own thread."""
 
     def __init__(self, scenarios: Iterable[Scenario]) -> None:
         self._todo = longest_first(scenarios)
@@ -23,8 +23,8 @@ class HandingOut:
     def next(self, lab: str) -> Scenario | None:
         """What this lab proves next; None when there is nothing left.
 
-        It is of a feature that no other lab is busy with, if there is one: the scenarios of a feature are alike, and
-        side by side they want the same of a machine.
+        If possible it is of a feature that no other lab is busy with: the scenarios of a feature are alike, and side by
+        side they compete for the same parts of a machine.
         """
         with self._lock:
             self._busy_with.pop(lab, None)
@@ -36,6 +36,6 @@ class HandingOut:
             return found
 
     def leave(self, lab: str) -> None:
-        """This lab is gone: it is busy with nothing."""
+        """This lab is gone, and no longer busy with anything."""
         with self._lock:
             self._busy_with.pop(lab, None)

@@ -1,6 +1,7 @@
 """One lab of the fleet: an environment of its own, with its own name, lock and journal.
 
-The rule: it goes down with whoever brought it up, however that ends, and leaves nothing in the repository.
+The rule: the lab goes down with the process that brought it up, however that ends, and leaves nothing in the
+repository.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LAB = (sys.executable, "-m", "drillbook.commands.cli", "lab")
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A lab of this name, with its files below `state`. What its commands say goes into `log`."""
+    """A lab of this name, with its files below `state`. The output of its commands goes into `log`."""
 
     name: str
     state: Path
@@ -31,31 +32,37 @@ class Lab:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """What its commands and drills know it by."""
+        """The variables by which its commands and drills find it."""
         return {"DRILLBOOK_LAB_STATE": str(self.state), "DRILLBOOK_LAB_NAME": self.name}
 
     @contextmanager
     def up(self, children: Children) -> Iterator[None]:
-        """The lab is up while this lasts. Raises DrillbookError when it does not come up, StoppedError."""
+        """The lab is up during this. Raises DrillbookError when it does not come up, StoppedError."""
         try:
             if children.run([*_LAB, "up"], self.log, self.env) != 0:
                 raise DrillbookError(f"the lab did not come up, see {self.log}")
             yield
         finally:
-            if children.run([*_LAB, "down"], self.log, self.env, at_the_end=True) != 0:
-                self.tell(f"{self.name}: the lab did not go down, see {self.log}")
-            else:
-                self._forget()
-            shutil.rmtree(self.state, ignore_errors=True)
+            self.take_down(children)
+
+    def take_down(self, children: Children) -> None:
+        """End all of it, and remove its files."""
+        if children.run([*_LAB, "down"], self.log, self.env, at_the_end=True) != 0:
+            self.tell(f"{self.name}: the lab did not go down, see {self.log}")
+        else:
+            self._forget()
+        shutil.rmtree(self.state, ignore_errors=True)
 
     def _forget(self) -> None:
-        """The environment is gone, and with it whatever a fault left there: neither lock nor journal has a subject."""
+        """The environment is gone, with all that a fault left there: its lock and its journal are about nothing."""
         root, name = self.root, self.name
         for kept in (paths.lock(paths.kept(root), name), paths.journal(root, name), paths.guardian_log(root, name)):
             kept.unlink(missing_ok=True)
 
     def keep_logs(self) -> None:
-        """What the lab's parts wrote goes with the lab, and is the only witness of what they did meanwhile."""
+        """Keep the logs of the lab's parts: they would go with the lab, and only they show what the parts did
+        meanwhile.
+        """
         logs, kept = self.state / "logs", paths.log(self.root, self.name)
         if logs.is_dir():
             shutil.copytree(logs, kept, dirs_exist_ok=True)

@@ -1,10 +1,10 @@
-"""One pytest on one lab, or on one staging: it is handed one scenario after the other, and tells how each ended.
+"""One pytest on one lab, or on one staging: it gets one scenario after the other, and reports how each ended.
 
-The rule: what it was handed has a row, whatever becomes of it. A scenario that was under way when the pytest ended is
-the reason for its status; without one, a status that no outcome explains speaks against all that it was handed.
+The rule: every scenario that it got has a row, whatever becomes of it. A scenario under way when the pytest ended
+explains its status. Without one, a status that no outcome explains speaks against all the scenarios that it got.
 
-A pytest takes three seconds of a core to start, and its first playbook, inventory and guardian are made once: so it
-lasts as long as its lab.
+A pytest takes three seconds of a core to start, and makes its first playbook, inventory and guardian once. So it lasts
+as long as its lab.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from drillbook.evidence.render.drill_table import Scenario
 from drillbook.model.verdict import Outcome, worst
 
 NOTHING_TOLD = 71
-"""Status of a pytest that ended well and told of no run."""
+"""Status of a pytest that ended well but reported no run."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Session:
     under_way: Scenario | None
     further: Callable[[], Scenario | None]
     broken_by: Scenario | None = None
-    """Who left the lab broken; nothing is handed to it any more."""
+    """The drill that left the lab broken; the lab gets no further one."""
     _handed: bool = False
     _good: bool = True
     _proven: list[tuple[Scenario, list[Told]]] = field(default_factory=list)
@@ -57,17 +57,18 @@ class Session:
             self.place.keep_logs()
 
     def _command(self, line: int) -> list[str]:
+        kept_at = self.listing.kept_at
         features = dict.fromkeys(str(self.listing.root / each.feature) for each in self.listing.scenarios)
         return [
             *(sys.executable, "-m", "pytest", "--prove", f"--handed-over={line}", "-p", "no:cacheprovider"),
-            *("-o", "drillbook_report=false", f"--evidence={self.listing.evidence}"),
+            *("-o", "drillbook_report=false", f"--evidence={kept_at.named if kept_at else self.listing.evidence}"),
             *self.options,
             *alone(self.options),
             *features,
         ]
 
     def _answer(self, line: str, log: str) -> str | None:
-        """Take in what the pytest tells, and hand it the next scenario; None when there is none for it."""
+        """Take in the pytest's report, and hand it the next scenario; None when there is none for it."""
         said = json.loads(line)
         self.results.titles = said.get("titles") or self.results.titles
         told = runs_in(said["runs"])

@@ -1,7 +1,7 @@
-"""Where drills are run: the places of a fleet, and the one that is no lab.
+"""Where drills run: the places of a fleet, and the one that is no lab.
 
-The rule: a staging is there before and afterwards, and there is one of it. One pytest at a time drills it, nothing is
-brought up or taken down, and none takes its place once a drill has left it broken.
+The rule: a staging exists before and afterwards, and there is only one. One pytest at a time drills it. Nothing is
+brought up or taken down, and nothing replaces it once a drill has left it broken.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from drillbook.commands.children import Children
 
 
 class Place(Protocol):
-    """What a pytest of the fleet drills."""
+    """A place that a pytest of the fleet drills."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def env(self) -> Mapping[str, str]:
-        """What the drills know it by, besides the environment that they inherit."""
+        """The variables by which the drills find it, besides the environment that they inherit."""
 
     def up(self, children: Children) -> AbstractContextManager[None]:
-        """It can be drilled while this lasts. Raises DrillbookError, StoppedError."""
+        """Drills may run on it during this. Raises DrillbookError, StoppedError."""
 
     def keep_logs(self) -> None:
-        """A drill on it was not proven: what would vanish with the place is kept."""
+        """A drill on it was not proven: keep what would vanish with the place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The record of a drill, kept as the drill goes: whatever happens is on disk before the drill goes on."""
+"""Keeps the record of a drill as the drill goes: every event is on disk before the drill goes on."""

@@ -1,6 +1,6 @@
 """Finishes the record of a drill that died: it is ABORTED, and says what was undone after it.
 
-The rule: what the dead drill had written stays; only what it could not write any more is added.
+The rule: what the dead drill wrote stays. This module adds only what the drill could no longer write.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from drillbook.evidence.absent import why_absent
 from drillbook.evidence.files import dumps, write_atomically
 from drillbook.evidence.reader import NoRecordError, RecordError, read_record
 from drillbook.model.phases import Phase
-from drillbook.model.record import FaultRecord, Record, StepStatus, SwitchState, UndoState
+from drillbook.model.record import FaultRecord, Record, SignatureRecord, StepStatus, SwitchState, UndoState
 from drillbook.model.times.clock import rfc3339, wall_now
 from drillbook.model.verdict import RESTORE, Axis, Outcome
 from drillbook.safety.journal import EntryState
 from drillbook.safety.undo import Undone
 
 ReportWriter = Callable[[Path], object]
-"""Writes the report of an evidence folder; the part that is called by people hands it in, so that no drill knows it."""
+"""Writes the report of an evidence folder. The caller passes it in, so that no drill depends on rendering."""
 
 
 def close_dead_run(
@@ -30,16 +31,17 @@ def close_dead_run(
     switches: Mapping[str, SwitchState] = MappingProxyType({}),
     by: str = "a later run",
     *,
-    write_report: ReportWriter,
+    write_report: ReportWriter | None,
+    signature: SignatureRecord | None = None,
 ) -> str | None:
     """Close content/drill.json of a drill whose process died; `by` is who put its faults back.
 
-    Gives the sentence of why that could not be done: the record is there and cannot be read.
+    Returns why that failed, as a sentence: the record is there and cannot be read. Does nothing when there is no
+    record, or when it is closed and its faults were already gone.
 
-    Nothing happens where there is none, or where it is closed and its faults were gone already. `known` is what
-    the journal says of every entry: a fault without one was never injected, since its undo was not on disk; one that is
-    closed is gone, although the drill had no time to write it down. `switches` says what became of the dead man's
-    switches, by entry.
+    `known` is what the journal says about every entry. A fault without an entry was never injected, since its undo was
+    not on disk. A fault with a closed entry is gone, although the drill had no time to write it down. `switches` says
+    what became of the dead man's switches, by entry. `signature` says who will sign it, where that is news.
     """
     try:
         record = read_record(folder)
@@ -47,6 +49,7 @@ def close_dead_run(
         return None
     except RecordError as error:
         return f"the record of the drill that died cannot be read and stays as it is, without a verdict: {error}"
+    record.signature = signature or record.signature
     for fault in record.faults:
         _settle(fault, undone, known, switches)
     for one in undone:
@@ -58,10 +61,12 @@ def close_dead_run(
     if undone:
         names = ", ".join(one.entry.fault for one in undone)
         record.notes.append(f"{rfc3339(wall_now())}: {'tried' if problems else 'undone'} by {by}: {names}")
+    record.absent = why_absent(record)
     write_atomically(folder / "content" / "drill.json", dumps(record.as_json()))
-    # the record is what counts; `drillbook report` writes the page again and says why not
-    with suppress(Exception):
-        write_report(folder)
+    # the record counts; `drillbook report` writes the page again and says why this failed
+    if write_report is not None:
+        with suppress(Exception):
+            write_report(folder)
     return None
 
 
@@ -85,7 +90,7 @@ def _settle(
 
 
 def _end(record: Record, undone: Sequence[Undone], problems: tuple[str, ...]) -> None:
-    """The verdict, which the drill had no time to speak."""
+    """The verdict, for which the drill had no time."""
     record.outcome = Outcome.NOT_RESTORED if problems else Outcome.ABORTED
     record.reason = (
         f"a fault could not be undone: {problems[0]}: {RESTORE}"

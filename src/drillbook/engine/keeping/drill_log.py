@@ -1,7 +1,7 @@
 """Keeps the record of a drill as it goes: moments, steps, phases, plays, checks, findings and samples.
 
-The rule: whatever happens is on disk before the drill goes on, so that a killed drill leaves what it knew; and the
-verdict is a function of what stands here, not of flags beside it.
+The rule: every event is on disk before the drill goes on, so that a killed drill leaves what it knew. The verdict is a
+function of this record, not of flags beside it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from drillbook.target.probing.load import Load
 from drillbook.target.probing.prober import Prober
 from drillbook.target.probing.waiting import Watched
 
-__interrupt_after__ = "call"  # safety/signals lets a call of this module come to its end: it would leave half of a file
+__interrupt_after__ = "call"  # safety/signals never interrupts a call of this module: it would leave half of a file
 
 KEEP_IDS = 100
 
@@ -69,11 +69,11 @@ class DrillLog:
         self._control = control
         self.recovered_steps: set[int] = set()
         self.told_steps: set[int] = set()
-        """Steps of the recovery phase that told people, and recovered nothing."""
+        """Steps of the recovery phase that told people and recovered nothing."""
         self.step: StepRecord | None = None
         self.step_began_s = anchor.mono_s
         self.opened_s = anchor.mono_s
-        """The event that opened the phase of looking: this incident's fault, or the latest recovery's start."""
+        """The event that opened the phase of looking: this incident's fault, or the start of the latest recovery."""
         self._flushed: dict[str, int] = {}
         self._flushed_attempts = 0
         self.tell = recorder.tell
@@ -85,7 +85,7 @@ class DrillLog:
 
     @property
     def moments(self) -> Mapping[Event, Moment]:
-        """The named moments so far; of several of one name the one that counts."""
+        """The named moments so far; of several with one name, the one that counts."""
         zero_s = self.anchor.mono_s
         return {
             Event(each.event): Moment(zero_s + each.at_s, each.uncertainty_s, each.source, each.bounded)
@@ -94,12 +94,12 @@ class DrillLog:
 
     @property
     def findings(self) -> list[Finding]:
-        """What speaks against the drill so far."""
+        """The findings against the drill so far."""
         return self.record.findings
 
     @property
     def phase(self) -> Phase:
-        """The phase of the step under way; between steps that of the one before."""
+        """The phase of the current step; between steps, that of the step before."""
         if self.step is not None:
             return self.step.phase
         return self.record.phases[-1].phase if self.record.phases else Phase.BASELINE
@@ -111,7 +111,7 @@ class DrillLog:
     # ------------------------------------------------------------------ steps and phases
 
     def step_started(self, number: int) -> None:
-        """A step begins (numbers count from 1), and with it perhaps a phase."""
+        """A step begins (numbers count from 1), and perhaps a phase with it."""
         step = self.record.steps[number - 1]
         self.step, self.step_began_s = step, time.monotonic()
         step.status, step.started_s = StepStatus.RUNNING, self.at(self.step_began_s)
@@ -123,7 +123,7 @@ class DrillLog:
         self.tell("step", number=number, text=f"{step.keyword} {step.text}")
 
     def phase_started(self, phase: Phase, mono_s: float) -> None:
-        """A phase begins; the one before it ends. It is on disk before anybody is told."""
+        """A phase begins and the one before it ends. It is on disk before anybody is told."""
         if self.record.phases:
             self.record.phases[-1].ended_s = self.at(mono_s)
         self.record.phases.append(PhaseRecord(phase, self.at(mono_s)))
@@ -131,7 +131,7 @@ class DrillLog:
         self.tell("phase", phase=phase)
 
     def step_closed(self, status: str, error: str | None, prober: Prober, load: Load | None) -> None:
-        """The step under way has ended."""
+        """The current step has ended."""
         step, self.step = self.step, None
         if step is None:
             return
@@ -140,13 +140,14 @@ class DrillLog:
         self.flush(prober, load)
         self._recorder.save(synced=False)
         seen = [each for each in self.record.observations if each.step == step.number]
-        told = f"{step.keyword} {step.text}"
-        self.tell("done", status=status, duration_s=step.duration_s, text=told, observations=seen)
+        decided = [each for each in self.record.decisions if each.step == step.number]
+        told = {"text": f"{step.keyword} {step.text}", "observations": seen, "decisions": decided}
+        self.tell("done", status=status, duration_s=step.duration_s, **told)
 
     def idle(self, step: StepRecord) -> str | None:
-        """What the step left undone that steps of its phase are for; None when it did its work.
+        """The work of its phase that the step left undone; None when it did its work.
 
-        A Given may prepare something; but nothing is broken over a system that no Given has looked at.
+        A Given may only prepare something. But nothing is broken over a system that no Given has looked at.
         """
         record = self.record
         match step.phase:
@@ -169,12 +170,12 @@ class DrillLog:
     # ------------------------------------------------------------------ what happens in them
 
     def mark(self, event: Event, moment: Moment, *, again: bool = False) -> None:
-        """A named moment. Of several of one name the earliest counts; with `again` the latest, and all are kept."""
+        """A named moment. Of several with one name the earliest counts; with `again` the latest, and all are kept."""
         known = self.moments.get(event)
         if known is not None and not again:
             if moment.at_s >= known.at_s:
                 return
-            # seen earlier than by the step that stands first
+            # seen earlier than by the step that comes first
             self.record.timeline = [each for each in self.record.timeline if each.event != event]
         at_s, at = self.at(moment.at_s), rfc3339(self.anchor.at(moment.at_s))
         seen = (moment.uncertainty_s, moment.source, moment.bounded)
@@ -210,7 +211,7 @@ class DrillLog:
         window_s: float | None,
         role: Role = Role.EVIDENCE,
     ) -> CheckRecord:
-        """A check is about to be waited for."""
+        """The drill is about to wait for a check."""
         record = CheckRecord(
             step=step,
             phase=self.phase,
@@ -228,7 +229,7 @@ class DrillLog:
         return record
 
     def watched(self, record: CheckRecord, watched: Watched) -> None:
-        """What the waiting came to."""
+        """The result of the wait."""
         record.samples, record.breaks = watched.samples, watched.breaks
         if watched.last is not None:
             record.required, record.observed = watched.last.required, watched.last.observed
@@ -238,7 +239,7 @@ class DrillLog:
             record.until_s = self.at(watched.found.end_s) if record.window_s else None
 
     def observe(self, subject: str, value: Any, unit: str) -> None:
-        """What the step under way saw, as it is; nothing is judged by it. Raises DrillbookError outside of a step."""
+        """What the current step saw, as it is. Nobody judges it. Raises DrillbookError outside of a step."""
         if self.step is None:
             raise DrillbookError(f"{subject}: an observation can only be made in a step of the feature")
         at_s = self.at(time.monotonic())
@@ -322,7 +323,7 @@ class DrillLog:
         )
 
     def judge(self, *, restored: bool) -> Verdict:
-        """The verdict on what stands here; `restored` once the restore has run (before it, it is taken as done)."""
+        """The verdict on this record. `restored`: the restore has run; before it, the verdict assumes a good one."""
         if self._control is not None:
             came = self._progress(restored=restored)
             return judge_control(self._control, came, self.findings, self.record.steps, self.record.checks)
@@ -335,7 +336,7 @@ class DrillLog:
         )
 
     def repeat(self, drill: Verdict) -> RepeatRecord | None:
-        """How recovery-twice ended, where it was the end of the drill; else None."""
+        """How recovery-twice ended, when it was the end of the drill; else None."""
         if not any(phase.phase is Phase.REPEAT for phase in self.record.phases):
             return None
         return RepeatRecord(*judge_repeat(drill, self._progress(restored=False), self.findings))
@@ -371,9 +372,9 @@ class DrillLog:
         self._recorder.save()
 
     def amend(self, verdict: Verdict) -> None:
-        """Write a verdict over the one that the record was closed with; its other times stay.
+        """Replace the verdict with which the record was closed; its other times stay.
 
-        Where it could not be closed, it ends now, and without the samples that could not be written.
+        If the record could not be closed, it ends now, without the samples that could not be written.
         """
         record, now = self.record, time.monotonic()
         ended_at, ended_s = record.ended_at or rfc3339(self.anchor.at(now)), record.duration_s or self.at(now)
@@ -383,7 +384,7 @@ class DrillLog:
         self._recorder.save()
 
     def _withdraw_recovery(self, verdict: Verdict) -> None:
-        """That the criteria held for a while is no recovery, where what came later speaks against it."""
+        """If a later finding speaks against the recovery, it is no recovery that the criteria held for a while."""
         record = self.record
         if self._control is None and not verdict.dated:
             record.timeline = [each for each in record.timeline if each.event not in {Event.RECOVERED, Event.STABLE}]

@@ -1,4 +1,4 @@
-"""What a playbook did, as the record of a drill has it: in the drill's own time."""
+"""What a playbook did, in the form of a drill's record: in the drill's own time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record says of how far its drill came. A pure function: the verdict is one of what stands in the record."""
+"""How far a drill came, according to its record. A pure function: the verdict depends only on the record."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from drillbook.model.verdict import Progress
 
 
 def progress(record: Record, recovered: Set[int], told: Set[int], *, restored: bool) -> Progress:
-    """How far the drill came. `recovered` and `told` are the numbers of the recovery steps that did one or the other;
-    `restored` once the restore has run: before it, it is taken as done.
+    """How far the drill came.
+
+    `recovered` and `told` are the numbers of the recovery steps that did one or the other. `restored`: the restore has
+    run; before it, a good one is assumed.
     """
 
     def met(phase: Phase) -> int:
-        # what has to hold in the incident and without it shows neither the incident nor its end
+        # a bound holds with and without the incident, so it shows neither the incident nor its end
         bounds = () if phase in (Phase.SYMPTOMS, Phase.CRITERIA) else (Role.BOUND,)
         counts = (Role.EVIDENCE, *bounds)
         return sum(check.met and check.phase is phase and check.role in counts for check in record.checks)

@@ -1,6 +1,6 @@
 """Writes into the record of a drill what became of the dead man's switches of its faults.
 
-The rule: only the thread that writes the record calls this. Events of other drills' faults are not this record's.
+The rule: only the thread that writes the record calls this. Events of other drills' faults stay out of this record.
 """
 
 from __future__ import annotations

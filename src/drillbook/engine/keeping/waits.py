@@ -1,6 +1,6 @@
-"""What a wait tells while it lasts: what it waits for, what is seen, and how long it still may.
+"""What a wait shows while it lasts: what it waits for, what it sees, and how long it still may.
 
-The rule: it is told for a terminal alone. The record has what was found.
+The rule: only a terminal shows it. The record has the result.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from drillbook.engine.keeping.drill_log import DrillLog
 
 
 def telling(log: DrillLog, check: Check, until_s: float) -> Callable[[Observation], None]:
-    """Tell of a wait that begins now, and lasts until this monotonic instant at most; gives what tells of a look."""
+    """Show a wait that begins now and lasts at most until this monotonic instant; returns the function that shows a
+    look.
+    """
 
     def tell(text: str) -> None:
         log.tell("detail", text=text, left_s=max(until_s - time.monotonic(), 0.0))

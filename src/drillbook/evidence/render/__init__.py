@@ -1,1 +1,1 @@
-"""A record or events become text and pictures: pure functions, and nothing that drills imports them."""
+"""Pure functions that turn a record or events into text and pictures. No module that drills imports them."""

@@ -1,8 +1,8 @@
 """What the drills measured, and what the source runbooks get wrong: docs/findings.md is generated, not typed.
 
 The rule: a pure function of the records. The table is that of the newest `drillbook drills`. A finding is the newest
-drill of a scenario tagged `@as-written` that ended with a verdict on the command (PASSED or NOT_RECOVERED); a scenario
-of which no drill did is listed as not shown.
+drill of a scenario tagged `@as-written` that ended with a verdict on the command (PASSED or NOT_RECOVERED). A scenario
+without such a drill is listed as not shown.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Evidence:
 
 
 def read(places: Sequence[Path]) -> list[Evidence]:
-    """The drills below these folders, each an evidence folder or one drill's; controls left out.
+    """The drills below these folders, without controls. Each folder is an evidence folder or one drill's.
 
-    Raises DrillbookError for a folder that is not there, and for a record that cannot be read.
+    Raises DrillbookError for a missing folder, and for a record that cannot be read.
     """
     found: dict[str, Evidence] = {}
     for place in places:
@@ -144,7 +144,7 @@ class Table:
 
 
 def read_table(places: Sequence[Path]) -> Table | None:
-    """The newest table below these folders, None where there is none. Raises DrillbookError for another schema."""
+    """The newest table below these folders, None when there is none. Raises DrillbookError for another schema."""
     found = [path for place in places for path in place.glob("*/content/drills.json")]
     if not found:
         return None
@@ -152,14 +152,14 @@ def read_table(places: Sequence[Path]) -> Table | None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DrillbookError(f"{path}: cannot be read ({error}): take the folder away, or repair it") from None
+        raise DrillbookError(f"{path}: cannot be read ({error}): remove the folder, or repair it") from None
     if not isinstance(kept, dict) or kept.get("schema") != TABLE_SCHEMA:
         raise DrillbookError(f"{path}: is no table of the schema {TABLE_SCHEMA}: take the folder away")
     return Table(path.parent.parent.name, kept)
 
 
 def table_markdown(table: Table, evidence: Iterable[Evidence]) -> str:
-    """Every drill of the table with its times in seconds from the fault; what was not measured is "-"."""
+    """Every drill of the table with its times in seconds from the fault; "-" when a time was not measured."""
     records = {each.id: each.record for each in evidence}
     rows = table.drills["drills"]
     good = sum(row["outcome"] == Outcome.PASSED and row["proven"] for row in rows)
@@ -203,11 +203,11 @@ def _line(columns: Iterable[str]) -> str:
 
 
 def put_into(text: str, findings: str, path: Path, marks: tuple[str, str] = (BEGIN, END)) -> str:
-    """The document with these findings between its marks. Raises DrillbookError when it has none, or only one."""
+    """The document with these findings between its marks. Raises DrillbookError when a mark is missing."""
     begin, end = text.find(marks[0]), text.find(marks[1])
     if begin < 0 or end < begin:
         raise DrillbookError(
-            f"{path}: has no place for findings, and nobody's text is overwritten: put these two lines where they "
-            f"belong:\n{marks[0]}\n{marks[1]}"
+            f"{path}: has no place for findings, and Drillbook does not overwrite your text: put these two lines "
+            f"where the findings belong:\n{marks[0]}\n{marks[1]}"
         )
     return f"{text[: begin + len(marks[0])]}\n\n{findings.strip()}\n\n{text[end:]}"

@@ -1,6 +1,6 @@
 """The table of many drills: a pure function of how their runs ended and of their records.
 
-The rule: a scenario that left no run, or no proof, stands in the table as what it is, and never as a pass.
+The rule: a scenario that left no run, or no proof, stands in the table as that, and never as a pass.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ NOT_RUN = "not run"
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A drill that is to be proven; `took_s` its last drill took, None when it was never run here.
+    """A drill to be proven. Its last drill took `took_s`; None when it never ran here.
 
-    Its proof goes through so many `steps`: those of the scenario, once for the drill and once for each control.
+    Its proof goes through this many `steps`: those of the scenario, once for the drill and once for each control.
     """
 
     nodeid: str
@@ -35,7 +35,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """Where the drills were run: on so many labs, or, without `labs`, on the one environment of `inventory`."""
+    """Where the drills ran: on this number of labs or, without `labs`, on the one environment of `inventory`."""
 
     inventory: str
     labs: int | None = None
@@ -49,7 +49,7 @@ class Venue:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """What one scenario came to. `recover_s`, `lost` and `duplicated` are those of the drill itself."""
+    """The result of one scenario. `recover_s`, `lost` and `duplicated` are those of the drill itself."""
 
     rows: tuple[str, ...]
     scenario: str
@@ -62,7 +62,7 @@ class TableRow:
     evidence: str | None
     log: str
     recover_bounded: bool = False
-    """It took no longer, and perhaps less."""
+    """The time is an upper bound."""
 
     @property
     def good(self) -> bool:
@@ -71,9 +71,9 @@ class TableRow:
 
 
 def longest_first(scenarios: Iterable[Scenario]) -> list[Scenario]:
-    """The order in which they are handed out; one that nobody has timed may be the longest of all.
+    """The order in which they are handed out. A scenario that nobody has timed comes first: it may be the longest.
 
-    Of those the ones with the most steps come first.
+    Among those, the ones with the most steps come first.
     """
     return sorted(scenarios, key=lambda each: (each.took_s is not None, -(each.took_s or each.steps), each.nodeid))
 
@@ -102,7 +102,7 @@ def row_of(scenario: Scenario, runs: Sequence[Run], record: Record | None, log: 
 
 
 def markdown(rows: Sequence[TableRow], took_s: float, venue: Venue) -> str:
-    """The table for people, and below it why what is not proven is not."""
+    """The table for people, and below it why each unproven scenario is not proven."""
     good = sum(row.good for row in rows)
     lines = [
         f"{good} of {len(rows)} drills PASSED and proven, in {took_s:.0f} s {venue}.",
@@ -129,7 +129,7 @@ def cells(row: TableRow) -> list[str]:
 
 
 def as_json(rows: Sequence[TableRow], took_s: float, venue: Venue) -> Mapping[str, Any]:
-    """As drills.json keeps it."""
+    """The content of drills.json."""
     return {
         "schema": SCHEMA,
         "took_s": round(took_s, 1),

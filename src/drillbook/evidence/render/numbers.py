@@ -1,4 +1,7 @@
-"""The numbers of a drill, as other tools take them: flat, with units in their names. A pure function of its record."""
+"""The numbers of a drill in the form for other tools: flat, with units in their names.
+
+A pure function of its record.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ Numbers = Mapping[str, float | int | bool | None]
 
 
 def numbers_of(record: Record) -> Numbers:
-    """What was measured; None where it was not. `*_bounded`: it took no longer, and perhaps less."""
+    """The measured numbers; None for one that was not measured. `*_bounded`: the time is an upper bound."""
     times, work = record.times, record.work
     return {
         "duration_s": _ms(record.duration_s),

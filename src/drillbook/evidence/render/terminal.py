@@ -1,4 +1,4 @@
-"""What the terminal shows of a drill: one line for each thing that happens. Pure functions of events."""
+"""What the terminal shows of a drill: one line for each event. Pure functions of events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from drillbook.model.json_values import observed_value
 from drillbook.model.proof import Proof
 from drillbook.model.times.durations import duration
+from drillbook.model.times.profiles import Timings, shortened
 
 Paint = Callable[[str, str], str]
 """(text, style) -> text; styles: bold, green, red, yellow, dim."""
@@ -31,7 +32,7 @@ _OUTCOME_STYLE = {
 }
 
 LONG_S = 3.0
-"""A wait that lasts longer says how long it still may."""
+"""A wait that lasts longer shows how long it may still take."""
 
 
 def colours(text: str, style: str) -> str:
@@ -45,7 +46,7 @@ def plain(text: str, _style: str) -> str:
 
 
 def lines(event: Mapping[str, Any], paint: Paint = plain) -> list[str]:
-    """The lines for one event; none for those that only move the status line."""
+    """The lines for one event; none for an event that only moves the status line."""
     show = _SHOW.get(event["event"])
     return show(event, paint) if show else []
 
@@ -61,9 +62,9 @@ def status(event: Mapping[str, Any]) -> str | None:
 
 
 def progress(text: str, lasted_s: float, left_s: float | None, width: int) -> str:
-    """What a status line says of a step: what it does or waits for, how long already, and how long it still may.
+    """The status line's text about a step: what it does or waits for, for how long, and how long it may still take.
 
-    Of so many characters at most; a text that is longer is cut, and the times stay.
+    It has at most this many characters. A longer text is cut, and the times stay.
     """
     left = f", {max(left_s, 0.0):.0f} s left" if left_s is not None and lasted_s >= LONG_S else ""
     times = f" ({lasted_s:.0f} s{left})"
@@ -89,7 +90,21 @@ def _done(event: Mapping[str, Any], paint: Paint) -> list[str]:
     mark, style = _MARKS[event["status"]]
     word = f"  ({_WORDS[event['status']]})" if event["status"] in _WORDS else ""
     shown = [f"    {paint(mark, style)} {event['text']}{word}  {paint(duration(event['duration_s']), 'dim')}"]
+    shown += [f"      {paint(decision_line(each), 'dim')}" for each in event.get("decisions", ())]
     return shown + [f"      {paint(observation(each), 'dim')}" for each in event.get("observations", ())]
+
+
+def decision_line(decided: Mapping[str, Any]) -> str:
+    """What a decision table said, by which rule, and from which metrics."""
+    metrics = ", ".join(f"{name}={metric_text(value)}" for name, value in decided["metrics"].items())
+    return f"{decided['severity']}, {decided['decision']} (rule {decided['rule']}): {metrics}"
+
+
+def metric_text(value: object) -> str:
+    """`yes`, `12.5`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def observation(seen: Mapping[str, Any]) -> str:
@@ -130,6 +145,8 @@ def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
         shown.append(f"    {times}")
     if event.get("overhead"):
         shown.append(f"    {overhead_line(event['overhead'], event['plays'])}")
+    if (windows := event.get("timings")) and (said := shortened(Timings(**windows))):
+        shown.append(f"    {said}")
     if event["work"]:
         shown.append(f"    {work_line(event['work'])}")
     shown.append(f"    evidence: {event['evidence']}")
@@ -137,7 +154,7 @@ def _verdict(event: Mapping[str, Any], paint: Paint) -> list[str]:
 
 
 def times_line(times: Mapping[str, Any]) -> str:
-    """`detected in 1.02 s ±0.06, ...` of those times that there are; a bound is said to be one."""
+    """`detected in 1.02 s ±0.06, ...` for the known times; an upper bound is marked as one."""
     words = {"detect": "detected after", "alert": "alerted after", "act": "acted after", "recover": "recovered after"}
     return ", ".join(
         f"{word} at most {times[f'{name}_s']:.2f} s"
@@ -149,7 +166,7 @@ def times_line(times: Mapping[str, Any]) -> str:
 
 
 def overhead_line(overhead: Mapping[str, Any], warm: Sequence[bool]) -> str:
-    """What the harness added, and how much of the time to recover that was; `warm` says of each play how it ran."""
+    """What the harness added, and how much of the time to recover that was; `warm` says for each play how it ran."""
     within = overhead["in_recover_s"]
     plays = f"plays {overhead['play_start_s'] + overhead['play_end_s']:.2f} ({sum(warm)} of {len(warm)} warm)"
     rest = f"steps {overhead['between_steps_s']:.2f}, evidence {overhead['evidence_s']:.2f}"
@@ -158,7 +175,7 @@ def overhead_line(overhead: Mapping[str, Any], warm: Sequence[bool]) -> str:
 
 
 def work_line(work: Mapping[str, Any]) -> str:
-    """The balance of the work in one line. A 500 is an answer, and neither accepts nor refuses."""
+    """The balance of the work in one line. A 500 is an answer, but neither accepts nor refuses."""
     accepted = work.get("accepted_lost")
     otherwise = work.get("answered_otherwise") or {}
     unanswered = work["unknown"] - sum(otherwise.values())

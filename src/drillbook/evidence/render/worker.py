@@ -1,7 +1,7 @@
-"""A process that draws the session's reports, with matplotlib imported while the first drill still goes on.
+"""A process that draws the session's reports. It imports matplotlib while the first drill still runs.
 
-The rule: no drill waits for it longer than for drawing in its own process, and no report is missing because of it.
-Where it is gone, silent or cannot be started, the page is drawn here.
+The rule: no drill waits longer for it than for drawing in the drill's own process, and no report is missing because of
+it. When it is gone, silent or cannot start, the drill's process draws the page.
 
 Protocol: one folder for each line of its standard input, one line of JSON as the answer: the error's sentence, or null.
 It ends with its input, which also ends when the session is killed.
@@ -24,7 +24,7 @@ _NICENESS = 10
 
 
 class ReportWorker:
-    """The process; its making does not wait for it."""
+    """The process; its constructor does not wait for it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -45,14 +45,14 @@ class ReportWorker:
         return None if self._process is None else self._process.pid
 
     def report(self, folder: Path) -> None:
-        """Write content/report.html of an evidence folder. Raises DrillbookError with whatever went wrong."""
+        """Write content/report.html of an evidence folder. Raises DrillbookError for any error."""
         answer = self._ask(folder)
         sentence = _drawn(folder) if answer is None else json.loads(answer)
         if sentence is not None:
             raise DrillbookError(sentence)
 
     def _ask(self, folder: Path) -> str | None:
-        """Its answer; None when there is none, and the process is ended then."""
+        """Its answer; None when there is none, and then the process is ended."""
         if self._process is None or self._process.stdin is None or self._process.stdout is None:
             return None
         try:
@@ -81,14 +81,14 @@ class ReportWorker:
 
 def write_report(folder: Path) -> None:
     """Write content/report.html of an evidence folder, in this process. Raises DrillbookError."""
-    # 0.6 s of CPU, which nobody pays before there is a page to draw
+    # 0.6 s of CPU, which nobody should pay before there is a page to draw
     from drillbook.evidence.render.html import page
 
     page.report(folder)
 
 
 def _drawn(folder: Path) -> str | None:
-    """Draw the page; the sentence of what went wrong, if anything."""
+    """Draw the page; returns the sentence of an error, if any."""
     try:
         write_report(folder)
     except DrillbookError as error:
@@ -101,7 +101,7 @@ def _drawn(folder: Path) -> str | None:
 def main() -> None:
     """The process."""
     os.nice(_NICENESS)  # importing must not disturb what the drill measures
-    # here and not above: the drill's own process imports this module, too, and draws nothing
+    # here and not above: the drill's own process also imports this module, and draws nothing
     from drillbook.evidence.render.plots.warm_up import warm_up
 
     warm_up()

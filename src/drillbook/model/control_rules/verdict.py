@@ -1,4 +1,4 @@
-"""The verdict of a control: was what it takes away missed?"""
+"""The verdict of a control: did it make a difference to take this away?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from drillbook.model.verdict import (
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a control showed, before it is asked whether it was stopped and put back."""
+    """What a control showed, before anybody asks whether it was stopped and put back."""
 
     outcome: Outcome
     reason: str
@@ -115,26 +115,24 @@ def _twice(progress: Progress) -> _Found:
         if not progress.recoveries_changed_again:
             return _Found(
                 Outcome.BETRAYED,
-                f"the scenario is @{NOT_REPEATABLE}, and run a second time the recovery changed nothing",
+                f"the scenario is @{NOT_REPEATABLE}, but the second run of the recovery changed nothing",
             )
-        return _Found(
-            Outcome.HELD, "run a second time the recovery changed something again, as the scenario says of it"
-        )
+        return _Found(Outcome.HELD, "the second run of the recovery changed something again, as the scenario says")
     if not progress.recoveries_repeated:
         return _Found(Outcome.HELD, "there is no playbook to run twice: the system is left to itself")
     ran = progress.recoveries_repeated
     playbooks = "1 playbook" if ran == 1 else f"{ran} playbooks"
     return _Found(
-        Outcome.HELD, f"run a second time ({playbooks}) the recovery changed nothing, and every criterion held"
+        Outcome.HELD, f"the second run of the recovery ({playbooks}) changed nothing, and every criterion held"
     )
 
 
 def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence[CheckRecord]) -> _Found:
-    """Whether, for each recovery, one of its criteria was seen unmet."""
+    """Whether, for each recovery, a check saw one of its criteria unmet."""
     group_of = _groups(steps)
     groups: dict[int, list[CheckRecord]] = {}
     for check in checks:
-        # a bound holds in the incident and without it: that it does not says nothing of the recovery
+        # a bound holds with and without the incident, so an unmet bound says nothing about the recovery
         missable = check.role is not Role.BOUND or control.kind is ControlKind.WITHOUT_TASK
         if check.phase is Phase.CRITERIA and check.step in group_of and missable:
             groups.setdefault(group_of[check.step], []).append(check)
@@ -142,7 +140,7 @@ def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence
         return _Found(Outcome.INVALID, "the control shows nothing: no criterion was looked at")
     unmet = {group: next((c for c in of if not c.met and not c.unknown), None) for group, of in groups.items()}
     if control.kind is ControlKind.WITHOUT_TASK:
-        # one task of one recovery: it is missed when anything is
+        # the control leaves out one task of one recovery: any unmet criterion shows that it is missed
         groups, unmet = {0: [c for of in groups.values() for c in of]}, {0: next(filter(None, unmet.values()), None)}
     for group, seen in unmet.items():
         if seen is not None:
@@ -152,7 +150,7 @@ def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence
             return _Found(Outcome.INVALID, f"the control shows nothing: {unknown[0].name} could not be looked at")
         if control.kind is ControlKind.WITHOUT_TASK:
             return _Found(
-                Outcome.HELD, f"nothing misses the task {control.task}: every criterion held without it", unmissed=True
+                Outcome.HELD, f"the task {control.task} is not missed: every criterion held without it", unmissed=True
             )
         which = f"recovery {group} of the scenario" if len(groups) > 1 else "the recovery"
         return _Found(
@@ -165,7 +163,7 @@ def _unrecovered(control: Control, steps: Iterable[StepRecord], checks: Sequence
 
 
 def _groups(steps: Iterable[StepRecord]) -> dict[int, int]:
-    """For each step of the criteria, by its number, the recovery that it follows (they count from 1)."""
+    """For each step of the criteria, by its number: the recovery before it (counted from 1)."""
     groups: dict[int, int] = {}
     recovery, before = 0, Phase.BASELINE
     for step in steps:

@@ -1,1 +1,1 @@
-"""Moments, durations and windows: when was it, and how sure are we?"""
+"""Moments, durations and windows: when did it happen, and how sure are we?"""

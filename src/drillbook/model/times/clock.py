@@ -1,7 +1,7 @@
 """Durations come from the monotonic clock; the wall clock is for display only.
 
-On Linux `time.monotonic()` is CLOCK_MONOTONIC, the same for every process of the machine, so that a time-stamp
-taken by another process of the same host can be compared.
+On Linux `time.monotonic()` is CLOCK_MONOTONIC, which all processes of a machine share. So a time-stamp of another
+process of the same host can be compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ def rfc3339(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One instant read on both clocks: turns monotonic seconds into wall time without trusting later clock steps."""
+    """One instant read on both clocks.
+
+    It turns monotonic seconds into wall time, and ignores later steps of the wall clock.
+    """
 
     mono_s: float = field(default_factory=time.monotonic)
     wall: datetime = field(default_factory=wall_now)

@@ -1,4 +1,4 @@
-"""Durations as features write them and as people read them."""
+"""Durations in the forms that features write and people read."""
 
 from __future__ import annotations
 

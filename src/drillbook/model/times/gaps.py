@@ -1,7 +1,7 @@
-"""When nobody looked: what a series of looks cannot show.
+"""Finds the times in which nobody looked: a series of looks cannot show what happened then.
 
-The rule: a claim over a span (it was always so, it was never so, it stayed so) needs looks all over that span. A look
-that was answered saw the system when the answer came; one that got no answer saw that there was none, all the time.
+The rule: a claim over a span (always, never, stayed) needs looks all over that span. A look with an answer saw the
+system at the moment of the answer. A look without an answer saw, all the time, that there was none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from operator import attrgetter
 from drillbook.model.times.sample import Sample
 
 LONGEST_WAIT_S = 5.0
-"""Seconds. A look that waits for longer than this sees too little, whatever its time-out is."""
+"""Seconds. A look that waits longer than this sees too little, whatever its time-out is."""
 _DONE_S = attrgetter("done_s")
 
 
@@ -34,7 +34,7 @@ class Gap:
 
 
 def longest(gaps: Iterable[Gap]) -> Gap | None:
-    """The longest of them; None when there is none."""
+    """The longest of these gaps; None when there is none."""
     return max(gaps, key=lambda gap: gap.seconds, default=None)
 
 
@@ -51,7 +51,7 @@ def gaps_in(
             if end_s - seen_s > limit_s:
                 found.append(Gap(seen_s, end_s))
 
-    for sample in sorted(samples, key=_DONE_S):  # those of looks that overlap stand in the order of asking
+    for sample in sorted(samples, key=_DONE_S):  # looks that overlap are sorted by the time of asking
         seen_again(sample.sees_since_s)
         seen_s = sample.done_s if seen_s is None else max(seen_s, sample.done_s)
     if until_s is not None:

@@ -1,7 +1,7 @@
-"""What the harness itself adds to a drill: a pure function of the record's moments.
+"""The time that the harness itself adds to a drill: a pure function of the record's moments.
 
-The rule: a recovery time never hides what the harness took of it. Counted is the time in which neither the system nor
-the team's tasks did anything, because Drillbook, pytest or Ansible were still getting ready or were writing down.
+The rule: a recovery time never hides the harness' own part. The harness' part is the time in which Drillbook, pytest or
+Ansible got ready or wrote something down, while neither the system nor the team's tasks did anything.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Span = tuple[float, float]
 
 
 class Part(StrEnum):
-    """What the harness was at."""
+    """What the harness did."""
 
     PLAY_START = "play start"
-    """From the call of a playbook to the begin of its first task: Ansible starts, reads inventory and playbook."""
+    """From the call of a playbook to the begin of its first task: Ansible starts and reads inventory and playbook."""
     PLAY_END = "play end"
     """From the end of a playbook's last task until the drill goes on."""
     BETWEEN_STEPS = "between steps"
     """From the end of a step to the begin of the next one, and from the drill's begin to its first step."""
     EVIDENCE = "evidence"
-    """Writing the record, the samples and the work, where that is not in one of the others."""
+    """Writing the record, the samples and the work, outside the other parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """When the harness was at what, in drill seconds."""
+    """A span in which the harness did one thing, in drill seconds."""
 
     part: Part
     since_s: float
@@ -40,7 +40,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Seconds by part; each instant is counted once. `in_recover_s` is what of `recover_s` was the harness'."""
+    """Seconds by part; each instant counts once. `in_recover_s` is the harness' part of `recover_s`."""
 
     play_start_s: float
     play_end_s: float
@@ -52,7 +52,10 @@ class Overhead:
 
 
 def overhead(record: Mapping[str, Any], writes: Iterable[Span] = ()) -> Overhead:
-    """What the harness added to a drill; `record` is that of drill.json, `writes` says when evidence was written."""
+    """The overhead of a drill.
+
+    `record` is the content of drill.json; `writes` are the spans in which evidence was written.
+    """
     found: list[Stretch] = []
     for part, spans in (
         (Part.PLAY_START, _play_starts(record["plays"])),
@@ -60,7 +63,7 @@ def overhead(record: Mapping[str, Any], writes: Iterable[Span] = ()) -> Overhead
         (Part.BETWEEN_STEPS, _between_steps(record["steps"])),
         (Part.EVIDENCE, writes),
     ):
-        # what is first in this order keeps the instant
+        # the first part in this order gets the instant
         taken = sorted((each.since_s, each.until_s) for each in found)
         found += [Stretch(part, *rest) for span in _merged(spans) for rest in _outside(span, taken)]
     found.sort(key=lambda each: each.since_s)
@@ -99,7 +102,7 @@ def _between_steps(steps: Iterable[Mapping[str, Any]]) -> Iterator[Span]:
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """The same instants, as spans that do not overlap; those that are none are left out."""
+    """The same instants as spans that do not overlap; empty spans are left out."""
     merged: list[Span] = []
     for since_s, until_s in sorted(span for span in spans if span[1] > span[0]):
         if merged and since_s <= merged[-1][1]:
@@ -110,7 +113,7 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _outside(span: Span, taken: Iterable[Span]) -> Iterator[Span]:
-    """The parts of a span that are in none of `taken`, which are sorted and do not overlap."""
+    """The parts of a span outside `taken`, which is sorted and has no overlaps."""
     since_s, until_s = span
     for begin_s, end_s in taken:
         if end_s <= since_s or begin_s >= until_s:

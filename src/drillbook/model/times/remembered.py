@@ -1,6 +1,6 @@
-"""What is left of a value that is no longer kept: what checks have read of it, by its path.
+"""What is left of a dropped value: the parts that checks have read of it, by path.
 
-The rule: who asks for more than that could not look. It is never taken for a value that is not there.
+The rule: a check that asks for any other part could not look. That part never counts as missing from the value.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from drillbook.errors import CouldNotLookError
 
 
 class Remembered:
-    """Stands for the value of a look. Every use of it but `at` raises CouldNotLookError."""
+    """Stands for the value of a look. Any use but `at` raises CouldNotLookError."""
 
     __slots__ = ("_values",)
 
@@ -20,15 +20,18 @@ class Remembered:
         self._values = values
 
     def at(self, path: str) -> object:
-        """What was read at this path. Raises CouldNotLookError when nobody had read it before the value went."""
+        """The part that was read at this path.
+
+        Raises CouldNotLookError when nobody read it before the value was dropped.
+        """
         if path not in self._values:
             self._gone()
         return self._values[path]
 
     def _gone(self, *_: object) -> NoReturn:
         raise CouldNotLookError(
-            "what this look saw is no longer kept, since the endpoint says too much: read it in an earlier step, too, "
-            "or sample an endpoint that says less"
+            "the answer that this look saw is no longer kept, because the endpoint's answers are too large: read it in "
+            "an earlier step, too, or sample an endpoint with shorter answers"
         )
 
     __getitem__ = __iter__ = __len__ = __contains__ = __bool__ = __eq__ = __ne__ = __hash__ = _gone

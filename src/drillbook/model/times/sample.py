@@ -1,4 +1,4 @@
-"""One look at one endpoint: when it was asked, when it answered, and what was seen."""
+"""One look at one endpoint: when it asked, when the endpoint answered, and what it saw."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Sample:
     """One look at an endpoint. Times are monotonic seconds.
 
-    `ok` says that the endpoint answered as a healthy one does (HTTP 2xx, PONG, a row); `value` is what it said, `form`
-    its content type and encoding; `error` is why there is no value.
+    `ok`: the endpoint answered as a healthy one does (HTTP 2xx, PONG, a row). `value` is its answer, `form` the
+    answer's content type and encoding; `error` says why there is no value.
     """
 
     sent_s: float
@@ -23,10 +23,13 @@ class Sample:
 
     @property
     def latency_ms(self) -> float:
-        """From the moment of asking to the answer (or to giving up), in milliseconds."""
+        """Milliseconds from asking to the answer (or to giving up)."""
         return (self.done_s - self.sent_s) * 1000
 
     @property
     def sees_since_s(self) -> float:
-        """From here on the look saw the system: an answer shows its own moment, silence all of the waiting for one."""
+        """The look saw the system from this moment on.
+
+        An answer shows its own moment; silence shows all of the waiting time.
+        """
         return self.done_s if self.error is None else self.sent_s

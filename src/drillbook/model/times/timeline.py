@@ -1,9 +1,9 @@
 """The named moments of a drill and the times between them: a pure function of moments.
 
-`Moment.at_s` is monotonic; `uncertainty_s` says how much earlier the thing may really have happened (a sample shows
-that it is so by now; the sample before it showed that it was not). A difference carries the sum of both. A moment is
-`bounded` when nobody looked before it: it was so by then, and perhaps long before. So is a difference of such moments:
-it is the longest time that it may have taken.
+`Moment.at_s` is monotonic. `uncertainty_s` says how much earlier the event may have happened: one sample shows that it
+has happened, the sample before shows that it had not. A difference carries the sum of both uncertainties. A moment is
+`bounded` when nobody looked before it: the event may have happened long before. A difference of such moments is
+bounded, too: it is the longest time that the event may have taken.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When an event was, how sure that is, and who saw it."""
+    """When an event happened, how sure that is, and what saw it."""
 
     at_s: float
     uncertainty_s: float = 0.0
@@ -48,13 +48,13 @@ class Span:
 
     @property
     def least_s(self) -> float:
-        """What it took at least: of a time that is no bound, the time itself."""
+        """The least time that it took: for a time that is no bound, the time itself."""
         return self.seconds - self.uncertainty_s if self.bounded else self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The times of one incident; None where one of the two moments is missing."""
+    """The times of one incident; None when one of the two moments is missing."""
 
     detect: Span | None = None
     alert: Span | None = None
@@ -63,7 +63,7 @@ class Times:
 
 
 def times(moments: Mapping[Event, Moment], rto_clock: Event = Event.FAULT_INJECTED) -> Times:
-    """Detect and alert run from the fault, act from the symptom to the recovery's start, recover from the RTO clock."""
+    """detect and alert run from the fault, act from the symptom to the recovery's start, recover from the RTO clock."""
     return Times(
         detect=_between(moments, Event.FAULT_INJECTED, Event.SYMPTOM_OBSERVED),
         alert=_between(moments, Event.FAULT_INJECTED, Event.ALERTED),

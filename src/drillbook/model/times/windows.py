@@ -12,7 +12,7 @@ from drillbook.model.times.gaps import Gap
 class Found:
     """Where in a series a check was met.
 
-    at_s: the moment (begin of the window for a window); end_s: end of the window; uncertainty_s as in Moment.
+    at_s: the moment (for a window: its begin); end_s: end of the window; uncertainty_s as in Moment.
     """
 
     at_s: float
@@ -23,7 +23,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A sample's times (monotonic) and whether it met the check; `answered`: it saw the moment of its answer alone."""
+    """A sample's times (monotonic) and whether it met the check. `answered`: it saw only the moment of its answer."""
 
     sent_s: float
     done_s: float
@@ -35,7 +35,7 @@ class Judged:
 class Window:
     """Finds the first window of `length_s` in which every sample met the check. Feed it samples in their order.
 
-    More than `max_gap_s` from one sample to the next breaks the window: nobody looked. Length 0 finds the first sample.
+    More than `max_gap_s` between two samples breaks the window: nobody looked. Length 0 finds the first sample.
     """
 
     length_s: float
@@ -44,18 +44,21 @@ class Window:
     gap: Gap | None = None
     """The longest time in which nobody looked."""
     broken_by: Gap | None = None
-    """The longest of those that ended a run of met samples."""
+    """The longest gap that ended a run of met samples."""
     seen_s: float | None = None
-    """Until when somebody looked."""
+    """The last moment at which somebody looked."""
     asked_before_s: float | None = None
-    """When the look before the first one was asked: it may have been so since then, and nobody fed that look."""
+    """When the look before the first fed one was asked.
+
+    Nobody fed that look, so the check may have been met since then.
+    """
     _begin: Judged | None = None
     _before: Judged | None = None
     _begin_uncertainty_s: float = 0.0
 
     @property
     def begin_s(self) -> float | None:
-        """When the window under way began; None when the last sample did not meet the check."""
+        """When the current window began; None when the last sample did not meet the check."""
         return None if self._begin is None else self._begin.done_s
 
     def feed(self, sample: Judged) -> Found | None:
@@ -70,7 +73,8 @@ class Window:
         if self._begin is None or gap:
             self.breaks += int(gap and self._begin is not None)
             self._begin = sample
-            # not earlier than the last look that showed otherwise; without any look before, than its own question
+            # not earlier than the last look that showed otherwise; without a look before, not earlier than its own
+            # question
             asked_s = self.asked_before_s if before is None else before.sent_s
             self._begin_uncertainty_s = sample.done_s - (sample.sent_s if asked_s is None else asked_s)
         if sample.done_s - self._begin.done_s >= self.length_s:
@@ -91,7 +95,7 @@ class Window:
 
 
 def last_recovery(samples: Iterable[Judged]) -> tuple[Judged | None, int, bool]:
-    """Whether a check that was once met stayed so.
+    """Whether a check that was once met stayed met.
 
     Returns (the first sample of the last unbroken run of met ones, number of breaks, whether the last sample met it).
     """

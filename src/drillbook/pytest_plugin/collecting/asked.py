@@ -1,8 +1,8 @@
-"""Which features are ours, and which drills a session was asked for.
+"""Which features are ours, and which drills somebody asked this session for.
 
-The rule: a drill breaks a system, so it is run when somebody asks for drills, and never because pytest looks where it
-lies. Who asks names features, or a tag of the drill, or gives an option that is about drills; the ini may do so too.
-And a suite that is not ours does not notice that Drillbook is installed.
+The rule: a drill breaks a system, so it runs when somebody asks for drills, and never only because pytest finds it. To
+ask for drills, name features, or a tag of the drill, or give an option about drills; the ini may do so too. Drillbook
+does nothing in a suite that is not ours.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
-from drillbook.pytest_plugin.options import DEFAULT_FEATURES, REQUIRE_DRILLS, REQUIRE_RTO, ROOTS_OF_OURS
+from drillbook.pytest_plugin.options import DEFAULT_FEATURES, REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED, ROOTS_OF_OURS
 from drillbook.repository.step_modules import DEFAULT_FOLDERS
 
 HOW_TO_ASK = "a drill breaks the system, so it runs when it is asked for: pytest features, -m TAG or --drill"
 _ABOUT_DRILLS = ("drill", "plan", "prove", "control", "scenario", "handed_over")
-"""The options that nobody gives who does not mean drills."""
+"""Options that people give only when they mean drills."""
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """The options and ini settings of what is collected, and of what is left of it to run."""
+    """The options and ini settings that say what is collected, and what of it runs."""
     group = parser.getgroup("drillbook", "recovery drills")
     group.addoption(
         "--drill",
@@ -62,14 +62,15 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "drillbook_require",
-        f"what must not be missing: {REQUIRE_DRILLS} (no drill is left out), {REQUIRE_RTO} (each drill states one)",
+        f"what must not be missing: {REQUIRE_DRILLS} (no drill is left out), {REQUIRE_RTO} (each drill states one), "
+        f"{REQUIRE_SIGNED} (no drill runs without a key)",
         type="args",
         default=[],
     )
 
 
 def is_ours(config: pytest.Config) -> bool:
-    """Whether this root is a drill repository: an ini that names something of Drillbook's, or its folders."""
+    """Whether this root is a drill repository: its ini names something of Drillbook's, or it has the folders."""
     if any(name.startswith("drillbook_") for name in config._inicfg):
         return True
     return all((config.rootpath / name).is_dir() for name in ROOTS_OF_OURS)
@@ -81,19 +82,19 @@ def is_feature(config: pytest.Config, path: Path) -> bool:
 
 
 def missing_folder(config: pytest.Config) -> Path | None:
-    """A folder of features that the ini names and that is not there: every drill in it would be missing unseen."""
+    """A folder of features that the ini names and that is missing: nobody would notice its missing drills."""
     if config.getini("drillbook_features") == DEFAULT_FEATURES:
         return None
     return next((folder for folder in _folders(config) if not folder.is_dir()), None)
 
 
 def not_ours(config: pytest.Config) -> str | None:
-    """Why a feature that the command line names is none of ours; None where it names none, or only ours."""
+    """Why a feature on the command line is not ours; None when there is none, or all of them are ours."""
     for path in _named(config):
         if path.suffix == ".feature" and path.is_file() and not (is_ours(config) and is_feature(config, path)):
             below = " ".join(config.getini("drillbook_features"))
             return (
-                f"{path} is no feature of Drillbook's: those lie below {below} (drillbook_features) of the root, "
+                f"{path} is not a feature of Drillbook: those lie below {below} (drillbook_features) of the root, "
                 f"{config.rootpath}, which has an ini with drillbook_inventory, or {' and '.join(ROOTS_OF_OURS)}"
             )
     return None
@@ -105,11 +106,11 @@ def names_features(config: pytest.Config) -> bool:
 
 
 def unasked(config: pytest.Config, drills: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-    """Those of the drills, which are left after `-m` and `-k`, that nobody has asked for."""
+    """The drills that remain after `-m` and `-k` and that nobody has asked for."""
     if config.getini("drillbook_drill") or any(getattr(config.option, name, None) for name in _ABOUT_DRILLS):
         return
     tags = config.option.markexpr
-    # what holds of a test without any tag ("not slow") names none of the drill's
+    # an expression that is true for a test without any tag ("not slow") names none of the drill's
     if tags and not Expression.compile(tags).evaluate(lambda _name, /, **_of: False):
         return
     named = [*_named_features(config)]
@@ -121,13 +122,13 @@ def _folders(config: pytest.Config) -> list[Path]:
 
 
 def _named_features(config: pytest.Config) -> Iterator[Path]:
-    """What the command line names of features. The root is all that there is, and names none."""
+    """The features on the command line. The root is everything, and so names none."""
     root, folders = _real(config.rootpath), _folders(config)
     return (path for path in _named(config) if path != root and path not in root.parents and _is_below(path, folders))
 
 
 def _named(config: pytest.Config) -> list[Path]:
-    """The paths of the command line; what pytest takes from `testpaths`, or from where it stands, nobody has named."""
+    """The paths on the command line. Paths from `testpaths`, or the working directory, were not named by anybody."""
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         return []
     return [_real(config.invocation_params.dir / each.split("::")[0]) for each in config.args]

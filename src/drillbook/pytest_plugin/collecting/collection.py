@@ -1,8 +1,7 @@
-"""pytest's hooks for `.feature` files: step modules, and which scenarios are left to run.
+"""pytest's hooks for `.feature` files: step modules, and which scenarios will run.
 
-The rule: what is asked for and cannot be had (a control that is none, a step folder that is not there) is an error of
-usage before anything is collected. Register this module as a plugin, and call `asked.add_options` from
-`pytest_addoption`.
+The rule: a request that cannot be met (an unknown control, a missing step folder) is an error of usage before anything
+is collected. Register this module as a plugin, and call `asked.add_options` from `pytest_addoption`.
 """
 
 from __future__ import annotations
@@ -14,19 +13,22 @@ import pytest
 
 from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem, unloaded_key
-from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
+from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED, asked_controls
 from drillbook.repository.step_modules import load_steps
 
 unasked_key = pytest.StashKey[list[str]]()
 """The node ids of the drills that nobody has asked for."""
+population_key = pytest.StashKey[dict[str, str | None]]()
+"""Each drill that the session has collected, and why it will not run; None when it will."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     asked_controls(config)
-    unknown = set(config.getini("drillbook_require")) - {REQUIRE_DRILLS, REQUIRE_RTO}
+    unknown = set(config.getini("drillbook_require")) - {REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED}
     if unknown:
         raise pytest.UsageError(
-            f"drillbook_require: {', '.join(sorted(unknown))}: known are {REQUIRE_DRILLS} and {REQUIRE_RTO}"
+            f"drillbook_require: {', '.join(sorted(unknown))}: known are {REQUIRE_DRILLS}, {REQUIRE_RTO} and "
+            f"{REQUIRE_SIGNED}"
         )
     missing = asked.missing_folder(config)
     if missing is not None:
@@ -43,7 +45,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`--scenario` keeps the runs of one scenario only, whatever else is selected; what is not asked for goes."""
+    """Drop what nobody asked for. `--scenario` keeps the runs of one scenario only, whatever else is selected."""
     only = config.getoption("--scenario", None)
     if only is not None:
         _take_out(config, items, [item for item in items if getattr(item, "drill_nodeid", None) != only])

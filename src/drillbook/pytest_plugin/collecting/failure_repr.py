@@ -1,7 +1,7 @@
-"""How a failed scenario is shown: its steps, each with what became of it, and the user's own frames.
+"""How a failed scenario is shown: its steps, each with its result, and the user's own frames.
 
-The rule: frames of pytest, pluggy and pytest-bdd are nobody's business; an error that is a sentence is
-shown as that sentence, first, with no traceback at all; and no secret is shown.
+The rule: frames of pytest, pluggy and pytest-bdd are left out. An error that is a sentence is shown as that sentence,
+first, without a traceback. No secret is shown.
 """
 
 from __future__ import annotations
@@ -67,32 +67,32 @@ def trail(path: str, steps: Sequence[PlannedStep], marks: Sequence[StepMark]) ->
 
 
 def sentence_repr(sentence: str, steps: str, path: str, line: int) -> TerminalRepr:
-    """A failure that is a sentence, with the steps below it. `path` and `line` are where it happened in the feature."""
+    """A failure that is a sentence, with the steps below it. `path` and `line` are its place in the feature."""
     text = f"{sentence}\n\n{steps}" if steps else f"{sentence}\n"
     return ExceptionChainRepr([(_native(text), ReprFileLocation(path, line, sentence), None)])
 
 
 def with_trail(shown: TerminalRepr, steps: str) -> TerminalRepr:
-    """The same failure with the steps above its traceback; what has no traceback stays as it is."""
+    """The same failure with the steps above its traceback; without a traceback it stays as it is."""
     if isinstance(shown, ExceptionRepr):
-        # An entry of the traceback itself, as a section of its own would come last, and a class of our own
-        # would be turned to plain text by pytest-xdist.
+        # An entry of the traceback itself: a section of its own would come last, and pytest-xdist would turn a class of
+        # our own to plain text.
         first = shown.chain[0][0] if isinstance(shown, ExceptionChainRepr) else shown.reprtraceback
         first.reprentries = [ReprEntryNative([steps]), *first.reprentries]
     return shown
 
 
 def without_secrets(shown: Any, redact: Callable[[str], str]) -> Any:
-    """The same failure with each text in it redacted; as one text where a secret goes over several of them."""
+    """The same failure with each text in it redacted; as one text when a secret spans several of them."""
     shown = in_each_text(shown, redact)
     text = re.sub("(?m)^E +", "", str(shown))  # pytest's mark of each line of an error
     return shown if redact(text) == text else redact(text)
 
 
 def in_each_text(shown: Any, change: Callable[[str], str]) -> Any:
-    """A failure as pytest has it, with each text in it changed.
+    """Change each text in a failure of pytest's.
 
-    In place: pytest takes the error for its short summary and for JUnit from the parts.
+    It changes the failure in place: pytest builds its short summary and JUnit from these parts.
     """
     match shown:
         case str():
@@ -106,7 +106,7 @@ def in_each_text(shown: Any, change: Callable[[str], str]) -> Any:
 
 
 def own_frames(traceback: Traceback) -> Traceback:
-    """The frames of the user's step, and of the fixture that it asked for; all, if none is the user's."""
+    """The frames of the user's step, and of its fixture; all frames if none is the user's."""
     return Traceback(entry for entry in traceback if not _is_machinery(entry)) or traceback
 
 

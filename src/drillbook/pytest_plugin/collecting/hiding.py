@@ -1,20 +1,22 @@
-"""The secrets of the inventory are known before anything is shown that may hold one: a part of the pytest plugin.
+"""Learns the inventory's secrets before anything is shown that may hold one: a part of the pytest plugin.
 
-The rule: in a session with drills, whatever pytest prints of a test, a collection error, a warning or a title is
-redacted, also before the first drill. The inventory is resolved for it where there is something to redact, and in no
-session without drills.
+The rule: in a session with drills, all that pytest prints about a test, a collection error, a warning or a title is
+redacted, even before the first drill. The inventory is resolved for this when there is something to redact, and never
+in a session without drills.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from drillbook.pytest_plugin.collecting.failure_repr import without_secrets
-from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
+from drillbook.evidence.machine_paths import without_machine
+from drillbook.pytest_plugin.collecting.failure_repr import in_each_text, without_secrets
+from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem
 
 if TYPE_CHECKING:
     from drillbook.evidence.redaction import Redactor
@@ -23,12 +25,16 @@ drills_key = pytest.StashKey[bool]()
 """On the session's configuration: whether there are drills in it."""
 knows_key: pytest.StashKey[Callable[[pytest.Config], Redactor | None]] = pytest.StashKey()
 """Gives the redactor of the session, with the secrets of the inventory."""
+unseen_key = pytest.StashKey[bool]()
+"""Set when nobody sees the session's output: its starter takes the secrets out of what it shows itself."""
+refused_key = pytest.StashKey[bool]()
+"""Set when a feature was refused: its error may quote a secret."""
 Rename = Callable[[str, str], None]
-"""Is told the old and the new node id."""
+"""Gets the old and the new node id."""
 
 
 def knowing(config: pytest.Config) -> Redactor | None:
-    """What takes the secrets out; None in a session that has no drills, and so no inventory."""
+    """The function that takes secrets out; None in a session without drills, and so without an inventory."""
     return config.stash.get(knows_key, _nobody)(config)
 
 
@@ -37,7 +43,7 @@ def _nobody(_config: pytest.Config) -> None:
 
 
 def hide(config: pytest.Config, report: Any) -> None:
-    """Take the secrets out of what is shown of a test or a collection: error, captured output, properties."""
+    """Take the secrets out of what is shown about a test or a collection: error, captured output, properties."""
     properties = getattr(report, "user_properties", None)
     if not (report.longrepr or report.sections or properties):
         return
@@ -53,11 +59,12 @@ def hide(config: pytest.Config, report: Any) -> None:
 
 
 def rename(items: Sequence[pytest.Item], redact: Callable[[str], str], renamed: Rename, *, identity: bool) -> None:
-    """Take secrets out of the titles by which pytest, JUnit and the evidence name scenarios; no two become one.
+    """Take secrets out of the titles by which pytest, JUnit and the evidence name scenarios; all titles stay distinct.
 
-    `identity`: also out of the name by which the controls of one drill are told together.
+    `identity`: also out of the name that the controls of one drill share.
     """
     taken = {item.nodeid for item in items}
+    drills: dict[str, str] = {}
     for item in items:
         if not isinstance(item, ScenarioItem):
             continue
@@ -70,41 +77,49 @@ def rename(items: Sequence[pytest.Item], redact: Callable[[str], str], renamed: 
             description=redact(scenario.description),
         )
         if identity:
-            item.drill_nodeid = redact(item.drill_nodeid)
+            if item.drill_nodeid not in drills:
+                drills[item.drill_nodeid] = _unlike(redact(item.drill_nodeid), drills.values())
+            item.drill_nodeid = drills[item.drill_nodeid]
         old, new = item.nodeid, redact(item.nodeid)
         if new == old:
             continue
-        number = 2
-        while new in taken:
-            new, number = f"{redact(old)} ({number})", number + 1
+        new = _unlike(new, taken)
         taken.add(new)
         item.name, item.shown_nodeid = redact(item.name), new
-        vars(item).pop("location", None)  # pytest keeps it once it was asked for
+        vars(item).pop("location", None)  # pytest keeps it after the first question
         renamed(old, new)
+
+
+def _unlike(name: str, taken: Collection[str]) -> str:
+    """The name, or with a number behind it if it is taken."""
+    numbered = (f"{name} ({number})" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """What is shown of a module that cannot be imported may be a line with a secret in it."""
+    """The error of a module that cannot be imported may show a line with a secret, as that of a feature may."""
     report = yield
     if report.failed:
+        if isinstance(collector, FeatureFile):
+            collector.config.stash[drills_key] = collector.config.stash[refused_key] = True
+            # JUnit is read elsewhere
+            root = collector.config.rootpath
+            report.longrepr = in_each_text(report.longrepr, lambda text: without_machine(text, root))
         hide(collector.config, report)
+        redactor = knowing(collector.config)
+        if redactor is not None and unseen_key not in collector.config.stash:
+            report.nodeid = redactor.text(report.nodeid)
     return report
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """From here on it is known whether there are drills."""
-    found = any(isinstance(item, ScenarioItem) and item.scenario.is_drill for item in session.items)
-    session.config.stash[drills_key] = found and not session.config.option.collectonly
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Generator[None, None, None]:
-    """Before the warnings are shown. On xdist's controller they have come from the workers."""
+    """Runs before the warnings are shown. On xdist's controller they have come from the workers."""
     recorded = terminalreporter.stats.get("warnings", ())
     redactor = knowing(config) if recorded else None
     if redactor is not None:

@@ -1,7 +1,7 @@
-"""pytest's nodes of a feature: the file, its rules, and its scenarios as items whose steps are run.
+"""pytest's nodes for a feature: the file, its rules, and its scenarios as items that run their steps.
 
-The rule: a file with anything wrong in it is refused when it is collected, with everything that is wrong, so that
-nothing of it runs. A step is run with the definition that was found then.
+The rule: collection refuses a file with any error, and reports all its errors, so that nothing of it runs. A step runs
+with the definition that collection found.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from drillbook.model.tags import (
     ABORT_WHEN,
     ACCEPTS_DATA_LOSS,
     NOT_REPEATABLE,
+    PRODUCTION_SAFE,
     SELF_HEALING,
     SELF_HEALING_OFF,
     slug,
     tag_values,
 )
+from drillbook.model.time_limits import DEFAULTS_S
 from drillbook.pytest_plugin.collecting.failure_repr import (
     StepMark,
     own_frames,
@@ -41,6 +43,7 @@ from drillbook.pytest_plugin.collecting.tag_markers import apply_tag
 from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
 from drillbook.repository.feature_file import Problem, node_name, read_feature
 from drillbook.repository.preflight import ScenarioRun, runs_of
+from drillbook.repository.scenario_text import digest_of
 from drillbook.repository.step_definitions import Definitions, visible_definitions
 from drillbook.repository.step_modules import UnloadedModule
 
@@ -55,14 +58,19 @@ _refused_first_key = pytest.StashKey[str]()
 _definitions_key = pytest.StashKey[dict[pytest.Collector | None, Definitions]]()
 
 
+_OF_DRILLS = frozenset(
+    {"rto", "rto-from", ABORT_WHEN, ACCEPTS_DATA_LOSS, NOT_REPEATABLE, PRODUCTION_SAFE, SELF_HEALING, SELF_HEALING_OFF}
+    | DEFAULTS_S.keys()
+)
+"""The tags that say something of a drill alone."""
 NO_DRILL = (
-    "the scenario has the tag @{} and is no drill, for no step of it is a fault or a recovery, and drillbook_require "
-    "asks for drills: define its step with @fault, or take the tag away"
+    "the scenario has the tag @{} but is not a drill, because none of its steps is a fault or a recovery, and "
+    "drillbook_require asks for drills: define its step with @fault, or remove the tag"
 )
 
 
 class FeatureFile(pytest.Module):
-    """A `.feature` file. A Module, so that a module-scoped fixture lives as long as the feature."""
+    """A `.feature` file. It is a Module, so that a module-scoped fixture lives as long as the feature."""
 
     def _getobj(self) -> types.ModuleType:
         module = types.ModuleType(self.path.stem)
@@ -106,7 +114,7 @@ class FeatureFile(pytest.Module):
         yield from rules.values()
 
     def _unloaded(self, unloaded: list[UnloadedModule]) -> FeatureRefused:
-        """What is wrong with the step modules, for the first feature; the others refer to it."""
+        """The errors of the step modules, for the first feature; the others refer to it."""
         first = self.config.stash.setdefault(_refused_first_key, self.feature_path)
         if first == self.feature_path:
             return FeatureRefused.of_modules(unloaded)
@@ -142,10 +150,10 @@ def _items(parent: FeatureFile | RuleNode, run: ScenarioRun) -> Iterator[Scenari
 
 
 class Conductor(Protocol):
-    """Who decides, while a scenario runs, about its steps."""
+    """Decides about the steps of a running scenario."""
 
     def runs(self, number: int) -> bool:
-        """Whether this step (numbers count from 1) is run."""
+        """Whether this step (numbers count from 1) runs."""
 
     def tolerates(self, error: BaseException) -> bool:
         """Whether the scenario goes on after this error of a step."""
@@ -154,7 +162,7 @@ class Conductor(Protocol):
 class ScenarioItem(pytest.Function):
     """A scenario, or one row of an outline.
 
-    `scenario` is what the engine knows of it, `run` what pytest-bdd runs.
+    The engine knows it as `scenario`, and pytest-bdd runs `run`.
     """
 
     run: ScenarioRun
@@ -166,7 +174,7 @@ class ScenarioItem(pytest.Function):
     conductor: Conductor | None
     step_number: int
     shown_nodeid: str | None = None
-    """In the place of the node id, where that has a secret in it."""
+    """Shown instead of a node id that has a secret in it."""
 
     @classmethod
     def from_run(
@@ -179,7 +187,7 @@ class ScenarioItem(pytest.Function):
         scenario.__doc__ = run.parsed.description.strip() or None
         for tag in sorted(run.row.tags):
             apply_tag(parent.config, tag, scenario)
-        # A row is to pytest what a set of parameters is: `--lf` and JUnit take ids apart at the bracket.
+        # For pytest a row is like a set of parameters: `--lf` and JUnit split ids at the bracket.
         ids = tuple(filter(None, (run.row_id, str(control) if control is not None else None)))
         base = node_name(run.text.name)
         item: ScenarioItem = cls.from_parent(
@@ -208,6 +216,7 @@ class ScenarioItem(pytest.Function):
             phases=run.phases,
             control=control,
             repeats=repeats,
+            text_sha256=digest_of(run),
         )
         self.step_marks = [StepMark.NOT_RUN] * len(run.steps)
         self.failed_with = None
@@ -218,12 +227,12 @@ class ScenarioItem(pytest.Function):
 
     @property
     def nodeid(self) -> str:
-        """The names that lead to it, as they may be shown."""
+        """The names that lead to it, in a form that may be shown."""
         return self.shown_nodeid or super().nodeid
 
     @property
     def id(self) -> Any:
-        """The same as pytest 9.2 has it, in parts."""
+        """The same in parts, for pytest 9.2."""
         return super().id if self.shown_nodeid is None else coerce_node_id(self.shown_nodeid)
 
     def run_steps(self, request: pytest.FixtureRequest) -> None:
@@ -252,7 +261,7 @@ class ScenarioItem(pytest.Function):
             self.config.hook.pytest_bdd_after_scenario(**about)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the terminal and JUnit say that the test is: the scenario's or the row's line of the feature."""
+        """The place of the test in the terminal and in JUnit: the scenario's or the row's line in the feature."""
         scenario = self.scenario
         return self.path, scenario.line - 1, f"{scenario.feature_name}: {scenario.name}"
 
@@ -284,9 +293,8 @@ class ScenarioItem(pytest.Function):
 
 
 def _tag_of_a_drill(run: ScenarioRun) -> str | None:
-    """The first tag of a scenario that is no drill, and that says something of drills alone."""
-    keys = ("rto", "rto-from", ABORT_WHEN, ACCEPTS_DATA_LOSS, NOT_REPEATABLE, SELF_HEALING, SELF_HEALING_OFF)
-    of_drills = (tag for tag in sorted(run.row.tags) if tag.partition(":")[0] in keys)
+    """The first tag about drills on a scenario that is no drill."""
+    of_drills = (tag for tag in sorted(run.row.tags) if tag.partition(":")[0] in _OF_DRILLS)
     return None if run.phases else next(of_drills, None)
 
 

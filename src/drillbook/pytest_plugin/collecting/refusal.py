@@ -1,6 +1,6 @@
-"""Why a feature is refused when it is collected, as a value and as the text that pytest shows.
+"""Why collection refuses a feature, as a value and as the text that pytest shows.
 
-The rule: every problem keeps its place. Who judges a repository reads the problems off the error, and not off its text.
+The rule: every problem keeps its place. Lint reads the problems from the error itself, not from its text.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FeatureRefused(pytest.Collector.CollectError):
 
     @classmethod
     def of(cls, path: str, problems: Iterable[Problem]) -> FeatureRefused:
-        """For what is wrong in the feature itself."""
+        """For errors in the feature itself."""
         placed = tuple(PlacedProblem(path, each.line, each.message, tuple(each.details)) for each in problems)
         return cls("\n".join(map(str, placed)), placed)
 
@@ -48,6 +48,6 @@ class FeatureRefused(pytest.Collector.CollectError):
 
     @classmethod
     def referring(cls, path: str, first: str) -> FeatureRefused:
-        """For step modules of which the first refused feature says it all."""
+        """For step modules whose errors the first refused feature has already shown."""
         sentence = f"not read, as step modules cannot be imported: see {first}"
         return cls(sentence, (PlacedProblem(path, 1, sentence),))

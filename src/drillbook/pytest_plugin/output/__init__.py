@@ -1,1 +1,1 @@
-"""What a session shows of its drills beside pytest's own reports: the screen, and the page of each."""
+"""What a session shows of its drills beside pytest's own reports: the live output, and a page for each drill."""

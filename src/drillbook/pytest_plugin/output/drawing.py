@@ -1,6 +1,6 @@
 """The page for people, drawn by a process beside the session.
 
-The rule: the record is written already. What goes wrong with its page must not hide how the drill ended.
+The rule: the record is already written. An error of its page must not hide how the drill ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _worker_key: pytest.StashKey[ReportWorker] = pytest.StashKey()
 
 
 def prepare(config: pytest.Config) -> None:
-    """Import in the background what draws reports, if this session is to have any."""
+    """Import in the background what draws reports, if this session will have any."""
     if config.getini("drillbook_report") and _worker_key not in config.stash:
         # only a session that drills needs it
         from drillbook.evidence.render import worker
@@ -29,7 +29,7 @@ def prepare(config: pytest.Config) -> None:
 
 
 def draw(config: pytest.Config, folder: Path) -> None:
-    """Write content/report.html of an evidence folder; why that was not possible is told."""
+    """Write content/report.html of an evidence folder; report why that was not possible."""
     found = config.stash.get(_worker_key, None)
     if found is None:
         return

@@ -1,8 +1,8 @@
 """Shows a drill as it happens: on a terminal, in a CI log, and from xdist's workers.
 
-The rule: what is shown goes to a private copy of the real standard output, taken while pytest's capture is suspended,
-so that it appears at once with and without -s. A terminal gets a status line; anything else gets whole lines, and a
-sign of life while a step takes long (CI systems end silent jobs). What cannot be shown never stops a drill.
+The rule: the output goes to a private copy of the real standard output, taken while pytest's capture is suspended, so
+that it appears at once with and without -s. A terminal gets a status line. Anything else gets whole lines, and a sign
+of life during a long step (CI systems end silent jobs). An output error never stops a drill.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from drillbook.evidence.render import terminal
 from drillbook.model.printable import printable_data
+from drillbook.target.private_folders import PrivateFolder
 
 HEARTBEAT_S = 15.0
 REDRAW_S = 0.2
@@ -38,16 +37,16 @@ class Out(Protocol):
     def __call__(self, event: Mapping[str, Any]) -> None: ...
 
     def close(self) -> None:
-        """Clear what is unfinished on the screen."""
+        """Clear the unfinished output on the screen."""
 
 
 out_key: pytest.StashKey[Out] = pytest.StashKey()
-"""Where a session shows what happens."""
+"""Where a session shows its events."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Status:
-    """What is under way: since `began_s`, and if it is a wait until `ends_s` at most (monotonic)."""
+    """The current activity: since `began_s`, and for a wait until `ends_s` at most (monotonic)."""
 
     text: str
     began_s: float
@@ -93,7 +92,7 @@ class Screen:
         self._put(("\r\x1b[K" if self._tty else "") + text)
 
     def _put(self, text: str) -> None:
-        # nobody reads any more (`| head`), or it is closed: no reason to stop a drill. The evidence has it all
+        # nobody reads any more (`| head`), or it is closed: that must not stop a drill. The evidence has all of it
         with suppress(OSError, ValueError):
             self._out.write(text)
             self._out.flush()
@@ -131,7 +130,9 @@ class Screen:
 
 @contextmanager
 def _short(address: str) -> Iterator[str]:
-    """The address by its folder's descriptor: a socket's path has 107 characters, and a folder's may have more."""
+    """The address by its folder's descriptor: a socket's path has at most 107 characters, and a folder's
+    may have more.
+    """
     folder, _, name = address.rpartition("/")
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -144,8 +145,8 @@ class Mailbox:
     """On xdist's controller: takes the workers' events from a datagram socket in a private folder and shows them."""
 
     def __init__(self, screen: Screen) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="drillbook-"))
-        self.address = str(self._folder / "events")
+        self._folder = PrivateFolder("post")
+        self.address = str(self._folder.path / "events")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with _short(self.address) as address:
             self._socket.bind(address)
@@ -171,11 +172,14 @@ class Mailbox:
         self._ended = True
         self._thread.join(timeout=2)
         self._socket.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.leave()
 
 
 class Post:
-    """In xdist's worker: sends events to the controller. An event that cannot be sent is not shown; evidence has it."""
+    """In xdist's worker: sends events to the controller.
+
+    An event that cannot be sent is not shown; the evidence has it.
+    """
 
     def __init__(self, address: str, worker: str) -> None:
         self._address, self._worker = address, worker

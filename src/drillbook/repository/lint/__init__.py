@@ -1,10 +1,10 @@
-"""`drillbook lint`: what can be known of a drill repository without a drill."""
+"""`drillbook lint`: what can be known about a drill repository without a drill."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drillbook.repository.lint import data_loss, features, hosts, inventory, obstacles, playbooks, runbooks
+from drillbook.repository.lint import data_loss, decisions, features, hosts, inventory, obstacles, playbooks, runbooks
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, counts, exit_status
 
@@ -28,6 +28,6 @@ class Report:
 
 
 def judge(repository: Repository) -> list[Finding]:
-    """Every check that looks at nothing but what was read."""
-    subjects = (features, playbooks, hosts, obstacles, data_loss, runbooks, inventory)
+    """Every check that looks only at what was read."""
+    subjects = (features, playbooks, hosts, obstacles, data_loss, runbooks, inventory, decisions)
     return [finding for subject in subjects for finding in subject.check(repository)]

@@ -1,7 +1,7 @@
 """The findings of ansible-lint, with their file and line.
 
-The rules: when it is not installed, or did not come to an end, that is said; its silence is not a clean bill. What
-Ansible could not run is an error; how else a playbook is better written is a hint, and a warning.
+The rules: a finding says when ansible-lint is not installed, or did not come to an end: its silence is not a clean
+bill. What Ansible could not run is an error. Advice on how to write a playbook better is a warning.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,11 +21,12 @@ from drillbook.repository.lint.findings import Finding, Severity
 from drillbook.target.ansible.environment import plugin_folders
 from drillbook.target.ansible.extra_vars import write_private
 from drillbook.target.ansible.yaml_lines import UnreadableError, load
+from drillbook.target.private_folders import PrivateFolder
 
 TIMEOUT_S = 600.0
 _CODE = "ansible-lint"
 _CANNOT_RUN = frozenset({"args", "internal-error", "jinja[invalid]", "load-failure", "parser-error", "syntax-check"})
-"""Its rules about what Ansible cannot run, with the part in brackets where only that is meant."""
+"""Its rules about what Ansible cannot run; a part in brackets limits a rule to that part."""
 _CONFIGURATIONS = tuple(
     Path(folder) / f"{dot}ansible-lint{end}"
     for folder, dot, ends in (("", ".", ("", ".yml", ".yaml")), (".config", "", (".yml", ".yaml")))
@@ -36,14 +36,17 @@ _CONFIGURATIONS = tuple(
 
 
 def check(
-    root: Path, variables: Mapping[str, object] = MappingProxyType({}), path: str | None = None
+    root: Path,
+    variables: Mapping[str, object] = MappingProxyType({}),
+    path: str | None = None,
+    only: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Run ansible-lint on playbooks/ of the repository, offline, as its own `.ansible-lint` says.
+    """Run ansible-lint on playbooks/ of the repository, or `only` on these of them, offline, as its own `.ansible-lint`
+    says.
 
     It finds the roles and modules that plays find, and knows the `variables` that steps hand over: without them it
-    takes `hosts: "{{ victim }}"` for a playbook that cannot be read. They stand on the command lines that it starts,
-    so no secret may be among them. The program is looked for in `path` (default: beside this Python,
-    then in PATH).
+    takes `hosts: "{{ victim }}"` for an unreadable playbook. They appear on command lines, so no secret may be among
+    them. The program is looked for in `path` (default: beside this Python, then in PATH).
     """
     if not (root / "playbooks").is_dir():
         return
@@ -54,9 +57,9 @@ def check(
         yield Finding("playbooks", 1, _CODE, "not run: ansible-lint is not installed", Severity.NOTE)
         return
     try:
-        with tempfile.TemporaryDirectory(prefix="drillbook-lint-") as folder:
+        with PrivateFolder("lint") as folder:
             done = subprocess.run(
-                [found, *_configured(root, variables, Path(folder)), "-q", "-f", "json", "playbooks"],
+                [found, *_configured(root, variables, folder), "-q", "-f", "json", *(only or ["playbooks"])],
                 cwd=root,
                 env=os.environ | plugin_folders(root) | {"PATH": path},
                 stdin=subprocess.DEVNULL,
@@ -73,7 +76,7 @@ def check(
 
 
 def _configured(root: Path, variables: Mapping[str, object], folder: Path) -> list[str]:
-    """The options that let it know the variables: its configuration is written anew, and what that gives them wins."""
+    """The options that give it the variables, in a rewritten configuration. The user's own variables win."""
     options = ["--offline", "--nocolor"]
     own = next((root / name for name in _CONFIGURATIONS if (root / name).is_file()), None)
     try:
@@ -95,7 +98,7 @@ def _configured(root: Path, variables: Mapping[str, object], folder: Path) -> li
 
 
 def findings(output: str, errors: str, status: int) -> list[Finding]:
-    """The findings in its output (Code Climate's JSON); one that says so when there is no such output."""
+    """The findings in its output (Code Climate's JSON). Without such an output, one finding that says so."""
     try:
         issues = json.loads(output)
         found = [_finding(issue) for issue in issues]

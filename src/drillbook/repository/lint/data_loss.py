@@ -1,4 +1,4 @@
-"""What destroys data in scenarios that do not accept it, and tags that accept a loss which nothing makes.
+"""Finds destroyed data in scenarios that do not accept it, and tags that accept a loss which nothing makes.
 
 The rule: what a drill would be refused for is an error here, by the same text of the same files.
 """
@@ -36,6 +36,6 @@ def _drill(scenario: ScenarioFacts, repository: Repository) -> Iterator[Finding]
     if allowed is not None and not destroys and known:
         sentence = (
             f"@{ACCEPTS_DATA_LOSS}:{allowed}: no playbook of '{scenario.name}' says that it destroys data; "
-            "take the tag away, or say drillbook_destroys_data: true in the play that does"
+            "remove the tag, or say drillbook_destroys_data: true in the play that does"
         )
         yield Finding(scenario.path, scenario.line, "nothing-destroys", sentence, Severity.WARNING)

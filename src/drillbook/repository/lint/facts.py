@@ -1,17 +1,18 @@
 """What lint looks at, as values: features as collection planned them, step definitions, inventory, files.
 
-The rule: everything is read once (`collect`), and judged elsewhere. Nothing of the target is touched: steps are
-executed as for a plan, and only those that are known to be harmless.
+The rule: everything is read once (`collect`), and judged elsewhere. Nothing touches the target: steps are executed as
+for a plan, and only those that are known to be harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.errors import DrillbookError
 from drillbook.repository.lint.findings import Finding
+from drillbook.repository.lint.handed_over import HandedOver
 from drillbook.repository.plan.scenario_facts import ScenarioFacts
 from drillbook.target.inventory.inventory import Inventory
 
@@ -28,7 +29,7 @@ class DefinitionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """All of it. `whole` is False when only some features were named: what they do not use may be used elsewhere.
+    """The whole repository. `whole` is False when only some features were named: others may use what these do not.
 
     `texts` holds the features, `runbooks` the Markdown below runbooks/, `playbooks` the YAML below playbooks/, by path.
     """
@@ -45,5 +46,7 @@ class Repository:
     inventory_name: str = ""
     inventory_problem: DrillbookError | None = None
     whole: bool = True
-    handed_over: Mapping[str, object] = field(default_factory=dict)
-    """The variables that steps hand to their playbooks, without secrets; of several values of one name the first."""
+    handed_over: tuple[HandedOver, ...] = ()
+    """The variables that steps hand to their playbooks, without secrets."""
+    redact: Callable[[str], str] = str
+    """Takes the secrets of the inventory out of what lint shows."""

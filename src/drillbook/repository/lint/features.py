@@ -1,4 +1,6 @@
-"""What is wrong with scenarios: what they name and is not there, what they do not look at, and what nobody uses."""
+"""What is wrong with scenarios: they name something missing, they do not look at something, or nobody uses
+something.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def check(repository: Repository) -> Iterator[Finding]:
 
 def _drill(scenario: ScenarioFacts, repository: Repository) -> Iterator[Finding]:
     if not tag_values(scenario.tags, "rto"):
-        sentence = f"the drill '{scenario.name}' has no @rto: however late the recovery is, it is in time"
+        sentence = f"the drill '{scenario.name}' has no @rto: no recovery is too late"
         yield Finding(scenario.path, scenario.line, "no-rto", sentence, Severity.WARNING)
     yield from _self_healing(scenario, repository)
     yield from _endpoints(scenario, repository)
@@ -51,7 +53,7 @@ def _self_healing(scenario: ScenarioFacts, repository: Repository) -> Iterator[F
             scenario.line,
             "no-self-healing-off",
             f"'{scenario.name}' is @self-healing, and no tag @self-healing-off:NAME names the fault that switches the "
-            "self-healing off: no control can show that it is what recovers the system",
+            "self-healing off: no control can show that the self-healing recovers the system",
         )
     for name in names:
         if paths.fault(name) not in repository.playbooks:

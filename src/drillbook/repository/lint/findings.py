@@ -1,4 +1,4 @@
-"""What lint finds, as values. The rule: what could not be looked at is a finding of its own, never nothing."""
+"""What lint finds, as values. The rule: a part that lint could not look at is a finding of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """An error fails; a warning fails under `--strict`; a note says what was not looked at."""
+    """An error fails; a warning fails under `--strict`; a note names something that lint did not look at."""
 
     ERROR = "error"
     WARNING = "warning"

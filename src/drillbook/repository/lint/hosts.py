@@ -1,6 +1,6 @@
 """Whether the hosts of each play are in the inventory.
 
-The rule: each part of a pattern names somebody. Ansible ignores the one that does not, and only warns.
+The rule: each part of a pattern names at least one host. Ansible only warns about a part that names none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SUBSCRIPT = re.compile(r"(?<=.)\[[-\d:]+\]$")
 
 
 def check(repository: Repository) -> Iterator[Finding]:
-    """Findings about the plays below playbooks/; none where the inventory could not be read."""
+    """Findings about the plays below playbooks/; none when the inventory could not be read."""
     if repository.inventory is None:
         return
     known = {*repository.inventory.hostvars, *repository.inventory.groups, "all", *_LOCAL}
@@ -33,7 +33,7 @@ def check(repository: Repository) -> Iterator[Finding]:
         try:
             plays = mappings(load(text))
         except UnreadableError:
-            continue  # told as such, with the playbook
+            continue  # reported as such, with the playbook
         for play in plays:
             for part in _parts(play):
                 if not any(fnmatch.fnmatchcase(name, part) for name in known):
@@ -45,7 +45,9 @@ def check(repository: Repository) -> Iterator[Finding]:
 
 
 def _parts(play: Lined) -> Iterator[str]:
-    """The names, with `*` and `?`, of a play's pattern; without what only Ansible can tell (templates, `~regex`)."""
+    """The names, with `*` and `?`, in a play's pattern; without parts that only Ansible can judge (templates,
+    `~regex`).
+    """
     hosts = play.get("hosts")
     patterns = hosts if isinstance(hosts, list) else [hosts]
     for pattern in patterns:

@@ -1,4 +1,4 @@
-"""What is wrong with the inventory: that it cannot be resolved, or does not say what it is."""
+"""What is wrong with the inventory: it cannot be resolved, or does not name its environment."""
 
 from __future__ import annotations
 

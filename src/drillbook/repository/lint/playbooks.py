@@ -1,9 +1,7 @@
-"""What is wrong with playbooks, seen without running them: no undo, an undo that proves nothing, and what passes by
-silence.
+"""What is wrong with playbooks, seen without running them: no undo, an undo that proves nothing, a silent failure.
 
-The rule: an undo ends, for the hosts of every play, with an assertion that can fail. `ignore_errors`,
-`failed_when: false`, check mode, an empty rescue and an end before the assertion are errors: Ansible calls each of them
-successful.
+The rule: an undo ends, for the hosts of every play, with an assertion that can fail. `ignore_errors`, `failed_when:
+false`, check mode, an empty rescue and an end before the assertion are errors: Ansible calls each of them successful.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from typing import Any
 from drillbook.model import paths
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding, Severity
-from drillbook.target.ansible.assertions import ASSERTIONS
+from drillbook.target.ansible.actions import ASSERTIONS
 from drillbook.target.ansible.truth import boolean, condition
 from drillbook.target.ansible.yaml_lines import Lined, UnreadableError, load, mappings
 
@@ -62,17 +60,17 @@ def check(repository: Repository) -> Iterator[Finding]:
 
 
 def _cleanups(repository: Repository) -> Iterator[Finding]:
-    """What lies there and nobody runs: a name that is misspelt takes no work away."""
+    """Files there that nobody runs: a misspelt name removes no work."""
     run = repository.playbooks.get(paths.WORK_CLEANUP, "")
     for path in repository.playbooks:
         folder, _, name = path.rpartition("/")
         if f"{folder}/" == paths.CLEANUPS and path != paths.WORK_CLEANUP and name not in run:
-            sentence = f"no drill runs it: what takes a drill's work away is {paths.WORK_CLEANUP}"
+            sentence = f"no drill runs it: the playbook that removes a drill's work is {paths.WORK_CLEANUP}"
             yield Finding(path, 1, "unused-cleanup", sentence, Severity.WARNING)
 
 
 def _never_found(repository: Repository) -> Iterator[Finding]:
-    """Playbooks that a step or a fault would name, under a name that nobody looks for."""
+    """Playbooks that a step or a fault would name, but under a name that nobody looks for."""
     of_others = set().union(*(imported(path, text) for path, text in repository.playbooks.items()))
     for path in set(repository.playbooks) - of_others:
         wanted = str(PurePosixPath(path).with_suffix(".yml"))
@@ -80,12 +78,12 @@ def _never_found(repository: Repository) -> Iterator[Finding]:
             path.startswith(paths.FAULTS) and PurePosixPath(path).stem in (paths.INJECT, paths.UNDO, paths.SWITCH)
         )
         if named and path != wanted and wanted not in repository.playbooks:
-            sentence = f"nobody finds a playbook of this name: rename it to {PurePosixPath(wanted).name}"
+            sentence = f"Drillbook does not find a playbook with this name: rename it to {PurePosixPath(wanted).name}"
             yield Finding(path, 1, "misnamed", sentence)
 
 
 def imported(path: str, text: str) -> set[str]:
-    """The playbooks that this one imports, from the root as it is; none of one that cannot be read."""
+    """The playbooks that this one imports, from the root as they are; none for an unreadable file."""
     try:
         plays = mappings(load(text))
     except UnreadableError:
@@ -120,14 +118,14 @@ def _undo(path: str, content: object, read: Mapping[str, object]) -> Iterator[Fi
 
 
 def _hosts(play: Lined) -> frozenset[str]:
-    """The parts of a play's pattern: what a later play names as well, it looks at as well."""
+    """The parts of a play's pattern: a later play with the same part looks at the same hosts."""
     hosts = play.get("hosts")
     pattern = ",".join(map(str, hosts)) if isinstance(hosts, list) else str(hosts)
     return frozenset(part.strip() for part in re.split(r"[,:](?![^{]*\}\})", pattern))
 
 
 def _end(path: str, play: Lined, read: Mapping[str, object]) -> tuple[str, object | None]:
-    """The task that ends a play, and its file; where that includes a role by its name, the one that ends the role."""
+    """The task that ends a play, and its file. If that task includes a role by its name, the one that ends the role."""
     last = _last_task([each for name in _IN_ORDER for each in _sequence(play.get(name))])
     role = next((last[name] for name in _ROLES if name in last), None) if isinstance(last, Lined) else None
     if isinstance(role, Mapping):
@@ -139,7 +137,7 @@ def _end(path: str, play: Lined, read: Mapping[str, object]) -> tuple[str, objec
 
 
 def _asserts(play: Lined, read: Mapping[str, object]) -> bool:
-    """Whether the play ends with an assertion; what that is worth is told where it stands."""
+    """Whether the play ends with an assertion. What the assertion is worth is reported at its own place."""
     _, last = _end("", play, read)
     return isinstance(last, Lined) and any(name in last for name in ASSERTIONS)
 
@@ -165,12 +163,12 @@ def _last(path: str, play: Lined, read: Mapping[str, object]) -> Iterator[Findin
         sentence = f"the last assertion of {named} cannot fail: say in `that` what is so when the fault is gone"
         yield Finding(path, last.lines[assertion], "undo-proves-nothing", sentence)
     if "when" in last and condition(last["when"]) is False:
-        sentence = f"the last assertion of {named} is never made: `when` is false"
+        sentence = f"the last assertion of {named} never runs: `when` is false"
         yield Finding(path, last.lines["when"], "undo-proves-nothing", sentence)
 
 
 def _last_task(tasks: Sequence[object]) -> object | None:
-    """The task that ends a list of tasks; of a block the last of `always`, else of `block`."""
+    """The task that ends a list of tasks; in a block the last of `always`, else of `block`."""
     if not tasks:
         return None
     last = tasks[-1]
@@ -180,7 +178,7 @@ def _last_task(tasks: Sequence[object]) -> object | None:
 
 
 def _is_off(value: object) -> bool:
-    """Whether a keyword is false, as it is or as a template of nothing but that."""
+    """Whether a keyword is false, as it is or as a template of only that word."""
     return boolean(value) is False or condition(value) is False
 
 
@@ -192,7 +190,7 @@ def _sequence(value: object) -> list[Any]:
 
 
 def _allowed(finding: Finding, lines: Sequence[str]) -> Finding:
-    """A note where the line says why (`... # allowed: REASON`). A drill in which it matters tells it all the same."""
+    """A note when the line says why (`... # allowed: REASON`). A drill that it matters to reports it all the same."""
     _, _, reason = lines[finding.line - 1].partition("# allowed:")
     if not reason.strip():
         return finding
@@ -200,14 +198,14 @@ def _allowed(finding: Finding, lines: Sequence[str]) -> Finding:
 
 
 def _silences(path: str, entry: Lined) -> Iterator[Finding]:
-    """Of a play, a block or a task, and of all that is in it."""
+    """The silent failures in a play, a block or a task, and in all that is in it."""
     for key in ("ignore_errors", "ignore_unreachable"):
         if key in entry and not _is_off(entry[key]):
-            yield Finding(path, entry.lines[key], "ignored", f"{key}: what failed here is called successful")
+            yield Finding(path, entry.lines[key], "ignored", f"{key}: Ansible calls a failure here successful")
     if "failed_when" in entry and (entry["failed_when"] == [] or condition(entry["failed_when"]) is False):
         yield Finding(path, entry.lines["failed_when"], "never-fails", "failed_when: false: this task cannot fail")
     if "check_mode" in entry and not _is_off(entry["check_mode"]):
-        sentence = "check_mode: what runs in check mode changes nothing, and is called successful"
+        sentence = "check_mode: a task in check mode changes nothing, and Ansible calls it successful"
         yield Finding(path, entry.lines["check_mode"], "check-mode", sentence)
     if "rescue" in entry and not _sequence(entry["rescue"]):
         yield Finding(path, entry.lines["rescue"], "empty-rescue", "an empty rescue hides what failed in the block")
@@ -218,7 +216,7 @@ def _silences(path: str, entry: Lined) -> Iterator[Finding]:
 
 
 def _ends_early(path: str, play: Lined) -> Iterator[Finding]:
-    """A `meta: end_play` above an assertion of the same play: with it the assertion is not made."""
+    """A `meta: end_play` above an assertion of the same play: it skips the assertion."""
     tasks = [task for name in _IN_ORDER for task in _flat(_sequence(play.get(name)))]
     asserted = [number for number, task in enumerate(tasks) if any(name in task for name in ASSERTIONS)]
     for number, task in enumerate(tasks):

@@ -1,28 +1,27 @@
 """Whether each tag `@runbook:FILE#ANCHOR` names a file below runbooks/ and a place in it.
 
-The rule: anchors are GitHub's: the heading in lower case, without what is neither letter, mark, digit, `_`, `-` nor
-space, its spaces as `-`, and `-1`, `-2` behind what stood there before.
-Explicit ones (`<a id="...">`, `{#...}`) count too.
+The rule: anchors are GitHub's. Take the heading in lower case; keep only letters, marks, digits, `_`, `-` and spaces;
+write `-` for each space; append `-1`, `-2` to an anchor that exists above. Explicit ones (`<a id="...">`, `{#...}`)
+count too. mdit-py-plugins makes other anchors of headings with combining marks (Hindi, many accents), and is not used
+for that.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from drillbook.evidence.artefacts import next_anchor
 from drillbook.model.tags import tag_values
 from drillbook.repository.lint.facts import Repository
 from drillbook.repository.lint.findings import Finding
 
 _ID = re.compile(r"""<\w+[^>]*\s(?:id|name)\s*=\s*["']?([^"'\s>]+)""")
 _ATTRIBUTE = re.compile(r"\s*\{#([^\s}]+)[^}]*\}\s*$")
-_IN_A_HEADING = frozenset({"L", "M"})
 
 
 def check(repository: Repository) -> Iterator[Finding]:
@@ -59,9 +58,9 @@ def _lines_with(tag: str, text: str) -> list[int]:
 
 
 def anchors(markdown: str) -> frozenset[str]:
-    """Everything in a Markdown text that `#...` may lead to."""
+    """Every anchor in a Markdown text that `#...` may lead to."""
     found: set[str] = set()
-    before: Counter[str] = Counter()
+    before: dict[str, int] = {}
     tokens = MarkdownIt("commonmark").parse(markdown)
     for token, following in zip(tokens, [*tokens[1:], None], strict=True):
         for each in (token, *(token.children or ())):
@@ -71,22 +70,10 @@ def anchors(markdown: str) -> frozenset[str]:
             explicit = _ATTRIBUTE.search(following.content)
             if explicit is not None:
                 found.add(explicit[1])
-            anchor = github_anchor(_ATTRIBUTE.sub("", _text(following)))
-            found.add(anchor if not before[anchor] else f"{anchor}-{before[anchor]}")
-            before[anchor] += 1
+            found.add(next_anchor(_ATTRIBUTE.sub("", _text(following)), before))
     return frozenset(found)
 
 
 def _text(inline: Token) -> str:
-    """What a heading shows: without marks, links' addresses, images and tags."""
+    """The text that a heading shows: without marks, links' addresses, images and tags."""
     return "".join(each.content for each in inline.children or () if each.type in ("text", "code_inline"))
-
-
-def github_anchor(heading: str) -> str:
-    """GitHub's anchor of a heading's text."""
-    kept = (
-        char
-        for char in heading.strip().lower()
-        if char in "- _" or unicodedata.category(char)[0] in _IN_A_HEADING or unicodedata.category(char) in ("Nd", "Pc")
-    )
-    return "".join(kept).replace(" ", "-")

@@ -1,1 +1,1 @@
-"""What a drill would do: each step runs against a stand-in that writes down what it is asked for."""
+"""What a drill would do: each step runs against a stand-in that writes down the step's calls."""

@@ -1,4 +1,4 @@
-"""Runs a step against a planning drill, and keeps what it asked for."""
+"""Runs a step against a planning drill, and keeps the step's calls."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pytest_bdd.scenario import parse_step_arguments
 from pytest_bdd.utils import get_required_args
 
 from drillbook.errors import DrillbookError
+from drillbook.model import paths
 from drillbook.model.phases import ACTING
-from drillbook.repository.plan.plan import Intent
 from drillbook.repository.plan.planning_drill import NotYetKnown, PlanningDrill
 from drillbook.repository.plan.side_effects import suspicion
 from drillbook.repository.preflight import ScenarioRun
 from drillbook.repository.step_definitions import Definition
+from drillbook.safety.data_loss import changes
 from drillbook.target.inventory.inventory import Inventory
 
 # ------------------------------------------------------------------ what a step hands over
@@ -24,7 +25,9 @@ from drillbook.target.inventory.inventory import Inventory
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """Why a step could not be executed (`suspect`), not to its end (`unknown`), or failed (`error`); else all None."""
+    """Why a step was not executed (`suspect`), not executed to its end (`unknown`), or failed (`error`);
+    else all None.
+    """
 
     suspect: str | None = None
     unknown: str | None = None
@@ -33,7 +36,7 @@ class Learned:
 
 
 def learn(definition: Definition, step: Step, drill: PlanningDrill, root: Path) -> Learned:
-    """Execute the step with a planning drill, if that is known to be harmless; `drill` has what it handed over."""
+    """Execute the step with a planning drill, if it is known to be harmless; `drill` keeps its calls."""
     drill.next_step()
     func = definition.context.step_func
     parameters = inspect.signature(func).parameters
@@ -63,12 +66,15 @@ def learn(definition: Definition, step: Step, drill: PlanningDrill, root: Path) 
     return Learned()
 
 
-def intents(run: ScenarioRun, root: Path, inventory: Inventory) -> tuple[Intent, ...]:
-    """The faults and recoveries that the scenario's steps name, as far as that is known before the drill."""
-    found: list[Intent] = []
+def named_playbooks(run: ScenarioRun, root: Path, inventory: Inventory) -> tuple[str, ...]:
+    """The playbooks of the faults, recoveries and messages that the scenario's steps name, as far as that is known
+    before the drill. Paths are relative to the root.
+    """
+    found: list[str] = []
     drill = PlanningDrill(inventory, blind=True)
     for planned, step, definition in zip(run.steps, run.parsed.steps, run.definitions, strict=True):
         if planned.kind in ACTING:
             learn(definition, step, drill, root)
-            found += drill.intents
+            found += [each for intent in drill.intents for each in changes(intent.kind, intent.name)]
+            found += map(paths.message, drill.messages)
     return tuple(found)

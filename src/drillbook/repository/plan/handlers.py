@@ -1,6 +1,6 @@
-"""The handlers that a playbook brings in, read from its files: Ansible lists tasks, and leaves out handlers.
+"""The handlers of a playbook, read from its files: Ansible's list of tasks leaves them out.
 
-The rule: what may change the target stands in the plan. Whether a handler is notified is known only as the play runs.
+The rule: the plan shows all that may change the target. Only the running play knows whether it notifies a handler.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEYWORDS = frozenset({"name", "listen", "when", "notify", "vars", "register", "
 
 
 def handlers(root: Path, playbook: str) -> tuple[str, ...]:
-    """The names of all of them, in the order in which they stand; `playbook` is relative to the root."""
+    """The names of all handlers, in their order; `playbook` is relative to the root."""
     files = files_of(root, playbook)
     found: list[str] = []
     for path in sorted(files, key=lambda path: path != playbook):  # its own before those of roles
@@ -46,4 +46,4 @@ def _content(path: Path) -> list[Lined]:
     try:
         return mappings(load(path.read_text(encoding="utf-8", errors="replace")))
     except (OSError, UnreadableError):
-        return []  # Ansible, which lists the playbook, says so
+        return []  # Ansible, which lists the playbook, reports it

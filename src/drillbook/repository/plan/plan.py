@@ -1,8 +1,8 @@
 """What a scenario would do, as values; and a drill that only keeps what its steps hand to it.
 
-The rule: a plan touches nothing. `PlanningDrill` keeps `DrillApi`; it runs no playbook, asks no
-check, and opens nothing. What can only be known in a drill (a number before the fault, the result of a playbook) is
-`NotYetKnown`, and never made up.
+The rule: a plan touches nothing. `PlanningDrill` implements `DrillApi`, but it runs no playbook, asks no check, and
+opens nothing. A fact that only a drill can know (a number before the fault, the result of a playbook) is `NotYetKnown`,
+and never made up.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class CheckPlan:
-    """A check that a step would look at: `how` it is waited for, and the endpoint it reads (or ASKED)."""
+    """A check that a step would make: `how` the drill waits for it, and the endpoint that it reads (or ASKED)."""
 
     how: str
     name: str
@@ -64,8 +64,10 @@ class PlanProblem:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookPlan:
-    """A playbook that would be run. `purpose`: fault, undo, switch, recovery, communication, cleanup. `listed` is False
-    when Ansible could not say what is in it.
+    """A playbook that the drill would run.
+
+    `purpose`: fault, undo, switch, recovery, communication, cleanup. `listed` is False when Ansible could not list its
+    contents.
     """
 
     purpose: str
@@ -74,7 +76,9 @@ class PlaybookPlan:
     plays: tuple[PlayPlan, ...]
     listed: bool
     handlers: tuple[str, ...] = ()
-    """What runs at the end of a play where a task notifies it."""
+    """Handlers that run at the end of a play when a task notifies them."""
+    warnings: tuple[str, ...] = ()
+    """Ansible's warnings from listing the playbook."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,8 @@ class StepPlan:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How long the drills of the scenario that passed in this environment took, in seconds; `count` is 0 when none
-    has.
+    """How long the passed drills of the scenario took in this environment, in seconds; `count` is 0 when none has
+    passed.
     """
 
     count: int = 0
@@ -121,10 +125,10 @@ class ScenarioPlan:
     history: History
     steps: tuple[StepPlan, ...]
     cleanup: PlaybookPlan | None = None
-    """What takes away the work that the drill submits."""
+    """The playbook that removes the work of the drill."""
     leftovers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    """What the drill itself has to be given, and the plan is not."""
+    """What the drill itself must be given, but the plan need not."""
     problems: tuple[PlanProblem, ...] = ()
 
     @property

@@ -1,9 +1,8 @@
-"""Plan a scenario: which playbooks it would run, where and with what, without touching anything.
+"""Plans a scenario: which playbooks it would run, where and with what, without touching anything.
 
-The rule: nothing is left out by silence. A playbook or an undo that is missing, a pattern that matches no host, an
-endpoint that does not exist, a step that cannot be planned: each is a problem with file and line, and the scenario
-counts as not planned. Only steps that are known to be harmless are executed (`harmless`), with a drill that only keeps
-what they hand to it.
+The rule: nothing is left out silently. Each of these is a problem with file and line, and the scenario counts as not
+planned: a missing playbook or undo, a pattern that matches no host, an unknown endpoint, a step that cannot be planned.
+Only steps that are known to be harmless are executed (`harmless`), with a drill that only keeps their calls.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from drillbook.repository.preflight import ScenarioRun
 from drillbook.repository.step_definitions import Definition
 from drillbook.safety.data_loss import changes, first_destroyer, refusal
 from drillbook.safety.permission import permit
-from drillbook.target.ansible.listing import Listings, PlayPlan
+from drillbook.target.ansible.listing import Listed, Listings, PlayPlan
 from drillbook.target.ansible.selection import ALL, Selection
 from drillbook.target.ansible.yaml_lines import UnreadableError, load, mappings
 from drillbook.target.inventory.inventory import Inventory
@@ -46,7 +45,7 @@ _ADDS_HOSTS = re.compile(r"\b(?:add_host|group_by):")
 
 @dataclass
 class Planner:
-    """Plans scenarios of one session; the inventory is resolved, and a playbook listed, once."""
+    """Plans scenarios of one session. It resolves the inventory once, and lists each playbook once."""
 
     session: DrillSession
     _inventory: Inventory | str | None = None
@@ -62,11 +61,11 @@ class Planner:
         return self._inventory
 
     def plan(self, scenario: Scenario, run: ScenarioRun) -> ScenarioPlan:
-        """What the scenario would do."""
+        """The plan of the scenario."""
         return _Scenario(self, scenario, run).plan()
 
-    def plays(self, playbook: Path, variables: Mapping[str, object], selection: Selection) -> tuple[PlayPlan, ...]:
-        """The plays of a playbook. Raises PlaybookError."""
+    def listed(self, playbook: Path, variables: Mapping[str, object], selection: Selection) -> Listed:
+        """Ansible's list of a playbook. Raises PlaybookError."""
         inventory = self.inventory()
         assert isinstance(inventory, Inventory)
         if self._listings is None:
@@ -74,7 +73,7 @@ class Planner:
             self._listings = Listings(
                 session.root, inventory.path, session.redactor, session.pass_env, inventory.further
             )
-        return self._listings.plays(playbook, variables, selection)
+        return self._listings.of(playbook, variables, selection)
 
 
 @dataclass
@@ -102,7 +101,7 @@ class _Scenario:
                 self._wrong(scenario.line, f"hosts and tasks cannot be planned: {inventory}")
             else:
                 leftovers, needs = self._left_open(), self._needs(resolved)
-            # problems are redacted with all else that is shown of a plan
+            # problems are redacted with all else that a plan shows
             facts = collect(scenario, self.run, resolved, session.root, str)
             steps = [
                 self._step(planned, step, resolved) for planned, step in zip(scenario.steps, facts.steps, strict=True)
@@ -133,7 +132,7 @@ class _Scenario:
         return StepPlan(step.keyword, step.text, step.line, definition.location, None)
 
     def _left_open(self) -> tuple[str, ...]:
-        """The faults that would be undone first."""
+        """The faults that the drill would undo first."""
         try:
             return tuple(entry.fault for entry in self.planner.session.journal.open_entries())
         except DrillbookError as error:
@@ -141,7 +140,7 @@ class _Scenario:
             return ()
 
     def _needs(self, inventory: Inventory) -> tuple[str, ...]:
-        """The permission that the drill needs: a plan, which touches nothing, is made without it."""
+        """The permission that the drill needs. The plan touches nothing, and is made without it."""
         environment, given = inventory.environment, self.planner.session.allow_production
         try:
             permit(environment, environment.name, self.scenario.tags)
@@ -231,27 +230,29 @@ class _Scenario:
         session = self.planner.session
         session.redactor.learn(variables)
         hidden: dict[str, object] = session.redactor.data(dict(variables))
-        plays: tuple[PlayPlan, ...] = ()
-        if isinstance(self.planner.inventory(), Inventory):
+        listed = Listed()
+        inventory = self.planner.inventory()
+        su_asks = isinstance(inventory, Inventory) and inventory.su_asks
+        if isinstance(inventory, Inventory):
             path = session.root / playbook
             try:
-                plays = self.planner.plays(path, variables, selection)
+                listed = self.planner.listed(path, variables, selection)
             except DrillbookError as error:
                 self._add(playbook, 1, f"cannot be planned: {error}")
             else:
-                self._matches(playbook, path, plays)
+                self._matches(playbook, path, listed.plays)
         with suppress(DrillbookError):  # an ansible.cfg that cannot be read: Ansible's own words say so
-            for where, each in of_playbook(session.root, playbook, variables.keys()):
+            for where, each in of_playbook(session.root, playbook, variables.keys(), su_asks=su_asks):
                 self._add(where, each.line, each.sentence)
         notified = tuple(map(session.redactor.text, handlers(session.root, playbook)))
-        return PlaybookPlan(purpose, playbook, hidden, plays, bool(plays), notified)
+        return PlaybookPlan(purpose, playbook, hidden, listed.plays, bool(listed.plays), notified, listed.warnings)
 
     def _matches(self, playbook: str, path: Path, plays: tuple[PlayPlan, ...]) -> None:
         if not plays:
             self._add(playbook, 1, "there is no play in it")
         adds_hosts = _ADDS_HOSTS.search(path.read_text(encoding="utf-8", errors="replace"))
         for number, play in enumerate(plays):
-            # a playbook that makes a group as it runs is listed with NO HOST, which is all that can be known before
+            # a playbook that makes a group as it runs is listed with NO HOST: nothing more can be known before
             if not play.hosts and not adds_hosts:
                 line = _line_of_play(path, number, len(plays))
                 self._add(
@@ -276,7 +277,7 @@ _LOOKING = {
 
 
 def _line_of_play(path: Path, number: int, count: int) -> int:
-    """Where the play begins, in a file that holds all of its plays itself; else 1."""
+    """Where the play begins, if the file itself holds all of its plays; else 1."""
     try:
         plays = mappings(load(path.read_text(encoding="utf-8", errors="replace")))
     except UnreadableError:
@@ -288,8 +289,9 @@ def _line_of_play(path: Path, number: int, count: int) -> int:
 
 
 def history(session: DrillSession, scenario: Scenario) -> History:
-    """The durations of the drills of a scenario that passed in the session's environment, from the records of its
-    evidence: with the same steps, so that each row of an outline has its own.
+    """How long the passed drills of a scenario took in the session's environment, from the records in its evidence.
+
+    Only drills with the same steps count, so that each row of an outline has its own.
     """
     unreadable: list[str] = []
     here = session.inventory.environment

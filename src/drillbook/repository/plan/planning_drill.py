@@ -1,20 +1,22 @@
-"""The drill that a plan hands to the steps: it writes down what they ask for and touches nothing.
+"""The drill that a plan hands to the steps: it writes down their calls and touches nothing.
 
-The rule: it keeps `DrillApi`, call for call; a test and mypy compare them.
+The rule: it implements `DrillApi`, call for call; a test and mypy compare them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from drillbook.checks import Check, Reading
+from drillbook.engine.keeping.decisions import wanted
 from drillbook.errors import DrillbookError
 from drillbook.model.json_values import json_value
 from drillbook.model.objectives import DEFAULT_DEADLINE_S
 from drillbook.model.phases import StepKind
 from drillbook.model.times.durations import duration
+from drillbook.model.times.profiles import Timings
 from drillbook.repository.plan.plan import ASKED, CheckPlan, Intent
 from drillbook.target.ansible.selection import Selection
 from drillbook.target.inventory.inventory import Inventory
@@ -25,7 +27,7 @@ class NotYetKnown(DrillbookError):
 
 
 class _Later:
-    """Something that is there only in a drill: whatever is asked of it is not yet known."""
+    """A value that exists only in a drill: whatever a step asks of it is not yet known."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -50,11 +52,11 @@ class PlannedLoad:
 
 @dataclass
 class PlanningDrill:
-    """What steps get in place of a drill. What they handed over stands in `intents`, `checks`, `readings`, `notes` and
+    """What steps get instead of a drill. It keeps their calls in `intents`, `checks`, `readings`, `notes` and
     `messages`.
 
-    `inventory_or_none` is None where it could not be resolved; `blind` is set once a step was not executed, for it may
-    have begun to submit work. `lost` is how many acknowledged jobs the scenario is to lose.
+    `inventory_or_none` is None when the inventory could not be resolved. `blind` is set once a step was not executed:
+    that step may have begun to submit work. `lost` is the number of acknowledged jobs that the scenario must lose.
     """
 
     inventory_or_none: Inventory | None = None
@@ -106,23 +108,28 @@ class PlanningDrill:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Who is present is said when the drill is run."""
+        """Known when the drill runs."""
         raise NotYetKnown("who is present")
 
     def require(self, check: Check) -> None:
-        """Would be looked at once, before anything is broken."""
+        """Would look once, before anything is broken."""
         self._looks(check, "before anything is broken")
 
+    @property
+    def timings(self) -> Timings:
+        """As the inventory states them."""
+        return self.inventory.timings
+
     def hosts(self, pattern: str) -> list[object]:
-        """Looks at hosts are made in a drill only."""
+        """Only a drill looks at hosts."""
         raise NotYetKnown(f"a look at the hosts {pattern!r}")
 
     def fault_at_s(self) -> float:
-        """Some instant: checks are built with it, and none is asked."""
+        """Some instant: a step builds checks with it, but nobody asks them."""
         return 0.0
 
     def phase_opened_s(self) -> float:
-        """Some instant: checks are built with it, and none is asked."""
+        """Some instant: a step builds checks with it, but nobody asks them."""
         return 0.0
 
     def before(self, reading: Reading) -> float:
@@ -135,17 +142,22 @@ class PlanningDrill:
         self._reads(reading.source)
         raise NotYetKnown(f"{reading.subject}, as it was before the fault")
 
-    def seen(self, reading: Reading) -> list[object]:
+    def seen(self, reading: Reading, last_s: float | None = None) -> list[object]:
         """Known only once it was read."""
         self._reads(reading.source)
         raise NotYetKnown(f"{reading.subject}, as it was seen")
+
+    def last(self, reading: Reading) -> object:
+        """Known only once it was read."""
+        self._reads(reading.source)
+        raise NotYetKnown(f"{reading.subject}, as it was seen last")
 
     def note(self, text: str) -> None:
         """Would stand in the record."""
         self.notes.append(text)
 
     def observe(self, subject: str, value: object, unit: str = "") -> None:
-        """Would stand in the record; a value of the plan is none of the drill."""
+        """Would stand in the record; a value of the plan is no value of the drill."""
         if not isinstance(value, _Later):
             json_value(subject, value)
         self.notes.append(f"observes {subject}{f' ({unit})' if unit else ''}")
@@ -194,11 +206,11 @@ class PlanningDrill:
         self.left_alone = True
 
     def expect(self, check: Check) -> None:
-        """Would be looked at once."""
+        """Would look once."""
         self._looks(check, "at once")
 
     def bound(self, check: Check, within: float | None = None) -> None:
-        """Would be looked at once, or waited for, and is no sign of the incident."""
+        """Would look once, or wait, and is no sign of the incident."""
         self._looks(check, f"{'at once' if within is None else f'within {duration(within)}'}, as a bound")
 
     def eventually(self, check: Check, within: float) -> None:
@@ -206,17 +218,29 @@ class PlanningDrill:
         self._looks(check, f"within {duration(within)}")
 
     def arrives(self, message: str, check: Check, within: float) -> None:
-        """Would be waited for, from the sending on."""
+        """Would wait, from the begin of the sending."""
         self._looks(check, f"within {duration(within)} of the message {message!r}")
 
     def throughout(self, check: Check, for_: float, within: float | None = None) -> None:
-        """Would be looked at for a window."""
+        """Would look for a window."""
         allowed = within if within is not None else (self.rto_s or DEFAULT_DEADLINE_S)
         self._looks(check, f"for {duration(for_)}, beginning within {duration(allowed)}")
 
     def always(self, check: Check) -> None:
-        """Would be looked at over the whole phase."""
+        """Would look over the whole phase."""
         self._looks(check, "all the time")
+
+    def decide(
+        self,
+        measure: Callable[[], Mapping[str, object]],
+        decision: str,
+        severity: str,
+        within: float,
+        rule: str | None = None,
+    ) -> None:
+        """Would be decided once there are metrics."""
+        text = f"the decision table says {wanted(decision, severity, rule)}"
+        self.checks.append(CheckPlan(f"within {duration(within)}", text, ASKED))
 
     def _looks(self, check: Check, how: str) -> None:
         self._reads(check.source)

@@ -1,7 +1,7 @@
 """What a scenario's steps would do, collected once as values; `pytest --plan` and `drillbook lint` judge them.
 
-The rule: nothing of the target is touched. Steps are executed with a drill that only keeps what they hand to it, and
-only those that are known to be harmless; of the others the facts say why not all is known.
+The rule: nothing touches the target. Only steps that are known to be harmless are executed, with a drill that only
+keeps their calls. For any other step the facts say why they are incomplete.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from drillbook.repository.step_definitions import Definition
 from drillbook.target.inventory.inventory import Inventory
 
 LOOKING = (Phase.BASELINE, Phase.SYMPTOMS, Phase.CRITERIA)
-"""The phases in which a drill looks: one without a check proves nothing."""
+"""The phases in which a drill looks: such a phase without a check proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
     """A step of a scenario.
 
-    `uncertain` says why not all of what it does is known: it was not `executed`, or not to its end. `error` is what it
+    `uncertain` says why the facts are incomplete: the step was not `executed`, or not to its end. `error` is what it
     raised. `phase` is None in an ordinary test.
     """
 
@@ -58,17 +58,17 @@ class StepFacts:
 
     @property
     def known(self) -> bool:
-        """Whether all of what it does is known."""
+        """Whether the facts about it are complete."""
         return self.uncertain is None and self.error is None
 
     @property
     def does_nothing(self) -> bool:
-        """Whether it is a fault or a recovery, and calls nothing that a drill has for one."""
+        """Whether it is a fault or a recovery that makes no call for one."""
         return self.acts and self.known and not (self.intents or self.left_alone or self.messages)
 
     @property
     def missing_call(self) -> str:
-        """What a step that does nothing should call."""
+        """The call that is missing in a step that does nothing."""
         return "drill.inject" if self.kind is StepKind.FAULT else "drill.recover or drill.leave_alone"
 
     def not_sampled(self, inventory: Inventory) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ class StepFacts:
         return tuple(name for name in self.endpoints if name not in known or not known[name].probe)
 
     def cannot_submit(self, inventory: Inventory) -> bool:
-        """Whether it submits work, and the inventory does not say how."""
+        """Whether it submits work although the inventory does not say how."""
         return self.work and inventory.work is None
 
 
@@ -98,11 +98,13 @@ class ScenarioFacts:
 
     @property
     def may_submit_work(self) -> bool:
-        """Whether a step submits work, or may do so for all that is known of it."""
+        """Whether a step submits work, or might do so, because its facts are incomplete."""
         return any(step.work or not step.known for step in self.steps)
 
     def unlooked(self) -> Iterator[tuple[Phase, StepFacts]]:
-        """Each phase that is to look, of which all steps are known, and none hands a check to the drill; its first."""
+        """The first step of each phase that must look and does not: all its steps are known, and none hands over a
+        check.
+        """
         for phase in LOOKING:
             own = [step for step in self.steps if step.phase is phase]
             if own and all(not step.checks and step.known for step in own):
@@ -112,9 +114,9 @@ class ScenarioFacts:
 def collect(
     scenario: Scenario, run: ScenarioRun, inventory: Inventory | None, root: Path, redact: Callable[[str], str]
 ) -> ScenarioFacts:
-    """The facts of one scenario. `inventory` is None where it cannot be resolved.
+    """The facts of one scenario. `inventory` is None when it cannot be resolved.
 
-    What a step raises may quote a value of the inventory: `redact` takes it out.
+    An error of a step may quote a value of the inventory: `redact` takes it out.
     """
     objectives = Objectives.of(scenario.tags)
     drill = PlanningDrill(inventory, objectives.rto_s, lost=objectives.accepted_lost or 0)

@@ -1,12 +1,12 @@
-"""Whether a step can be executed for a plan: told from its source, before it is called.
+"""Whether a step can be executed for a plan: its source says so, before it is called.
 
-The rule: what is executed under `--plan` only hands values over. A step may call the drill, build checks, calculate,
-and call functions of the repository that do no more than that. A function that is only handed over (what `looked` will
-ask, what `satisfies` will judge) is not called, and may do anything. Whatever is not known to be harmless is a
-suspicion with its place, and the step is not executed.
+The rule: a step that runs under `--plan` only hands values over. It may call the drill, build checks, calculate, and
+call functions of the repository that do no more than that. A function that is only handed over (for `looked` to ask,
+for `satisfies` to judge) is not called, and may do anything. Anything that is not known to be harmless is a suspicion
+with its place, and the step is not executed.
 
-A list of what is allowed, not of what is forbidden: a C extension opens a connection without any hook of Python's
-noticing, and a loop that waits would wait in the plan too.
+This is a list of what is allowed, not of what is forbidden. A C extension opens a connection that no hook of Python
+notices, and a loop that waits would wait in the plan too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from drillbook.engine.drill_api import CALLS, FACTS
 from drillbook.model.python_source import parsed
 
 _MAKERS = (At, Check, Observation, Reading, happened, looked)
-"""Callables of the engine that keep a function which they are given, and do not call it."""
+"""Callables of the engine that keep a function argument and do not call it."""
 _PURE: tuple[object, ...] = (
     *(abs, all, any, bool, dict, enumerate, float, int, len, list, max, min, range, repr, reversed, round, set, sorted),
     *(str, sum, tuple, zip, time.monotonic, math.ceil, math.floor, math.inf, math.isclose, math.sqrt),
@@ -47,7 +47,7 @@ _METHODS = CALLS | frozenset({
     "capitalize", "startswith", "endswith", "removeprefix", "removesuffix", "partition", "rpartition", "zfill",
     "count", "index", "find", "isdigit", "get", "items", "keys", "values", "append", "extend", "copy",
 })  # fmt: skip
-_KEEPS_A_FUNCTION = frozenset({"satisfies"})
+_KEEPS_A_FUNCTION = frozenset({"satisfies", "decide"})
 _ATTRIBUTES = FACTS | frozenset({
     "rate", "endpoints", "groups", "hostvars", "environment", "work", "name", "kind", "url", "subject", "unit",
     "endpoint", "value",
@@ -66,15 +66,15 @@ class Suspicion:
 
 
 class _Kind(Enum):
-    VALUE = auto()  # plain data, a check, the drill: whatever is done with it is harmless
-    FUNCTION = auto()  # code that nobody has looked at: it may be handed over, and not called
+    VALUE = auto()  # plain data, a check, the drill: any use of it is harmless
+    FUNCTION = auto()  # code that nobody has checked: it may be handed over, but not called
 
 
 def suspicion(func: Callable[..., object], arguments: Mapping[str, object], root: Path) -> Suspicion | None:
     """What in the function might do more than hand values over; None when nothing does.
 
-    `arguments` are what it will be called with, besides the drill itself, which the caller leaves out. Functions that
-    it calls are looked into when they lie below `root`, and not among installed packages.
+    `arguments` are those of its call, without the drill itself, which the caller leaves out. Functions that it calls
+    are checked when they lie below `root`, and not among installed packages.
     """
     if not isinstance(func, types.FunctionType):
         return Suspicion(Path("?"), 1, f"{func!r} is no plain function")
@@ -103,13 +103,20 @@ def is_plain(value: object) -> bool:
     return isinstance(value, enum.Enum) and type(value).__module__.startswith("drillbook.")
 
 
+def _is_known(found: type) -> bool:
+    return found.__module__ == "builtins" or found.__module__.startswith("drillbook.")
+
+
 def _is_below(func: types.FunctionType, root: Path) -> bool:
     path = Path(func.__code__.co_filename)
     return path.resolve().is_relative_to(root.resolve()) and "site-packages" not in path.parts
 
 
 def _source(code: types.CodeType) -> str:
-    """What `inspect.getsource` finds, which looks at the files of all modules before: 30 ms of a drill's start."""
+    """What `inspect.getsource` finds.
+
+    That function first looks at the files of all modules: 30 ms of a drill's start.
+    """
     linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename)
     if not lines:
@@ -125,7 +132,7 @@ class _SuspectError(Exception):
 
 
 class _Function:
-    """One function of the repository, and what it may meet: its names, those of its module, and its closure's."""
+    """One function of the repository, and the names that it may use: its own, its module's, and its closure's."""
 
     def __init__(self, func: types.FunctionType, callers: tuple[types.CodeType, ...], root: Path) -> None:
         self._func, self._code, self._root = func, func.__code__, root
@@ -146,7 +153,7 @@ class _Function:
         self._body_of(node)
 
     def _parsed(self) -> ast.FunctionDef:
-        # of the code, not of the function: a decorator's wrapper is what will be called, and not what it wraps
+        # of the code, not of the function: a decorator's wrapper is what will be called, not the function that it wraps
         try:
             tree = parsed(textwrap.dedent(_source(self._code)))
         except (OSError, SyntaxError, TypeError):
@@ -194,16 +201,16 @@ class _Function:
             case ast.AugAssign(target=ast.Name(), value=value):
                 self._value(value)
             case ast.Assert(test=test, msg=message):
-                self._value(test)
-                if message is not None:
-                    self._value(message)
+                self._values(test, message)
+            case ast.Raise(exc=ast.Call(func=raised, args=given, keywords=[]), cause=None) if self._is_error(raised):
+                self._values(*given)
             case ast.If(test=test, body=body, orelse=orelse):
                 self._value(test)
                 self._statements([*body, *orelse])
             case ast.For(target=target, iter=iterated, body=body, orelse=orelse):
                 self._value(iterated)
                 self._bind(target, _Kind.VALUE)
-                # twice: what the end of the body binds, its begin may use
+                # twice: the begin of the body may use what its end binds
                 self._statements([*body, *body, *orelse])
             case ast.FunctionDef(name=name, decorator_list=[]):
                 self._defined(statement)
@@ -211,11 +218,16 @@ class _Function:
             case _:
                 raise self._refused(statement, f"a statement that plans do not follow: {self._text(statement)}")
 
+    def _is_error(self, node: ast.expr) -> bool:
+        """Whether it is an exception of Python's or of Drillbook's, which does nothing when it is made."""
+        found = self._resolved(node)
+        return isinstance(found, type) and issubclass(found, Exception) and _is_known(found)
+
     def _bind(self, target: ast.expr, kind: _Kind) -> None:
         match target:
             case ast.Name(id=name):
                 if kind is _Kind.VALUE and self._names.get(name) is _Kind.FUNCTION:
-                    kind = _Kind.FUNCTION  # in one branch a function, in another not
+                    kind = _Kind.FUNCTION  # a function in one branch, something else in another
                 self._names[name] = kind
                 self._local.pop(name, None)
             case ast.Tuple(elts=parts) | ast.List(elts=parts):
@@ -237,6 +249,10 @@ class _Function:
                 raise self._refused(annotation, f"an annotation that is a call: {self._text(annotation)}")
 
     # ------------------------------------------------------------------ expressions
+
+    def _values(self, *nodes: ast.expr | None) -> None:
+        for node in filter(None, nodes):
+            self._value(node)
 
     def _value(self, node: ast.expr) -> None:
         if self._kind(node) is not _Kind.VALUE:

@@ -85,6 +85,8 @@ def _playbook(playbook: PlaybookPlan) -> Iterator[str]:
 def _plays(playbook: PlaybookPlan) -> Iterator[str]:
     if not playbook.listed:
         yield "        its hosts and tasks are not known"
+    for warning in playbook.warnings:
+        yield f"        Ansible warns: {warning}"
     for play in playbook.plays:
         yield f"        {play.name} on {', '.join(play.hosts) or 'NO HOST'} ({play.pattern})"
         for task in play.tasks:
@@ -111,7 +113,7 @@ def _restore(plan: ScenarioPlan) -> Iterator[str]:
         yield f"    runs {undo.playbook}"
     yield "    looks at the baseline again"
     if plan.cleanup is not None:
-        yield f"    takes the drill's work away by {plan.cleanup.playbook}"
+        yield f"    removes the drill's work with {plan.cleanup.playbook}"
         yield from _plays(plan.cleanup)
 
 

@@ -1,7 +1,7 @@
 """The environment of every ansible-playbook that Drillbook starts.
 
-The rule: nothing of the caller's shell reaches a play but what a white list names, and two engineers on call get the
-same run. It imports nothing of ansible-runner, so that the warm server starts before that is loaded.
+The rule: from the caller's shell, only what a white list names reaches a play, so that two engineers on call get the
+same run. This module imports nothing of ansible-runner, so that the warm server can start before that is loaded.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from drillbook.errors import PlaybookError
+from drillbook.evidence.sealing import passphrase
 from drillbook.target.ansible.truth import boolean
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -21,7 +22,7 @@ PLUGINS = Path(__file__).parent / "plugins"
 INSIDE = Path(__file__).parent / "inside" / "program.py"
 """Becomes ansible-playbook."""
 OWNER = "DRILLBOOK_OWNER"
-"""Names the process that runs a play, so that whoever finds that process dead can end the play."""
+"""Names the process that runs a play, so that others can end the play when that process is dead."""
 PASSED_ON = frozenset(
     {
         "HOME",
@@ -34,8 +35,9 @@ PASSED_ON = frozenset(
         "ANSIBLE_VAULT_IDENTITY_LIST",
     }
 )
-"""Variables of the caller's environment that reach Ansible; so do those with the prefix DRILLBOOK_ and those in
-`pass_env`.
+"""Variables of the caller's environment that reach Ansible.
+
+Those with the prefix DRILLBOOK_ and those in `pass_env` do so, too.
 """
 _PLUGIN_FOLDERS = {
     # variable: (option of ansible.cfg that sets it, folder below playbooks/)
@@ -53,8 +55,21 @@ _ASK = {
     "ask_sudo_pass": "set ansible_become_password in the inventory, from a vault",
     "ask_su_pass": "set ansible_become_password in the inventory, from a vault",
 }
-"""Settings with which every program of Ansible asks the terminal first, and what to do instead."""
+"""Settings that make each program of Ansible ask the terminal first, and what to do instead."""
 _IDENTITIES = "vault_identity_list"
+SU_PASSWORDS = frozenset({"ansible_become_password", "ansible_become_pass", "ansible_su_pass"})
+SU_ASKS = (
+    "su asks for a password{on}, and nobody answers in a drill: set ansible_become_password in the "
+    "inventory, from a vault"
+)
+
+
+def is_su(method: object) -> bool:
+    """Whether a `become_method` is that of `su`, which asks everybody but root.
+
+    Others may be configured to ask nobody.
+    """
+    return method in ("su", "ansible.builtin.su")
 
 
 def ansible_playbook() -> Path:
@@ -66,12 +81,14 @@ def ansible_playbook() -> Path:
 
 
 def command_of(program: Path) -> list[str]:
-    """How `program`, an ansible-playbook, is started: through `inside/program.py`, under the Python that it names."""
+    """The command that starts `program`, an ansible-playbook: `inside/program.py`, under the Python that the program
+    names.
+    """
     return [interpreter(program), str(INSIDE), str(program)]
 
 
 def interpreter(program: Path) -> str:
-    """The Python that the script names, which is what a play sees as `ansible_playbook_python`."""
+    """The Python that the script names. A play sees it as `ansible_playbook_python`."""
     with program.open("rb") as script:
         first = script.readline(256).decode(errors="replace").strip()
     named = first.removeprefix("#!").strip()
@@ -83,19 +100,23 @@ def interpreter(program: Path) -> str:
 def passed_on(pass_env: Iterable[str]) -> list[str]:
     """The variables of the caller's environment that reach a play."""
     names = PASSED_ON | frozenset(pass_env)
-    return [name for name in os.environ if name in names or name.startswith("DRILLBOOK_")]
+    return [
+        name
+        for name in os.environ
+        if (name in names or name.startswith("DRILLBOOK_")) and name not in passphrase.OF_THIS_PROCESS
+    ]
 
 
 def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict[str, str]:
     """The environment of ansible-playbook: a white list of the caller's, and settings that make every run alike.
 
-    `root`/ansible.cfg is honoured when it exists: what it sets is not set here, but for the folders of the repository,
-    which come last. No other ansible.cfg is read (neither
-    that of the home directory nor that of /etc): two engineers on call must get the same run.
+    `root`/ansible.cfg is honoured when it exists: this function leaves its settings alone, except that the repository's
+    folders come last. It reads no other ansible.cfg (neither the home directory's nor that of /etc): two engineers on
+    call must get the same run.
     """
     env = {name: os.environ[name] for name in passed_on(pass_env)}
     for name in ("ANSIBLE_VAULT_PASSWORD_FILE",):
-        if name in env:  # relative to where pytest was started, while the run has its own working directory
+        if name in env:  # relative to where pytest was started, but the run has its own working directory
             env[name] = str(Path(env[name]).expanduser().absolute())
     scripts = sysconfig.get_path("scripts")
     env["PATH"] = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
@@ -116,7 +137,8 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         "ANSIBLE_LOCALHOST_WARNING": "False",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",  # half an inventory is a wrong inventory
-        # a host or group that is misspelt is told, whatever ansible.cfg says; where it is to be an error, it stays one
+        # Ansible reports a misspelt host or group, whatever ansible.cfg says; where ansible.cfg makes it an error, it
+        # stays one
         "ANSIBLE_HOST_PATTERN_MISMATCH": "error" if said.get("host_pattern_mismatch") == "error" else "warning",
         # no result may be hidden
         "ANSIBLE_DISPLAY_OK_HOSTS": "True",
@@ -132,7 +154,7 @@ def environment(root: Path, private: Path, pass_env: Iterable[str] = ()) -> dict
         env["ANSIBLE_COLLECTIONS_PATH"] = _joined(root, of_user, root / "collections")
     else:
         collections = [root / "collections", home / ".ansible" / "collections", Path("/usr/share/ansible/collections")]
-        # whether they exist or not: Ansible passes over what is not there, and makes the second one in mid-session
+        # whether they exist or not: Ansible skips a missing folder, and makes the second one in mid-session
         env["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(map(str, collections))
     return env
 
@@ -160,13 +182,13 @@ def _home() -> Path:
 
 
 def roles_path(root: Path) -> list[Path]:
-    """The folders in which plays find roles, as far as configuration says. Raises PlaybookError."""
+    """The folders in which plays find roles, as configuration names them. Raises PlaybookError."""
     named = plugin_folders(root)["ANSIBLE_ROLES_PATH"].split(os.pathsep)
     return [Path(os.path.expandvars(each)).expanduser() for each in named]
 
 
 def _plugin_folders(root: Path, home: Path, said: Mapping[str, str]) -> dict[str, str]:
-    """What ansible.cfg names comes first, and the folder of the repository last: it is found wherever it is named."""
+    """The folders of ansible.cfg first, the folder of the repository last, so that plays always find it."""
     folders = {}
     for name, (option, folder) in _PLUGIN_FOLDERS.items():
         of_user = said.get(option)
@@ -181,19 +203,22 @@ def _plugin_folders(root: Path, home: Path, said: Mapping[str, str]) -> dict[str
 
 
 def _joined(root: Path, of_user: str, ours: Path) -> str:
-    """The folders that the user names, and ours behind them."""
+    """The folders that the user names, with ours after them."""
     named = [_from_root(root, each) for each in of_user.split(os.pathsep) if each.strip()]
     return os.pathsep.join(dict.fromkeys([*named, str(ours)]))
 
 
 def _from_root(root: Path, place: str) -> str:
-    """A path of ansible.cfg, which is relative to that file: as a variable it would be so to the working directory."""
+    """A path of ansible.cfg, made absolute.
+
+    In the file it is relative to that file; in a variable it would be relative to the working directory.
+    """
     place = place.strip().strip("\"'").replace("{{CWD}}", str(root))
     return place if place.startswith(("/", "~", "$")) else os.path.normpath(root / place)
 
 
 def _options_of(configuration: Path) -> dict[str, str]:
-    """The options of an ansible.cfg, whatever their sections, with their values."""
+    """The options of an ansible.cfg with their values, in whatever section they stand."""
     parser = configparser.ConfigParser(
         interpolation=None, strict=False, allow_no_value=True, inline_comment_prefixes=(";",)
     )
@@ -206,7 +231,7 @@ def _options_of(configuration: Path) -> dict[str, str]:
 
 
 def _refuse_questions(configuration: Path, said: Mapping[str, str], env: Mapping[str, str]) -> None:
-    """Nobody sits at the terminal of a drill. Raises PlaybookError with the setting and where it stands."""
+    """Nobody sits at the terminal of a drill. Raises PlaybookError with the setting and its place."""
     for option, instead in _ASK.items():
         variable = f"ANSIBLE_{option.upper()}"
         if boolean(env.get(variable, said.get(option, ""))):
@@ -224,4 +249,4 @@ def _asks(configuration: Path, option: str, variable: str, env: Mapping[str, str
         lines = configuration.read_text(encoding="utf-8").splitlines()
         line = next((n for n, each in enumerate(lines, start=1) if each.strip().lower().startswith(option)), 1)
         where = f"{option} ({configuration}:{line})"
-    return f"With {where} Ansible asks for a password, and nobody is there to answer in a drill: {instead}."
+    return f"With {where} Ansible asks for a password, and nobody answers in a drill: {instead}."

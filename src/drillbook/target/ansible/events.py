@@ -1,7 +1,7 @@
-"""What the events of one run of Ansible say: the results of its tasks, its recap, its output, its warnings and errors.
+"""Reads the events of one run of Ansible: the results of its tasks, its recap, its output, its warnings and errors.
 
-The rule: redacted as it is read, so that no caller can forget; and what `no_log` hides stays hidden, also where core
-2.19 shows it.
+The rule: text is redacted as it is read, so that no caller can forget it. What `no_log` hides stays hidden, even where
+core 2.19 shows it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,16 @@ Event = dict[str, Any]
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-Z\\-_]")
 _HIDDEN = "The task says no_log, so that its result is hidden; run the playbook by hand to see it."
 _BACKGROUND = "it went on in the background (async), and nobody waited for its end: wait for it with async_status"
+_RAN_OUT = "its until did not come true in any of its retries"
 _NO_RESULT = "it began and has no result: nobody knows what it did"
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """The result of a task on a host; `failed` when it shows that the module has failed, and how that is told."""
+    """The result of a task on a host.
+
+    `failed` is set when it shows that the module failed, and says so in Ansible's way.
+    """
 
     of: Of
     task: TaskResult
@@ -39,11 +43,13 @@ class _Result:
     failure: str
 
     def with_note(self, note: TaskNote) -> TaskResult:
-        """The task, with what was noted of it."""
+        """The task, with what the callback noted about it."""
         task = replace(
             self.task, check_mode=note.check_mode, vacuous=note.vacuous, targets=tuple(note.targets) or (self.of[1],)
         )
         passed = task.status in {TaskStatus.OK, TaskStatus.CHANGED}
+        if passed and note.ran_out:
+            return replace(task, status=TaskStatus.DENIED, message=f"{_RAN_OUT}: {self.failure}".removesuffix(": "))
         if passed and note.denies and (note.failed or self.failed):
             return replace(task, status=TaskStatus.DENIED, message=self.failure)
         return task
@@ -51,13 +57,15 @@ class _Result:
 
 @dataclass(slots=True)
 class PlayLog:
-    """What the events of one run say. Called in ansible-runner's thread; read when that has ended."""
+    """The contents of the events of one run. ansible-runner's thread calls it; others read it when that thread has
+    ended.
+    """
 
     root: Path
     redactor: Redactor
     on_task: Callable[[str], None] | None
     on_host: Callable[[str], None] | None = None
-    """Told the name of each host, before the first task that runs there."""
+    """Called with the name of each host, before the first task that runs there."""
     a_play_started: bool = False
     warnings: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -69,7 +77,7 @@ class PlayLog:
     _stats: dict[str, Any] | None = None
 
     def decrypted(self, label: str, value: str) -> None:
-        """What the play has decrypted may not be shown."""
+        """Keep what the play has decrypted out of all that is shown."""
         self.redactor.add(relative(label, self.root), value, declared=False)
 
     def event(self, event: Event) -> None:
@@ -100,8 +108,9 @@ class PlayLog:
                 self.errors.append(self._sentence(stdout))
 
     def _shown(self, event: Event, data: Mapping[str, Any], stdout: str) -> str:
-        """What an event adds to the output. Core 2.19 prints "[ERROR]: ..." with the message of a failed task that
-        says no_log.
+        """The output of an event.
+
+        Core 2.19 prints "[ERROR]: ..." with the message of a failed task, even under no_log.
         """
         result = data.get("res")
         if isinstance(result, Mapping) and _is_hidden(result) and stdout:
@@ -133,7 +142,7 @@ class PlayLog:
         return _Result(of, replace(task, message=message), failed=_has_failed(result), failure=failure)
 
     def _task(self, data: Mapping[str, Any], status: TaskStatus, now: float) -> TaskResult:
-        """What the data of an event say of the task."""
+        """The task, from the data of an event."""
         uuid, host = str(data.get("task_uuid", "")), str(data.get("host", ""))
         return TaskResult(
             play=self.redactor.text(str(data.get("play", ""))),
@@ -151,8 +160,9 @@ class PlayLog:
         return capped(without_machine(self.redactor.text(text), self.root), MESSAGE_CAP)
 
     def results(self, notes: Notes | None = None) -> tuple[TaskResult, ...]:
-        """The results in their order, with what was noted of each; last what was begun and has not ended. That a
-        failure was rescued is known only from the recap: the first ones of a host were.
+        """The results in their order, each with its notes; last the tasks that began and have not ended.
+
+        Only the recap says how many failures a host rescued: the first ones count as rescued.
         """
         notes = notes or Notes()
         rescued = Counter(dict((self._stats or {}).get("rescued") or {}))
@@ -173,7 +183,7 @@ class PlayLog:
         return tuple(results)
 
     def host_stats(self, tasks: Iterable[TaskResult]) -> dict[str, HostStats]:
-        """Ansible's recap, or the same counted from the results when the run was cut off before it."""
+        """Ansible's recap. When the run was cut off before it, the same counts, from the results."""
         if self._stats is not None:
             names = {"failed": "failures", "unreachable": "dark"}
             return {
@@ -220,9 +230,7 @@ _COUNTED_AS = {
 
 
 def _has_failed(result: Mapping[str, Any]) -> bool:
-    """Whether a result shows that its module, or an item of its loop, has failed, whatever a `failed_when` made of
-    it.
-    """
+    """Whether a result shows that its module, or an item of its loop, failed, whatever a `failed_when` made of it."""
     own = (
         "failed_when_suppressed_exception" in result
         or result.get("evaluated_to") is False
@@ -238,14 +246,14 @@ def _is_hidden(result: Mapping[str, Any]) -> bool:
 
 
 def _message(result: Mapping[str, Any], *, failed: bool) -> str:
-    """What a result says for itself: its `msg`, and for a failure what the command printed."""
+    """The message of a result: its `msg`, and for a failure what the command printed."""
     if _is_hidden(result):
         return _HIDDEN if failed else ""
     items = [each for each in result.get("results") or () if isinstance(each, Mapping)]
     bad = next((each for each in items if each.get("failed") or each.get("unreachable") or _has_failed(each)), None)
     if failed and bad is not None:
         return f"item {bad.get('item')!r}: {_message(bad, failed=True)}"
-    parts = [result.get("msg") or result.get("reason")]  # what could not be included has a reason
+    parts = [result.get("msg") or result.get("reason")]  # a file that could not be included has a reason
     if failed:
         parts += [
             result.get("stderr") or result.get("module_stderr"),

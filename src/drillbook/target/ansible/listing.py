@@ -1,15 +1,14 @@
 """What a playbook would do, as Ansible itself lists it: `ansible-playbook --list-hosts --list-tasks` runs nothing.
 
-The rule: hosts and tasks are Ansible's answer, with the inventory, the variables and the environment that a drill would
-give to the playbook. A pattern that matches no host is in the answer, not left out of it.
+The rule: Ansible itself names hosts and tasks, with the inventory, the variables and the environment that a drill would
+use. A pattern without a matching host stays in the answer.
 """
 
 from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from drillbook.target.ansible.environment import ansible_playbook, command_of, e
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.messages import error_sentence
 from drillbook.target.ansible.selection import ALL, Selection
+from drillbook.target.private_folders import PrivateFolder
 
 LIST_TIMEOUT_S = 120.0
 _PLAY = re.compile(r"  play #\d+ \((?P<hosts>.*?)\): (?P<name>.*)\tTAGS: \[.*\]")
@@ -26,11 +26,12 @@ _PATTERN = re.compile(r"    pattern: (?P<pattern>.*)")
 _HOSTS = re.compile(r"    hosts \(\d+\):")
 _TASKS = "    tasks:"
 _ENTRY = re.compile(r"      (?P<entry>\S.*)")
+_WARNING = re.compile(r"^\[(?:DEPRECATION )?WARNING\]: ", re.MULTILINE)
 _TAGS = re.compile(r"\tTAGS: \[[^\]]*\]$")
 
 
 class Listings:
-    """Lists playbooks of one repository with one inventory; the same playbook with the same variables once."""
+    """Lists playbooks of one repository with one inventory; the same playbook with the same variables only once."""
 
     def __init__(
         self,
@@ -43,12 +44,13 @@ class Listings:
         self._root, self._redactor = root.absolute(), redactor
         self._inventories = [each.absolute() for each in (inventory, *further)]
         self._pass_env = tuple(pass_env)
-        self._known: dict[tuple[Path, str, Selection], tuple[PlayPlan, ...] | PlaybookError] = {}
+        self._known: dict[tuple[Path, str, Selection], Listed | PlaybookError] = {}
 
-    def plays(
-        self, playbook: Path, variables: Mapping[str, object], selection: Selection = ALL
-    ) -> tuple[PlayPlan, ...]:
-        """The plays of the playbook (absolute). Raises PlaybookError, in Ansible's words, when it cannot list them."""
+    def of(self, playbook: Path, variables: Mapping[str, object], selection: Selection = ALL) -> Listed:
+        """Ansible's list of the playbook (absolute).
+
+        Raises PlaybookError, in Ansible's words, when it cannot list it.
+        """
         given = variables_as_json(variables)
         asked = playbook, given, selection
         if asked not in self._known:
@@ -61,11 +63,10 @@ class Listings:
             raise known
         return known
 
-    def _ask(self, playbook: Path, variables: str, selection: Selection) -> tuple[PlayPlan, ...]:
+    def _ask(self, playbook: Path, variables: str, selection: Selection) -> Listed:
         program = ansible_playbook()
-        with tempfile.TemporaryDirectory(prefix="drillbook-plan-", ignore_cleanup_errors=True) as directory:
-            private = Path(directory)
-            write_private(private / "extravars", variables)  # a file: a command line is seen by everybody
+        with PrivateFolder("plan") as private:
+            write_private(private / "extravars", variables)  # a file: everybody can read a command line
             command = [*command_of(program), "-e", f"@{private / 'extravars'}"]
             command += [word for each in self._inventories for word in ("-i", str(each))]
             try:
@@ -82,11 +83,17 @@ class Listings:
                 )
             except subprocess.TimeoutExpired:
                 raise PlaybookError(f"Ansible did not list it within {LIST_TIMEOUT_S:.0f} seconds") from None
+        said = self._redactor.text(done.stderr)
         if done.returncode != 0:
-            said = self._redactor.text(done.stderr)
             reason = error_sentence(said[max(said.find("[ERROR]: "), 0) :], self._root)
             raise PlaybookError(reason or f"ansible-playbook ended with status {done.returncode}")
-        return parse(self._redactor.text(done.stdout))
+        return Listed(parse(self._redactor.text(done.stdout)), tuple(warnings(said, self._root)))
+
+
+def warnings(said: str, root: Path) -> Iterator[str]:
+    """Ansible's warnings, each once, as one line: a misspelt host, a name that it will remove."""
+    told = (error_sentence(each, root) for each in _WARNING.split(said)[1:])
+    yield from dict.fromkeys(filter(None, told))
 
 
 def parse(text: str) -> tuple[PlayPlan, ...]:
@@ -115,6 +122,14 @@ def parse(text: str) -> tuple[PlayPlan, ...]:
             into.append(_TAGS.sub("", found["entry"]))
     close()
     return tuple(plays)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Ansible's list of a playbook that it does not run."""
+
+    plays: tuple[PlayPlan, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What Ansible said, in one sentence and without paths of this machine."""
+"""Ansible's messages, in one sentence and without paths of this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STDOUT_CAP = 64_000
 
 
 def error_sentence(text: str, root: Path) -> str:
-    """Ansible's message of several lines, with its excerpts of sources, as one line that ends with the file and
+    """Ansible's message of several lines, without its excerpts of sources, as one line that ends with the file and
     line.
     """
     text = re.sub(r"^\[(?:ERROR|WARNING|DEPRECATION WARNING)\]: ", "", text.strip())

@@ -1,22 +1,22 @@
-"""What Drillbook's callback has written down of a run (plugins/callback/drillbook_notes.py): what Ansible's events do
-not carry, or only as text that others may have written.
+"""Reads the notes that Drillbook's callback made of a run (plugins/callback/drillbook_notes.py). Ansible's events lack
+these facts, or carry them only as text that others may have written.
 
-The rule: a run of which nothing was written down has shown nothing.
+The rule: a run without notes has shown nothing.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 FILE = "drillbook-notes"
-"""The file, in the artifact folder of the run."""
+"""The name of the notes file, in the artifact folder of the run."""
 RUN_MARK = "AWX_ISOLATED_DATA_DIR"
-"""Set by ansible-runner to the artifact folder of the run, so that it is found in each process that a local play
-starts.
+"""ansible-runner sets it to the artifact folder of the run, so that each process that a local play starts can be found
+by it.
 """
 TASK = "DRILLBOOK_TASK"
 """Names the task that started a process on this machine."""
@@ -25,7 +25,7 @@ Of = tuple[str, str]
 
 
 def task_mark(task: str, host: str) -> str:
-    """The value of TASK in the environment of what a task starts."""
+    """The value of TASK in the environment of a task's processes."""
     return f"{task} {host}"
 
 
@@ -35,13 +35,28 @@ class TaskNote:
 
     targets: list[str] = field(default_factory=list)
     """The hosts that it acted on: that of its result, or those that it was delegated to."""
+    elsewhere: bool = False
+    """It acted on a host that is not this machine."""
     check_mode: bool = False
     vacuous: bool = False
-    """An assertion all of whose conditions name no variable."""
+    """An assertion whose conditions name no variable."""
     denies: bool = False
-    """A failure of it may be denied by its `failed_when`, which has looked at nothing or may not stand there."""
+    """Its `failed_when` may deny a failure, but does not look at what the task found, or may not stand there."""
     failed: bool = False
-    """The module itself has failed, or did so for an item."""
+    """The module itself failed, or failed for an item."""
+    ran_out: bool = False
+    """Its `until` did not come true, and its `failed_when` denies that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task acts outside this machine, and what the command lines of its processes there contain."""
+
+    target: str
+    mark: str
+    """Empty where nothing of it stands there: a module that came through a pipe."""
+    becomes: tuple[str, str] | None = None
+    """The user it becomes, and the method; None: the user who logged in."""
 
 
 @dataclass(slots=True)
@@ -49,26 +64,37 @@ class Notes:
     """All notes of one run."""
 
     watched: bool = False
-    """Whether the callback was there."""
+    """Whether the callback was loaded."""
     tasks: dict[Of, TaskNote] = field(default_factory=dict)
     begun: set[Of] = field(default_factory=set)
-    """The tasks that began and have not ended."""
+    """The tasks that began and did not end."""
     failed: set[Of] = field(default_factory=set)
-    """Those that ended with a failure; what they started may go on: a module that was killed, or took too long."""
+    """The tasks that ended with a failure. What they started may go on: a module that was killed, or took too long."""
     jobs: dict[str, Of] = field(default_factory=dict)
-    """Background jobs (`async`) of which nobody saw the end, and who started each."""
+    """Background jobs (`async`) whose end nobody saw, and what started each."""
+    places: dict[Of, set[Place]] = field(default_factory=dict)
+    """For each task, its places on other hosts."""
 
     @property
     def open_marks(self) -> frozenset[str]:
-        """The marks of what was begun and has not ended, or not well."""
+        """The marks of tasks that did not end, or did not end well."""
         return frozenset(task_mark(*of) for of in (*self.begun, *self.failed, *self.jobs.values()))
 
+    @property
+    def left(self) -> frozenset[Place]:
+        """Where on other hosts something may go on: jobs that nobody waited for, and tasks without a result."""
+        return frozenset(place for of in (*self.begun, *self.jobs.values()) for place in self._places(of))
+
+    def _places(self, of: Of) -> Iterable[Place]:
+        note = self.of(*of)
+        return self.places.get(of) or (Place(target, "") for target in note.targets if note.elsewhere)
+
     def of(self, task: str, host: str) -> TaskNote:
-        """What is known of a task on a host."""
+        """The notes about a task on a host."""
         return self.tasks.get((task, host)) or TaskNote()
 
     def take(self, line: Mapping[str, Any]) -> None:
-        """Add what a line of the callback says."""
+        """Add one line of the callback."""
         of = str(line.get("task", "")), str(line.get("host", ""))
         match line.get("note"):
             case "watched":
@@ -78,12 +104,19 @@ class Notes:
             case "acts":
                 known = self._known(of)
                 known.check_mode |= bool(line["check_mode"])
+                known.elsewhere |= bool(line.get("elsewhere"))
                 if line["target"] not in known.targets:
                     known.targets.append(str(line["target"]))
             case "failed":
                 self._known(of).failed = True
+            case "ran out":
+                self._known(of).ran_out = True
             case "job":
                 self.jobs[str(line["job"])] = of
+            case "place":
+                becomes = line["becomes"]
+                who = None if becomes is None else (str(becomes["user"]), str(becomes["method"]))
+                self.places.setdefault(of, set()).add(Place(str(line["target"]), str(line["mark"]), who))
             case "job ended":
                 self.jobs.pop(str(line["job"]), None)
             case "item" | "ended" as kind:
@@ -102,7 +135,7 @@ class Notes:
 
 
 def read_notes(folder: Path) -> Notes:
-    """The notes in the artifact folder of a run; those of none that was watched where there are none."""
+    """The notes in the artifact folder of a run. Without a file: the notes of a run that nobody watched."""
     notes = Notes()
     for line in _lines(folder / FILE):
         notes.take(line)
@@ -117,5 +150,5 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
     for line in text.splitlines():
         try:
             yield json.loads(line)
-        except ValueError:  # the last one of a run that was killed
+        except ValueError:  # the last line of a run that was killed
             continue

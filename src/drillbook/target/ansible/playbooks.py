@@ -1,10 +1,9 @@
-"""The one place where a drill changes its target: a playbook of the team, run by Ansible, and a result that hides
-nothing.
+"""The one place where a drill changes its target: Ansible runs a playbook of the team, and the result hides nothing.
 
-The rule: nothing passes by silence. What a run ignored, rescued, skipped or could not reach is in its result, and
-`unsaid` puts it into sentences; whether a play that ran clean is good enough is for the caller to judge.
+The rule: nothing passes by silence. The result has all that a run ignored, rescued, skipped or could not reach, and
+`unsaid` puts it into sentences. The caller judges whether a clean run is good enough.
 
-Verdicts come from the exit status; ansible-runner's own statistics are missing when a run is cut off.
+Verdicts come from the exit status: ansible-runner's own statistics are missing when a run is cut off.
 """
 
 from __future__ import annotations
@@ -12,16 +11,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drillbook.errors import PlaybookError
 from drillbook.evidence.redaction import Redactor
+from drillbook.target.ansible.elsewhere.ending import TIMEOUT_S, end
 from drillbook.target.ansible.environment import OWNER
 from drillbook.target.ansible.events import PlayLog
 from drillbook.target.ansible.messages import relative
+from drillbook.target.ansible.notes import Place
 from drillbook.target.ansible.result import PlayResult
 from drillbook.target.ansible.selection import ALL, Selection
 
@@ -50,8 +52,8 @@ class Playbooks:
     ) -> None:
         """The inventories are absolute; `connection_env` holds Ansible's settings for the connections to their hosts.
 
-        `on_task` is told the name of every task as it starts; `pass_env` names further variables that Ansible gets;
-        with `warm` they run on an Ansible that is already imported; `owner` marks the processes of every run.
+        `on_task` gets the name of every task as it starts. `pass_env` names further variables that Ansible gets. With
+        `warm` the playbooks run on an Ansible that is already imported. `owner` marks the processes of every run.
         """
         self._root = root.absolute()
         self._inventory, self._further = inventory, tuple(further)
@@ -75,41 +77,67 @@ class Playbooks:
     ) -> PlayResult:
         """Run `playbook` (absolute, or relative to the root) and wait for it, interruptibly.
 
-        `on_host` is told the name of each host as the first task begins there, in another thread; `without`
-        (FILE:LINE, relative to the root) is a task that is left out, wherever it is included from.
-        A play that fails, times out or is cancelled is a result. PlaybookError is raised for what never became a play:
-        no such file, no YAML, a role that is missing. When this raises anything, no process of the run is left.
+        `on_host` gets the name of each host as the first task begins there, in another thread. `without` (FILE:LINE,
+        relative to the root) names a task to leave out, wherever it is included from. A play that fails, times out or
+        is cancelled is a result. Raises PlaybookError when no play began: no such file, no YAML, a missing role.
+        Whenever this raises, no process of the run is left.
         """
-        # ansible-runner takes 0.05 s of processor time to import: a session that plays nothing does without
-        from drillbook.target.ansible.run import run_ansible
-
         path = self._existing(playbook)
         self._redactor.learn(variables)
         log = PlayLog(self._root, self._redactor, on_task or self._on_task, on_host)
+        told: list[str] = []
         started_at = datetime.now(UTC)
         started_s = time.monotonic()
-        ended = run_ansible(
+        ended = self._play(
             path,
-            self._inventory,
-            root=self._root,
-            further=self._further,
+            log,
             variables=variables,
-            extra_env=self._environment,
-            pass_env=self._pass_env,
             timeout_s=timeout_s,
             cancel=cancel,
-            on_event=log.event,
-            on_secret=log.decrypted,
             without=without,
             selection=selection,
-            warm=self._warm,
+            on_left=lambda left: told.extend(self.end_left(left)),
         )
         ended_s = time.monotonic()
         named = relative(str(path), self._root)
         if ended.status == "failed" and not log.a_play_started:
             reason = log.reason() or f"ansible-playbook ended with status {ended.rc}."
             raise PlaybookError(f"{named} cannot be run: {reason}")
-        return _result(named, ended, log, started_at, (started_s, ended_s))
+        result = _result(named, ended, log, started_at, (started_s, ended_s))
+        return replace(result, warnings=(*result.warnings, *told))
+
+    def _play(self, path: Path, log: PlayLog, **how: Any) -> Ended:
+        # ansible-runner takes 0.05 s of processor time to import: a session without plays does not need it
+        from drillbook.target.ansible.run import run_ansible
+
+        return run_ansible(
+            path,
+            self._inventory,
+            root=self._root,
+            further=self._further,
+            extra_env=self._environment,
+            pass_env=self._pass_env,
+            on_event=log.event,
+            on_secret=log.decrypted,
+            warm=self._warm,
+            **how,
+        )
+
+    def end_left(self, left: Iterable[Place]) -> list[str]:
+        """End what plays have left on other hosts; returns a sentence for each host."""
+        return [*end(left, self._end_left)]
+
+    def _end_left(self, playbook: Path) -> str | None:
+        """Run a playbook that ends what another one has left; returns why it did not come to its end."""
+        log = PlayLog(self._root, self._redactor, None)
+        try:
+            ended = self._play(playbook, log, timeout_s=TIMEOUT_S)
+        except PlaybookError as error:
+            return str(error)
+        if ended.status == "successful" and not log.plays_without_hosts:
+            return None
+        said = " ".join(task.message for task in log.results(ended.seen) if task.message)
+        return said or log.reason() or f"ansible-playbook ended with status {ended.rc}"
 
     def _existing(self, playbook: Path) -> Path:
         path = playbook if playbook.is_absolute() else self._root / playbook
@@ -121,7 +149,7 @@ class Playbooks:
 def _result(
     playbook: str, ended: Ended, log: PlayLog, started_at: datetime, from_to_s: tuple[float, float]
 ) -> PlayResult:
-    """What the log of a run that ended holds; `from_to_s` are its begin and end by `time.monotonic()`."""
+    """The result of a run that ended, from its log; `from_to_s` are its begin and end by `time.monotonic()`."""
     tasks = log.results(ended.seen)
     errors = [*log.errors] if ended.seen.watched or not log.a_play_started else [*log.errors, _UNSEEN]
     if ended.status == "failed" and not tasks and not errors and not log.plays_without_hosts:

@@ -16,12 +16,13 @@ from drillbook.target.ansible.notes import RUN_MARK, TASK, read_notes
 GRACE_S = 3.0
 """Seconds that ansible-playbook has after SIGTERM to end its workers; it needs 0.02 to 0.2."""
 _PLAYS, _WORDS = "/ansible-playbook", 5
-"""A process with the mark that has this among its first words is a play, whoever its parent is: that of a warm server
-is no child of ours, and an orphan is nobody's.
+"""A process with the mark and one of these among its first words is a play, whoever its parent is.
+
+A warm server's play is no child of ours, and an orphan has no parent.
 """
 _JOBS = "async_wrapper"
 _MODULES = "/AnsiballZ_"
-"""A module that a warm server runs is no child of its play either; it is the first process of its session."""
+"""A module on a warm server is no child of its play either: it is the first process of its session."""
 
 
 def end_plays(owner: str) -> list[str]:
@@ -44,9 +45,9 @@ class ProcessTree:
     """The processes of one run, remembered while their parents still live, so that none is lost when a parent dies
     first.
 
-    Part of a run are: ansible-playbook, its descendants, whatever shares a session with one of them (core gives each
-    worker one), modules on a warm server, Ansible's own background jobs (`async`), and whatever a task has started that
-    has failed or not ended, although its worker may be gone. A service that a finished task has started is not: it
+    These belong to a run: ansible-playbook and its descendants, all that share a session with one of them (core gives
+    each worker one), modules on a warm server, Ansible's own background jobs (`async`), and all that a failed or
+    unfinished task has started, even when its worker is gone. A service that a finished task has started does not: it
     belongs to the system.
     """
 
@@ -58,7 +59,7 @@ class ProcessTree:
         self._sessions: set[int] = set()
 
     def end(self, finished: threading.Event, grace_s: float) -> list[str]:
-        """SIGTERM to ansible-playbook, which ends its workers itself; after `grace_s`, SIGKILL to all that is left.
+        """SIGTERM to ansible-playbook, which ends its workers itself; after `grace_s`, SIGKILL to all that are left.
 
         Returns what could not be ended (processes of another user).
         """
@@ -66,12 +67,12 @@ class ProcessTree:
         while not self._mains and not finished.wait(0.02):  # it may be between fork and exec
             self._look()
         self._terminate()
-        # an orphan was asked by nobody, and would use the time
+        # nobody asked an orphan to end, and waiting for it would use up the time
         deadline = time.monotonic() + (grace_s if self._mains else 0.0)
         while self._alive() and time.monotonic() < deadline:
             time.sleep(0.02)
             self._look()
-            self._terminate()  # the play of a warm server may begin after the shim was asked to end
+            self._terminate()  # a warm server's play may begin after the shim was asked to end
         return self._kill()
 
     def _terminate(self) -> None:
@@ -98,7 +99,7 @@ class ProcessTree:
         return [process for process in self._known if is_alive(process)]
 
     def _look(self) -> None:
-        """Add what has appeared since the last look."""
+        """Add the processes that appeared since the last look."""
         here = os.getpid()
         own_session = os.getsid(0)
         seen: dict[psutil.Process, tuple[int, int]] = {}
@@ -112,7 +113,7 @@ class ProcessTree:
                 words = process.cmdline()
                 play = process.ppid() == here or any(word.endswith(_PLAYS) for word in words[:_WORDS])
                 module = seen[process][1] == process.pid and any(_MODULES in word for word in words[:_WORDS])
-                # the environment is read of those only that may be part of it: it takes as long as all else here
+                # read the environment only of possible members: it takes as long as all else here
                 known = play or module or any(_JOBS in word for word in words)
                 if known or unfinished:
                     marks = process.environ()
@@ -135,7 +136,7 @@ class ProcessTree:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether the process runs: not ended, and no zombie that its parent has not yet buried."""
+    """Whether the process runs: it has not ended, and is no zombie."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -8,22 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-_MEMORY = frozenset(
-    f"{collection}{name}"
-    for collection in ("ansible.builtin.", "ansible.legacy.", "")
-    for name in (
-        *("add_host", "assert", "debug", "fail", "gather_facts", "group_by", "import_playbook", "import_role"),
-        *("import_tasks", "include_role", "include_tasks", "include_vars", "meta", "pause", "set_fact", "set_stats"),
-        *("setup", "validate_argument_spec"),
-    )
-)
-"""Actions that change what Ansible remembers, or nothing, whatever their `changed` says."""
+from drillbook.target.ansible import actions
 
 
 class TaskStatus(StrEnum):
-    """What became of one task on one host. IGNORED failed under `ignore_errors`; RESCUED failed in a block with
-    `rescue`; DENIED failed under a `failed_when` that looks at nothing, and is "ok" for Ansible. UNFINISHED began, and
-    its end was not seen: its worker was killed, the run was cut off, or it goes on in the background.
+    """What became of one task on one host.
+
+    IGNORED failed under `ignore_errors`; RESCUED failed in a block with `rescue`; DENIED failed under a `failed_when`
+    that looks at nothing, and is "ok" for Ansible. UNFINISHED began, but nobody saw its end: its worker was killed, the
+    run was cut off, or it goes on in the background.
     """
 
     OK = "ok"
@@ -39,7 +32,7 @@ class TaskStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """One task on one host. Times are seconds of `time.monotonic()`, when Ansible's events arrived."""
+    """One task on one host. Times are seconds of `time.monotonic()` at which Ansible's events arrived."""
 
     play: str
     task: str
@@ -51,19 +44,24 @@ class TaskResult:
     message: str  # redacted, at most MESSAGE_CAP characters
     path: str  # relative to the root: "playbooks/recovery/restart.yml:12"
     check_mode: bool = False
-    vacuous: bool = False  # an assertion that holds whatever is so
+    vacuous: bool = False  # an assertion that cannot fail
     targets: tuple[str, ...] = ()
-    """The hosts that it acted on: others than `host` where it was delegated."""
+    """The hosts that it acted on. They differ from `host` when the task was delegated."""
 
     @property
     def changed(self) -> bool:
-        """Whether it changed something, and not only what Ansible itself remembers."""
+        """Whether it changed something besides Ansible's own memory."""
         return self.status is TaskStatus.CHANGED and self.acts
 
     @property
     def acts(self) -> bool:
         """Whether its module can do something to a host."""
-        return self.action not in _MEMORY
+        return actions.acts(self.action)
+
+    @property
+    def reaches(self) -> bool:
+        """Whether its module runs on a host, and not in Ansible alone: it changes something, or looks."""
+        return actions.reaches(self.action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +92,9 @@ class PlayResult:
     stdout: str  # redacted, without ANSI codes, at most STDOUT_CAP characters
     check_mode: bool = False  # whether any task ran in check mode, that is, only pretended
     warnings: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()  # Ansible's own: an included file that cannot be read
+    errors: tuple[str, ...] = ()  # Ansible's own errors: an included file that cannot be read
     plays_without_hosts: tuple[str, ...] = ()
-    warm: bool = False  # on an Ansible that was imported already
+    warm: bool = False  # on an Ansible that was already imported
 
     @property
     def successful(self) -> bool:
@@ -105,8 +103,9 @@ class PlayResult:
 
     @property
     def matched(self) -> bool:
-        """Whether any host took part: a playbook that matches none, or ends before its tasks, is "successful" for
-        Ansible.
+        """Whether any host took part.
+
+        For Ansible a playbook is "successful" even if it matches none, or ends before its tasks.
         """
         return bool(self.hosts)
 
@@ -117,7 +116,7 @@ class PlayResult:
 
     @property
     def first_change(self) -> TaskResult | None:
-        """The first task that changed something; its end is when a fault may have begun."""
+        """The first task that changed something; a fault may have begun by its end."""
         return min(
             (task for task in self.tasks if task.changed),
             key=lambda task: task.ended_s,
@@ -127,18 +126,23 @@ class PlayResult:
     @property
     def touched(self) -> tuple[str, ...]:
         """The hosts that it changed or may have changed: what failed there may have done so after a change."""
-        touching = [task for task in self.tasks if task.acts and task.status not in {TaskStatus.OK, TaskStatus.SKIPPED}]
+        touching = [
+            task
+            for task in self.tasks
+            if (task.acts and task.status not in {TaskStatus.OK, TaskStatus.SKIPPED})
+            or (actions.looks(task.action) and task.status in {TaskStatus.UNREACHABLE, TaskStatus.UNFINISHED})
+        ]
         return tuple(sorted({host for task in touching for host in task.targets or (task.host,)}))
 
     @property
     def last_tasks(self) -> Mapping[str, TaskResult]:
-        """Per host the last task that ran, that is, was not skipped."""
+        """For each host, the last task that was not skipped."""
         return {task.host: task for task in self.tasks if task.status is not TaskStatus.SKIPPED}
 
     def unsaid(self) -> tuple[str, ...]:
-        """What "successful" would leave unsaid, and why it is not successful: a sentence each. Empty for a clean run.
+        """What "successful" would not tell, and why the run is not successful: a sentence each. Empty for a clean run.
 
-        Not among them: that nothing changed. A recovery that changed nothing is suspect, a second run that did is.
+        A run that changed nothing has no sentence here: that is suspect in a recovery, and right in its second run.
         """
         said = [f"The playbook {self.playbook} was {_ENDED_EARLY[self.status]}."] if self.status in _ENDED_EARLY else []
         said += [f"{_SAID[task.status]}: {_described(task)}" for task in self.tasks if task.status in _SAID]
@@ -162,8 +166,8 @@ class PlayResult:
     def why_not_clean(self, *, must_change: bool = False, on_every_host: bool = False) -> str | None:
         """Why this run is not clean, in one sentence; None for a clean run.
 
-        `must_change`: a run that changed nothing is not clean. `on_every_host`: neither is one that ran no task on a
-        host that took part.
+        With `must_change`, a run that changed nothing is not clean. With `on_every_host`, a run is not clean if a host
+        that took part ran no task.
         """
         unsaid = self.unsaid()
         if unsaid:
@@ -176,7 +180,7 @@ class PlayResult:
         return None
 
     def as_record(self) -> dict[str, Any]:
-        """Ready for JSON; times stay those of the monotonic clock, relative to what is the caller's business."""
+        """Ready for JSON. Times stay on the monotonic clock; the caller decides what they are relative to."""
         return {
             "playbook": self.playbook,
             "rc": self.rc,

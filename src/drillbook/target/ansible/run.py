@@ -3,19 +3,18 @@
 """One run of ansible-playbook through ansible-runner: a clean environment, a private directory, and no process left
 behind.
 
-The rules: nothing of the caller's shell reaches a play but what a white list names; nothing secret stands on a command
-line; however the run ended (by itself, a time-out, a cancel, Ctrl-C), all its processes end before anyone goes on.
+The rules: from the caller's shell, only what a white list names reaches a play. No secret stands on a command line.
+However the run ended (by itself, a time-out, a cancel, Ctrl-C), all its processes end before anyone goes on.
 
-ansible-runner itself is never asked to time out or to cancel: it kills the process group of ansible-playbook, while
-core 2.19 starts each worker in a session of its own, so that the command of the play goes on as an orphan. It is ended
-here, from outside (`ProcessTree`).
+Drillbook never asks ansible-runner itself to time out or to cancel. That kills the process group of ansible-playbook,
+but core 2.19 starts each worker in its own session, so the play's command would go on as an orphan. `ProcessTree` ends
+it from outside.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,19 +26,22 @@ import pexpect
 from ansible_runner.interface import init_runner
 from ansible_runner.runner import Runner
 
-from drillbook.target.ansible.environment import ansible_playbook, callbacks, command_of, environment
+from drillbook.target.ansible.elsewhere.ending import OWNED
+from drillbook.target.ansible.environment import OWNER, ansible_playbook, callbacks, command_of, environment
 from drillbook.target.ansible.events import Event
 from drillbook.target.ansible.extra_vars import variables_as_json, write_private
 from drillbook.target.ansible.inside.decrypted import Decrypted, OnSecret
-from drillbook.target.ansible.notes import RUN_MARK, Notes, read_notes
+from drillbook.target.ansible.notes import RUN_MARK, Notes, Place, read_notes
 from drillbook.target.ansible.processes import GRACE_S, ProcessTree
 from drillbook.target.ansible.selection import ALL, Selection
+from drillbook.target.private_folders import PrivateFolder
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
 
+OnLeft = Callable[[frozenset[Place]], None]
 STATUS_OF_AN_ENDED_RUN = 254
-"""The exit status that ansible-runner gives to a run that was cancelled or timed out."""
+"""The exit status that ansible-runner gives to a cancelled or timed-out run."""
 _TICK_S = 0.1
 _GIVE_UP_S = 15.0
 _NEEDED_BY_RUNNER = (
@@ -53,16 +55,17 @@ _NEEDED_BY_RUNNER = (
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended. Its output is what the events carried; the file `stdout` of ansible-runner shows what no_log
-    hides.
+    """How a run ended.
+
+    Its output is what the events carried: ansible-runner's file `stdout` shows what no_log hides.
     """
 
     status: str  # successful, failed, timeout, canceled
     rc: int
     notes: tuple[str, ...] = ()
-    warm: bool = False  # a fork of an Ansible that was imported already
+    warm: bool = False  # a fork of an Ansible that was already imported
     seen: Notes = field(default_factory=Notes)
-    """What Drillbook's callback has written down."""
+    """The notes of Drillbook's callback."""
 
 
 def run_ansible(
@@ -81,25 +84,27 @@ def run_ansible(
     without: str | None = None,
     selection: Selection = ALL,
     warm: Warm | None = None,
+    on_left: OnLeft | None = None,
 ) -> Ended:
     """Run `playbook` (both paths absolute) and wait, interruptibly; `on_event` gets every event, in another thread.
-    `further` inventories are merged with the first. With `warm` it runs on an Ansible that is already imported, if
-    there is one. `on_secret` is told what was decrypted before `on_event` gets an event that may show it.
 
-    `without` is a task that is left out: FILE:LINE, relative to the root.
+    `further` inventories are merged with the first. With `warm` the run uses an already imported Ansible, if there is
+    one. `on_secret` gets what was decrypted before `on_event` gets an event that may show it. `without` is a task to
+    leave out: FILE:LINE, relative to the root. `on_left`, however the run ended, gets the places outside this machine
+    where something may go on.
 
-    Whatever this raises, no process of the run is left: KeyboardInterrupt and pytest's own exits go on after that,
-    whatever `on_event` raises comes out at the end. Errors: PlaybookError when Ansible cannot be started.
+    Whatever this raises, no process of the run is left. KeyboardInterrupt and pytest's own exits are raised after that;
+    an error of `on_event` is raised at the end. Raises PlaybookError when Ansible cannot be started.
     """
     program = ansible_playbook()
-    with tempfile.TemporaryDirectory(prefix="drillbook-run-", ignore_cleanup_errors=True) as directory:
-        private = Path(directory)  # 0700
+    with PrivateFolder("run") as private:
+        (private / OWNED).write_text((extra_env or {}).get(OWNER, ""), encoding="utf-8")
         decrypted = Decrypted(private / "artifacts", on_secret or _forget)
         events = _Events(on_event, decrypted)
         runner = _runner(private, root, playbook, (inventory, *further), variables=variables or {}, events=events)
         runner.config.command[-1:] = [*selection.arguments(), runner.config.command[-1]]  # before the playbook
         runner.config.command[:1] = warm.command(program) if warm else command_of(program)
-        # ansible-runner starts from the whole of os.environ, and writes it to artifacts/*/command.
+        # ansible-runner starts with the whole of os.environ, and writes it to artifacts/*/command.
         kept = {name: runner.config.env[name] for name in _NEEDED_BY_RUNNER}
         kept["ANSIBLE_CALLBACK_PLUGINS"] = callbacks(kept["ANSIBLE_CALLBACK_PLUGINS"])
         if without is not None:
@@ -107,8 +112,13 @@ def run_ansible(
         home = warm.folder if warm else private
         runner.config.env = environment(root, home, pass_env) | dict(extra_env or {}) | kept
         decrypted.folder = Path(kept[RUN_MARK])
-        ended = _Run(runner).wait(timeout_s, cancel)
-        ended = replace(ended, seen=read_notes(Path(kept[RUN_MARK])))
+        try:
+            ended = _Run(runner).wait(timeout_s, cancel)
+        finally:
+            seen = read_notes(Path(kept[RUN_MARK]))
+            if on_left is not None and seen.left:
+                on_left(seen.left)
+        ended = replace(ended, seen=seen)
         decrypted.take()
         if warm:
             warm.report()
@@ -119,11 +129,11 @@ def run_ansible(
 
 
 def _forget(_label: str, _value: str) -> None:
-    """Nothing of the run is shown."""
+    """Delete the run's files: nothing of it is shown."""
 
 
 class _Events:
-    """Hands each event on, in ansible-runner's thread, and keeps what that raises."""
+    """Passes each event on, in ansible-runner's thread, and keeps the error that this raises."""
 
     def __init__(self, on_event: Callable[[Event], None], decrypted: Decrypted) -> None:
         self._on_event, self._decrypted = on_event, decrypted
@@ -148,7 +158,8 @@ def _runner(
     events: _Events,
 ) -> Runner:
     """A runner that has not started, with all that it needs in `private`."""
-    # As a file: given as an argument, settings are ignored. How soon a run ends whose terminal somebody keeps open.
+    # As a file: ansible-runner ignores settings given as an argument. This one limits how long a run takes to end while
+    # something keeps its terminal open.
     write_private(private / "env" / "settings", json.dumps({"pexpect_timeout": 0.25}))
     if variables:
         write_private(private / "env" / "extravars", variables_as_json(variables))
@@ -165,8 +176,9 @@ def _runner(
 
 
 def _go_on() -> bool:
-    """Cancels nothing. pexpect sleeps 0.1 s as it closes the terminal, for a process that may still end; when
-    ansible-runner does that, the process has been buried.
+    """Cancels nothing. pexpect sleeps 0.1 s as it closes the terminal, for a process that may still end.
+
+    When ansible-runner closes it, the process is already reaped.
     """
     child = sys._getframe(1).f_locals.get("child")
     if isinstance(child, pexpect.spawn):
@@ -175,7 +187,7 @@ def _go_on() -> bool:
 
 
 class _Run:
-    """A runner in a thread, and the waiting for it."""
+    """A runner in a thread, and the wait for it."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -192,7 +204,7 @@ class _Run:
             self._runner.run()
             self._rc = self._runner.rc
         except pexpect.TIMEOUT as error:
-            # The play is over, and something that it started keeps the terminal open (ansible-runner #1343).
+            # The play is over, but something that it started keeps the terminal open (ansible-runner #1343).
             self._rc = _exit_status(error)
             self._notes.append(
                 "A process that the play started keeps its terminal open; the end of the output may be missing."
@@ -234,13 +246,13 @@ class _Run:
         return killed or bool(read_notes(Path(self._runner.config.artifact_dir)).open_marks)
 
     def _stop(self) -> None:
-        """End all processes; a second Ctrl-C in the meantime does not leave half of them, it is raised afterwards."""
+        """End all processes. A second Ctrl-C meanwhile does not leave half of them: it is raised afterwards."""
         interrupt: BaseException | None = None
         stopper = threading.Thread(target=self._end, name="ansible-stop", daemon=True)
         give_up = time.monotonic() + _GIVE_UP_S
         waiting_for = [self._ended, self._done] if self._worker.ident is not None else [self._ended]
         started = False
-        # Events, no join(): in Python 3.11 a join that is interrupted takes a thread that runs for one that has ended.
+        # Events, no join(): in Python 3.11 an interrupted join takes a running thread for an ended one.
         for event in waiting_for:
             while not event.is_set() and time.monotonic() < give_up:
                 try:
@@ -263,9 +275,9 @@ class _Run:
 
 
 def _exit_status(error: BaseException) -> int | None:
-    """The exit status of the child that pexpect was reading, known only to the frame of ansible-runner that raised.
+    """The exit status of the child that pexpect was reading. Only the frame of ansible-runner that raised has it.
 
-    Closes what that frame has left open; the last events are read as its output is closed.
+    Closes what that frame has left open; closing its output reads the last events.
     """
     trace = error.__traceback__
     while trace is not None:

@@ -1,4 +1,4 @@
-"""Which part of a playbook is run, and on which hosts: --tags, --skip-tags and --limit of ansible-playbook."""
+"""Selects the part of a playbook to run, and its hosts: --tags, --skip-tags and --limit of ansible-playbook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from drillbook.errors import DrillbookError
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """All of it, or a part; each is as on the command line, several separated by commas."""
+    """All of a playbook, or a part; each field is as on the command line, several values separated by commas."""
 
     tags: str = ""
     skip_tags: str = ""
@@ -20,7 +20,7 @@ class Selection:
     def of(
         cls, tags: str | Sequence[str] = (), skip_tags: str | Sequence[str] = (), limit: str | Sequence[str] = ()
     ) -> Selection:
-        """Raises DrillbookError for what is neither a text nor a list of texts."""
+        """Raises DrillbookError for a value that is neither a text nor a list of texts."""
         return cls(_joined("tags", tags), _joined("skip_tags", skip_tags), _joined("limit", limit))
 
     def arguments(self) -> list[str]:

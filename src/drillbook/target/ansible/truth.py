@@ -1,7 +1,7 @@
 """What Ansible takes for true and for false.
 
-The rule: there are two questions, and each has one answer here. A keyword or a variable is read as a boolean, where
-"yes" and "t" are true; a condition is an expression of Jinja, where "yes" is the name of a variable.
+The rule: there are two questions, and each has one answer here. Ansible reads a keyword or a variable as a boolean,
+where "yes" and "t" are true. It reads a condition as a Jinja expression, where "yes" is the name of a variable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TEMPLATE = re.compile(r"\{\{(.*)\}\}")
 def boolean(value: object) -> bool | None:
     """The value of a keyword (`ignore_errors`) or a variable, as Ansible's own `boolean()`; None when it is neither.
 
-    The words stand here as well, because that function takes 40 ms of processor time to import.
+    The words are repeated here, because that function takes 40 ms of processor time to import.
     """
     if isinstance(value, str):
         return _WORDS.get(value.strip().lower())
@@ -29,10 +29,10 @@ def boolean(value: object) -> bool | None:
 
 
 def condition(value: object) -> bool | None:
-    """What a condition (`when`, `failed_when`, `that`) comes to without looking at anything; None when it looks.
+    """The value of a condition (`when`, `failed_when`, `that`) that looks at nothing; None when it looks at something.
 
-    Also None for what is the name of a variable as a condition: "yes", "TRUE". A number is no condition since core
-    2.19, unless ansible.cfg allows broken ones; then it is what it is for Python. A list is one when all of it is.
+    Also None for a word that a condition reads as a variable's name: "yes", "TRUE". A number is no condition since core
+    2.19, unless ansible.cfg allows broken ones; then it counts as in Python. A list is true when all of it is.
     """
     match value:
         case bool() | int():

@@ -1,9 +1,9 @@
 # mypy: disable-error-code="no-untyped-call"
 # (PyYAML is not typed)
-"""YAML as Ansible reads it, with the lines that things stand on.
+"""YAML as Ansible reads it, with line numbers.
 
-The rule: nobody else reads YAML for its lines. It is PyYAML, as in Ansible: for YAML 1.2 (ruamel.yaml) `yes` would be
-a text. Ansible's own tags (`!vault`, `!unsafe`) are no error, and what they mark is `Tagged`.
+The rule: no other module reads YAML for its lines. It uses PyYAML, as Ansible does: for YAML 1.2 (ruamel.yaml) `yes`
+would be a text. Ansible's own tags (`!vault`, `!unsafe`) are no error; their values become `Tagged`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Lined(dict[str, Any]):
 
 
 class Tagged(str):
-    """The text of a value with a tag of Ansible's own; what it comes to is not known here."""
+    """The text of a value with one of Ansible's own tags. Its real value is not known here."""
 
     __slots__ = ()
 
@@ -42,10 +42,10 @@ class UnreadableError(Exception):
         self.line = line
 
 
-# Kept by their text: the playbooks of a drill are read before each of its controls, and bring in the same roles.
+# Kept by their text: a drill reads its playbooks before each of its controls, and they use the same roles.
 @lru_cache(maxsize=512)
 def documents(text: str) -> tuple[Node, ...]:
-    """The nodes of all documents, each with its marks; not to be changed. Raises UnreadableError."""
+    """The nodes of all documents, each with its marks; do not change them. Raises UnreadableError."""
     try:
         return tuple(yaml.compose_all(text, _Loader))
     except yaml.YAMLError as error:
@@ -53,7 +53,7 @@ def documents(text: str) -> tuple[Node, ...]:
 
 
 def load(text: str) -> object:
-    """The values of the one document, its mappings as `Lined`; None of an empty text. Raises UnreadableError."""
+    """The value of the one document, its mappings as `Lined`; None for an empty text. Raises UnreadableError."""
     nodes = documents(text)
     if len(nodes) > 1:
         raise UnreadableError(first_line(nodes[1]), "there is a second document")
@@ -70,18 +70,18 @@ def value_of(node: Node) -> object:
 
 
 def first_line(node: Node) -> int:
-    """The line of what a node holds: the text of a block begins on the line below its mark."""
+    """The line where a node's content begins: the text of a block begins on the line below its mark."""
     below = isinstance(node, ScalarNode) and node.style in {"|", ">"}
     return int(node.start_mark.line) + (2 if below else 1)
 
 
 def mappings(content: object) -> list[Lined]:
-    """The mappings in a list, as the plays of a playbook; empty for what is no list."""
+    """The mappings in a list, as the plays of a playbook; empty when it is no list."""
     return [each for each in content if isinstance(each, Lined)] if isinstance(content, list) else []
 
 
 def mapping_at(content: object, line: int) -> Lined | None:
-    """The outermost mapping that begins on a line, as Ansible names a task."""
+    """The outermost mapping that begins on a line. Ansible names a task by that line."""
     if isinstance(content, Lined):
         if content.line == line:
             return content
@@ -92,7 +92,7 @@ def mapping_at(content: object, line: int) -> Lined | None:
 
 
 class _Values(yaml.constructor.SafeConstructor):
-    """Values of nodes, which stay as they are: PyYAML's own merging of `<<` would change them."""
+    """Turns nodes into values and leaves the nodes as they are: PyYAML's own merging of `<<` would change them."""
 
     def mapping(self, node: MappingNode) -> Lined:
         made = Lined()
@@ -113,7 +113,7 @@ _Values.add_multi_constructor("!", _Values.tagged)
 
 
 def _entries(node: MappingNode) -> Iterator[tuple[Node, Node]]:
-    """Keys and values, what is merged (`<<: *base`) before the mapping's own, which counts."""
+    """Keys and values. Merged ones (`<<: *base`) come before the mapping's own, which win."""
     for key, value in node.value:
         if key.tag == _MERGE:
             bases = value.value if isinstance(value, SequenceNode) else [value]

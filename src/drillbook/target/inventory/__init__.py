@@ -1,1 +1,1 @@
-"""The target as its owner describes it; Drillbook guesses nothing."""
+"""The target as its owner describes it. Drillbook guesses nothing."""

@@ -1,10 +1,12 @@
-"""Looking at a host through testinfra, by the connection that the inventory names, with a deadline for each command.
+"""Looks at a host through testinfra, by the connection that the inventory names, with a deadline for each command.
 
-The rule: a look never hangs, never asks, and never changes anything; and what the way to the host says (ssh, docker,
-podman, sudo) is never taken for what the command says. Behind each command a marker is printed with the command's own
-status: without it nobody ran the command, and nobody could look. testinfra's own Ansible backend is not used: it
-has no deadline, it caches a failed look-up as "no hosts", it templates no variable, it puts ssh passwords on a command
-line, and its `host.ansible(...)` would let a step change the target behind the back of the playbooks.
+The rule: a look never hangs, never asks, and never changes anything. An error on the way to the host (ssh, docker,
+podman, sudo) never counts as the command's own answer: behind each command a marker is printed with the command's
+status. Without the marker the command did not run, and the check could not look.
+
+testinfra's own Ansible backend is not used: it has no deadline, it caches a failed look-up as "no hosts", it templates
+no variable, it puts ssh passwords on a command line, and its `host.ansible(...)` would let a step change the target
+behind the back of the playbooks.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ _MARKED = "/bin/sh -c {command}; status=$?; printf %s:%s: {marker} $status >&2; 
 
 
 def look_at(name: str, connection: Mapping[str, Any], private_dir: Path, *, deadline_s: float) -> testinfra.host.Host:
-    """A testinfra host for an inventory host, by the options with which Ansible would connect to it."""
+    """A testinfra host for an inventory host, with the options by which Ansible would connect to it."""
     logging.getLogger("testinfra").setLevel(logging.INFO)  # at DEBUG it logs every command and its output, secrets too
     plugin = str(connection.get("connection", "ssh"))
     kind = _CONNECTIONS.get(plugin.rpartition(".")[2])
@@ -74,7 +76,7 @@ def _ssh(name: str, connection: Mapping[str, Any], private_dir: Path, become: Ma
     sockets = private_dir / "cp"
     sockets.mkdir(mode=0o700, exist_ok=True)
     options = [connection.get(option) or "" for option in ("ssh_args", "ssh_common_args", "ssh_extra_args")]
-    # Never ask: a check that waits for an answer looks like a system that does not.
+    # Never ask: a check that waits for an answer looks like a system that does not answer.
     options.append("-o NumberOfPasswordPrompts=1" if connection.get("password") else "-o BatchMode=yes")
     if boolean(connection.get("host_key_checking", True)) is False:
         options.append("-o StrictHostKeyChecking=no")
@@ -97,7 +99,7 @@ def _ssh(name: str, connection: Mapping[str, Any], private_dir: Path, become: Ma
 
 
 class _Deadline(BaseBackend):
-    """A testinfra backend whose every command ends in time, and says itself how it ended."""
+    """A testinfra backend that ends every command in time, and says itself how the command ended."""
 
     asked = ""
     """The host's name in the inventory."""
@@ -114,14 +116,17 @@ class _Deadline(BaseBackend):
         return super().get_command(self._marked(self.quote(command, *args)))
 
     def _marked(self, command: str) -> str:
-        """With its marker, which stands innermost: within sudo, and within each sudo that a step asks for."""
+        """The command with its marker.
+
+        The marker stands innermost: within sudo, and within each sudo that a step asks for.
+        """
         if self._marker in command:
             return command
         script = _MARKED.format(command=shlex.quote(command), marker=self._marker)
-        return f"/bin/sh -c {shlex.quote(script)}"  # a login shell on the way may be none that knows this syntax
+        return f"/bin/sh -c {shlex.quote(script)}"  # the login shell on the way may not know this syntax
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
-        """What the command came to. Raises CouldNotLookError when nobody ran it, or it took too long."""
+        """The result of the command. Raises CouldNotLookError when it did not run, or took too long."""
         self._asking, self._through = self.quote(command, *args), ""
         result = super().run(command, *args, **kwargs)
         marked = re.search(rf"{self._marker}:(\d+):".encode(), result.stderr_bytes)
@@ -134,7 +139,7 @@ class _Deadline(BaseBackend):
         return self.result(int(marked[1]), self._asking.encode(), result.stdout_bytes, stderr)
 
     def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
-        # -n: sudo that asks for a password would wait for a terminal that nobody sits at
+        # -n: a sudo that asks for a password would wait for a terminal that nobody sits at
         user = "" if sudo_user is None else f" -u {shlex.quote(sudo_user)}"
         self._through = " through sudo"
         return f"sudo -n{user} /bin/sh -c {shlex.quote(self._marked(command))}"

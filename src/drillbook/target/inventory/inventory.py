@@ -1,8 +1,8 @@
-"""What a drill knows about its target: an Ansible inventory, resolved by Ansible itself, once.
+"""What a drill knows about its target: an Ansible inventory, resolved once, by Ansible itself.
 
-The rule: the inventory says what the target is, and Drillbook guesses nothing. A variable that is missing, misspelt or
-cannot be templated is one sentence that names it, the file and line where it stands, and what to write there. All
-secrets in it are known to the Redactor before anything is recorded.
+The rule: the inventory says what the target is, and Drillbook guesses nothing. For a variable that is missing, misspelt
+or cannot be templated, one sentence names it, its file and line, and what to write there. The Redactor knows all
+secrets of the inventory before anything is recorded.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import testinfra.host
 
 from drillbook.errors import InventoryError
 from drillbook.evidence.redaction import Redactor
+from drillbook.model.times.profiles import FULL, Timings
 from drillbook.target.inventory.connections import Connections
 from drillbook.target.inventory.reader import InventoryReader
 from drillbook.target.inventory.resolver import ResolvedInventory
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Inventory:
-    """A resolved inventory. What is connected to its hosts ends when it goes."""
+    """A resolved inventory. Its connections to hosts end when it is closed."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Inventory:
         work: Work | None = None,
         dead_man_switch_s: int | None = None,
         prerequisites: Prerequisites = NO_PREREQUISITES,
+        timings: Timings = FULL,
         groups: Mapping[str, tuple[str, ...]] = EMPTY,
         hostvars: Mapping[str, Mapping[str, object]] = EMPTY,
         secrets: Mapping[str, str] = EMPTY,
@@ -47,9 +49,11 @@ class Inventory:
         where: Callable[[str], str] | None = None,
         further: tuple[Path, ...] = (),
     ) -> None:
-        """`connections` holds how Ansible connects to each host, `problems`, for (host, name), why that variable has no
-        value. `dead_man_switch_s`: after so many seconds without renewal a fault's switch fires; None: none is armed.
-        `where` gives file and line of a variable of the group all, or of a key in it: "a.b".
+        """`connections` holds how Ansible connects to each host.
+
+        `problems` says, for (host, name), why that variable has no value. `dead_man_switch_s`: a fault's switch fires
+        after this many seconds without renewal; None: none is armed. `where` gives file and line of a variable of the
+        group all, or of a key in it: "a.b".
         """
         self.path, self.further = path, further
         self.environment = environment
@@ -57,6 +61,7 @@ class Inventory:
         self.work = work
         self.dead_man_switch_s = dead_man_switch_s
         self.prerequisites = prerequisites
+        self.timings = timings
         self.where = where or (lambda _name: str(path))
         self.groups = groups
         self.hostvars = hostvars
@@ -77,7 +82,7 @@ class Inventory:
     ) -> Inventory:
         """Read the inventory at `path` (absolute, or relative to `root` or the working directory) through Ansible.
 
-        `further` ones are merged with it, as Ansible does: the last wins. Their secrets are added to `redactor`. Raises
+        Ansible merges the `further` ones with it: the last wins. Their secrets are added to `redactor`. Raises
         InventoryError, with one sentence that says what to put right.
         """
         found, *others = (_existing(each, root) for each in (path, *further))
@@ -86,9 +91,7 @@ class Inventory:
 
     @classmethod
     def of(cls, resolved: ResolvedInventory, root: Path, redactor: Redactor) -> Inventory:
-        """What Drillbook needs of an inventory that Ansible has resolved; `root` (absolute) is where relative paths
-        begin.
-        """
+        """The inventory from what Ansible has resolved; `root` (absolute) is where relative paths begin."""
         secrets = resolved.secrets()
         for secret in secrets:
             redactor.add(secret.label, secret.value, declared=secret.declared)
@@ -101,6 +104,7 @@ class Inventory:
             work=reader.work(endpoints),
             dead_man_switch_s=reader.dead_man_switch(),
             prerequisites=reader.prerequisites(endpoints),
+            timings=reader.timings(),
             groups=MappingProxyType(
                 {
                     name: tuple(host for host in resolved.entries if host in hosts)
@@ -117,8 +121,13 @@ class Inventory:
 
     @property
     def connection_env(self) -> dict[str, str]:
-        """Settings of Ansible by which its ssh connections outlive a play, and end with this object."""
+        """Settings that make Ansible's ssh connections outlive a play, and end with this object."""
         return self.connections.env
+
+    @property
+    def su_asks(self) -> bool:
+        """Whether `su` asks for a password on every host: then a play that becomes another user by it cannot go on."""
+        return self.connections.su_asks
 
     def variable(self, host: str, name: str) -> object:
         """The value of a variable for a host, templated. InventoryError if it has none."""
@@ -138,8 +147,9 @@ class Inventory:
         return first.get(name, default)
 
     def names(self, pattern: str) -> tuple[str, ...]:
-        """Hosts by the name of a host or group, with `*` and `?`, several separated by commas. InventoryError if
-        there is none.
+        """Hosts by the name of a host or group, with `*` and `?`, several separated by commas.
+
+        InventoryError if there is none.
         """
         found: dict[str, None] = {}
         for each in filter(None, (part.strip() for part in pattern.split(","))):
@@ -155,8 +165,9 @@ class Inventory:
         return tuple(host for host in self.hostvars if host in found)
 
     def hosts(self, pattern: str, *, deadline_s: float = 10.0) -> list[testinfra.host.Host]:
-        """testinfra's hosts for `names(pattern)`, never none. Each command has a deadline, after which
-        CouldNotLookError is raised.
+        """testinfra's hosts for `names(pattern)`, never none.
+
+        Each command raises CouldNotLookError after its deadline.
         """
         return [self.connections.look_at(name, deadline_s) for name in self.names(pattern)]
 
@@ -167,7 +178,7 @@ class Inventory:
 
 
 def _existing(path: Path, root: Path) -> Path:
-    """An absolute path: Ansible takes a relative one that does not exist for the name of a host, and succeeds."""
+    """An absolute path that exists: Ansible takes a missing relative one for the name of a host, and succeeds."""
     candidates = [path] if path.is_absolute() else [root.absolute() / path, Path.cwd() / path]
     for candidate in candidates:
         if candidate.exists():

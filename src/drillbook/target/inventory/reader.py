@@ -1,4 +1,4 @@
-"""Reads the variables of an inventory whose names begin with drillbook_ strictly."""
+"""Reads the variables of an inventory whose names begin with drillbook_, and checks them strictly."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from drillbook.errors import InventoryError, NoEnvironmentError, Place
+from drillbook.model.times.profiles import FULL, Timings
+from drillbook.target.ansible.environment import SU_ASKS, is_su
+from drillbook.target.ansible.truth import boolean
 from drillbook.target.inventory.origins import origin_of
 from drillbook.target.inventory.resolver import ResolvedInventory
 from drillbook.target.inventory.settings import (
@@ -35,24 +39,31 @@ _OF_KINDS: Mapping[str, tuple[frozenset[EndpointKind], Mapping[EndpointKind, str
     "follow": (frozenset({EndpointKind.HTTP}), {}),
     "healthy": (frozenset({EndpointKind.HTTP}), {}),
 }
-"""Keys that not every kind uses: of which kinds they are, and what to do instead."""
+"""Keys that only some kinds use: those kinds, and what to do instead."""
 _HEALTHY = {"2xx": 300, "3xx": 400}
-"""Up to which statuses an answer is healthy, by the word for the highest of them."""
+"""The lowest status that is no longer healthy, by the inventory's word for the highest healthy ones."""
 _FOR_ALL = (
     "drillbook_environment",
     "drillbook_endpoints",
     "drillbook_work",
     "drillbook_dead_man_switch",
     "drillbook_prerequisites",
+    "drillbook_timings",
 )
 _CONNECTS = re.compile(
     r"ansible_(?:connection|host|port|user|password|private_key_file|host_key_checking|remote_(?:user|addr|port)|"
     r"python_interpreter|pipelining|timeout|(?:become|docker|paramiko|podman|scp|sftp|ssh|su|sudo)(?:_\w+)?)"
 )
-"""Variables of Ansible that say how a host is reached."""
+"""Variables of Ansible that say how to reach a host."""
 LEAST_SWITCH_S = 10
 """Seconds. A renewal is a play of 1 to 2.5 s, made three times in this time; it may be missed once."""
+_WINDOWS = ("immediate", "extended", "watch", "day")
 _ENVIRONMENT_EXAMPLE = "drillbook_environment: {name: staging-eu, kind: staging}"
+
+
+@cache
+def _near(name: str) -> list[str]:
+    return difflib.get_close_matches(name, _FOR_ALL, 1, 0.9)
 
 
 class InventoryReader:
@@ -65,6 +76,7 @@ class InventoryReader:
         for host, entries in resolved.entries.items():
             self._refuse_errors(entries)
             self._refuse_misspelt(entries)
+            self._refuse_su(host, entries, resolved.connections.get(host, EMPTY))
             for name in _FOR_ALL:
                 here, there = self._entries.get(name, {}), entries.get(name, {})
                 if here.get("value") != there.get("value"):
@@ -73,24 +85,37 @@ class InventoryReader:
                     raise InventoryError(sentence, place)
 
     def _refuse_errors(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        """What Drillbook or a connection needs has to have a value now, not in the middle of a drill. Others are for
-        plays, which have variables of their own (`template_path`, a role's defaults).
+        """A variable that Drillbook or a connection needs must have a value now, not in the middle of a drill.
+
+        Other variables are for plays, which have variables of their own (`template_path`, a role's defaults).
         """
         for name, entry in entries.items():
             if "error" not in entry:
                 continue
             path, message = entry["error"]["where"], entry["error"]["message"]
-            # `mandatory`, in a variable of ours for playbooks, is somebody's demand
+            # somebody demands it by `mandatory`, in a variable of ours for playbooks
             demanded = name.startswith("drillbook_") and not message.endswith("is undefined")
             if demanded or name in _FOR_ALL or _CONNECTS.fullmatch(name):
                 place = self._origin(entry, path)
                 raise InventoryError(f"{path} ({place}): {message}", place)
 
+    def _refuse_su(self, host: str, entries: Mapping[str, Mapping[str, Any]], connection: Mapping[str, Any]) -> None:
+        """Refuse a host that does all its work through a `su` that asks: Ansible would wait for it in the middle of a
+        drill.
+        """
+        if not boolean(connection.get("become")) or not is_su(connection.get("become_method")):
+            return
+        if connection.get("su_asks"):
+            name = next((each for each in ("ansible_become_method", "ansible_become") if each in entries), None)
+            place = self._origin(entries[name], name) if name is not None else None
+            where = f"{name} ({place})" if name is not None else "become_method (ansible.cfg)"
+            raise InventoryError(f"With {where} {SU_ASKS.format(on=f' on {host}')}", place)
+
     def _refuse_misspelt(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
-        """A prerequisite under a wrong name would be demanded of no drill, and nobody would notice."""
+        """Refuse a prerequisite under a wrong name: otherwise no drill would demand it, and nobody would notice."""
         for name in entries:
             if name.startswith("drillbook_") and name not in _FOR_ALL:
-                near = difflib.get_close_matches(name, _FOR_ALL, 1, 0.9)
+                near = _near(name)
                 if near:
                     place = self._origin(entries[name], name)
                     sentence = f'{name} ({place}): there is no such variable; did you mean "{near[0]}"?'
@@ -188,6 +213,19 @@ class InventoryReader:
             endpoints=node.names("endpoints", endpoints.__contains__, "endpoint of drillbook_endpoints"),
         )
 
+    def timings(self) -> Timings:
+        """The windows of the verification; the full ones where the inventory says nothing."""
+        node = self._top("drillbook_timings", {"profile", *_WINDOWS})
+        if node is None:
+            return FULL
+        profile = node.text("profile")
+        windows = {f"{name}_s": node.number(name, getattr(FULL, f"{name}_s")) for name in _WINDOWS}
+        short = next((name for name in _WINDOWS if windows[f"{name}_s"] < getattr(FULL, f"{name}_s")), None)
+        if profile == FULL.profile and short is not None:
+            least = getattr(FULL, f"{short}_s")
+            node.fail(short, f"it is {windows[f'{short}_s']:g}, and in the profile full {least:g} s or more")
+        return Timings(profile, full=short is None, **windows)
+
     def _top(self, name: str, keys: set[str] | None) -> Node | None:
         entry = self._entries.get(name)
         if entry is None or entry["value"] is None:
@@ -195,7 +233,7 @@ class InventoryReader:
         return Node(name, entry["value"], keys, self.place)
 
     def place(self, path: str) -> Place:
-        """Where a variable, or a key in it ("a.b"), was written; the inventory itself when nobody knows."""
+        """Where a variable, or a key in it ("a.b"), was written; the inventory itself when that is unknown."""
         return self._origin(self._entries.get(path.split(".", 1)[0], {}), path)
 
     def _origin(self, entry: Mapping[str, Any], path: str) -> Place:

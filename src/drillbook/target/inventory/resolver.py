@@ -1,7 +1,6 @@
-"""An inventory as Ansible itself resolves it: every variable of every host, templated, decrypted, and with the line
-that it stands on.
+"""An inventory as Ansible itself resolves it: every variable of every host, templated, decrypted, and with its line.
 
-The rule: no second reader of inventories. testinfra reads them through ansible-inventory, which templates nothing, so
+The rule: nobody else reads inventories. testinfra reads them through ansible-inventory, which templates nothing, so
 that an `ansible_host: "{{ ... }}"` reaches ssh as it is written.
 """
 
@@ -9,9 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ from drillbook.target.ansible.events import PlayLog
 from drillbook.target.ansible.messages import place_in
 from drillbook.target.inventory.origins import origin_of
 from drillbook.target.inventory.secrets import VAULT, Secret, secrets_in
+from drillbook.target.private_folders import PrivateFolder
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm
@@ -33,13 +32,13 @@ RESOLVE_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class ResolvedInventory:
-    """What the action plugin `drillbook_variables` has written."""
+    """The output of the action plugin `drillbook_variables`."""
 
     path: Path
     groups: dict[str, list[str]]
     entries: dict[str, dict[str, dict[str, Any]]]  # host -> variable -> {value, vaulted, origins} or {error, origins}
     connections: dict[str, dict[str, Any]]  # host -> how Ansible would connect to it
-    further: tuple[Path, ...] = ()  # what was merged with it
+    further: tuple[Path, ...] = ()  # the inventories that were merged with it
 
     @classmethod
     def by_ansible(
@@ -50,20 +49,20 @@ class ResolvedInventory:
         warm: Warm | None = None,
         further: Sequence[Path] = (),
     ) -> ResolvedInventory:
-        # ansible-runner takes 0.1 s to import: meanwhile the warm server is at the inventory
+        # ansible-runner takes 0.1 s to import: meanwhile the warm server resolves the inventory
         from drillbook.target.ansible.run import run_ansible
 
         known = warm.inventory(path, root, pass_env) if warm is not None and not further else None
         if known is not None:
             return cls(path, known["groups"], known["hosts"], known["connections"], tuple(further))
-        with tempfile.TemporaryDirectory(prefix="drillbook-inventory-", ignore_cleanup_errors=True) as directory:
-            written = Path(directory) / "variables.json"
-            playbook = Path(directory) / "resolve.yml"
+        with PrivateFolder("inventory") as directory:
+            written = directory / "variables.json"
+            playbook = directory / "resolve.yml"
             task = {"name": "Resolve the inventory", "drillbook_variables": {"dest": str(written)}, "run_once": True}
-            # all said in the playbook and beside it, nothing in the environment: it is that of every other run
+            # the playbook and its files say all of it; the environment is that of every other run
             play = {"name": "Resolve", "hosts": "all", "gather_facts": False, "connection": "local", "tasks": [task]}
             play |= {"strategy": "linear"}
-            (Path(directory) / "action_plugins").symlink_to(PLUGINS / "action")
+            (directory / "action_plugins").symlink_to(PLUGINS / "action")
             playbook.write_text(json.dumps([play]), encoding="utf-8")
             log = PlayLog(root, Redactor(), None)
             try:
@@ -113,8 +112,12 @@ class ResolvedInventory:
         found: dict[str, Secret] = {}
         vaults: dict[str, bool] = {}
         labels: Counter[str] = Counter()
+        seen: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for entries in self.entries.values():
             for name, entry in entries.items():
+                if entry in seen[name]:  # most hosts of a group have the same
+                    continue
+                seen[name].append(entry)
                 for path, value, declared in secrets_in(entry, name, vaults):
                     if value not in found:
                         labels[path] += 1
@@ -135,9 +138,9 @@ _VAULT = re.compile(r"decrypt|vault (?:password|secret|id)|HMAC", re.IGNORECASE)
 
 
 def _words_of_sources(said: str) -> str:
-    """What a script or a plugin of the inventory said as it failed; empty where none did.
+    """What a script or a plugin of the inventory printed as it failed; empty when none did.
 
-    Ansible warns of each way in which it tried to read a source, and its error says only that all of them failed.
+    Ansible warns of each way in which it tried to read a source, but its error says only that all of them failed.
     """
     failed: dict[str, list[str]] = {}
     for part in _SAID.split(said):
@@ -153,7 +156,7 @@ def _words_of_sources(said: str) -> str:
 
 
 def _with_place(message: str, path: Path) -> str:
-    """Ansible names no file when it cannot read one of group_vars or host_vars: look for the one that it means."""
+    """Ansible names no file when it cannot read one of group_vars or host_vars: find the one that it means."""
     if re.search(r"\(\S+:\d+(:\d+)?\)$", message):
         return message
     # only for an inventory that is wrong
@@ -175,11 +178,11 @@ def _with_place(message: str, path: Path) -> str:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             return f"{message.rstrip('.')} ({each}:{line})"
         except yaml.YAMLError:
-            continue  # a vault, or something that Ansible does not read either
+            continue  # a vault, or a file that Ansible does not read either
     return message
 
 
 def _bytes_of(path: Path) -> list[bytes]:
-    """The files of an inventory itself."""
+    """The bytes of the inventory's own files."""
     files = path.iterdir() if path.is_dir() else [path]
     return [each.read_bytes() for each in files if each.is_file()]

@@ -10,7 +10,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from drillbook.evidence.secret_forms import MIN_LENGTH
-from drillbook.evidence.secret_names import is_header_path, is_secret_path, leaves, named_secrets, parts_of_header
+from drillbook.evidence.secret_names import (
+    assigned,
+    is_header_path,
+    is_secret_path,
+    leaves,
+    named_secrets,
+    parts_of_header,
+)
 from drillbook.target.inventory.origins import origin_of
 
 VAULT = b"$ANSIBLE_VAULT"
@@ -18,7 +25,10 @@ VAULT = b"$ANSIBLE_VAULT"
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that may not be shown; `declared` when somebody called it a secret, else only its name looks like one."""
+    """A value that may not be shown.
+
+    `declared`: somebody called it a secret. Otherwise only its name looks like one.
+    """
 
     label: str
     value: str = field(repr=False)
@@ -26,25 +36,26 @@ class Secret:
 
 
 def secrets_in(entry: Mapping[str, Any], name: str, vaults: dict[str, bool]) -> Iterable[tuple[str, str, bool]]:
-    """(label, value, declared) of what is vaulted, of what a name says to be secret, and of passwords in URLs."""
+    """(label, value, declared) of all vaulted values, values whose names mark a secret, and passwords in URLs."""
     if "value" not in entry:
         return
     vaulted = entry.get("vaulted", ())
     ours = name.startswith("drillbook_")
     for path, keys, value in leaves(entry["value"], name):
-        # headers of ours that are no mapping: what is wrong with them is told, and may be a token
+        # headers of ours that are no mapping: the error quotes them, and they may hold a token
         named = is_secret_path(keys) or (ours and keys[-1] == "headers")
         in_vault = _in_a_vault(entry, path, vaults) or any(f"{path}.".startswith(f"{each}.") for each in vaulted)
         if (in_vault or named) and (isinstance(value, str) or len(str(value)) >= MIN_LENGTH):
             yield path, str(value), named and (in_vault or ours)
         if is_header_path(keys):
             yield from ((path, part, False) for part in parts_of_header(str(value)))
+        yield from ((label, each, False) for label, each in assigned(value))
         if isinstance(value, str) and (password := password_of(value)):
             yield path, password, ours
 
 
 def secrets_in_environment(names: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """(name, value) of what is secret in these variables of the environment: by their names, and in their URLs."""
+    """(name, value) of the secrets in these environment variables: by their names, and in their URLs."""
     for name in names:
         value = os.environ.get(name, "")
         yield from named_secrets(value, name)
@@ -53,7 +64,7 @@ def secrets_in_environment(names: Iterable[str]) -> Iterable[tuple[str, str]]:
 
 
 def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) -> bool:
-    """Whether the value was written in a file that is encrypted as a whole: its values carry no tag."""
+    """Whether the value stands in a file that is encrypted as a whole: such values carry no tag."""
     origin = origin_of(entry, path)
     if origin is None:
         return False
@@ -67,7 +78,7 @@ def _in_a_vault(entry: Mapping[str, Any], path: str, vaults: dict[str, bool]) ->
 
 
 def password_of(url: str) -> str | None:
-    """The password in a URL, as whoever takes it reads it; None where there is none."""
+    """The password in a URL, as its user reads it; None when there is none."""
     if "://" not in url or "@" not in url:
         return None
     try:

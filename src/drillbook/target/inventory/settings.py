@@ -19,7 +19,7 @@ def _nothing() -> Mapping[str, str]:
 
 
 class EnvironmentKind(StrEnum):
-    """How careful to be. PRODUCTION needs a leave of its own for every run."""
+    """How careful to be. PRODUCTION needs its own permission for every run."""
 
     LAB = "lab"
     STAGING = "staging"
@@ -28,14 +28,14 @@ class EnvironmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the inventory says that it is."""
+    """The environment that the inventory names."""
 
     name: str
     kind: EnvironmentKind
 
 
 class EndpointKind(StrEnum):
-    """What is spoken at an endpoint."""
+    """The protocol of an endpoint."""
 
     HTTP = "http"
     REDIS = "redis"
@@ -45,7 +45,10 @@ class EndpointKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A door of the system that the prober knocks at. `url` holds no password; Redis may be found through Sentinel."""
+    """A door of the system that the prober knocks at.
+
+    `url` holds no password. Sentinel may find the primary of Redis.
+    """
 
     name: str
     kind: EndpointKind
@@ -54,7 +57,7 @@ class Endpoint:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     database: int = 0
-    """The number of Redis' database."""
+    """The number of the Redis database."""
     ca: Path | None = None
     timeout_s: float = 1.0
     samples_per_s: float = 20.0
@@ -63,7 +66,7 @@ class Endpoint:
     follow: bool = False
     """Whether redirects are followed."""
     healthy_below: int = 300
-    """An HTTP status from 200 on is healthy below this one."""
+    """An HTTP status is healthy from 200 up to, but not including, this one."""
     master_name: str | None = None
     sentinels: tuple[tuple[str, int], ...] = ()
     nat: Mapping[str, str] = field(default_factory=_nothing)
@@ -74,7 +77,7 @@ class Endpoint:
 
     @property
     def longest_gap_s(self) -> float:
-        """As far apart as two looks may be: when nobody saw anything for longer, nobody looked."""
+        """The longest time allowed between two looks. After a longer one, nobody looked."""
         return 1 / self.samples_per_s + min(self.timeout_s, LONGEST_WAIT_S)
 
 
@@ -83,7 +86,7 @@ COMPLETED_WITHIN_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How work is given to the system, and how it is counted afterwards."""
+    """How to submit work to the system, and how to count it afterwards."""
 
     submit_url: str
     completed_endpoint: str
@@ -91,12 +94,12 @@ class Work:
     submit_method: str = "POST"
     submit_headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
     submit_body: Any = None
-    """Any JSON; "{id}" in its strings is replaced by the id of the job."""
+    """Any JSON; the id of the job replaces "{id}" in its strings."""
     submit_ca: Path | None = None
     acknowledged: frozenset[int] = frozenset({202})
     refused: frozenset[int] = frozenset({503})
     completed_within_s: float = COMPLETED_WITHIN_S
-    """After the last criterion: what is acknowledged and not done by then is lost."""
+    """Seconds after the last criterion. Work that is acknowledged but not done by then is lost."""
 
 
 @dataclass(frozen=True, slots=True)

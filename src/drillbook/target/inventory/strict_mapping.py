@@ -1,4 +1,4 @@
-"""Reading nested settings of a user strictly: an unknown key, a wrong type or a missing value is one sentence that says
+"""Reads nested settings of a user strictly. For an unknown key, a wrong type or a missing value, one sentence says
 where and what.
 
 The rule: a misspelt key is never a default. (`samples_per_secnd: 1` would otherwise measure at 20.)
@@ -21,7 +21,7 @@ _HOST_AND_PORT = re.compile(r"(\[[^\]\s]+\]|[^:\s]+):(\d{1,5})")
 
 
 class Node:
-    """A mapping at `path`, of which only `keys` may be set (None: any)."""
+    """A mapping at `path`, in which only `keys` may be set (None: any)."""
 
     def __init__(self, path: str, value: object, keys: Collection[str] | None, where: Callable[[str], Place]) -> None:
         """`where` gives the place of a path."""
@@ -62,7 +62,7 @@ class Node:
         return Node(f"{self._path}.{key}", self.value(key), keys, self._where)
 
     def text(self, key: str, default: Any = _MISSING) -> Any:
-        """A string that is not empty (a number is taken for one: passwords may be digits)."""
+        """A string that is not empty. A number counts as one: passwords may be digits."""
         value = self.value(key, default)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -79,7 +79,7 @@ class Node:
         return str(value)
 
     def number(self, key: str, default: float) -> float:
-        """A number above zero; digits in a string count, because Jinja often leaves them so."""
+        """A number above zero. Digits in a string count, because Jinja often leaves them so."""
         value = self.value(key, default)
         try:
             number = float(value) if not isinstance(value, bool) else 0.0
@@ -90,7 +90,7 @@ class Node:
         return number
 
     def count(self, key: str) -> int:
-        """A whole number above zero, by default 0: none is asked for."""
+        """A whole number above zero; the default is 0."""
         if not self.has(key):
             return 0
         number = self.number(key, 1)
@@ -99,7 +99,7 @@ class Node:
         return int(number)
 
     def names(self, key: str, known: Callable[[str], bool], what: str) -> tuple[str, ...]:
-        """A list of names, one at least, each of which is `known` as a `what`; by default empty."""
+        """A list of names, at least one. Each must be a `known` one of this kind (`what`). By default empty."""
         value = self.value(key, None)
         if value is None:
             return ()
@@ -125,7 +125,10 @@ class Node:
         return MappingProxyType({name: str(each) for name, each in value.items()})
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """HTTP header fields, by default none. Whoever sends them would show the value of one that cannot be sent."""
+        """HTTP header fields, by default none.
+
+        A header that cannot be sent is refused here: its sender would show the value.
+        """
         fields = self.texts(key)
         for name, value in fields.items():
             if not _FIELD.fullmatch(name):
@@ -177,7 +180,7 @@ class Node:
 
 
 def _called(value: object, path: str) -> str:
-    """A value in an error message: short, and of one that may hold a password nothing but what it is."""
+    """A value for an error message: shortened. A value that may hold a password is described only by its type."""
     match value:
         case dict():
             return "a mapping"

@@ -1,8 +1,8 @@
-"""The addresses of endpoints: which parts a URL may have, by the kind of the endpoint, and what becomes of each.
+"""The addresses of endpoints: the parts that a URL may have, by the kind of the endpoint, and the effect of each.
 
-The rule: every part of a URL has an effect, or is refused with what to write instead. `redis://cache/2` whose number
-was dropped counted the jobs of another database. No sentence shows the URL: it may hold a password. One part is for
-people alone: with a Sentinel the host is a name of the cluster.
+The rule: every part of a URL has an effect, or is refused with what to write instead. A `redis://cache/2` that lost its
+number made a drill count the jobs of another database. No sentence shows the URL: it may hold a password. One part is
+for people alone: with a Sentinel the host is a name of the cluster.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LOG_IN = {
     EndpointKind.TCP: "remove them, only a connection is opened",
 }
 _OF_KEYS = {"user": "user", "password": "password", "connect_timeout": "timeout"}
-"""What libpq reads from a URL's query, and an endpoint from a key of its own."""
+"""Parameters that libpq reads from a URL's query, and that an endpoint has as keys of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a URL says: `url` is without its password; `database` is the number of Redis' one."""
+    """The parts of a URL: `url` is without its password; `database` is the number of the Redis database."""
 
     url: str
     user: str | None = None
@@ -52,7 +52,7 @@ def address(node: Node, kind: EndpointKind, *, by_sentinel: bool) -> Address:
     if "@" in parts.netloc and not logs_in:
         node.fail("url", f"an endpoint of kind {kind} uses no user and password of its URL: {LOG_IN[kind]}")
     if parts.fragment:
-        _without_effect(node, "what stands behind # has no effect", "remove it, or percent-encode the #")
+        _without_effect(node, "the part after # has no effect", "remove it, or percent-encode the #")
     database = 0
     match kind:
         case EndpointKind.REDIS:
@@ -81,7 +81,7 @@ def submit_url(node: Node) -> str:
     if "@" in parts.netloc:
         node.fail("url", f"work is submitted without user and password of the URL: {LOG_IN[EndpointKind.HTTP]}")
     if parts.fragment:
-        _without_effect(node, "what stands behind # has no effect", "remove it, or percent-encode the #")
+        _without_effect(node, "the part after # has no effect", "remove it, or percent-encode the #")
     return text
 
 
@@ -98,7 +98,7 @@ def _redis(node: Node, parts: SplitResult, *, by_sentinel: bool) -> int:
     elif parts.query:
         _without_effect(node, "its query has no effect", "use keys, and write the database as a path: /2")
     if named and not re.fullmatch(r"\d{1,5}", named):
-        node.fail("url", "what names the database is no number; write one like redis://cache.example.org:6379/2")
+        node.fail("url", "the database in it is not a number; write one like redis://cache.example.org:6379/2")
     return int(named or 0)
 
 
@@ -106,9 +106,9 @@ def _sql(node: Node, parts: SplitResult) -> None:
     said = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     for name, key in _OF_KEYS.items():
         if name in said:
-            _without_effect(node, f"{name} does not belong into its query", f'use the key "{key}" of the endpoint')
+            _without_effect(node, f"{name} does not belong in its query", f'use the key "{key}" of the endpoint')
     if "options" in said:
-        _without_effect(node, "options does not belong into its query", "a pooler refuses it: set it for the account")
+        _without_effect(node, "options does not belong in its query", "a pooler refuses it: set it for the account")
     for name, there in (("host", parts.hostname), ("port", parts.port), ("dbname", parts.path.strip("/"))):
         if name in said and there:
             _without_effect(node, f"its query names a {name} once more", "leave one of them out")
@@ -119,14 +119,14 @@ def _without_effect(node: Node, what: str, instead: str) -> NoReturn:
 
 
 def _split(node: Node, text: str, example: str) -> tuple[SplitResult, int | None]:
-    """A URL and its port. The sentence says nothing of the text: urlsplit's own shows a piece of a password."""
+    """A URL and its port. The error quotes nothing of the text: urlsplit's own error shows a piece of a password."""
     if re.search(r"[^\x21-\x7e]", text):
         node.fail("url", "it has a space, a line feed or another character that no URL has: percent-encode it")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        node.fail("url", f"it is no URL with a valid host and port; percent-encode a password, and write {example}")
+        node.fail("url", f"it is not a URL with a valid host and port; percent-encode a password, and write {example}")
     if port == 0:
         node.fail("url", f"nobody listens at port 0; write one like {example}")
     return parts, port

@@ -1,1 +1,1 @@
-"""Looks at endpoints from outside and submits work; it changes nothing else."""
+"""Looks at endpoints from outside and submits work. It changes nothing else."""

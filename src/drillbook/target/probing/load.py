@@ -1,10 +1,10 @@
-"""The work that is submitted all through a drill, and its ledger.
+"""The work that a drill submits, and its ledger.
 
 Open loop: attempts leave at the stated rate whether or not earlier ones were answered, so that a slow system does not
 hide its slowness (no coordinated omission). Each attempt ends as acknowledged, refused or unknown; none is forgotten.
 
-Two threads share a load, and no lock: the drill's thread swaps the order, the prober's thread carries it out, and each
-field has one thread that writes it.
+Two threads share a load without a lock. The drill's thread swaps the order, and the prober's thread carries it out.
+Each field has one thread that writes it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ ANSWER_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = ANSWER_TIMEOUT_S + 5
 MAX_UNDER_WAY = 64
 OVERDUE_S = 1.0
-"""What is overdue by more than this is left out."""
+"""Work that is overdue by more than this is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """From this monotonic instant on, so many submissions a second."""
+    """The number of submissions a second, from this monotonic instant on."""
 
     since_s: float
     per_second: float
@@ -42,19 +42,19 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be submitted from now on. It never changes: another order takes its place."""
+    """What to submit from now on. An order never changes: another order replaces it."""
 
     per_second: float
     body: str
     count: int | None = None
-    """So many, and then `then`; None is without end."""
+    """The number of submissions; after them `then` follows. None is without end."""
     then: Order | None = None
     ended: bool = False
-    """Nothing any more: the submitting ends."""
+    """The order that ends the submitting."""
 
 
 class Load:
-    """Submits work through the system's own front door and keeps the ledger of it."""
+    """Submits work through the system's own front door and keeps its ledger."""
 
     def __init__(self, prober: Prober, work: Work, database: Endpoint, prefix: str) -> None:
         self._prober, self._work, self._database = prober, work, database
@@ -65,17 +65,17 @@ class Load:
         self._number = 0
         self._lines: list[HttpLine] = []
         self._steady = Order(0.0, json.dumps(work.submit_body))
-        """The order without a count that was given last; the drill's thread writes it."""
+        """The last order without a count; the drill's thread writes it."""
         self._order = self._steady
         """The drill's thread writes it."""
         self._sent: Order | None = None
-        """The order of which all was sent; the prober's thread writes it."""
+        """The order that has been sent completely; the prober's thread writes it."""
         self._lock = threading.Lock()
         self._running: Any = None
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """What was tried and answered so far."""
+        """The attempts so far, with their answers."""
         return tuple(self._attempts)
 
     @property
@@ -85,7 +85,10 @@ class Load:
 
     @property
     def skipped(self) -> int:
-        """Attempts that were due but not sent, since too many were still unanswered. Never counted as attempted."""
+        """Attempts that were due but not sent, because too many were still unanswered.
+
+        They never count as attempted.
+        """
         return self._skipped
 
     @property
@@ -94,14 +97,15 @@ class Load:
         return self._current().per_second
 
     def _current(self) -> Order:
-        """The order, or what comes after it once all of it was sent."""
+        """The order, or the one that follows it when all of it has been sent."""
         order = self._order
         return order.then if order.then is not None and order is self._sent else order
 
     def submit(self, per_second: float, fields: Mapping[str, object] | None = None, count: int | None = None) -> None:
-        """Begin, or go on, at this rate; with a `count`, exactly so many and then as before (no more, if none were).
+        """Start to submit at this rate, or change to it.
 
-        `fields` stand in the body instead of those of the inventory ({"payload": {"work_ms": 300}}).
+        With a `count`: exactly this number, then as before (no more, if nothing was submitted before). `fields` replace
+        those of the inventory's body ({"payload": {"work_ms": 300}}).
         """
         body = self._work.submit_body
         form = json.dumps({**_members(body), **fields} if fields else body)
@@ -114,7 +118,7 @@ class Load:
             self._running = self._prober.run(self._run())
 
     def stop(self) -> None:
-        """No further attempts; those under way are waited for. Raises CouldNotLookError when they do not end."""
+        """Send no further attempts and wait for the open ones. Raises CouldNotLookError when they do not end."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -123,7 +127,7 @@ class Load:
         try:
             running.result(timeout=STOP_TIMEOUT_S)
         except TimeoutError:
-            raise CouldNotLookError("the work did not stop in time: what was under way is not accounted for") from None
+            raise CouldNotLookError("the work did not stop in time: the jobs under way are not counted") from None
 
     async def _run(self) -> None:
         pending: set[asyncio.Task[None]] = set()
@@ -132,7 +136,7 @@ class Load:
         while not (order := self._current()).ended:
             now, rate = time.monotonic(), order.per_second
             if order is not known:
-                # neither does a pause count as work overdue, nor a slow rate delay the first attempt of a fast one
+                # a pause does not count as overdue work, and a slow rate does not delay the first attempt of a fast one
                 known, left, due = order, order.count, now
             if rate <= 0 or due > now:
                 # at least ten times a second, so that a new rate or a stop is seen soon
@@ -141,10 +145,10 @@ class Load:
             due += 1 / rate
             overdue = int((now - OVERDUE_S - due) * rate)
             if overdue > 0:
-                # this process had no time to send: what is overdue by more than a second is left out, and counted
+                # this process had no time to send: it leaves out what is overdue by more than a second, and counts it
                 self._skipped += overdue
                 due += overdue / rate
-            # the prober's samples have their turn, however much is overdue
+            # the prober's samples get their turn, however much is overdue
             await asyncio.sleep(0)
             if len(pending) >= MAX_UNDER_WAY:
                 self._skipped += 1
@@ -169,7 +173,7 @@ class Load:
         body = form.replace("{id}", job).encode()
         sent = time.monotonic()
         try:
-            # a line that cannot be made (no CA where the inventory says) is an attempt that failed, too
+            # a line that cannot be made (the CA file is missing) is a failed attempt, too
             line = self._lines.pop() if self._lines else HttpLine(work.submit_url, work.submit_headers, work.submit_ca)
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 answer = await line.ask(work.submit_method, body)
@@ -195,7 +199,7 @@ class Load:
             self._attempts.append(attempt)
 
     def completed(self) -> Mapping[str, int]:
-        """How often each job of this drill was done, by the system's own books (SQL).
+        """How often each job of this drill was done, according to the system's own database (SQL).
 
         Raises CouldNotLookError when the database does not answer.
         """
@@ -210,11 +214,11 @@ class Load:
         return {str(job): int(times) for job, times in rows}
 
     def balance(self, until_s: float | None = None) -> Account:
-        """Balance what was answered before `until_s` (monotonic; now when None) against what is done by now.
+        """Balance the attempts answered before `until_s` (monotonic; None: now) against the work that is done by now.
 
-        Work that was sent, but is not answered or was answered later, is left out on both sides.
+        Work without an answer, or with a later one, is left out on both sides.
         """
-        # what is acknowledged after the look at the database cannot be expected in it
+        # work acknowledged after the look at the database cannot be expected in it
         limit = time.monotonic() if until_s is None else until_s
         done = self.completed()
         attempts = self.attempts
@@ -224,7 +228,7 @@ class Load:
         return account(counted, {job: times for job, times in done.items() if job not in left_out})
 
     def refused(self, status: int, since_s: float) -> list[float]:
-        """When attempts sent since an instant were refused with this status and told when to come back (monotonic)."""
+        """When attempts sent since an instant were refused with this status and a time to come back (monotonic)."""
         return [
             attempt.answered_s
             for attempt in self.attempts
@@ -232,9 +236,9 @@ class Load:
         ]
 
     def refuse_pause(self, since_s: float) -> None:
-        """Raise CouldNotLookError when no work was submitted for a time since this instant, although it was to be.
+        """Raise CouldNotLookError when the load paused for a time since this instant, although work was due.
 
-        Who submits stood still then: what would have been lost or refused in that time is not in any balance.
+        The submitter stood still then. The balance does not show what would have been lost or refused in that time.
         """
         ends = [rate.since_s for rate in self.rates[1:]] + [time.monotonic()]
         for rate, end_s in zip(self.rates, ends, strict=False):
@@ -245,7 +249,8 @@ class Load:
     def failures(self, last_s: float) -> int:
         """How many attempts that ended in the last so many seconds were not acknowledged.
 
-        Raises CouldNotLookError when none ended (silence is not success), or none was sent for a part of that time.
+        Raises CouldNotLookError when none ended (silence is not success), or when none was sent for a part of that
+        time.
         """
         since_s = time.monotonic() - last_s
         self.refuse_pause(since_s)
@@ -263,9 +268,12 @@ class Load:
 
 
 def _members(body: object) -> Mapping[str, object]:
-    """The body of a submission, of which fields are to be replaced. Raises DrillbookError when it has none."""
+    """The body of a submission, as a mapping in which fields are replaced.
+
+    Raises DrillbookError when it is no mapping.
+    """
     if not isinstance(body, Mapping):
         raise DrillbookError(
-            "drillbook_work.submit.body is no mapping in the inventory: none of its fields can be replaced"
+            "drillbook_work.submit.body is not a mapping in the inventory, so a step cannot replace its fields"
         )
     return body

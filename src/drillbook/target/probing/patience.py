@@ -1,10 +1,9 @@
 """A time-out for one look after another, with one timer for all of them.
 
 The rule: a look is cut off exactly when its time is over, as by `asyncio.timeout`. That sets a timer for each look and
-cancels it when the answer comes, twenty times a second for each endpoint: a sixth of what the sampling cost. Here the
-timer stays. When it rings, it ends the look that is late, or is set anew for the look that is under way by then.
-When it rings too late, the loop stood still, and perhaps the answer is there and was not read: the look gets that time
-back.
+cancels it when the answer comes, twenty times a second for each endpoint: a sixth of the cost of sampling. Here the
+timer stays. When it rings, it ends a late look, or is set anew for the current one. When it rings too late, the loop
+stood still, and an answer may be there unread. Then the look gets that time back.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import asyncio
 from types import TracebackType
 
 LATE_S = 0.05
-"""A timer that rings so much too late did so because the loop stood still."""
+"""A timer that rings this much too late shows that the loop stood still."""
 
 
 class Patience:
-    """`async with patience:` raises TimeoutError after `timeout_s`. Again and again, but not for two looks at once."""
+    """`async with patience:` raises TimeoutError after `timeout_s`. It serves many looks, but one at a time."""
 
     __slots__ = ("_before", "_expired", "_given_back", "_loop", "_task", "_timeout_s", "_timer", "_until_s")
 

@@ -1,7 +1,7 @@
-"""What has to be there before anything is broken: people, access to hosts, endpoints that answer.
+"""What must be there before the fault: people, access to hosts, endpoints that answer.
 
-The rule: whoever demands it says a number or a name, it is looked at before the fault, and a drill that lacks it is
-refused with what was observed and what was required. Source: the runbooks' section "Before you begin".
+The rule: a demand states a number or a name. Drillbook looks at it before the fault, and refuses a drill that lacks it,
+with what it observed and what it required. Source: the runbooks' section "Before you begin".
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from drillbook.target.probing.probes import take_once
 from drillbook.target.probing.waiting import look_once
 
 AT_ONCE = 16
-"""Hosts that are asked at the same time: each has 10 s, and a look as a whole has 15."""
+"""The number of hosts that are asked at the same time. Each has 10 s, and a look as a whole has 15 s."""
 
 
 def distinct_names(given: Iterable[str]) -> tuple[str, ...]:
-    """The people of `--present A,B --present C`: each once, as first written, told apart without regard to case."""
+    """The people of `--present A,B --present C`: each once, as first written; case makes no difference."""
     found: dict[str, str] = {}
     for text in given:
         for part in text.split(","):
@@ -39,7 +39,7 @@ def distinct_names(given: Iterable[str]) -> tuple[str, ...]:
 
 
 def present(people: Sequence[str], count: int) -> Check:
-    """At least so many people are present. Raises GuardError for a number that everybody meets."""
+    """At least this number of people is present. Raises GuardError for a number that every drill meets."""
     if count < 1:
         raise GuardError(f"{count} people are always present: ask for at least 1")
     seen = f"{len(people)} ({', '.join(people)})" if people else "nobody"
@@ -51,7 +51,7 @@ def present(people: Sequence[str], count: int) -> Check:
 
 
 def reachable(inventory: Inventory, pattern: str) -> Check:
-    """Each host of a host or group name answers a command. Raises GuardError for a name that there is not."""
+    """Each host of a host or group name answers a command. Raises GuardError for an unknown name."""
     try:
         hosts = list(zip(inventory.names(pattern), inventory.hosts(pattern), strict=True))
     except InventoryError as error:
@@ -80,7 +80,7 @@ def reachable(inventory: Inventory, pattern: str) -> Check:
 
 
 def answering(endpoint: Endpoint, words: str = "") -> Check:
-    """The endpoint answers as a healthy one does, by a connection of its own: the prober need not run yet."""
+    """The endpoint answers as a healthy one does, on a connection of its own: the prober may not run yet."""
     answers = At(endpoint.name, words or f'the endpoint "{endpoint.name}"').answers()
 
     def judge(sample: Sample) -> Observation:
@@ -103,7 +103,7 @@ def readable(inventory: Inventory, endpoint: str, words: str) -> Check:
 
 
 def look(check: Check) -> Observation:
-    """Look once; whoever could not look has not seen it."""
+    """Look once. A look that fails has seen nothing."""
     try:
         return check.judge(look_once(check.name, check.source)) if callable(check.source) else _unasked(check)
     except CouldNotLookError as error:
@@ -121,7 +121,7 @@ def lacking(check: Check, seen: Observation, where: str = "") -> str:
 
 
 def refuse_too_few(inventory: Inventory, people: Sequence[str]) -> None:
-    """Raise GuardError unless as many people are named as the inventory demands: before the system is touched."""
+    """Raise GuardError unless enough people are named, before anything touches the system."""
     for where, check in _of_people(inventory, people):
         seen = look(check)
         if not seen.met:
@@ -131,7 +131,7 @@ def refuse_too_few(inventory: Inventory, people: Sequence[str]) -> None:
 def verify(
     inventory: Inventory, people: Sequence[str], redact: Callable[[str], str] = lambda text: text
 ) -> list[PrerequisiteRecord]:
-    """Look at all that the inventory demands of every drill. Raises GuardError for the first that is not there."""
+    """Look at all that the inventory demands of every drill. Raises GuardError for the first missing one."""
     looked = []
     for where, check in _demanded(inventory, people):
         seen = look(check)

@@ -1,4 +1,4 @@
-"""A probe for each kind of endpoint: one look, with a deadline."""
+"""A probe for each kind of endpoint: it makes one look, with a deadline."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from drillbook.target.probing.patience import Patience
 
 
 class Probe(Protocol):
-    """A way to look at one endpoint; keeps its connection between looks."""
+    """A way to look at one endpoint. It keeps its connection between looks."""
 
     overlaps: ClassVar[bool]
-    """Whether a further line may look while this one waits."""
+    """Whether another line may look while this one waits."""
 
     async def look(self) -> tuple[bool, int | None, object]:
-        """(answered as a healthy endpoint does, protocol status, value); raises when there is no answer."""
+        """Returns (whether it answered as a healthy one, protocol status, value); raises when there is no answer."""
 
     async def close(self) -> None:
         """Drop the connection."""
 
 
 class HttpProbe:
-    """GET; the value is the body, which is read as JSON or text when a check reads it."""
+    """GET; the value is the body. A check that reads it parses it as JSON or text."""
 
     overlaps: ClassVar[bool] = True
 
@@ -58,10 +58,13 @@ class HttpProbe:
 
 
 class RedisProbe:
-    """ROLE on the primary (through Sentinel where the endpoint names one): the value says who answers and as what."""
+    """ROLE on the primary (through Sentinel where the endpoint names one).
+
+    The value says which node answers, and in which role.
+    """
 
     overlaps: ClassVar[bool] = False
-    """A line through Sentinel and TLS takes 8 ms of a CPU to open: twenty a second are a sixth of a core."""
+    """A line through Sentinel and TLS takes 8 ms of CPU to open: twenty a second take a sixth of a core."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -93,10 +96,10 @@ class RedisProbe:
 
 
 class SqlProbe:
-    """`select 1` over a connection that is opened again when it was lost."""
+    """`select 1` on a connection that is opened again after it was lost."""
 
     overlaps: ClassVar[bool] = False
-    """Each line is a process of the server, of which it has a hundred."""
+    """Each line is a process of the server, which has a hundred of them."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -132,10 +135,10 @@ class SqlProbe:
 
 
 def _shut(descriptor: int) -> None:
-    """End the socket under a connection; a copy of the descriptor, for psycopg goes on owning the other.
+    """Shut the socket under a connection, through a copy of the descriptor: psycopg still owns the connection's own.
 
-    A late statement cannot simply be cancelled: psycopg first asks the server to cancel it, and on a cut network
-    waits 10 s for the server's word.
+    A late statement cannot simply be cancelled: psycopg first asks the server to cancel it, and on a cut network waits
+    10 s for the server's word.
     """
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as copy:
         copy.shutdown(socket.SHUT_RDWR)
@@ -175,7 +178,7 @@ def probe_of(endpoint: Endpoint) -> Probe:
 
 
 def why(error: BaseException) -> str:
-    """The reason of a failed look in a few plain words, without addresses of objects or stack traces."""
+    """Why a look failed, in a few plain words, without addresses of objects or stack traces."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
@@ -189,7 +192,7 @@ def why(error: BaseException) -> str:
 
 
 async def take_once(endpoint: Endpoint) -> Sample:
-    """One sample by a connection of its own. Raises DrillbookError for an endpoint that nobody can ask."""
+    """One sample on a connection of its own. Raises DrillbookError for an endpoint that cannot be asked."""
     probe = probe_of(endpoint)
     try:
         return await take(probe, Patience(endpoint.timeout_s))
@@ -198,7 +201,7 @@ async def take_once(endpoint: Endpoint) -> Sample:
 
 
 async def take(probe: Probe, patience: Patience) -> Sample:
-    """One sample; whatever goes wrong becomes a sample that says so."""
+    """One sample. Any error becomes a sample that says so."""
     sent = time.monotonic()
     try:
         async with patience:

@@ -1,7 +1,8 @@
-"""The pulse of the prober's loop: tells when it stood still, so that nobody takes that for the system's doing.
+"""The pulse of the prober's loop tells when the loop stood still, so that nobody blames the system for it.
 
-The rule: a pause of the harness (SIGSTOP, a machine without a CPU to spare, a collection of garbage) is the harness'.
-A look during which the loop stood still is no look: its answer waited for us, or its time ran out while nobody read.
+The rule: a pause of the harness (SIGSTOP, a machine without a CPU to spare, a garbage collection) belongs to the
+harness. A look during which the loop stood still does not count: its answer waited for us, or its time ran out while
+nobody read.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from drillbook.model.times.gaps import Gap
 
 BEAT_S = 0.1
 STILL_S = 0.5
-"""A beat that comes so much too late is a pause: on a busy machine a beat is late by 0.1 s every now and then."""
+"""A beat that comes this much too late is a pause. On a busy machine a beat is late by 0.1 s now and then."""
 
 
 class Pulse:
-    """Beats in a loop, in whose thread alone it is asked about looks."""
+    """Beats in a loop. Only that loop's thread may ask it about looks."""
 
     def __init__(self) -> None:
         self.pauses: list[Gap] = []
@@ -46,8 +47,8 @@ class Pulse:
         self._beaten_s = now
 
     def stood_still(self, since_s: float) -> bool:
-        """Whether the loop stood still at some time between this instant (monotonic) and now."""
-        # the timer of a look may ring before the beat that tells of the pause
+        """Whether the loop stood still at any time between this instant (monotonic) and now."""
+        # the timer of a look may ring before the beat that reveals the pause
         if time.monotonic() - self._beaten_s > BEAT_S + STILL_S:
             self._felt()
         return bool(self.pauses) and self.pauses[-1].until_s > since_s

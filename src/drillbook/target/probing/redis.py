@@ -1,7 +1,7 @@
 """Redis connections from an inventory's endpoint: direct or through Sentinel, with password, TLS and a NAT map.
 
-Sentinel announces the addresses that the nodes know of themselves. Where clients reach the nodes by other addresses
-(TLS termination, port forwarding, containers), the endpoint's `nat` maps announced to reachable, as ioredis does.
+Sentinel announces the addresses that the nodes have for themselves. Clients may reach the nodes by other addresses (TLS
+termination, port forwarding, containers). Then the endpoint's `nat` maps announced to reachable ones, as ioredis does.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ def connection_options(endpoint: Endpoint, *, password: str | None, user: str | 
 
 @cache
 def _driver() -> DriverInfo:
-    """What a connection says of its library: redis-py reads that off its installed files for each one, 1 ms of CPU."""
+    """What a connection announces of its library, read once. redis-py reads it off its installed files each time, 1 ms
+    of CPU.
+    """
     return DriverInfo()
 
 
 @cache
 def trust_of(ca: str | None) -> ssl.SSLContext:
-    """Whom TLS trusts, read once: redis-py reads all authorities of the system for each connection, 25 ms of CPU."""
+    """The authorities that TLS trusts, read once. redis-py reads the system's for each connection, 25 ms of CPU."""
     context = ssl.create_default_context()
     if ca is not None:
         context.load_verify_locations(cafile=ca)
@@ -52,7 +54,7 @@ def trust_of(ca: str | None) -> ssl.SSLContext:
 
 
 class _TlsConnection(SSLConnection):
-    """redis-py's own, on settings that are read once."""
+    """redis-py's own connection, with TLS settings that are read once."""
 
     def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
         return trust_of(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
@@ -64,7 +66,7 @@ def shown(host: str, port: int) -> str:
 
 
 def reachable_at(endpoint: Endpoint, host: str, port: int) -> tuple[str, int]:
-    """Where this announced address is reached from here: an address of IPv6 may be written in several ways."""
+    """The address at which this announced address is reached from here. An IPv6 address has several spellings."""
     announced = _address(shown(host, port))
     return next((_address(to) for at, to in endpoint.nat.items() if _same(_address(at), announced)), (host, port))
 
@@ -86,9 +88,9 @@ def _plain(host: str) -> str:
 
 
 def client(endpoint: Endpoint, database: int | None = None) -> redis.Redis:
-    """A blocking client to the primary of the moment; close it after use. The database is the endpoint's, or this one.
+    """A blocking client to the current primary; close it after use.
 
-    Raises redis' own errors when nobody answers.
+    It uses the endpoint's database unless the caller names one. Raises redis' own errors when nobody answers.
     """
     tls = urlsplit(endpoint.url).scheme == "rediss"
     never = Retry(NoBackoff(), 0)

@@ -1,7 +1,7 @@
-"""A Redis connection for a loop of asyncio, as the prober needs it.
+"""A Redis connection for an asyncio loop, as the prober needs it.
 
 The rule: it finds the primary as the clients of steps do (redis.py), and tries once. It is a module of its own because
-importing redis.asyncio takes 0.1 s of CPU, which only a session with a Redis endpoint pays.
+importing redis.asyncio takes 0.1 s of CPU. Only a session with a Redis endpoint pays that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from drillbook.target.probing.redis import as_text, connection_options, reachabl
 
 
 async def connection(endpoint: Endpoint) -> tuple[Any, str]:
-    """A connected asyncio connection to the primary, and the address by which the cluster knows it."""
+    """A connected asyncio connection to the primary, and the address by which the cluster knows the primary."""
     tls = urlsplit(endpoint.url).scheme == "rediss"
     kind = SSLConnection if tls else Connection
     never = Retry(NoBackoff(), 0)
@@ -29,7 +29,7 @@ async def connection(endpoint: Endpoint) -> tuple[Any, str]:
         options = connection_options(endpoint, password=password, user=user)
         made: Any = kind(host=host, port=port, db=number, retry=never, **options)
         if tls:
-            # for each of 20 connections a second (Redis is down) that took a fifth of a core
+            # while Redis is down there are 20 connections a second: this took a fifth of a core
             made.ssl_context.context = trust_of(options["ssl_ca_certs"])
         await made.connect()
         return made

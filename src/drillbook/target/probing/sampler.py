@@ -1,11 +1,11 @@
-"""Looking at one endpoint at its rate; where the inventory says so, whether or not the look before has come back.
+"""Looks at one endpoint at its rate. Where the inventory says so, a look need not wait for the one before.
 
-The rule: who looks is no load. One after another, a look that waits for its time-out keeps the next one from seeing
-that the endpoint is back: up to a time-out late, and the stated uncertainty says so. With `looks_at_once` it is one
-interval. But a service that hangs then has that many requests more in its hands: 20 at each of three endpoints cost
-the lab's API 60 MB, which it kept, in a drill whose criterion was its memory. So it is asked for, endpoint by endpoint.
-Samples are kept in the order in which they were asked for: what was asked before the end of an outage, and failed
-after it, stands before what was asked after it.
+The rule: looking must be no load. When looks follow one another, a look that waits for its time-out keeps the next one
+from seeing that the endpoint is back. That is up to a time-out late, and the stated uncertainty says so. With
+`looks_at_once` it is one interval. But a service that hangs then holds that many more requests. 20 at each of three
+endpoints cost the lab's API 60 MB, which it kept, in a drill whose criterion was its memory. So the inventory must ask
+for it, endpoint by endpoint. Samples are kept in the order in which they were asked for. A look asked before the end of
+an outage that failed after it stands before the looks asked later.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from drillbook.target.probing.probes import Probe
 
 MORE_IN_ALL = 64
-"""Looks under way beyond the first of each endpoint: who cannot keep up with a thousand endpoints would otherwise open
-twenty lines to each of them.
+"""The open looks beyond the first of each endpoint.
+
+Without this limit a prober that cannot keep up with a thousand endpoints would open twenty lines to each.
 """
 
 
 async def _at(due_s: float) -> None:
-    """Wait until this instant (monotonic). `asyncio.sleep` sets the same timer and cancels it once it has rung."""
+    """Wait until this instant (monotonic). `asyncio.sleep` sets the same timer and cancels it after it has rung."""
     loop = asyncio.get_running_loop()
     rung = loop.create_future()
     loop.call_at(due_s, _ring, rung)
@@ -37,7 +38,7 @@ async def _at(due_s: float) -> None:
 
 
 def _ring(rung: asyncio.Future[None]) -> None:
-    if not rung.done():  # whoever waited may be cancelled
+    if not rung.done():  # the waiting task may be cancelled
         rung.set_result(None)
 
 
@@ -49,7 +50,7 @@ class Spare:
 
 
 class Sampler:
-    """The looks at one endpoint. Each look under way has a line of its own; lines are kept and used again."""
+    """The looks at one endpoint. Each open look has its own line; lines are kept and used again."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Sampler:
         keep: Callable[[Sample], None],
         spare: Spare | None = None,
     ) -> None:
-        """`line` makes a line, `take` looks by one and never raises, `keep` is told the samples in their order.
+        """`line` makes a line, `take` looks by a line and never raises, `keep` gets the samples in their order.
 
         Raises what `line` raises.
         """
@@ -71,10 +72,10 @@ class Sampler:
         self._spare = spare or Spare()
         self._under_way = 0
         self._looks: deque[asyncio.Task[Sample]] = deque()
-        """Those under way, and those that have come back before one that was asked earlier."""
+        """The open looks, and the finished ones that wait for a look asked earlier."""
 
     async def run(self, shift_s: float) -> None:
-        """Look until cancelled; the first time in `shift_s`."""
+        """Look until cancelled; the first look comes in `shift_s`."""
         due = time.monotonic() + shift_s
         one_by_one = self._most == 1
         try:
@@ -95,7 +96,7 @@ class Sampler:
                 await probe.close()
 
     async def _begin_look(self) -> float:
-        """Begin a look as soon as there may be one more; gives when it began (monotonic)."""
+        """Begin a look as soon as one more is allowed; returns when it began (monotonic)."""
         while self._under_way and (self._under_way >= self._most or self._spare.left <= 0):
             waiting = [look for look in self._looks if not look.done()]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -108,7 +109,7 @@ class Sampler:
         more = self._under_way > 0
         self._under_way += 1
         self._spare.left -= more
-        # the line that was used last: the others are closed by the server in the end, which costs one attempt
+        # the line that was used last: the server closes idle lines in the end, and each costs one attempt
         probe = self._idle.pop() if self._idle else self._line()
         try:
             return await self._take(probe)

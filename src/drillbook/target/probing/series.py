@@ -1,7 +1,7 @@
 """The time series that every check reads: samples of one endpoint in the order in which they were taken.
 
 The rule: a moment that a drill reports is the moment of a sample, never the moment when somebody asked. Values are kept
-packed (http/bodies.py), and opened for who reads them; the oldest go when there are too many.
+packed (http/bodies.py) and opened when somebody reads them. The oldest are dropped when there are too many.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from drillbook.model.times.sample import Sample
 from drillbook.target.probing.http import bodies
 from drillbook.target.probing.http.bodies import Body
 
-__interrupt_after__ = "frame"  # safety/signals lets code of this module come to its end: it would leave a lock taken
+__interrupt_after__ = "frame"  # safety/signals never interrupts code of this module: it would leave a lock taken
 
 
 _SENT_S = attrgetter("sent_s")
 
 
 class Series:
-    """Append-only, written by the prober's thread and read by the drill's."""
+    """Append-only: the prober's thread writes it, the drill's thread reads it."""
 
     def __init__(self, name: str, condition: threading.Condition | None = None) -> None:
         self.name = name
         self._samples: list[Sample] = []
         self._changed = condition or threading.Condition()
         self._waiting = 0
-        """How many wait for a sample. Whoever waits counts itself before it looks whether one came."""
+        """The number of threads that wait for a sample. A thread counts itself before it looks for a new sample."""
         self._paths: set[str] = set()
         self._bodies: deque[tuple[int, Body]] = deque()
-        """Those that are kept, each with the place of the first sample that has it."""
+        """The kept bodies, each with the place of the first sample that has it."""
         self._size = 0
 
     def append(self, sample: Sample) -> None:
-        """Add a sample and wake who waits for one."""
+        """Add a sample and wake the threads that wait for one."""
         body = sample.value
         if isinstance(body, Body):
             latest = self._bodies[-1][1] if self._bodies else None
@@ -53,7 +53,7 @@ class Series:
         self._samples.append(sample)
         while self._size > bodies.KEPT_BYTES and len(self._bodies) > 1:
             self._forget_one()
-        if self._waiting:  # taking the lock for nobody was a twentieth of what a look costs
+        if self._waiting:  # taking the lock while nobody waits was a twentieth of the cost of a look
             with self._changed:
                 self._changed.notify_all()
 
@@ -67,7 +67,7 @@ class Series:
                 self._samples[place] = replace(sample, value=left)
 
     def remember(self, path: str | None) -> None:
-        """From now on what stands at this path outlives the values."""
+        """From now on keep the part at this path, even after the values are dropped."""
         if path is not None:
             self._paths = {*self._paths, path}
 
@@ -78,11 +78,11 @@ class Series:
         return _opened(self._samples[index])
 
     def all(self) -> Sequence[Sample]:
-        """A snapshot of what is there; each value is opened when its sample is taken from it."""
+        """A snapshot of the samples. Each value is opened when its sample is taken from it."""
         return _Snapshot(tuple(self._samples))
 
     def looks(self) -> Sequence[Sample]:
-        """The same for who asks for times and errors alone: no value is opened."""
+        """The same, for a reader of times and errors alone: no value is opened."""
         return tuple(self._samples)
 
     def first_index_since(self, sent_s: float) -> int:
@@ -98,7 +98,7 @@ class Series:
                     left = until_s - time.monotonic()
                     if left <= 0 or stop():
                         return False
-                    # woken by each sample; half a second so that a signal handler gets its turn on a quiet endpoint
+                    # each sample wakes it; half a second lets a signal handler have its turn on a quiet endpoint
                     self._changed.wait(min(left, 0.5))
             finally:
                 self._waiting -= 1
@@ -110,7 +110,10 @@ def _opened(sample: Sample) -> Sample:
 
 
 class _Snapshot(Sequence[Sample]):
-    """Samples whose values are opened one at a time: all at once they would take what packing them saves."""
+    """Samples whose values are opened one at a time.
+
+    Opened all at once, they would need the memory that packing saves.
+    """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self._samples = samples

@@ -1,8 +1,8 @@
 """PostgreSQL connections from an inventory's endpoint: its address, account and time-out.
 
 The rule: a connection takes no longer to open than the endpoint's time-out, and a statement in a transaction no longer
-than 10 s. There may be a pooler in between that gives each transaction another session (PgBouncer): no statement is
-prepared, no setting outlives its transaction, and none is asked for when the connection is opened.
+than 10 s. A pooler in between (PgBouncer) may give each transaction another session. So no statement is prepared, no
+setting outlives its transaction, and the connection asks for none when it opens.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Error = psycopg.Error
 
 
 class _Timed(psycopg.Cursor[Any]):
-    """A cursor whose statements end in time. The limit goes with the transaction in which it is set."""
+    """A cursor whose statements have a time limit. The limit lasts for the transaction that sets it."""
 
     def execute(self, *args: Any, **kwargs: Any) -> Self:
         self._limit()
@@ -38,13 +38,15 @@ class _Timed(psycopg.Cursor[Any]):
 
 
 def arguments(endpoint: Endpoint) -> dict[str, Any]:
-    """What psycopg takes to connect to this endpoint. libpq knows whole seconds only, and takes 0 for no limit."""
+    """The arguments with which psycopg connects to this endpoint. libpq knows whole seconds only, and takes 0 for no
+    limit.
+    """
     return {
         "conninfo": endpoint.url,
         "user": endpoint.user,
         "password": endpoint.password,
         "connect_timeout": max(1, round(endpoint.timeout_s)),
-        "options": "",  # not those of PGOPTIONS: a pooler refuses them
+        "options": "",  # ignore those of PGOPTIONS: a pooler refuses them
         "prepare_threshold": None,
     }
 
@@ -55,5 +57,5 @@ def connect(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:
 
 
 async def async_connect(endpoint: Endpoint) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-    """A connection for a loop of asyncio, each statement committed by itself. Raises psycopg.Error."""
+    """A connection for an asyncio loop; it commits each statement by itself. Raises psycopg.Error."""
     return await psycopg.AsyncConnection.connect(**arguments(endpoint), autocommit=True)

@@ -1,7 +1,7 @@
-"""Waiting for a check: reads the samples as they come and says when, in them, the check was met.
+"""Waits for a check: it reads the samples as they come and says at which of them the check was met.
 
-The rule: who waits never looks more often or less often than the prober does, and a look that crashed, hung or was
-never made is unknown, not a pass and not a failure.
+The rule: waiting makes the prober look neither more nor less often. A look that crashed, hung or was never made is
+unknown: no pass and no failure.
 """
 
 from __future__ import annotations
@@ -25,21 +25,24 @@ LOOK_TIMEOUT_S = 15.0
 LOOK_GAP_S = 1.5
 """Looks further apart than this do not make one window: nobody looked in between."""
 LEAST_GAP_S = 1.0
-"""What a look may take in any window, if the endpoint's time-out allows it."""
+"""How long a look may take in any window, if the endpoint's time-out allows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What waiting for a check came to. `last` is the last observation; `found` is None when it was not met in time."""
+    """The result of waiting for a check.
+
+    `last` is the last observation; `found` is None when the check was not met in time.
+    """
 
     found: Found | None
     last: Observation | None
     samples: int
     breaks: int
     at_once: bool = False
-    """The very first sample met it: it was so by then, and perhaps long before."""
+    """The very first sample met it: it may have been met long before."""
     gap: Gap | None = None
-    """The longest time in which nobody looked while it was waited for."""
+    """The longest time in which nobody looked while the drill waited for it."""
 
 
 def watch(
@@ -68,7 +71,9 @@ def watch(
         answers += sample.error is None
         observation = judge(check, sample)
         if count == 1 and not first_only and observation.at_s is None and sample.sent_s > until_s:
-            raise CouldNotLookError(f"{check.name}: nobody looked in time; earlier steps took until after the deadline")
+            raise CouldNotLookError(
+                f"{check.name}: nobody looked in time, because earlier steps lasted until after the deadline"
+            )
         if observation.at_s is not None and observation.at_s < since_s:
             observation = replace(observation, met=False, observed=f"{observation.observed}, but before it counted")
         if last is None or observation.observed != last.observed:
@@ -83,7 +88,7 @@ def watch(
             continue
         if observation.at_s is not None and not length_s:
             found = Found(observation.at_s, 0.0, found.end_s, found.breaks)
-        # a look of a step's own has begun when it is asked for, and cannot end in the same instant
+        # a step's own look has begun when it is asked for, and cannot end in the same instant
         in_time = first_only or found.at_s <= until_s
         if not in_time:
             _refuse_hidden(check, window, until_s, met=True)
@@ -91,7 +96,7 @@ def watch(
     if not count:
         raise CouldNotLookError(f"{check.name}: nothing was observed in the time allowed")
     if not answers and not isinstance(check.source, str):
-        # an endpoint that does not answer is an observation; a look that always fails is none
+        # an endpoint that does not answer is an observation; a look that always fails is not
         raise CouldNotLookError(f"{check.name}: every look failed, the last with: {last.observed if last else '?'}")
     if not first_only:
         _refuse_hidden(check, window, until_s, met=window.begin_s is not None)
@@ -99,8 +104,9 @@ def watch(
 
 
 def _refuse_hidden(check: Check, window: Window, until_s: float, *, met: bool) -> None:
-    """Raise CouldNotLookError when it may have been met while nobody looked: in the middle of a window, or at the
-    deadline. `met`: the last sample met it.
+    """Raise CouldNotLookError when the check may have been met while nobody looked.
+
+    That is in the middle of a window, or at the deadline. `met`: the last sample met it.
     """
     hiding = window.broken_by
     if hiding is None and not window.length_s:
@@ -109,7 +115,7 @@ def _refuse_hidden(check: Check, window: Window, until_s: float, *, met: bool) -
         elif window.seen_s is not None and until_s - window.seen_s > window.max_gap_s:
             hiding = Gap(window.seen_s, until_s)
     if hiding is not None:
-        raise CouldNotLookError(f"{check.name}: {hiding} while it was waited for")
+        raise CouldNotLookError(f"{check.name}: {hiding} while the drill waited for it")
 
 
 def _asked_before(prober: Prober, check: Check, since_s: float) -> float | None:
@@ -127,21 +133,21 @@ def _samples(
     if isinstance(check.source, str):
         endpoint = prober.endpoint(check.source)
         look_s = 1 / endpoint.samples_per_s + endpoint.timeout_s
-        # a window that begins at the last moment is completed by the first sample beyond its end
+        # the first sample beyond its end completes a window that begins at the last moment
         end_s = until_s + length_s + look_s if length_s else until_s
         max_gap_s = endpoint.longest_gap_s
         if length_s:
-            # a time-out of 20 s does not let two looks show a window of 5 s
+            # a time-out of 20 s must not let two looks show a window of 5 s
             max_gap_s = min(max_gap_s, max(length_s / 2, 1 / endpoint.samples_per_s + LEAST_GAP_S))
         return _of_endpoint(prober, check.source, since_s, end_s), max_gap_s
-    # a step's own look may take its time, as one of an endpoint may; a window is not shown by such
+    # a step's own look may take as long as an endpoint's; such looks do not show a window
     return _of_look(check.name, check.source, until_s + length_s), LOOK_GAP_S if length_s else LONGEST_WAIT_S
 
 
 def _of_endpoint(prober: Prober, name: str, since_s: float, until_s: float) -> Iterator[Sample]:
     series, endpoint = prober.of(name), prober.endpoint(name)
     index = series.first_index_since(since_s)
-    # the sample that was under way at the deadline still counts
+    # the look that was open at the deadline still counts
     last_s = until_s + 1 / endpoint.samples_per_s + endpoint.timeout_s
     while True:
         length = len(series)
@@ -169,7 +175,7 @@ def _of_look(name: str, look: Callable[[], object], until_s: float) -> Iterator[
 
 
 def look_once(name: str, look: Callable[[], object]) -> Sample:
-    """One look in a thread of its own, so that one that hangs cannot stop the drill.
+    """One look in a thread of its own, so that a look that hangs cannot stop the drill.
 
     Raises CouldNotLookError for a hang; an error of the look itself becomes a sample that says so.
     """
@@ -182,7 +188,7 @@ def look_once(name: str, look: Callable[[], object]) -> Sample:
             if inspect.isawaitable(value):
                 if inspect.iscoroutine(value):
                     value.close()
-                raise DrillbookError("the look is async, and would never be awaited: write it as a plain function")
+                raise DrillbookError("the look is async, and nobody awaits it: write it as a plain function")
             box.append(Sample(sent, time.monotonic(), ok=True, value=value))
         except BaseException as error:  # noqa: BLE001 - a look may fail in any way (pytest.fail); the sample says how
             box.append(Sample(sent, time.monotonic(), ok=False, error=why(error)))
@@ -198,7 +204,7 @@ def look_once(name: str, look: Callable[[], object]) -> Sample:
 
 
 def judge(check: Check, sample: Sample) -> Observation:
-    """What the check says of a sample. Raises CouldNotLookError when it crashes, or says neither yes nor no."""
+    """The check's judgement of a sample. Raises CouldNotLookError when it crashes, or says neither yes nor no."""
     try:
         seen = check.judge(sample)
         met = seen.met
@@ -207,13 +213,13 @@ def judge(check: Check, sample: Sample) -> Observation:
     except Exception as error:
         raise CouldNotLookError(f"{check.name}: the check itself failed ({why(error)})") from error
     if not isinstance(met, bool):
-        # any object is true for Python: a coroutine that nobody awaits, a method that nobody calls, the word "no"
+        # Python takes any object for true: a coroutine that nobody awaits, a method that nobody calls, the word "no"
         raise CouldNotLookError(f"{check.name}: its judgement is neither true nor false, it is a {type(met).__name__}")
     return seen
 
 
 def not_met(check: Check, watched: Watched, within_s: float | None, length_s: float = 0.0) -> str:
-    """Why a check was not met: observed and required. `within_s` None: it had to be so at once."""
+    """Why a check was not met: observed and required. `within_s` None: the first look decided."""
     assert watched.last is not None
     allowed = "now" if within_s is None else f"within {within_s:g} s"
     if length_s:

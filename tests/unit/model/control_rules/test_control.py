@@ -8,10 +8,10 @@ import pytest
 
 from drillbook.model.control import Control, ControlKind, Way, ends_its_drill, way
 from drillbook.model.control_rules.verdict import judge, judge_repeat
-from drillbook.model.control_rules.waits import Measured, Wait, allowed_s, wait_of
+from drillbook.model.control_rules.waits import Measured, Wait, allowed_s, once_s, wait_of
 from drillbook.model.phases import Phase
 from drillbook.model.proof import Proof, Run, proofs, tasks_of, unmissed
-from drillbook.model.record import CheckRecord, PhaseRecord, Purpose, Role, StepRecord
+from drillbook.model.record import CheckRecord, EventRecord, PhaseRecord, Purpose, Role, StepRecord
 from drillbook.model.verdict import Axis, Finding, FindingKind, Outcome, Progress, Verdict
 from tests.support.records import check, play, record
 from tests.unit.model.test_verdict import COMPLETE, after
@@ -90,7 +90,7 @@ def test_without_the_recovery_the_incident_has_to_be_there() -> None:
     ("checks", "outcome", "says"),
     [
         ([seen(FIRST, met=True), seen(SECOND, met=False)], Outcome.HELD, "without x.yml:3: check 8"),
-        ([seen(FIRST, met=True), seen(SECOND, met=True)], Outcome.HELD, "nothing misses the task x.yml:3"),
+        ([seen(FIRST, met=True), seen(SECOND, met=True)], Outcome.HELD, "the task x.yml:3 is not missed"),
         ([seen(FIRST, met=False, unknown=True)], Outcome.INVALID, "could not be looked at"),
     ],
 )
@@ -98,7 +98,7 @@ def test_a_task_is_missed_or_not(checks: list[CheckRecord], outcome: Outcome, sa
     it = judge(WITHOUT, COMPLETE, (), STEPS, checks)
     assert it.outcome is outcome
     assert says in it.reason
-    assert it.unmissed is ("nothing misses" in says)
+    assert it.unmissed is ("is not missed" in says)
 
 
 def test_a_second_recovery_changes_nothing() -> None:
@@ -223,6 +223,24 @@ def test_a_criterion_gets_at_least_the_time_that_the_recovery_and_its_criteria_t
     assert allowed_s(longer, measured, 3, 0, stated_s=2.0) == 2.0
 
 
+def test_a_symptom_that_is_looked_at_once_gets_the_time_after_its_fault() -> None:
+    """From the first incident's fault as the record has it, and from the begin of a later one's."""
+    measured = Measured.of(
+        record(
+            timeline=[EventRecord("fault_injected", "", 11.0, 0.5, "inject")],
+            phases=[PhaseRecord(Phase.FAULT, 10.0, 14.0), PhaseRecord(Phase.FAULT, 50.0, 54.0)],
+            checks=[
+                check(3, Phase.SYMPTOMS, found_s=15.0, since_s=14.9),
+                check(9, Phase.SYMPTOMS, found_s=57.0, since_s=56.0),
+                check(11, Phase.CRITERIA, found_s=60.0, since_s=59.0),
+            ],
+        )
+    )
+    assert measured.after_fault_s == {(3, 0): 4.0, (9, 0): 7.0}
+    like = wait_of(ControlKind.NO_FAULT)
+    assert (once_s(like, measured, 3, 0), once_s(like, measured, 5, 0), once_s(like, None, 3, 0)) == (5.0, None, None)
+
+
 def test_what_was_not_recovered_gets_longer_than_what_was_not_broken() -> None:
     no_fault, no_recovery = wait_of(ControlKind.NO_FAULT), wait_of(ControlKind.NO_RECOVERY)
     assert str(no_fault) == "as long as the drill needed, and 1 s; at most what the feature allows"
@@ -240,7 +258,7 @@ def test_a_control_reads_as_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "none", "without", "without:", "no-fault:x"])
 def test_what_is_no_control_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no control: there are no-fault, no-recovery, recovery-twice, without"):
+    with pytest.raises(ValueError, match="is not a control: there are no-fault, no-recovery, recovery-twice, without"):
         Control.parse(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,12 +84,12 @@ CASES = {
     ),
     "no name": Case(
         body("Given the system is healthy", "Feature: F\n  Scenario:\n"),
-        [f"{X}:2: the scenario has no name: its name is how it is run and reported"],
+        [f"{X}:2: the scenario has no name: give it one, it is run and reported by its name"],
         HEALTHY,
     ),
     "and first": Case(
         body("And the system is healthy"),
-        [f"{X}:3: 'And the system is healthy' is the first step here, and says neither Given, When nor Then"],
+        [f"{X}:3: 'And the system is healthy' is the first step here: begin it with Given, When or Then"],
         body("Given the system is healthy\nAnd the system is healthy"),
     ),
     "duplicate name": Case(
@@ -123,7 +124,7 @@ CASES = {
         body('Given the system is healthy\nThen within 30 seconds the API reports "redis" as down'),
     ),
     "undefined, unlike anything": Case(
-        body("Given xyzzy"), [f"{X}:3: 'Given xyzzy' is not defined, and nothing like it is"], HEALTHY
+        body("Given xyzzy"), [f"{X}:3: 'Given xyzzy' is not defined, and no sentence is similar"], HEALTHY
     ),
     "undefined, at most three": Case(
         body("Given the lamp is off"),
@@ -173,7 +174,7 @@ CASES = {
         body("Given it awaits"),
         [
             (
-                f"{X}:3: 'Given it awaits' meets an async step at steps/more.py:4, which would never be awaited: "
+                f"{X}:3: 'Given it awaits' meets an async step at steps/more.py:4, which nobody would await: "
                 "write it as a plain function"
             )
         ],
@@ -213,8 +214,8 @@ CASES = {
             "Feature: F\n  Scenario Outline: S <nr>\n",
         ),
         [
-            f"{X}:2: <nr> is no column of the Examples on line 6",
-            f"{X}:5: <name> is no column of the Examples on line 6",
+            f"{X}:2: <nr> is not a column of the Examples on line 6",
+            f"{X}:5: <name> is not a column of the Examples on line 6",
         ],
         body(
             'When somebody calls "<who>"\nGiven the people\n  | <name> |\n'
@@ -250,7 +251,7 @@ CASES = {
     ),
     "undefined in all rows": Case(
         body("Given xyzzy <n>\nExamples:\n  | n |\n  | 1 |\n  | 2 |", "Feature: F\n  Scenario Outline: S\n"),
-        [f"{X}:3: 'Given xyzzy 1' (row on line 6) is not defined, and nothing like it is"],
+        [f"{X}:3: 'Given xyzzy 1' (row on line 6) is not defined, and no sentence is similar"],
         body('When somebody calls "<n>"\nExamples:\n  | n |\n  | 1 |\n  | 2 |', "Feature: F\n  Scenario Outline: S\n"),
     ),
     "out of phase": Case(
@@ -291,12 +292,12 @@ CASES = {
     ),
     "undo-timeout of zero": Case(
         "@undo-timeout:0s\n" + HEALTHY,
-        [f"{X}:1: @undo-timeout:0s: nothing is done in no time"],
+        [f"{X}:1: @undo-timeout:0s: nothing can be done in 0 s"],
         "@undo-timeout:1h\n" + HEALTHY,
     ),
     "misspelt baseline-timeout": Case(
         "@baseline_time-out:5m\n" + HEALTHY,
-        [f"{X}:1: @baseline_time-out:5m gives nobody more time: write @baseline-timeout:30m"],
+        [f"{X}:1: @baseline_time-out:5m is not a time limit: write @baseline-timeout:30m"],
         "@baseline-timeout:5m\n" + HEALTHY,
     ),
     "no rto": Case("@rto\n" + HEALTHY, [f"{X}:1: @rto: '' is not a duration: write *"], "@rtos\n" + HEALTHY),
@@ -309,7 +310,7 @@ CASES = {
         "@rto-from:lunch\n" + HEALTHY,
         [
             (
-                f"{X}:1: @rto-from:lunch: 'lunch' is no start of the clock: write one of "
+                f"{X}:1: @rto-from:lunch: 'lunch' is no event that starts the clock: write one of "
                 "fault_injected, symptom_observed, recovery_started"
             )
         ],
@@ -423,23 +424,88 @@ Feature: F
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+OTHER = 'Feature: Other\n  Scenario: O\n    When somebody calls "Eve"\n'
+ALONE = {name: case for name, case in CASES.items() if case.more}
+"""Their further steps would be found by others."""
+TOGETHER = {name: case for name, case in CASES.items() if not case.more}
+
+
+def feature_of(name: str) -> str:
+    return f"features/{re.sub(r'[^a-z]+', '_', name)}.feature"
+
+
+def said_of(outlines: list[str], feature: str) -> list[str]:
+    """What stands below the headline of this feature's error."""
+    (at,) = [n for n, line in enumerate(outlines) if re.fullmatch(f"_+ ERROR collecting {feature} _+", line)]
+    shown = outlines[at + 1 :]
+    return shown[: next(n for n, line in enumerate(shown) if line.startswith("===") or " ERROR collecting " in line)]
+
+
+def assert_that_it_says(case: Case, outlines: list[str], feature: str) -> None:
+    shown = said_of(outlines, feature)
+    says = [line.replace(X, feature) for line in case.says]
+    assert len(shown) == len(says), "\n".join(shown)
+    pytest.LineMatcher(shown).fnmatch_lines([line.replace("[", "[[]") for line in says], consecutive=True)
+
+
+@dataclass(frozen=True)
+class Together:
+    """What is said of all features at once that are refused, and of all of their twins."""
+
+    refused: pytest.RunResult
+    ran: list[str]
+    accepted: pytest.RunResult
+
+
+@pytest.fixture(scope="module")
+def kept() -> list[Together]:
+    """The runs of all features, once they have been made."""
+    return []
+
+
+@pytest.fixture
+def together(kept: list[Together], request: pytest.FixtureRequest) -> Together:
+    """The runs of all features: the first test that asks makes them."""
+    if not kept:
+        project: Project = request.getfixturevalue("project")
+        project.write("features/other.feature", OTHER)
+        for name, case in TOGETHER.items():
+            (project.path / feature_of(name)).write_text(case.refused, encoding="utf-8")
+        refused = project.run()
+        ran = project.ran
+        for name, case in TOGETHER.items():
+            (project.path / feature_of(name)).write_text(case.accepted, encoding="utf-8")
+        kept.append(Together(refused, ran, project.run("-v")))
+    return kept[0]
+
+
+def test_features_that_are_refused_together_are_all_named_and_none_runs(together: Together) -> None:
+    assert together.refused.ret == pytest.ExitCode.INTERRUPTED
+    assert together.ran == []
+    assert together.refused.parseoutcomes() == {"errors": len(TOGETHER)}
+    assert together.accepted.ret == pytest.ExitCode.OK
+    assert together.accepted.parseoutcomes()["passed"] > len(TOGETHER)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_refused_beside_others_and_its_twin_accepted(together: Together, name: str) -> None:
+    feature = feature_of(name)
+    assert_that_it_says(TOGETHER[name], together.refused.outlines, feature)
+    of_twin = [line for line in together.accepted.outlines if line.startswith(f"{feature}::")]
+    assert of_twin and all(" PASSED " in line for line in of_twin)
+
+
+@pytest.mark.parametrize("case", ALONE.values(), ids=ALONE)
 def test_refused_and_its_twin_accepted(project: Project, case: Case) -> None:
-    if case.more:
-        project.steps(case.more)
-    project.write("features/other.feature", 'Feature: Other\n  Scenario: O\n    When somebody calls "Eve"\n')
+    project.steps(case.more)
+    project.write("features/other.feature", OTHER)
     path = project.path / X
 
     path.write_text(case.refused, encoding="utf-8")
     result = project.run()
     assert result.ret == pytest.ExitCode.INTERRUPTED
     assert project.ran == []
-    shown = result.outlines[
-        result.outlines.index(next(line for line in result.outlines if "ERROR collecting" in line)) + 1 :
-    ]
-    shown = shown[: next(n for n, line in enumerate(shown) if line.startswith("==="))]
-    assert len(shown) == len(case.says), "\n".join(shown)
-    result.stdout.fnmatch_lines([line.replace("[", "[[]") for line in case.says], consecutive=True)
+    assert_that_it_says(case, result.outlines, X)
 
     path.write_text(case.accepted, encoding="utf-8")
     result = project.run()
@@ -505,7 +571,7 @@ def test_refused_under_xdist(project: Project) -> None:
     project.feature(body("Given xyzzy"))
     result = project.run("-n", "2")
     assert result.ret != pytest.ExitCode.OK
-    result.stdout.fnmatch_lines([f"{X}:3: 'Given xyzzy' is not defined, and nothing like it is"])
+    result.stdout.fnmatch_lines([f"{X}:3: 'Given xyzzy' is not defined, and no sentence is similar"])
 
 
 # ---- definitions near the feature
@@ -580,8 +646,20 @@ def test_pytest_bdds_own_decorators_and_parsers_are_understood(project: Project)
     assert project.ran == ["3"]
 
 
-@pytest.mark.parametrize("tag", ["rto:10m", "rto-from:symptom_observed", "abort-when:api", "not-repeatable"])
-@pytest.mark.parametrize("level", ["scenario", "feature"])
+@pytest.mark.parametrize(
+    ("tag", "level"),
+    [
+        ("rto:10m", "scenario"),
+        ("rto:10m", "feature"),
+        ("rto-from:symptom_observed", "feature"),
+        ("abort-when:api", "scenario"),
+        ("not-repeatable", "scenario"),
+        ("production-safe", "feature"),
+        ("play-timeout:4h", "scenario"),
+        ("undo-timeout:1h", "feature"),
+        ("baseline-timeout:5m", "scenario"),
+    ],
+)
 def test_what_is_tagged_as_a_drill_and_is_none_is_refused_where_drills_are_required(
     project: Project, tag: str, level: str
 ) -> None:
@@ -591,7 +669,7 @@ def test_what_is_tagged_as_a_drill_and_is_none_is_refused_where_drills_are_requi
     ran = project.run("features", "-o", "drillbook_require=drills")
     ran.assert_outcomes(errors=1)
     ran.stdout.fnmatch_lines(
-        [f"*{X}:3: the scenario has the tag @{tag} and is no drill, for no step of it is a fault*"]
+        [f"*{X}:3: the scenario has the tag @{tag} but is not a drill, because none of its steps is a fault*"]
     )
 
 

@@ -84,7 +84,7 @@ X = "features/x.feature"
 CASES: dict[str, tuple[ScenarioFacts, str]] = {
     "no @rto": (
         replace(SOUND, tags=frozenset()),
-        f"{X}:3: no-rto: the drill 'It breaks' has no @rto: however late the recovery is, it is in time (warning)",
+        f"{X}:3: no-rto: the drill 'It breaks' has no @rto: no recovery is too late (warning)",
     ),
     "no such fault": (
         with_step(BREAKS, intents=(Intent(StepKind.FAULT, "cut", {}), Intent(StepKind.FAULT, "nope", {}))),
@@ -156,7 +156,8 @@ CASES: dict[str, tuple[ScenarioFacts, str]] = {
         tagged("self-healing"),
         (
             f"{X}:3: no-self-healing-off: 'It breaks' is @self-healing, and no tag @self-healing-off:NAME names "
-            "the fault that switches the self-healing off: no control can show that it is what recovers the system"
+            "the fault that switches the self-healing off: no control can show that the self-healing recovers the "
+            "system"
         ),
     ),
     "self-healing switched off by nothing": (

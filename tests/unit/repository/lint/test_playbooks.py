@@ -70,7 +70,7 @@ def test_a_cleanup_is_held_to_what_an_undo_is() -> None:
 def test_a_cleanup_that_no_drill_runs_is_said() -> None:
     (said,) = found(SOUND, cleanup__works=CLEANS)
     assert said == (
-        "playbooks/cleanup/works.yml:1: unused-cleanup: no drill runs it: what takes a drill's work away is "
+        "playbooks/cleanup/works.yml:1: unused-cleanup: no drill runs it: the playbook that removes a drill's work is "
         "playbooks/cleanup/work.yml (warning)"
     )
     assert found(SOUND, cleanup__work=f"- import_playbook: works.yml\n{CLEANS}", cleanup__works=CLEANS) == []
@@ -101,7 +101,7 @@ ENDS_BADLY: dict[str, tuple[str, int, str]] = {
     "never made": (
         play(LOOK, GONE + "\n  when: false"),
         9,
-        "the last assertion of the play 'It is whole' is never made: `when` is false",
+        "the last assertion of the play 'It is whole' never runs: `when` is false",
     ),
     "an import that cannot be looked into": (
         "- import_playbook: '{{ x }}.yml'\n",
@@ -150,21 +150,21 @@ def test_a_play_without_an_assertion_is_covered_by_a_later_one_on_its_hosts(
 
 
 SILENCES: dict[str, tuple[str, str]] = {
-    "ignore_errors": ("ignore_errors: true", "ignored: ignore_errors: what failed here is called successful"),
+    "ignore_errors": ("ignore_errors: true", "ignored: ignore_errors: Ansible calls a failure here successful"),
     "ignore_errors, templated": (
         'ignore_errors: "{{ x }}"',
-        "ignored: ignore_errors: what failed here is called successful",
+        "ignored: ignore_errors: Ansible calls a failure here successful",
     ),
     "ignore_unreachable": (
         "ignore_unreachable: yes",
-        "ignored: ignore_unreachable: what failed here is called successful",
+        "ignored: ignore_unreachable: Ansible calls a failure here successful",
     ),
     "failed_when": ("failed_when: false", "never-fails: failed_when: false: this task cannot fail"),
     "failed_when, as text": ('failed_when: "False"', "never-fails: failed_when: false: this task cannot fail"),
     "failed_when, as a list": ("failed_when: [false]", "never-fails: failed_when: false: this task cannot fail"),
     "check_mode": (
         "check_mode: true",
-        "check-mode: check_mode: what runs in check mode changes nothing, and is called successful",
+        "check-mode: check_mode: a task in check mode changes nothing, and Ansible calls it successful",
     ),
 }
 FILES = ("faults/cut/inject", "recovery/fix", "recovery/redis/fix")
@@ -191,17 +191,17 @@ def test_what_passes_by_silence(name: str, file: str) -> None:
 )
 def test_what_the_line_itself_gives_a_reason_for_is_a_note(comment: str, told: str) -> None:
     task = f"- name: Try\n  ansible.builtin.command: x\n  ignore_unreachable: true {comment}"
-    said = f"{FIX}:6: ignored: ignore_unreachable: what failed here is called successful{told}"
+    said = f"{FIX}:6: ignored: ignore_unreachable: Ansible calls a failure here successful{told}"
     assert found(SOUND, recovery__fix=play(task)) == [said]
 
 
 def test_of_a_play_and_of_a_role() -> None:
     assert found(SOUND, recovery__fix=play(LOOK, more="  ignore_errors: true\n")) == [
-        f"{FIX}:3: ignored: ignore_errors: what failed here is called successful"
+        f"{FIX}:3: ignored: ignore_errors: Ansible calls a failure here successful"
     ]
     tasks = "- name: Try\n  ansible.builtin.command: x\n  ignore_errors: true\n"
     assert found(SOUND, roles__service__tasks__main=tasks) == [
-        "playbooks/roles/service/tasks/main.yml:3: ignored: ignore_errors: what failed here is called successful"
+        "playbooks/roles/service/tasks/main.yml:3: ignored: ignore_errors: Ansible calls a failure here successful"
     ]
     assert found(SOUND, roles__service__defaults__main="ignore_errors: true\n") == []
 
@@ -269,7 +269,9 @@ def test_what_is_no_yaml() -> None:
     ],
 )
 def test_a_playbook_that_nobody_would_find_is_named(path: str) -> None:
-    sentence = f"{path}:1: misnamed: nobody finds a playbook of this name: rename it to {Path(path).stem}.yml"
+    sentence = (
+        f"{path}:1: misnamed: Drillbook does not find a playbook with this name: rename it to {Path(path).stem}.yml"
+    )
     texts = {"playbooks/faults/cut/inject.yml": INJECT, UNDO: SOUND, path: INJECT}
     assert sentence in [str(each) for each in check(Repository(Path("/srv"), playbooks=texts))]
     found = [str(each) for each in check(Repository(Path("/srv"), playbooks=texts | {path[:-5] + ".yml": INJECT}))]

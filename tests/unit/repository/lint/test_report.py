@@ -202,6 +202,15 @@ def test_a_configuration_that_cannot_be_read_is_left_to_it(tmp_path: Path) -> No
     assert finding.sentence.endswith("(status 3): --offline --nocolor -q -f json playbooks")
 
 
+def test_a_further_run_is_of_some_playbooks_alone(tmp_path: Path) -> None:
+    said_of("exit 0", tmp_path)
+    (tmp_path / "ansible-lint").write_text('#!/bin/sh\necho "$*" >&2; exit 3\n')
+    (finding,) = ansible_lint.check(
+        tmp_path, path=f"{tmp_path}:/bin:/usr/bin", only=["playbooks/a.yml", "playbooks/b.yml"]
+    )
+    assert finding.sentence.endswith("-f json playbooks/a.yml playbooks/b.yml")
+
+
 def test_that_it_is_not_installed_is_said(tmp_path: Path) -> None:
     (tmp_path / "playbooks").mkdir()
     assert [str(each) for each in ansible_lint.check(tmp_path, path=str(tmp_path))] == [

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from drillbook.evidence.artefacts import clauses, github_anchor
 from drillbook.repository.lint.facts import Repository
-from drillbook.repository.lint.runbooks import anchors, check, github_anchor
+from drillbook.repository.lint.runbooks import anchors, check
 from drillbook.repository.plan.scenario_facts import ScenarioFacts
 
 pytestmark = pytest.mark.unit
@@ -105,6 +106,11 @@ def test_a_tag_that_leads_nowhere(tag: str, code: str, sentence: str) -> None:
     assert [str(each) for each in check(repository(tag, text))] == [
         f"features/x.feature:{line}: {code}: @runbook:{tag}: {sentence}" for line in (1, 6)
     ]
+
+
+def test_an_anchor_that_a_heading_has_by_itself_is_not_given_to_another() -> None:
+    text = "## x\n## x\n## x-1\n## x\n"
+    assert anchors(text) == {"x", "x-1", "x-1-1", "x-2"} == set(clauses(text))
 
 
 def test_no_runbooks_at_all() -> None:

@@ -23,7 +23,7 @@ from drillbook.repository.plan.plan import CheckPlan, History, PlanProblem, Play
 from drillbook.repository.plan.planner import history
 from drillbook.repository.plan.planning_drill import NotYetKnown, PlanningDrill
 from drillbook.repository.plan.text import expected, lines
-from drillbook.target.ansible.listing import PlayPlan, parse
+from drillbook.target.ansible.listing import PlayPlan, parse, warnings
 from drillbook.target.inventory.settings import Environment, EnvironmentKind
 from tests.support import ROOT, records
 
@@ -216,6 +216,20 @@ def test_what_ansible_lists() -> None:
     assert parse("\nplaybook: x.yml\n") == ()
 
 
+def test_what_ansible_warns_of_is_told_once_in_a_line_each() -> None:
+    mismatch = "[WARNING]: Could not match supplied host pattern, ignoring:\nweb-22\n"
+    said = f"Using {ROOT}/ansible.cfg\n{mismatch}[DEPRECATION WARNING]: x in {ROOT}/a.yml is old\n{mismatch}"
+    assert list(warnings(said, ROOT)) == [
+        "Could not match supplied host pattern, ignoring: web-22",
+        "x in a.yml is old",
+    ]
+    plan = PlaybookPlan("fault", "x.yml", {}, (PLAY,), True, (), tuple(warnings(mismatch, ROOT)))
+    step = replace(PLAN.steps[1], playbooks=(plan,))
+    assert "        Ansible warns: Could not match supplied host pattern, ignoring: web-22" in lines(
+        replace(PLAN, steps=(step,))
+    )
+
+
 # ------------------------------------------------------------------ how it reads
 
 
@@ -279,7 +293,7 @@ def test_a_plan_reads_as_text() -> None:
         "  restore (always)",
         "    runs playbooks/faults/cut/undo.yml",
         "    looks at the baseline again",
-        "    takes the drill's work away by playbooks/cleanup/work.yml",
+        "    removes the drill's work with playbooks/cleanup/work.yml",
         "        The path is open on api-1 (api)",
         "          - The path is cut",
     ]

@@ -13,6 +13,7 @@ import pytest
 
 from drillbook.checks import At, Check, Reading, happened, looked
 from drillbook.engine.drill import Drill
+from drillbook.errors import DrillbookError
 from drillbook.repository.plan.side_effects import suspicion
 from drillbook.repository.vocabulary import State
 
@@ -102,8 +103,17 @@ def nested(drill: Drill) -> None:
     drill.submit_work(add(1))
 
 
+def refuses_an_argument(drill: Drill, deadline: float) -> None:
+    if deadline > 60:
+        raise DrillbookError(f"{deadline:g} s is too long, only {list(TARGETS)}")
+    if deadline < 0:
+        raise ValueError("below zero")
+    drill.inject("killed")
+
+
 HARMLESS: list[Callable[..., object]] = [
     a_check, a_helper_of_its_own, functions_that_are_handed_over, numbers, loops, constants, nested,
+    refuses_an_argument,
 ]  # fmt: skip
 
 
@@ -204,6 +214,22 @@ def takes_long(drill: Drill) -> None:
     drill.note(str(10**10**10))
 
 
+class HandleError(Exception):
+    """One of a user's: nobody knows what making it does."""
+
+
+def raises_one_of_its_own(drill: Drill) -> None:
+    raise HandleError("x")
+
+
+def ends_python(drill: Drill) -> None:
+    raise SystemExit(1)
+
+
+def asks_before_it_raises(drill: Drill) -> None:
+    raise ValueError(asks_the_target())
+
+
 SUSPECT: dict[Callable[..., object], str] = {
     runs_a_command: "it calls subprocess.run(), which is not known to be harmless",
     runs_it_in_a_helper: "it calls subprocess.run(), which is not known to be harmless",
@@ -224,6 +250,9 @@ SUSPECT: dict[Callable[..., object], str] = {
     changes_the_drill: "it changes drill.load",
     has_a_default_of_its_own: "a default of has_a_default_of_its_own is a Handle",
     evaluates: "it calls eval(), which is not known to be harmless",
+    raises_one_of_its_own: "a statement that plans do not follow: raise HandleError('x')",
+    ends_python: "a statement that plans do not follow: raise SystemExit(1)",
+    asks_before_it_raises: "it calls subprocess.run(), which is not known to be harmless",
     takes_long: "10 ** 10 ** 10 may take long",
 }
 

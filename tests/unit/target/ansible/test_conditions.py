@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drillbook.target.ansible.inside.conditions import looks_at_nothing
+from drillbook.target.ansible.inside.conditions import looks_at, looks_at_nothing
 
 pytestmark = pytest.mark.unit
 
@@ -41,3 +41,23 @@ def test_nothing_is_looked_at(said: object) -> None:
 )
 def test_something_is_looked_at(said: object) -> None:
     assert not looks_at_nothing(said)
+
+
+@pytest.mark.parametrize(
+    ("said", "its_own"),
+    [
+        ("it.rc not in [0, 3]", True),
+        ([False, "it is failed"], True),
+        ("{{ it.rc == 3 }}", True),
+        ("((", True),  # nobody can read it
+        (b"a vaulted one", True),
+        (False, False),
+        ("never", False),
+        ("item.rc == 2", False),
+        (["never", "inventory_hostname == 'it'"], False),
+        ([], False),
+    ],
+)
+def test_only_what_names_what_its_task_registers_looks_at_it(said: object, its_own: bool) -> None:
+    assert looks_at(said, "it") is its_own
+    assert looks_at(said, None) is (said in ("((", b"a vaulted one"))

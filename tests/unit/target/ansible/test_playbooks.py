@@ -275,6 +275,16 @@ def test_the_first_change_is_the_earliest_to_end() -> None:
     assert not result(task(TaskStatus.OK)).changed
 
 
+@pytest.mark.parametrize("name", ["set_fact", "add_host", "group_by", "debug", "include_vars", "set_stats", "fetch"])
+@pytest.mark.parametrize("collection", ["", "ansible.builtin.", "ansible.legacy."])
+def test_what_stays_with_ansible_is_no_change_of_the_system(name: str, collection: str) -> None:
+    said = TaskResult("p", "it", f"{collection}{name}", "web", TaskStatus.CHANGED, 1.0, 2.0, "", "")
+    assert (result(said).changed, result(said).touched) == (False, ())
+    assert result(said).why_not_clean(must_change=True) == "playbooks/play.yml changed nothing"
+    other = TaskResult("p", "it", f"{collection}{name}_of_another", "web", TaskStatus.CHANGED, 1.0, 2.0, "", "")
+    assert (result(other).changed, result(other).touched) == (True, ("web",))
+
+
 def test_the_last_task_of_a_host_is_one_that_ran() -> None:
     tasks = task(TaskStatus.OK, "first"), task(TaskStatus.OK, "last"), task(TaskStatus.SKIPPED, "skipped")
     assert result(*tasks).last_tasks["web"].task == "last"

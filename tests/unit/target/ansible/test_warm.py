@@ -6,12 +6,13 @@ import errno
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from drillbook.target.ansible.environment import environment
-from drillbook.target.ansible.warm.client import _NotRunError, _try, why_not
+from drillbook.target.ansible.warm.client import Warm, _NotRunError, _try, why_not
 from drillbook.target.ansible.warm.module import Modules
 from drillbook.target.ansible.warm.proc_title import Memory, room
 from drillbook.target.ansible.warm.request import Configuration, Request
@@ -33,6 +34,31 @@ def test_a_folder_in_which_no_program_runs_is_named(tmp_path: Path, monkeypatch:
         _NotRunError, match=rf"^{tmp_path.parent} lets no program be run \(Permission denied\): let TMPDIR"
     ):
         _try(tmp_path / "again")
+
+
+def test_a_session_in_whose_folder_no_program_runs_is_cold_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    for name in ("run", "Popen"):
+        monkeypatch.setattr(subprocess, name, refused)
+    # Python 3.12 and later get another ansible-core, which would be the reason
+    here = ".".join(version("ansible-core").split(".")[:2])
+    monkeypatch.setattr("drillbook.target.ansible.warm.client.TESTED", (here,))
+    said: list[str] = []
+    program = Path(sys.executable).with_name("ansible-playbook")
+    warm = Warm(tmp_path, (), program, said.append)
+    try:
+        warm.report()
+        assert warm.server is None
+        assert str(warm.folder) not in " ".join(warm.command(program))
+    finally:
+        warm.close()
+    (sentence,) = said
+    assert sentence.startswith("playbooks start a cold Ansible: ")
+    assert "lets no program be run (Permission denied): let TMPDIR name a folder that does" in sentence
 
 
 def test_what_somebody_has_put_there_is_not_touched(tmp_path: Path) -> None:

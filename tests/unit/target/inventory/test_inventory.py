@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from drillbook.errors import CouldNotLookError, DrillbookError, InventoryError, NoEnvironmentError, Place
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.secret_names import is_secret_header, is_secret_name
+from drillbook.model.times.profiles import FULL, Timings
 from drillbook.target.inventory.inventory import Inventory
 from drillbook.target.inventory.resolver import ResolvedInventory
 from drillbook.target.inventory.settings import EndpointKind, Environment, EnvironmentKind, Prerequisites, Work
@@ -56,6 +58,14 @@ def inventory(redactor: Redactor | None = None, /, **variables: Any) -> Inventor
 
 def endpoints(**settings: object) -> Inventory:
     return inventory(drillbook_endpoints={"it": settings})
+
+
+def test_the_windows_of_the_verification_are_the_full_ones_unless_they_are_stated() -> None:
+    assert inventory().timings == FULL
+    stated = inventory(drillbook_timings={"profile": "ci", "immediate": "3", "extended": 6}).timings
+    assert stated == Timings("ci", full=False, immediate_s=3.0, extended_s=6.0, watch_s=900.0, day_s=86_400.0)
+    assert inventory(drillbook_timings={"profile": "slow", "immediate": 600}).timings.full
+    assert inventory(drillbook_timings={"profile": "full"}).timings == FULL
 
 
 def test_prerequisites_are_none_unless_they_are_demanded() -> None:
@@ -146,6 +156,25 @@ def test_an_inventory_that_does_not_say_what_it_is_is_refused() -> None:
         (
             {"drillbook_prerequisites": {"people": 1.5}},
             'drillbook_prerequisites.people (ALL:11): it is "1.5", and has to be a whole number.',
+        ),
+        (
+            {"drillbook_timings": {"profile": "full", "immediate": 5}},
+            "drillbook_timings.immediate (ALL:12): it is 5, and in the profile full 300 s or more.",
+        ),
+        (
+            {"drillbook_timings": {"immediate": 5}},
+            'drillbook_timings (ALL:10): the key "profile" is missing.',
+        ),
+        (
+            {"drillbook_timings": {"profile": "ci", "immediat": 5}},
+            (
+                'drillbook_timings.immediat (ALL:12): there is no such key; did you mean "immediate"? '
+                "Known are day, extended, immediate, profile, watch."
+            ),
+        ),
+        (
+            {"drillbook_timings": {"profile": "ci", "watch": 0}},
+            'drillbook_timings.watch (ALL:12): it is "0", and has to be a number above 0.',
         ),
         (
             {"drillbook_prerequisites": {"people": 0}},
@@ -258,7 +287,7 @@ def test_what_an_endpoint_of_this_kind_does_not_use_is_refused(settings: dict[st
     [
         ("api/jobs", "work is submitted to a URL like https://api.example.org/jobs."),
         ("ftp://api/jobs", "work is submitted to a URL like https://api.example.org/jobs."),
-        ("http://api:port/jobs", "it is no URL with a valid host and port; percent-encode a password, and write "),
+        ("http://api:port/jobs", "it is not a URL with a valid host and port; percent-encode a password, and write "),
         ("http://drill:hunter2@api", f"work is submitted without user and password of the URL: {LOG_IN}."),
     ],
 )
@@ -451,7 +480,7 @@ def test_secrets_are_known_by_name_by_vault_and_by_place() -> None:
                     "headers": {"Authorization": "Bearer by-its-header-1", "Accept": "application/json"},
                 }
             },
-            "admin_pin_code": "public-pin-code",
+            "admin_zip_code": "public-zip-code",
             "password_max_age": 86_400_000,
             "token_count": 3,
         }
@@ -460,12 +489,12 @@ def test_secrets_are_known_by_name_by_vault_and_by_place() -> None:
     it = Inventory.of(known, ROOT, redactor)
     text = (
         "by-its-name by-a-nested-name in-a-url by-its-header-1 by-the-vault application/json "
-        "https://public/token /etc/public public-pin-code"
+        "https://public/token /etc/public public-zip-code"
     )
     assert redactor.text(text) == (
         "[REDACTED:app_password] [REDACTED:app.db.secretKey] [REDACTED:database_url] "
         "[REDACTED:drillbook_endpoints.api.headers.Authorization-2] [REDACTED:opaque] application/json "
-        "https://public/token /etc/public public-pin-code"
+        "https://public/token /etc/public public-zip-code"
     )
     assert it.secrets["opaque"] == "by-the-vault"
 
@@ -525,6 +554,12 @@ def test_the_same_name_with_other_values_gets_other_labels() -> None:
         "GITHUB_PAT",
         "wifi_psk",
         "session_cookies",
+        "hmac_key",
+        "masterKey",
+        "license_keys",
+        *("password1", "admin_pw2", "unseal_key_1", "api_key2", "fernet_key_old", "rsa_key_base64"),
+        *("connection_string", "AzureConnectionString", "DB_CONN_STR", "seed_phrase", "mnemonic", "recoveryCodes"),
+        *("pin_code", "pincode", "hsm_pin", "id_rsa", "deploy_id_ed25519"),
     ],
 )
 def test_names_of_secrets(name: str) -> None:
@@ -543,6 +578,18 @@ def test_names_of_secrets(name: str) -> None:
             "update_password",
             "ssh_key_bits",
             "pattern",
+            *("public_key_1", "routing_key_2", "redis_key_old", "compass1", "pattern2", "sort_key_new"),
+            *(
+                "connection",
+                "id_rsa_pub",
+                "id_rsa_file",
+                "code",
+                "postal_code",
+                "exit_code",
+                "spin",
+                "pinned",
+                "phrase",
+            ),
         ),
     ],
 )
@@ -565,7 +612,9 @@ def test_what_mappings_of_others_name_is_a_secret_at_any_depth() -> None:
         environment_of_app=[{"name": "PGPASSWORD", "value": "of-the-pair"}, {"name": "PGHOST", "value": "db.example"}],
         gateway={"headers": {"X-Functions-Key": "of-the-header", "Accept": "text/plain"}},
         public_keys={"deploy": "ssh-ed25519 AAAA"},
+        environment_of_unit=["MYSQL_PWD=of-the-assignment", "MYSQL_HOST=db.example"],
     )
+    assert redactor.text("of-the-assignment") == "[REDACTED:MYSQL_PWD]"
     said = redactor.text(
         "of-the-mapping of-the-list-1 of-the-pair db.example of-the-header text/plain ssh-ed25519 AAAA"
     )
@@ -660,7 +709,7 @@ def test_ssh_is_called_as_ansible_calls_it() -> None:
     assert {"2222", "ops", "/keys/id", "10.0.0.7", "true"} == set(values)
     assert "-J bastion" in words
     assert "BatchMode=yes" in words
-    assert re.search(r"ControlPath=\S+/drillbook-\w+/cp/%%C", words)  # without it, ControlPersist does nothing
+    assert re.search(r"ControlPath=\S+/drillbook\.ssh-\w+/cp/%%C", words)  # without it, ControlPersist does nothing
     assert "StrictHostKeyChecking" not in words
     assert "StrictHostKeyChecking=no" in ssh_command(host_key_checking=False)[0]
 
@@ -745,3 +794,52 @@ def test_a_dead_mans_switch_that_is_misspelt_is_no_switch_left_out(setting: obje
     with pytest.raises(InventoryError, match=says) as raised:
         inventory(drillbook_dead_man_switch=setting)
     assert "group_vars/all.yml:1" in str(raised.value)
+
+
+# ------------------------------------------------------------------ becoming somebody
+
+
+@pytest.mark.parametrize(
+    ("said", "of_ansible", "where"),
+    [
+        ({"ansible_become_method": "su"}, {}, r"ansible_become_method \(\S+/all\.yml:10\)"),
+        ({"ansible_become": True}, {}, r"ansible_become \(\S+/all\.yml:10\)"),
+        ({}, {}, r"become_method \(ansible\.cfg\)"),
+        ({}, {"su_asks": False}, None),
+        ({}, {"become": "no"}, None),
+        ({}, {"become_method": "sudo"}, None),
+    ],
+)
+def test_a_su_that_asks_is_refused_with_its_setting(
+    said: dict[str, object], of_ansible: dict[str, object], where: str | None
+) -> None:
+    connection = {"connection": "ssh", "become": True, "become_method": "su", "su_asks": True} | of_ansible
+    made = replace(resolved(web=ENVIRONMENT | said), connections={"web": connection})
+    if where is None:
+        assert Inventory.of(made, ROOT, Redactor()).su_asks is connection["su_asks"]
+        return
+    with pytest.raises(InventoryError, match=f"^With {where} su asks for a password on web, and nobody answers"):
+        Inventory.of(made, ROOT, Redactor())
+
+
+def test_ansible_itself_says_whether_su_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible.plugins.loader import init_plugin_loader  # type: ignore[import-untyped]
+
+    from drillbook.target.ansible.plugins.action import drillbook_variables
+
+    init_plugin_loader()
+
+    def asks(**variables: object) -> object:
+        named = {f"ansible_{name}": value for name, value in variables.items()}
+        return drillbook_variables._connection(named)["su_asks"]
+
+    assert asks(connection="ssh", user="deploy")
+    assert not asks(connection="ssh", user="root")
+    assert not asks(connection="ssh"), "ssh's own configuration may name the user"
+    assert not asks(connection="ssh", user="deploy", become_user="deploy")
+    assert not asks(connection="ssh", user="deploy", become_password="x")
+    assert not asks(connection="ssh", user="deploy", su_pass="x")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert asks(connection="local")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert not asks(connection="local")

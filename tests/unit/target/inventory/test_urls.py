@@ -35,22 +35,22 @@ def test_the_number_of_a_database_counts(url: str, more: dict[str, Any], databas
 
 
 WITHOUT_EFFECT = [
-    ("redis", "redis://cache/two", "what names the database is no number"),
-    ("redis", "redis://cache/2/3", "what names the database is no number"),
+    ("redis", "redis://cache/two", "the database in it is not a number"),
+    ("redis", "redis://cache/2/3", "the database in it is not a number"),
     ("redis", "redis://cache?db=2", "its query has no effect"),
     ("redis", "rediss://cache/0?ssl_cert_reqs=none", "its query has no effect"),
-    ("redis", "redis://cache/0#2", "what stands behind # has no effect"),
+    ("redis", "redis://cache/0#2", "the part after # has no effect"),
     ("redis", "redis://cache:0", "nobody listens at port 0"),
     ("redis", "unix://cache/run/redis.sock", "the URL of a socket is like"),
     ("redis", "unix:///run/redis.sock?database=2", "the URL of a socket is like"),
-    ("http", "http://api/health#top", "what stands behind # has no effect"),
+    ("http", "http://api/health#top", "the part after # has no effect"),
     ("http", "http://@api/health", "uses no user and password"),
     ("http", "http://api:0/health", "nobody listens at port 0"),
     ("http", "http://api/hea\nlth", "another character that no URL has"),
     ("http", "http://api/ä", "another character that no URL has"),
     ("tcp", "tcp://mail:25/queue", "path and query have no effect"),
     ("tcp", "tcp://mail:25?tls=1", "path and query have no effect"),
-    ("sql", "postgresql://db/app#x", "what stands behind # has no effect"),
+    ("sql", "postgresql://db/app#x", "the part after # has no effect"),
     ("sql", "postgresql://db/app?connect_timeout=9", 'use the key "timeout" of the endpoint'),
     ("sql", "postgresql://db/app?password=hunter2hunter2", 'use the key "password" of the endpoint'),
     ("sql", "postgresql://db/app?options=-c%20jit%3Doff", "a pooler refuses it"),
@@ -89,7 +89,10 @@ def test_what_libpq_reads_of_a_url_stays_in_it() -> None:
 
 @pytest.mark.parametrize(
     ("url", "says"),
-    [("http://api/jobs#now", "behind # has no effect"), ("http://@api/jobs", "without user and password of the URL")],
+    [
+        ("http://api/jobs#now", "part after # has no effect"),
+        ("http://@api/jobs", "without user and password of the URL"),
+    ],
 )
 def test_so_it_is_where_work_is_submitted(url: str, says: str) -> None:
     with pytest.raises(InventoryError, match=says):

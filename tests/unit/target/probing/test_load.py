@@ -441,5 +441,5 @@ def test_fields_of_a_body_that_has_none_are_refused() -> None:
         load = Load(
             prober, Work("http://127.0.0.1:1/", "database", "select 1", submit_body="job {id}"), DATABASE, "run-"
         )
-        with pytest.raises(DrillbookError, match=r"drillbook_work\.submit\.body is no mapping"):
+        with pytest.raises(DrillbookError, match=r"drillbook_work\.submit\.body is not a mapping"):
             load.submit(FAST, {"kind": "slow"})

@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -26,7 +27,7 @@ from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing import prober as probing
 from drillbook.target.probing import probes, pulse
 from drillbook.target.probing.patience import Patience
-from drillbook.target.probing.prober import Prober
+from drillbook.target.probing.prober import Prober, _spread
 from drillbook.target.probing.probes import HttpProbe, SqlProbe, TcpProbe, take, why
 from tests.support.unit import (
     DEADLINE_S,
@@ -538,3 +539,11 @@ def test_a_prober_that_looks_tells_of_no_gap(scripted: Callable[..., Mapping[str
     with Prober(scripted(api=quick)) as prober:
         until(lambda: len(prober.of("api")) >= 5)
     assert list(prober.unseen(lambda at_s: at_s)) == []
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 1), (4, 4), (10, 4), (1000, 4)])
+def test_a_few_endpoints_are_looked_at_in_one_go(count: int, most: int) -> None:
+    at = Counter(_spread(count))
+    assert sum(at.values()) == count
+    assert max(at.values()) == most
+    assert all(0 <= part < 1 for part in at)

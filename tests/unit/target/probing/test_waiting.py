@@ -109,7 +109,9 @@ def test_a_window_after_breaks() -> None:
 
 
 def test_a_window_that_nobody_watched_all_the_time_is_none() -> None:
-    with pytest.raises(CouldNotLookError, match=r"the status is up: nobody looked for 2\.0 s while it was waited for"):
+    with pytest.raises(
+        CouldNotLookError, match=r"the status is up: nobody looked for 2\.0 s while the drill waited for it"
+    ):
         watched("++ ++ ++", until=8, length=3)
     assert watched("+++  ++++", length=3).found == Found(5.25, 3.25, 8.25, 1)
 
@@ -220,7 +222,7 @@ def test_a_prober_without_further_samples_is_waited_for_until_the_deadline_only(
     now = time.monotonic()
     history = History("")
     history.of("api").append(sample({"status": "down"}, at=now - 5))
-    with pytest.raises(CouldNotLookError, match=r"nobody looked for 3\.\d s while it was waited for"):
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for 3\.\d s while the drill waited for it"):
         watch(history, UP, since_s=now - 10, until_s=now - 1.24)
 
 
@@ -237,7 +239,7 @@ def test_a_prober_without_further_samples_is_waited_for_until_the_deadline_only(
     ],
 )
 def test_what_may_have_been_met_while_nobody_looked_is_unknown(marks: str, until: float, length: float) -> None:
-    with pytest.raises(CouldNotLookError, match=r"nobody looked for \d\.\d s while it was waited for"):
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for \d\.\d s while the drill waited for it"):
         watched(marks, until=until, length=length)
 
 
@@ -260,7 +262,7 @@ def test_a_long_time_out_does_not_let_two_looks_show_a_window() -> None:
     history = History("+", timeout_s=20.0)
     for at, took in ((1.0, 9.0), (11.0, TOOK_S)):
         history.of("api").append(sample({"status": "up"}, at=at, took=took))
-    with pytest.raises(CouldNotLookError, match=r"nobody looked for 9\.8 s while it was waited for"):
+    with pytest.raises(CouldNotLookError, match=r"nobody looked for 9\.8 s while the drill waited for it"):
         watch(history, UP, since_s=0.0, until_s=2.0, length_s=5.0)
 
 

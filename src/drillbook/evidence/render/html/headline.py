@@ -1,6 +1,6 @@
-"""Computes what stands at the top of the page: the verdict, the three axes, the times and the RTO.
+"""Computes the top of the page: the verdict, the three axes, the times and the RTO.
 
-The rule: a verdict is told as the record has it; what the record does not say is not known, and never good.
+The rule: the page shows the record's own verdict. What the record does not say is unknown, and never good.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 from drillbook.evidence.render.html.tolerant import listed
 from drillbook.evidence.render.html.words import NOTHING, count_text, plain_duration, seconds_text
 from drillbook.evidence.render.plots.shapes import Row, number
+from drillbook.model.times.profiles import Timings, shortened
 
 _SHORT = 240
 """Characters of a reason in the banner."""
@@ -43,10 +44,10 @@ _UNFINISHED = (
     ),
 )
 _PARTS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
-    # anchor, name, the record's fields that fill it, what is said where they are empty
+    # anchor, name, the record's fields that fill it, the sentence for empty fields
     ("pictures", "Pictures", (), ""),
     ("steps", "Steps", ("steps",), "no steps"),
-    ("checks", "Checks", ("checks", "observations"), "nothing that was judged"),
+    ("checks", "Checks", ("checks", "decisions", "observations"), "nothing that was judged"),
     ("plays", "Playbooks", ("plays",), "no playbook that was run"),
     ("faults", "Faults and undo", ("faults",), "no fault that was injected"),
     ("work", "Work", ("work",), "no balance of work"),
@@ -61,6 +62,15 @@ _TIMES = (
     ("act", "Time to act", "from the first symptom to the recovery's start"),
     ("recover", "Time to recover", "from {clock} to the begin of the hold window"),
 )
+
+
+def windows(record: Row) -> str:
+    """The profile by which the system was verified, when its windows are not the full ones."""
+    stated = record.get("timings")
+    try:
+        return shortened(Timings(**stated)) if isinstance(stated, Mapping) else ""
+    except (TypeError, ValueError):
+        return ""
 
 
 def verdict(record: Row) -> Mapping[str, str]:
@@ -110,7 +120,7 @@ def times(record: Row) -> list[Mapping[str, str]]:
 
 
 def short(reason: str) -> str:
-    """A reason for the banner: its first line, and of that so much as is read at a glance."""
+    """A reason for the banner: as much of its first line as can be read at a glance."""
     line = reason.strip().partition("\n")[0].strip()
     if len(line) > _SHORT:
         line = f"{line[:_SHORT].rpartition(' ')[0] or line[:_SHORT]} {_CUT}"
@@ -120,7 +130,7 @@ def short(reason: str) -> str:
 
 
 def accepted_loss(record: Row) -> str:
-    """What the feature accepts to lose, for the banner; empty where it accepts nothing."""
+    """The loss that the feature accepts, for the banner; empty when it accepts none."""
     accepted = record["objectives"].get("accepted_lost")
     if not accepted:
         return ""
@@ -131,11 +141,24 @@ def accepted_loss(record: Row) -> str:
 
 
 def checkout(record: Row) -> str:
-    """The commit that was drilled, and whether it was more than that; empty where there is none."""
+    """The commit that was drilled, and whether the work tree differed; empty when there is none."""
     commit = record["git"].get("commit")
     if not commit:
         return ""
     return f"{str(commit)[:10]}{', with changes that are in no commit' if record['git'].get('dirty') else ''}"
+
+
+def signature(record: Row) -> Mapping[str, Any]:
+    """Who signs the evidence, or why nobody does."""
+    said = record.get("signature")
+    said = said if isinstance(said, Mapping) else {}
+    keyid = said.get("keyid") if said.get("state") == "signed" else None
+    return {
+        "words": f"signed by the key {str(keyid)[:16]}" if keyid else "unsigned",
+        "keyid": keyid,
+        "reason": said.get("reason"),
+        "doubt": not keyid or bool(said.get("reason")),
+    }
 
 
 def parts(record: Row) -> list[tuple[str, str]]:
@@ -144,7 +167,7 @@ def parts(record: Row) -> list[tuple[str, str]]:
 
 
 def lacking(record: Row) -> list[str]:
-    """What this record has none of, for one sentence: a part of the page that is not there is not there by mistake."""
+    """What this record lacks, for one sentence: readers then know that no part of the page is missing by mistake."""
     return [words for _, _, fields, words in _PARTS if fields and not any(record[each] for each in fields)]
 
 
@@ -158,7 +181,7 @@ def _doubt(times: Row, key: str) -> str:
 
 
 def rto(record: Row) -> Mapping[str, Any] | None:
-    """The RTO and what was left of it; None where the feature states none."""
+    """The RTO and what was left of it; None when the feature states none."""
     times = record["times"]
     rto_s, took_s = number(times["rto_s"]), number(times["recover_s"])
     if rto_s is None:

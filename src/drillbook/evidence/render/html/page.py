@@ -1,8 +1,8 @@
 """Makes the report of one drill: a single HTML page for the SRE who ran it and the auditor who was not there.
 
-The rule: a pure function of content/ (the record, its samples, its attempts). No clock, no host, no path of this
-machine; the same evidence gives the same bytes. The page needs nothing but itself: no script, no reference to anything
-outside, and a policy that forbids both, so that whatever a system under test wrote into an error message stays text.
+The rule: a pure function of content/ (the record, its samples, its attempts). It has no clock, no host, no path of this
+machine: the same evidence gives the same bytes. The page needs nothing but itself. It has no script and no reference to
+anything outside, and a policy that forbids both, so that an error message of a system under test stays text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from drillbook.evidence.files import write_atomically
 from drillbook.evidence.reader import read_document
-from drillbook.evidence.render.html import headline
+from drillbook.evidence.render.html import by_hand, headline
 from drillbook.evidence.render.html.rows import readable_rows
 from drillbook.evidence.render.html.tolerant import as_text, legible, whole_record
 from drillbook.evidence.render.html.words import (
@@ -43,10 +43,10 @@ _UNDRAWN = {
 }
 
 
-def report(folder: Path) -> Path:
-    """Write content/report.html of one drill's evidence folder, whole or not at all, and return its path.
+def report(folder: Path, target: Path | None = None) -> Path:
+    """Write content/report.html of one drill's evidence folder (or `target`), whole or not at all; returns its path.
 
-    samples.ndjson and work.ndjson may be missing; a line that cannot be read (the last one of a killed drill) is left
+    samples.ndjson and work.ndjson may be missing. A line that cannot be read (the last one of a killed drill) is left
     out, and the report says so. Raises DrillbookError when there is no readable drill.json.
     """
     content = folder / "content"
@@ -56,7 +56,7 @@ def report(folder: Path) -> Path:
     for row in readable_rows(content / "samples.ndjson", remarks):
         samples.setdefault(str(row.get("endpoint")), []).append(row)
     attempts = readable_rows(content / "work.ndjson", remarks)
-    target = content / "report.html"
+    target = target or content / "report.html"
     write_atomically(target, render(record, samples, attempts, remarks=remarks))
     return target
 
@@ -70,7 +70,7 @@ def render(
 ) -> str:
     """The page. `record` is drill.json, `samples` the rows of samples.ndjson by endpoint, `attempts` work.ndjson's.
 
-    `remarks` are shown among the notes: what whoever read the evidence has to say about it.
+    `remarks` are shown among the notes: what the reader of the evidence has to say about it.
     """
     whole = whole_record(legible(record))
     samples = {as_text(name): legible(rows) for name, rows in samples.items()}
@@ -96,7 +96,10 @@ def render(
         reason=headline.short(whole["reason"] or ""),
         is_cut=len(whole["reason"] or "") > len(headline.short(whole["reason"] or "")),
         accepted_loss=headline.accepted_loss(whole),
+        windows=headline.windows(whole),
         checkout=headline.checkout(whole),
+        signature=headline.signature(whole),
+        by_hand=by_hand.lines(record),
         parts=headline.parts(whole),
         lacking=[*headline.lacking(whole), *(_UNDRAWN[each] for each, drawn in pictures.items() if drawn is None)],
         pictures=pictures,
@@ -108,7 +111,7 @@ def render(
 
 
 def _missing(record: Row, samples: Mapping[str, Sequence[Row]], attempts: Sequence[Row]) -> list[str]:
-    """The files of which the record says that there was something in them."""
+    """Missing files that, according to the record, had content."""
     remarks = []
     if not samples and any(probe["samples"] for probe in record["probes"]):
         remarks.append("samples.ndjson is missing or empty, although endpoints were probed.")

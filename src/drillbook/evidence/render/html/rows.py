@@ -1,4 +1,4 @@
-"""Reads the rows of samples and attempts: a line that cannot be read is left out, and said."""
+"""Reads the rows of samples and attempts. It leaves out a line that cannot be read, and says so."""
 
 from __future__ import annotations
 

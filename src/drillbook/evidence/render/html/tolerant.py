@@ -1,7 +1,7 @@
-"""Makes a record that may be damaged fit for the page: the report shows what is legible of it.
+"""Makes a record that may be damaged fit for the page: the report shows its legible parts.
 
-The rule: whatever stands in drill.json, the template finds each field, of a kind that it can show. All others read a
-record by evidence/reader.py, whole or not at all.
+The rule: whatever drill.json holds, the template finds each field, with a value that it can show. Everything else reads
+a record by evidence/reader.py, whole or not at all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from drillbook.evidence.render.plots.shapes import Row
 from drillbook.model.record import (
     CheckRecord,
+    DecisionRecord,
     EventRecord,
     FaultRecord,
     ObservationRecord,
@@ -28,7 +29,7 @@ from drillbook.model.times.overhead import Overhead
 
 
 def whole_record(record: Row) -> dict[str, Any]:
-    """The record with every field that the schema has, so that one which was never written shows as not known."""
+    """The record with every field of the schema, so that a missing one shows as unknown."""
     whole: dict[str, Any] = {each.name: record.get(each.name) for each in fields(Record)} | {
         "schema": record.get("schema")
     }
@@ -39,6 +40,7 @@ def whole_record(record: Row) -> dict[str, Any]:
         ("steps", StepRecord),
         ("checks", CheckRecord),
         ("observations", ObservationRecord),
+        ("decisions", DecisionRecord),
         ("faults", FaultRecord),
         ("plays", PlayRecord),
         ("probes", ProbeRecord),
@@ -51,7 +53,7 @@ def whole_record(record: Row) -> dict[str, Any]:
         if isinstance(row, Mapping)
     ]
     times = _filled(whole["times"] if isinstance(whole["times"], Mapping) else {}, TimesRecord)
-    # written at the drill's end; what the feature promised stands in the objectives from the begin
+    # written at the drill's end; the objectives have the feature's promise from the begin
     if times["rto_s"] is None:
         times |= {name: whole["objectives"].get(name, times[name]) for name in ("rto_s", "rto_clock")}
     whole["times"] = times
@@ -93,7 +95,7 @@ _ILLEGIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u
 
 
 def as_text(value: str) -> str:
-    """Without what no document may hold, and without marks that turn the direction of the text after them."""
+    """The text without characters that no document may hold, and without marks that turn the direction of the text."""
     return _ILLEGIBLE.sub("\N{REPLACEMENT CHARACTER}", value)
 
 

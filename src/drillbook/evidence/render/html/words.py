@@ -1,4 +1,4 @@
-"""Puts values of a record into the words and numbers of the page: the filters of its template."""
+"""Turns values of a record into the words and numbers of the page: the filters of its template."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BAD_WORDS = frozenset({"failed", "unreachable", "timeout", "canceled", "interru
 
 
 def seconds_text(value: object) -> str:
-    """Seconds in three figures: no look is more exact. Below a second to the millisecond, as the record has them."""
+    """Seconds in three figures: no look is more exact. Below a second to the millisecond, as in the record."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return f"{three_figures(value)}\u00a0s"
     return NOTHING if value is None else str(value)
 
 
 def three_figures(value: float) -> str:
-    """`0.051`, `1.07`, `29.5`, `600`, `14400`: never more behind the point than the thousandths, and no exponent."""
+    """`0.051`, `1.07`, `29.5`, `600`, `14400`: at most three decimals, and no exponent."""
     whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
     text = f"{value:.{max(0, 3 - whole)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
@@ -36,7 +36,7 @@ def count_text(value: object) -> str:
 
 
 def plain_duration(seconds: float) -> str:
-    """`10 min`, `1 h 30 min`; empty below a minute and for what is not whole."""
+    """`10 min`, `1 h 30 min`; empty below a minute and for a time that is not whole."""
     if seconds < 60 or seconds != round(seconds):
         return ""
     minutes, left = divmod(round(seconds), 60)
@@ -45,7 +45,7 @@ def plain_duration(seconds: float) -> str:
 
 
 def moment_text(value: object) -> str:
-    """An RFC 3339 time as people read it, in UTC; what is none stays as it is."""
+    """An RFC 3339 time as people read it, in UTC; any other text stays as it is."""
     if value is None:
         return NOTHING
     try:
@@ -68,7 +68,7 @@ def sign_of(tone: str) -> str:
 
 
 def field_name(value: object) -> str:
-    """`rto_s` is `rto in seconds` to people."""
+    """`rto_s` becomes `rto in seconds` for people."""
     return re.sub("_s$", " in seconds", str(value)).replace("_", " ")
 
 
@@ -78,6 +78,6 @@ def took_text(row: Row) -> object:
 
 
 def kinds_of_results(hosts: Iterable[Row]) -> list[str]:
-    """The columns of a recap: Ansible's own order first, then what else there is."""
+    """The columns of a recap: Ansible's own order first, then all others."""
     found = list(dict.fromkeys(kind for counts in hosts for kind in counts))
     return [kind for kind in _RECAP if kind in found] + [kind for kind in found if kind not in _RECAP]

@@ -10,7 +10,9 @@ from drillbook.evidence.render.plots.svg import Picture, finish
 
 
 def availability(record: Row, samples: Mapping[str, Sequence[Row]], end_s: float, sheet: Sheet) -> Picture | None:
-    """One row per endpoint: a thin line while it answered well, a tall block while not, a gap where nobody looked."""
+    """One row per endpoint: a thin line while it answered well, a tall block while it did not, a gap where nobody
+    looked.
+    """
     names = in_order(record, samples, lambda name: bool(samples[name]))
     if end_s <= 0 or not names:
         return None
@@ -51,7 +53,7 @@ def availability(record: Row, samples: Mapping[str, Sequence[Row]], end_s: float
 
 
 def _unseen(probe: Row) -> str:
-    """When nobody looked; records of before have no gaps."""
+    """The times in which nobody looked; records of earlier versions have no gaps."""
     spans = [(number(gap.get("since_s")), number(gap.get("until_s"))) for gap in probe.get("gaps") or ()]
     told = [f"{since_s:.1f}-{until_s:.1f} s" for since_s, until_s in spans if None not in (since_s, until_s)]
     return f", nobody looked {joined(told)}" if told else ""

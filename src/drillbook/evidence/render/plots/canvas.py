@@ -1,4 +1,4 @@
-"""Keeps what all pictures share: the palette, the style rules of the page, and axes over the time of the drill."""
+"""What all pictures share: the palette, the style rules of the page, and axes over the time of the drill."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PALETTE: Mapping[str, tuple[str, str]] = {
 }
 NAMES = {f"#fe{number:02x}fe": name for number, name in enumerate(PALETTE)}
 STAND_INS = {name: value for value, name in NAMES.items()}
-"""The colours that matplotlib is given, by their name in the palette: the page's own take their place."""
+"""The colours that matplotlib gets, by their names in the palette: the page replaces them with its own."""
 WIDTH_IN, LEFT_IN, RIGHT_IN = 10.0, 1.5, 1.1
 
 
@@ -64,7 +64,7 @@ def drawing() -> Iterator[Callable[[float], Figure]]:
         return Figure(figsize=(WIDTH_IN, height_in), facecolor="none")
 
     with mpl.rc_context(), warnings.catch_warnings():
-        # a name in a script that the measuring font lacks is drawn by the reader's own font
+        # if the measuring font lacks a script, the reader's own font draws the name
         warnings.simplefilter("ignore")
         mpl.rcdefaults()
         mpl.rcParams.update(
@@ -73,7 +73,7 @@ def drawing() -> Iterator[Callable[[float], Figure]]:
                 "svg.fonttype": "none",
                 "text.parse_math": False,
                 "axes.unicode_minus": False,
-                # it would drop the strokes of no length, which round caps make into dots
+                # it would drop strokes of no length, which round caps turn into dots
                 "path.simplify": False,
                 "font.size": 8.5,
                 "text.color": STAND_INS["ink"],
@@ -90,7 +90,7 @@ def drawing() -> Iterator[Callable[[float], Figure]]:
 
 
 def time_axes(figure: Figure, *, bottom_in: float, height_in: float, end_s: float, ticks: bool = True) -> Axes:
-    """Axes over the drill's time, at the same place in every picture: they stand exactly below each other."""
+    """Axes over the drill's time, at the same place in every picture, so that they line up."""
     high = figure.get_size_inches()[1]
     width = WIDTH_IN - LEFT_IN - RIGHT_IN
     axes = figure.add_axes((LEFT_IN / WIDTH_IN, bottom_in / high, width / WIDTH_IN, height_in / high))
@@ -131,13 +131,13 @@ _NAMES_SHOWN = 22
 
 
 def text_width_pt(text: str, size_pt: float) -> float:
-    """How wide a text is in the font that matplotlib carries with it, which is wider than most."""
+    """The width of a text in matplotlib's own font, which is wider than most."""
     width, _height, _descent = text_to_path.get_text_width_height_descent(text, FontProperties(size=size_pt), False)
     return float(width)
 
 
 def beside(axes: Axes, text: str) -> None:
-    """What a plot shows, left of its axis."""
+    """The label of a plot, left of its axis."""
     axes.annotate(
         text,
         (0, 0.5),

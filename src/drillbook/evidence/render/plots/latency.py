@@ -66,7 +66,7 @@ def _panel(axes: Axes, good: Points, failed: Points, end_s: float) -> None:
 
 
 def _scale(axes: Axes, low_ms: float, high_ms: float) -> None:
-    """Logarithmic where the values lie far apart."""
+    """Logarithmic when the values lie far apart."""
     if high_ms > 15 * low_ms:
         axes.set_yscale("log")
         lowest = math.floor(math.log10(low_ms))

@@ -1,7 +1,7 @@
-"""Computes what is drawn, from the record, its samples and its attempts, thinned to what a picture can show.
+"""Computes what the pictures draw, from the record, its samples and its attempts, thinned to what a picture can show.
 
-The rule: thinning never hides a failure. Where there are more samples than a picture has columns, a column that holds a
-failed look is drawn as failed, and a latency keeps its least and its greatest value.
+The rule: thinning never hides a failure. When there are more samples than columns, a column with a failed look is drawn
+as failed, and a latency keeps its least and its greatest value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 PHASES = ("baseline", "fault", "symptoms", "recovery", "criteria", "repeat", "restore")
 ANSWERS = ("acknowledged", "refused", "unknown")
 COLUMNS = 360
-"""How many columns a picture has for samples: finer than this is not seen on paper either."""
+"""The number of columns that a picture has for samples: nobody sees more, not even on paper."""
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 _LONGEST_S = 1e9
 
@@ -34,7 +34,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A time through which every look at an endpoint had the same result."""
+    """A time in which every look at an endpoint had the same result."""
 
     begin_s: float
     end_s: float
@@ -43,7 +43,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The latencies of the looks that one column holds: the least and the greatest, at the moment of the latter."""
+    """The latencies of the looks in one column: the least and the greatest, at the moment of the latter."""
 
     at_s: float
     low_ms: float
@@ -58,7 +58,7 @@ def number(value: object) -> float | None:
 
 
 def length_s(record: Row, samples: Mapping[str, Sequence[Row]], attempts: Sequence[Row]) -> float:
-    """How long the drill is, as far as is known: a killed drill has no duration, but it has moments."""
+    """The length of the drill, as far as it is known: a killed drill has no duration, but it has moments."""
     ends = [number(record["duration_s"])]
     ends += [number(row[key]) for row in record["phases"] for key in ("started_s", "ended_s")]
     ends += [number(event["at_s"]) for event in record["timeline"]]
@@ -78,7 +78,7 @@ def rto_limit_s(record: Row) -> float | None:
 
 
 def bands(record: Row, end_s: float) -> list[Band]:
-    """The phases; one without an end goes on to the next one, or to the end of what is known."""
+    """The phases. One without an end goes on to the next one, or to the end of what is known."""
     known = [row for row in record["phases"] if number(row["started_s"]) is not None]
     found = []
     for row, after in zip_longest(known, known[1:]):
@@ -90,7 +90,7 @@ def bands(record: Row, end_s: float) -> list[Band]:
 
 
 def in_order(record: Row, samples: Mapping[str, Sequence[Row]], wanted: Callable[[str], bool]) -> list[str]:
-    """The endpoints in the order of the inventory, as the record's probes have it; the samples come in any order."""
+    """The endpoints in the order of the inventory, as the record's probes have it; samples come in any order."""
     names = dict.fromkeys([*(str(probe["endpoint"]) for probe in record["probes"]), *sorted(samples)])
     return [name for name in names if name in samples and wanted(name)]
 
@@ -98,10 +98,10 @@ def in_order(record: Row, samples: Mapping[str, Sequence[Row]], wanted: Callable
 def stretches(
     rows: Sequence[Row], interval_s: float | None = None, columns: int = COLUMNS, timeout_s: float | None = None
 ) -> list[Stretch]:
-    """Merge looks with the same result. Where nobody looked for longer than three intervals (and a second) is a gap.
+    """Merge looks with the same result. A time of more than three intervals (and a second) without a look is a gap.
 
-    So is the time in which a look waited for an answer that came too late to show it (`timeout_s`: of the endpoint).
-    With more changes than columns, whatever falls into a column with a failed look is failed.
+    A gap is also the time in which a look waited for an answer that came too late to show it (`timeout_s`: the
+    endpoint's). With more changes than columns, all of a column with a failed look is failed.
     """
     patience_s = max(1.0, 3 * (interval_s or 0.0))
     wait_s = max(patience_s, min(timeout_s or 0.0, LONGEST_WAIT_S) + (interval_s or 0.0))
@@ -145,7 +145,7 @@ def _coarser(found: Sequence[Stretch], columns: int) -> list[Stretch]:
 
 
 def latencies(rows: Sequence[Row]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """(moment, latency in milliseconds) of the good answers, and the same of the failed ones."""
+    """(moment, latency in milliseconds) of the good answers, and the same for the failed ones."""
     good: list[tuple[float, float]] = []
     failed: list[tuple[float, float]] = []
     for row in rows:
@@ -189,7 +189,7 @@ def per_second(attempts: Sequence[Row], end_s: float) -> tuple[float, dict[str, 
 
 
 def asked_rates(balance: Row | None, end_s: float) -> list[tuple[float, float]]:
-    """The rates that were asked for as the corners of steps: (moment, attempts per second)."""
+    """The requested rates as the corners of steps: (moment, attempts per second)."""
     rows = balance["rates"] if balance else []
     found = [
         (since, rate)

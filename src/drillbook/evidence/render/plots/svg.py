@@ -1,4 +1,4 @@
-"""Makes what matplotlib writes fit for a page.
+"""Makes matplotlib's output fit for a page.
 
 Colours become custom properties (so that the page's dark scheme reaches the pictures), style attributes become classes
 (so that the page's policy can forbid inline styles), and identifiers become unique within the page.

@@ -28,7 +28,7 @@ _BAND_PT, _LANE_PT = 22, 13
 
 
 def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
-    """Phases as bands, playbooks and what the harness took as bars, events as labelled marks, and the RTO's limit."""
+    """Phases as bands, playbooks and the harness' times as bars, events as labelled marks, and the RTO's limit."""
     scene = _scene(record, end_s)
     if end_s <= 0 or not (scene.phases or scene.events):
         return None
@@ -51,15 +51,15 @@ def timeline(record: Row, end_s: float, sheet: Sheet) -> Picture | None:
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What of a drill has a moment, and so a place in the picture; `end_s` is where the picture ends."""
+    """The parts of a drill that have a moment, and so a place in the picture; `end_s` is the picture's end."""
 
     phases: Sequence[Band]
     events: Sequence[tuple[float, Row]]
     labels: Sequence[_Label]
-    """Those of the events in their order, then perhaps that of the limit."""
+    """The labels of the events in their order, then perhaps that of the limit."""
     plays: Sequence[Row]
     added: Sequence[Row]
-    """What the harness took."""
+    """The times that the harness took."""
     limit_s: float | None
     end_s: float
 
@@ -78,7 +78,7 @@ def _scene(record: Row, end_s: float) -> _Scene:
     labels = [_Label(at_s, f"{event['event']}".replace("_", " ") + f"  {at_s:.1f} s") for at_s, event in events]
     if limit_s is not None and limit_s <= shown_end_s:
         labels.append(_Label(limit_s, f"RTO limit  {limit_s:.1f} s", limit=True))
-    # renewals of a dead man's switch come every few seconds, and would hide what changed something
+    # renewals of a dead man's switch come every few seconds, and would hide the plays that changed something
     shown = [play for play in record["plays"] if play.get("purpose") != Purpose.SWITCH]
     return _Scene(
         phases=bands(record, end_s),
@@ -106,7 +106,7 @@ def _words(scene: _Scene) -> str:
 def _draw_phases(axes: Axes, phases: Sequence[Band], s_per_pt: float) -> None:
     for one in phases:
         colour = phase_colour(one.phase)
-        # a band that is thinner than a line of print would not be seen
+        # nobody would see a band thinner than a line of print
         wide = max(one.end_s - one.begin_s, s_per_pt)
         axes.broken_barh([(one.begin_s, wide)], (0, _BAND_PT), facecolor=colour, alpha=0.38, linewidth=0)
         axes.broken_barh([(one.begin_s, wide)], (0, 2.5), facecolor=colour, linewidth=0)
@@ -117,7 +117,7 @@ def _draw_phases(axes: Axes, phases: Sequence[Band], s_per_pt: float) -> None:
 
 
 def _draw_events(axes: Axes, scene: _Scene) -> None:
-    """A mark and a label for each event, how far its moment may lie from there, and the limit."""
+    """A mark and a label for each event, the uncertainty of its moment, and the limit."""
     for (_at_s, event), label in zip(scene.events, scene.labels, strict=False):
         doubt = number(event["uncertainty_s"]) or 0.0
         if doubt / scene.s_per_pt >= 1:
@@ -144,14 +144,14 @@ def _draw_events(axes: Axes, scene: _Scene) -> None:
 
 
 def _bars(axes: Axes, plays: Sequence[Row], added: Sequence[Row], foot: float, s_per_pt: float) -> None:
-    """Below the phases: the playbooks, and what the harness took."""
+    """Below the phases: the playbooks, and the harness' times."""
     for play in plays:
         long_s = max(play["ended_s"] - play["started_s"], s_per_pt)
         axes.broken_barh([(play["started_s"], long_s)], (-13, 7), facecolor=STAND_INS["soft"], linewidth=0)
     if plays:
         _side(axes, -9.5, "playbooks")
     if added:
-        # as wide as they were: what cannot be seen was short
+        # as wide as they were: an invisible one was short
         spans = [(row["since_s"], row["until_s"] - row["since_s"]) for row in added]
         axes.broken_barh(spans, (foot + 1, 7), facecolor=STAND_INS["ink"], linewidth=0)
         _side(axes, foot + 4.5, "harness")
@@ -176,7 +176,7 @@ def _side(axes: Axes, at: float, text: str) -> None:
 
 @dataclass(slots=True)
 class _Label:
-    """A label of the time-line: its moment, its text and, once placed, its lane and the side on which it stands."""
+    """A label of the time-line: its moment, its text and, once placed, its lane and its side."""
 
     at_s: float
     text: str
@@ -188,7 +188,8 @@ class _Label:
 def _place(labels: Sequence[_Label], pt_per_s: float, width_pt: float) -> None:
     """Give every label the lowest lane in which it touches neither a label nor another label's line.
 
-    From the last one to the first: a label stands to the right of its line, so that those after it must stay below it.
+    It goes from the last one to the first: a label stands to the right of its line, so those after it must stay below
+    it.
     """
     taken: list[tuple[float, float, int]] = []  # from, to (points), lane
     lines: list[tuple[float, int]] = []  # x (points), height in lanes

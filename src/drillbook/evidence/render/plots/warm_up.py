@@ -7,7 +7,7 @@ from drillbook.evidence.render.plots.svg import finish
 
 
 def warm_up() -> None:
-    """Set up all that pictures need, by one that nobody sees."""
+    """Draw a picture that nobody sees, to set up all that pictures need."""
     with drawing() as new_figure:
         figure = new_figure(1.0)
         time_axes(figure, bottom_in=0.4, height_in=0.4, end_s=1.0)

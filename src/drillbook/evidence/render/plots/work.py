@@ -10,7 +10,7 @@ from drillbook.evidence.render.plots.svg import Picture, finish
 
 
 def work(record: Row, attempts: Sequence[Row], end_s: float, sheet: Sheet) -> Picture | None:
-    """Attempts per second by their answer, stacked, with the rate that was asked for."""
+    """Attempts per second by their answer, stacked, with the requested rate."""
     if end_s <= 0 or not attempts:
         return None
     width_s, rates = per_second(attempts, end_s)

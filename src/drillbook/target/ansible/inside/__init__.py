@@ -1,1 +1,1 @@
-"""What each ansible-playbook of a drill does besides: it asks nobody, and says what it has decrypted."""
+"""Drillbook's additions to each ansible-playbook of a drill: it asks nobody, and reports what it has decrypted."""

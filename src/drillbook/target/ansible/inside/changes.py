@@ -1,10 +1,10 @@
 # mypy: disable-error-code="no-untyped-call,no-untyped-def,import-untyped"
 # (ansible-core is not typed)
-"""What is changed in the Ansible of a drill: what asks a person fails at once, and what is decrypted is handed over.
+"""Changes the Ansible of a drill: a prompt fails at once, and Ansible hands over what it decrypts.
 
-The rule: nobody sits at the terminal of a drill, and a prompt would wait there with the system broken. And whatever
-Ansible has decrypted is a secret, wherever it was encrypted: in the inventory, in `vars_files`, in the defaults of a
-role, or in a file that a task reads.
+The rule: nobody sits at the terminal of a drill, and a prompt would wait there with the system broken. All that Ansible
+has decrypted is secret, wherever it was encrypted: in the inventory, in `vars_files`, in the defaults of a role, or in
+a file that a task reads.
 
 It imports nothing of Drillbook: `program.py` runs it in a process that has none of it.
 """
@@ -27,12 +27,12 @@ except ImportError:  # before core 2.19
     AnsibleTagHelper = None
 
 FOLDER, FILE = "AWX_ISOLATED_DATA_DIR", "decrypted"
-"""The variable that names the private folder of a run, and the file in it to which lines of JSON are added."""
-NOBODY = "and nobody is there to answer in a drill"
+"""The variable that names the private folder of a run, and the file in it that gets the lines of JSON."""
+NOBODY = "and nobody answers in a drill"
 
 
 def change_ansible() -> None:
-    """Let the Ansible of this process ask nobody, and hand over what it decrypts. To be called once."""
+    """Make the Ansible of this process ask nobody and hand over what it decrypts. Call it once."""
     decrypt: Callable[..., Any] = VaultLib.decrypt_and_get_vault_id
     until: Callable[..., Any] = Display.prompt_until
 
@@ -68,7 +68,7 @@ def _refuse(what: str, instead: str) -> NoReturn:
 
 
 def _place(text: Any) -> str:
-    """FILE:LINE of what was encrypted, or FILE; empty where Ansible does not know it."""
+    """FILE:LINE of the encrypted text, or FILE; empty when Ansible does not know it."""
     tags = AnsibleTagHelper.tags(text) if AnsibleTagHelper else ()
     origin = next((tag for tag in tags if type(tag).__name__ == "Origin"), None)
     path, line = getattr(origin, "path", None), getattr(origin, "line_num", None)
@@ -78,11 +78,11 @@ def _place(text: Any) -> str:
 def _tell(plain: bytes | str, place: str) -> None:
     folder = os.environ.get(FOLDER)
     if not folder:
-        return  # a run of which nothing is kept
+        return  # a run whose files are not kept
     text = plain if isinstance(plain, str) else plain.decode("utf-8", "surrogateescape")
     line = json.dumps({"place": place, "text": text}) + "\n"
     file = os.open(os.path.join(folder, FILE), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)  # noqa: PTH118
     try:
-        os.write(file, line.encode())  # whole: the workers of a play are other processes
+        os.write(file, line.encode())  # in one write: the workers of a play are other processes
     finally:
         os.close(file)

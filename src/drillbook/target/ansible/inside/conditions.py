@@ -1,7 +1,8 @@
 """Whether a condition of a task looks at anything.
 
-The rule: a condition that names no variable has looked at nothing. A failure that it denies is a failure, and what it
-asserts is not shown. What is no plain value is taken for a real condition: a vaulted text says nothing here.
+The rule: a condition that names no variable has looked at nothing, and cannot show what it asserts. A `failed_when`
+looks at its own task only if it names what the task registers; a failure that another one denies is still a failure. A
+value that is not plain (a vaulted text) counts as a real condition.
 """
 
 from __future__ import annotations
@@ -13,15 +14,28 @@ _JINJA = jinja2.Environment(autoescape=False)
 
 
 def looks_at_nothing(said: object) -> bool:
-    """Whether what Ansible has parsed as a condition, or a list of them, names no variable."""
+    """Whether a condition, or a list of conditions, that Ansible has parsed names no variable."""
+    names = _names(said)
+    return names is not None and not names
+
+
+def looks_at(said: object, name: str | None) -> bool:
+    """Whether a condition, or one of a list, names this variable; also True where nobody can read it."""
+    names = _names(said)
+    return names is None or name in names
+
+
+def _names(said: object) -> set[str] | None:
+    """The variables that a condition names; None where it cannot be read."""
     if isinstance(said, list | tuple):
-        return all(map(looks_at_nothing, said))
+        parts = [_names(each) for each in said]
+        return None if None in parts else set().union(*filter(None, parts))
     if said is None or isinstance(said, bool | int | float):
-        return True
+        return set()
     if not isinstance(said, str):
-        return False
+        return None
     try:
         tree = _JINJA.parse(said if "{{" in said or "{%" in said else f"{{{{ ({said}) }}}}")
     except jinja2.TemplateSyntaxError:
-        return False
-    return next(tree.find_all(nodes.Name), None) is None
+        return None
+    return {found.name for found in tree.find_all(nodes.Name)}

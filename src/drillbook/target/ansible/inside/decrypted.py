@@ -1,6 +1,6 @@
 """What a run of Ansible has decrypted, read while it runs.
 
-The rule: whoever shows what a play printed has read this first; what is printed was decrypted before.
+The rule: read this file before you show what a play printed. Ansible decrypts a value before it prints it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from drillbook.evidence.secret_names import leaves
 FILE = "decrypted"
 """In the private folder of a run: lines of JSON, as `changes.py` writes them."""
 OnSecret = Callable[[str, str], None]
-"""Is told the label and the value of a secret."""
+"""Gets the label and the value of a secret."""
 _NO_SECRETS = frozenset({"", "true", "false", "yes", "no", "on", "off", "null", "none", "~"})
 
 
 class Decrypted:
-    """The file to which a run adds what it decrypts."""
+    """The file to which a run adds all that it decrypts."""
 
     def __init__(self, folder: Path, on_secret: OnSecret) -> None:
         self.folder, self._on_secret = folder, on_secret
@@ -28,7 +28,7 @@ class Decrypted:
         self._rest = b""
 
     def take(self) -> None:
-        """Hand over what is new."""
+        """Hand over the new lines."""
         path = self.folder / FILE
         try:
             if path.stat().st_size == self._read:
@@ -47,12 +47,12 @@ class Decrypted:
 
 
 def secrets_of(text: str, place: str) -> Iterator[tuple[str, str]]:
-    """(label, value) of what stands in a decrypted text: all of it, and where it is YAML each value in it."""
+    """(label, value) of the secrets in a decrypted text: the whole text, and each value in it where it is YAML."""
     label = place or "vaulted"
     yield label, text
     if ":" not in text and not text.startswith("-"):
         return
-    # YAML takes 0.04 s of processor time to import: a session that decrypts no file does without
+    # YAML takes 0.04 s of processor time to import: a session that decrypts no file does not need it
     import yaml
 
     try:

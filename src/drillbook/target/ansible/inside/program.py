@@ -1,8 +1,8 @@
-"""ansible-playbook, as a drill changes it (`changes.py`).
+"""Starts ansible-playbook with the changes of a drill (`changes.py`).
 
-    python program.py /.../bin/ansible-playbook ARGUMENT...
+python program.py /.../bin/ansible-playbook ARGUMENT...
 
-The rule: but for those changes it is the program that is named, under the same Python and with the same arguments.
+The rule: apart from those changes it is the named program, under the same Python and with the same arguments.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ CHANGES = os.path.join(os.path.dirname(__file__), "changes.py")  # noqa: PTH118,
 
 
 def main() -> None:
-    """Become the program that is named first."""
+    """Become the program that the first argument names."""
     program = sys.argv[1]
     sys.argv = sys.argv[1:]
     sys.path[0] = os.path.dirname(program)  # noqa: PTH120 - as for the script itself

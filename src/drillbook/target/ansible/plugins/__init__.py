@@ -1,1 +1,1 @@
-"""Plugins that Ansible loads by their folder: they run in its processes, and import nothing of Drillbook."""
+"""Plugins that Ansible loads by their folder. They run in Ansible's processes, and import nothing of Drillbook."""

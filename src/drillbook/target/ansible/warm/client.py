@@ -1,18 +1,17 @@
-"""The warm server as a pytest session sees it: started in the background, used by run after run, ended with it.
+"""The warm server of a pytest session: it starts in the background, serves run after run, and ends with the session.
 
-The rule: no run waits for, or fails by, a server that is not there. Where there is none, runs are cold, and the session
-says so once.
+The rule: no run waits for a missing server, or fails by it. Without a server runs are cold, and the session says so
+once.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import shlex
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,15 +25,19 @@ from drillbook.target.ansible.environment import callbacks, command_of, environm
 from drillbook.target.ansible.warm import proc_title
 from drillbook.target.ansible.warm.early.answer import Early
 from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
+from drillbook.target.private_folders import PrivateFolder
 
 TESTED = ("2.19",)
-"""Versions of ansible-core: the Python of any is its own business, and a warm play depends on it."""
+"""Tested versions of ansible-core.
+
+A warm play depends on Ansible's internal Python, which may change with any version.
+"""
 _END_S = 5.0
 _SHIM = Path(__file__).parent / "shim.py"
 
 
 def why_not(ansible_core: str, platform: str = sys.platform) -> str:
-    """Why this platform and this ansible-core have no warm playbooks; empty when they have."""
+    """Why this platform and this ansible-core cannot run warm playbooks; empty when they can."""
     if platform != "linux" or not hasattr(os, "pidfd_open"):
         return "they are for Linux only"
     if ".".join(ansible_core.split(".")[:2]) not in TESTED:
@@ -53,11 +56,14 @@ class Warm:
         say: Callable[[str], None],
         inventory: Path | None = None,
     ) -> None:
-        """Starts the server of a repository, and does not wait for it. `say` is told, once, why runs are cold, and
-        once why modules are. `inventory` is resolved as soon as the server can.
+        """Starts the server of a repository without waiting for it.
+
+        `say` is called once with why runs are cold, and once with why modules are. The server resolves `inventory` as
+        soon as it can.
         """
         self.early = Early(root, inventory, pass_env)
-        self.folder = Path(tempfile.mkdtemp(prefix="drillbook-warm-"))  # 0700
+        self._private = PrivateFolder("warm")
+        self.folder = self._private.path
         self._socket = self.folder / "socket"
         self._say = say
         self._told: set[str] = set()
@@ -70,7 +76,7 @@ class Warm:
                 self._start(root, pass_env, program)
             except _NotRunError as error:
                 self._why = str(error)
-            except (OSError, DrillbookError) as error:  # what is wrong with ansible.cfg is each run's own error
+            except (OSError, DrillbookError) as error:  # each run reports what is wrong with ansible.cfg
                 self._why = f"the server cannot be started ({error})"
 
     def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
@@ -79,7 +85,7 @@ class Warm:
         variables = environment(root, self.folder, pass_env)
         answer = self.early.expect(variables)
         variables |= room
-        # As ansible-runner sets them for each run; were they others, the first run would be cold and say so.
+        # As ansible-runner sets them for each run. With other values the first run would be cold and say so.
         variables |= {
             "ANSIBLE_CALLBACK_PLUGINS": callbacks(_of_runner()),
             "ANSIBLE_STDOUT_CALLBACK": "awx_display",
@@ -123,24 +129,27 @@ class Warm:
         return None if self._server is None else self._server.pid
 
     def command(self, program: Path) -> list[str]:
-        """What ansible-runner is to start as its ansible-playbook."""
+        """The program that ansible-runner starts as its ansible-playbook."""
         if self._server is None or self._server.poll() is not None:
             return command_of(program)
         return [interpreter(program), "-IS", str(_SHIM), str(self._socket), str(program)]
 
     def ran(self, mark: str) -> bool:
-        """Whether the run with this mark was a fork of the server: it says so itself."""
+        """Whether the run with this mark was a fork of the server. The server's own note says so."""
         try:
             return mark in (self.folder / "ran").read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             return False
 
     def inventory(self, path: Path, root: Path, pass_env: tuple[str, ...]) -> dict[str, Any] | None:
-        """What a cold run would write of the inventory (absolute); None where it has to be asked. Waits for it."""
+        """What a cold run would write about the inventory (absolute); None when only a cold run can say.
+
+        Waits for it.
+        """
         return self.early.take(path, root, pass_env, self.folder)
 
     def report(self) -> None:
-        """Say why a run was cold, or its modules were; once for each. To be called after each run."""
+        """Say why a run or its modules were cold, once for each. Call it after each run."""
         why = self._why_cold()
         if why:
             self._tell("playbooks start a cold Ansible", f"{why}{self._last_words()}")
@@ -156,7 +165,10 @@ class Warm:
         return "the warm server has ended" if ended else ""
 
     def _modules_have_ended(self) -> bool:
-        """Nobody listens where their server did; it is no child of this process, which is not told of its end."""
+        """Whether nobody listens at the module server's socket.
+
+        That server is no child, so nobody tells this process of its end.
+        """
         with socket.socket(socket.AF_UNIX) as asking:
             asking.setblocking(False)  # one that hangs is not waited for
             try:
@@ -164,7 +176,7 @@ class Warm:
             except ConnectionRefusedError:
                 return True
             except OSError:
-                return False  # it is busy, or the session is being closed
+                return False  # it is busy, or the session is closing
         return False
 
     def _tell(self, what: str, why: str) -> None:
@@ -175,7 +187,7 @@ class Warm:
         self._say(f"{what}: {why}")
 
     def _last_words(self) -> str:
-        """What the server has printed before it ended, which Ansible would have printed in each run."""
+        """What the server printed before it ended. Ansible would have printed it in each run."""
         if self._server is None or self._server.poll() is None:
             return ""
         try:
@@ -186,31 +198,37 @@ class Warm:
         return f": {last}" if last else ""
 
     def close(self, *, unused: bool = False) -> None:
-        """End the server, with whatever it runs; at once when it was never used."""
+        """End the server with all that it runs; at once when it was never used."""
         if self._lifeline is not None:
             os.close(self._lifeline)
             self._lifeline = None
-        if self._server is not None:
-            if unused:
+        if self._server is not None and self._server.poll() is None:
+            if unused or not _has_ended(self._server, _END_S):
                 self._server.kill()
-            try:
-                self._server.wait(_END_S)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
+            self._server.wait()
         self.early.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._private.leave()
+
+
+def _has_ended(child: subprocess.Popen[bytes], within_s: float) -> bool:
+    """Wait for the end itself. `Popen.wait` with a time-out polls for it, up to 50 ms late."""
+    end = os.pidfd_open(child.pid)
+    try:
+        return bool(select.select([end], [], [], within_s)[0])
+    finally:
+        os.close(end)
 
 
 class _NotRunError(Exception):
-    """Programs in the folder of the session cannot be run."""
+    """Programs in the folder of the session cannot run."""
 
 
 def _try(script: Path) -> None:
-    """Run a script where that of the modules lies: each local task would fail where none can be run. Raises
-    _NotRunError.
+    """Run a script in the folder of the modules: if none can run there, each local task would fail.
+
+    Raises _NotRunError.
     """
-    # a new file, never one that somebody has put there: what a link leads to would get this mode
+    # a new file, never an existing one: if that were a link, its target would get this mode
     with os.fdopen(os.open(script, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o700), "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\nexit 0\n")
     try:
@@ -225,7 +243,7 @@ def _try(script: Path) -> None:
 
 
 def _listening(path: Path) -> socket.socket:
-    """Bound before there is a server, so that a run which comes before it is ready waits, and is not refused."""
+    """Listen before there is a server, so that an early run waits and is not refused."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     path.chmod(0o600)
@@ -234,7 +252,7 @@ def _listening(path: Path) -> socket.socket:
 
 
 def _of_runner() -> str:
-    """Where ansible-runner has its callback. Not asked of it: importing it would keep the server waiting for 0.1 s."""
+    """The folder of ansible-runner's callback. Importing ansible-runner to ask it would delay the server by 0.1 s."""
     found = find_spec("ansible_runner")
     if found is None or found.origin is None:
         raise DrillbookError("ansible-runner is not installed")

@@ -1,10 +1,10 @@
-"""A server that forks one process for each run that a shim asks for: a play of Ansible, or a module of one.
+"""A server that forks one process for each run that a shim asks for: a play of Ansible, or one of its modules.
 
-The rule: no run outlives its owner. The end of the owner (pytest, or the server of plays) is seen through a pidfd, that
-of the session through the lifeline; either ends the running plays with all their processes (SIGTERM, then SIGKILL),
-and then the server.
+The rule: no run outlives its owner. The server sees the end of the owner (pytest, or the server of plays) through a
+pidfd, and the end of the session through the lifeline. Either ends the running plays with all their processes (SIGTERM,
+then SIGKILL), and then the server.
 
-One thread: a fork of several would inherit locks that nobody unlocks.
+It has one thread: a fork of several threads would inherit locks that nobody unlocks.
 """
 
 from __future__ import annotations
@@ -63,13 +63,14 @@ class ForkedRun:
 
 
 class Server:
-    """The kind is told when it serves: what makes one may take long to import, and is ended by a signal meanwhile."""
+    """The server gets its kind when it begins to serve: making one may import for long, and a signal may end that."""
 
     kind: Kind
 
     def __init__(self, name: str, listener: socket.socket, *, lifeline: int, owner: int, ran: Path) -> None:
-        """It ends with the process `owner`. `ran` is where the marks of the runs are kept that a fork has taken: the
-        client reads them.
+        """The server ends with the process `owner`.
+
+        In `ran` it keeps the marks of the runs that a fork has taken, for the client.
         """
         self.listener = listener
         self.ran = ran
@@ -95,7 +96,7 @@ class Server:
         self._watch(listener, self._accept)
 
     def serve(self, kind: Kind) -> None:
-        """Until the owner, or the session, has ended, and no run is left."""
+        """Serve until the owner or the session has ended and no run is left."""
         self.kind = kind
         give_up = None
         while not (self.over and not self.runs and not self.enders):
@@ -104,7 +105,7 @@ class Server:
             if give_up is not None and time.monotonic() > give_up:
                 return
             if self.kind.ahead and self.spare is None and not self.runs and not self.over:
-                self.spare = self._fork()  # not while a play runs, which it would slow
+                self.spare = self._fork()  # not while a play runs: it would slow the play
             for key, _events in self.selector.select(None if give_up is None else 0.1):
                 key.data()
             if self.told:
@@ -112,13 +113,13 @@ class Server:
             self._bury()
 
     def _told_to_end(self, *_signal: object) -> None:
-        self.told = True  # the wake-up pipe ends the wait; nothing is done in the middle of something else
+        self.told = True  # the wake-up pipe ends the wait, so that a signal never acts in the middle of something else
 
     def _watch(self, file: int | socket.socket, do: Callable[[], None]) -> None:
         self.selector.register(file, selectors.EVENT_READ, do)
 
     def _stop(self) -> None:
-        """No further run, and an end to those that there are."""
+        """Take no further run, and end the current ones."""
         if self.over:
             return
         self.over = True
@@ -141,7 +142,7 @@ class Server:
             if uid != os.getuid():
                 connection.close()
                 return
-            connection.settimeout(5.0)  # a shim sends all at once
+            connection.settimeout(5.0)  # a shim sends all of it at once
             body, fds = _receive(connection)
             request = Request.read(body)
         except (OSError, ValueError) as error:
@@ -161,7 +162,7 @@ class Server:
             self._close(run)
 
     def _heard(self, run: ForkedRun) -> None:
-        """The shim says go, or has gone."""
+        """The shim says go, or is gone."""
         if run.connection.fileno() not in self.runs:
             return  # closed in the same round
         try:
@@ -181,11 +182,11 @@ class Server:
             elif self.kind.ends_with_shim:
                 with suppress(ProcessLookupError):
                     os.killpg(run.pid, signal.SIGKILL)
-            # else pytest ends the run, and waits for that; it needs the play alive, to find what belongs to it
+            # otherwise pytest ends the run and waits for that; it needs the play alive to find the play's processes
 
     def _hand_over(self, run: ForkedRun) -> int | None:
-        """Give the run to a fork; returns when that can be found by what /proc says of it, and before it begins."""
-        for _ in range(2):  # the one that waited may have been killed
+        """Give the run to a fork. Returns when /proc shows the fork as the run, and before the run begins."""
+        for _ in range(2):  # the waiting one may have been killed
             pid, line = self.spare or self._fork()
             self.spare = None
             with line, suppress(OSError):
@@ -221,14 +222,14 @@ class Server:
         return pid, line
 
     def leave(self) -> None:
-        """In a fork that is no run: be none of the server, and hear signals as any process does."""
+        """In a fork without a run: give up the server's own things, and react to signals as any process does."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         self._close_all()
 
     def _close_all(self) -> None:
-        """In a fork: what is the server's, and that of other runs."""
+        """In a fork: close what belongs to the server and to other runs."""
         self.selector.close()
         self.listener.close()
         if self.spare is not None:
@@ -268,7 +269,7 @@ class Server:
         run.connection.close()
 
     def _end(self, run: ForkedRun, grace_s: float) -> None:
-        """End the play with all its processes, in a process that has the time to wait for them."""
+        """End the play with all its processes, in a process of its own that has time to wait for them."""
         if run.pid is None:
             self._close(run)
             return
@@ -286,14 +287,14 @@ class Server:
 
 
 def _touch() -> None:
-    """Give a fork pages of its own before there is a hurry: a play writes to 4000 of those that it shares."""
+    """Give a fork its own pages before there is a hurry: a play writes to 4000 of the shared ones."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
 def _end_tree(mark: str, grace_s: float) -> None:
-    # psutil takes 20 ms of each start, and is needed only where a run is ended early
+    # psutil takes 20 ms of each start, and only a run that is ended early needs it
     from drillbook.target.ansible.processes import ProcessTree
 
     finished = threading.Event()
@@ -325,5 +326,5 @@ def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _say(connection: socket.socket, text: str) -> None:
-    with suppress(OSError):  # the shim has gone: the next read tells
+    with suppress(OSError):  # the shim is gone: the next read says so
         connection.sendall(f"{text}\n".encode())

@@ -1,10 +1,10 @@
 # mypy: disable-error-code="import-untyped"
 # (ansible-core is not typed)
-"""A fork of the module server becomes the Python that was asked to run a module of Ansible on this machine.
+"""A fork of the module server becomes the Python that runs a module of Ansible on this machine.
 
-The rule: a module finds what its own payload holds. What all modules share is imported once, from the payload of the
-session's first one, and is used where the payload at hand holds the very same; else everything of Ansible is imported
-from that payload, as it is in a cold run.
+The rule: a module finds what its own payload holds. The server imports once what all modules share, from the payload of
+the session's first module. A later module uses that only if its own payload holds the very same. Otherwise it imports
+everything of Ansible from its payload, as in a cold run.
 
 Measured on 2 slow cores: a Python that starts and imports this takes 0.2 to 0.3 s of a CPU in each task, and 0.2 s more
 for redis.
@@ -28,26 +28,26 @@ from drillbook.target.ansible.warm.request import Request, of_python
 
 _PACKAGE = "ansible.module_utils._internal._ansiballz"
 _LOADER = f"{_PACKAGE}._loader"
-"""What the script that carries a module imports from the payload, to run it."""
+"""What the script that carries a module imports from the payload to run it."""
 _PAYLOAD = re.compile(rb"^zip_data='([A-Za-z0-9+/=]+)',$", re.MULTILINE)
 _LIBRARIES = ("redis", "ssl", "urllib.request")
-"""Imported by many modules, from where they are installed and not from a payload."""
+"""Libraries that many modules import, from where they are installed and not from a payload."""
 
 
 class Modules:
-    """What modules have in common, and whether one may have it."""
+    """What modules share, and whether a given module may use it."""
 
     ahead = False
     ends_with_shim = True
 
     def __init__(self, environment: dict[bytes, bytes], folder: Path) -> None:
-        """`folder` is the session's own; the payload of the first module is kept there."""
+        """`folder` is the session's own; it keeps the payload of the first module."""
         self._python = of_python(environment)
         self._first = folder / "first.zip"
         self._shared: dict[str, int] = {}  # CRCs, by the name of the file in the payload
 
     def why_cold(self, request: Request) -> str:
-        """Why a module cannot be a fork of this process; empty when it can. Imports what is shared, the first time."""
+        """Why a module cannot be a fork of this process; empty when it can. The first call imports what is shared."""
         if not request.mark:
             return "it belongs to no run"
         script = Path(os.fsdecode(request.arguments[-1]))
@@ -60,11 +60,16 @@ class Modules:
     def _import_shared(self, script: Path) -> str:
         try:
             carried = _PAYLOAD.search(script.read_bytes())
-        except OSError as error:  # its run may have been ended meanwhile
+        except OSError as error:  # its run may have ended meanwhile
             return f"it cannot be read ({error.strerror})"
         if carried is None:
             return "its payload is not where this version of Ansible puts it"
-        self._first.write_bytes(base64.b64decode(carried[1]))
+        self.import_shared(base64.b64decode(carried[1]))
+        return ""
+
+    def import_shared(self, payload: bytes) -> None:
+        """Import what is shared from the payload of a module, a zip."""
+        self._first.write_bytes(payload)
         sys.path.insert(0, str(self._first))
         try:
             import_module(_LOADER)
@@ -73,26 +78,25 @@ class Modules:
         for library in _LIBRARIES:
             with suppress(ImportError):
                 import_module(library)
-        with ZipFile(self._first) as payload:
-            held = {entry.filename: entry.CRC for entry in payload.infolist()}
+        with ZipFile(self._first) as file:
+            held = {entry.filename: entry.CRC for entry in file.infolist()}
         for module in _of_ansible().values():
-            file = Path(str(getattr(module, "__file__", None)))
-            if file.is_relative_to(self._first):  # six has names for modules of Python's own
-                name = str(file.relative_to(self._first))
+            path = Path(str(getattr(module, "__file__", None)))
+            if path.is_relative_to(self._first):  # six has names for modules of Python's own
+                name = str(path.relative_to(self._first))
                 self._shared[name] = held[name]
-        return ""
 
     def begin(self) -> None:
-        """In a fork that has taken over what is the module's: let it find what is shared."""
+        """In a fork that has taken over the module's things: let the module find what is shared."""
         vars(import_module(_PACKAGE))["_loader"] = SimpleNamespace(run_module=self._run_module)
         sys.argv = sys.argv[1:]
 
     def run(self) -> None:
-        """Python, with the script in sys.argv."""
+        """Run as Python does, with the script in sys.argv."""
         runpy.run_path(sys.argv[0], run_name="__main__")
 
     def _run_module(self, *, modlib_path: str, **rest: Any) -> None:
-        """Ansible's script has written the payload to `modlib_path`, and put that before everything in sys.path."""
+        """Ansible's script has written the payload to `modlib_path`, and put that first in sys.path."""
         with ZipFile(modlib_path) as payload:
             held = {entry.filename: entry.CRC for entry in payload.infolist()}
         if all(held.get(name) == crc for name, crc in self._shared.items()):

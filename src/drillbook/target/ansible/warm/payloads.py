@@ -1,10 +1,10 @@
 # mypy: disable-error-code="no-untyped-call,no-untyped-def,import-untyped"
 # (ansible-core is not typed)
-"""What Ansible packs of a module is packed once a session, and not once a play; and who runs it on this machine.
+"""Ansible's payload of a module is packed once a session, not once a play; and what runs a module on this machine.
 
-The rule is that of `preloaded`: a kept payload is used where a cold run would pack the same. So it is kept under
-its module's path and source, and under the state of every folder of `module_utils` outside of Ansible. A module that
-takes something from a collection is packed in each play. Arguments are no part of a payload.
+The rule is that of `preloaded`: a kept payload is used where a cold run would pack the same. So its key is its module's
+path and source, and the state of every folder of `module_utils` outside of Ansible. A module that uses a collection is
+packed in each play. Arguments are no part of a payload.
 
 Measured on 2 slow cores: packing takes 0.12 s of a CPU for each module of a play.
 """
@@ -28,14 +28,14 @@ _OF_COLLECTIONS = b"ansible_collections"
 
 
 def keep_payloads(folder: Path) -> None:
-    """Let Ansible's packer use this folder, which is the session's own. To be called once, before the first fork."""
+    """Let Ansible's packer use this folder, which is the session's own. Call it once, before the first fork."""
     pack: Callable[..., Any] = module_common._find_module_utils
 
     def pack_or_take(*, module_path: Any, b_module_data: bytes, **rest: Any) -> Any:
         state = _state(str(module_path), b_module_data)
         if state is None:
             return pack(module_path=module_path, b_module_data=b_module_data, **rest)
-        # the packer keeps what it packs below this folder, for the other hosts of the play
+        # the packer keeps its result below this folder, for the other hosts of the play
         own = constants.DEFAULT_LOCAL_TMP
         constants.set_constant("DEFAULT_LOCAL_TMP", str(folder / state))
         try:
@@ -47,8 +47,9 @@ def keep_payloads(folder: Path) -> None:
 
 
 def run_modules_with(python: Path) -> None:
-    """Let `python` run what the Python of this process would run, on this machine and as this user. To be called once,
-    before the first fork.
+    """Let `python` run what this process' Python would run, on this machine and as this user.
+
+    Call it once, before the first fork.
     """
     configure: Callable[..., Any] = ActionBase._configure_module
 
@@ -63,7 +64,7 @@ def run_modules_with(python: Path) -> None:
 
 
 def _state(module_path: str, source: bytes) -> str | None:
-    """The name of all that a payload is made from; None where that cannot be told."""
+    """The name for all that a payload is made from; None when it cannot be known."""
     if _OF_COLLECTIONS in source:
         return None
     digest = hashlib.sha256(f"{module_path}\0".encode() + source)
@@ -79,7 +80,7 @@ def _state(module_path: str, source: bytes) -> str | None:
 
 
 def _utils() -> Iterator[Path]:
-    """The files that may come before those of Ansible's own `module_utils`, in the order in which they are found."""
+    """The files that may come before Ansible's own `module_utils`, in the order of the search."""
     builtin = Path(ansible.__file__).parent
     for folder in map(Path, module_utils_loader._get_paths(subdirs=False)):
         if not folder.is_relative_to(builtin):

@@ -1,9 +1,9 @@
 # mypy: disable-error-code="no-untyped-call,import-untyped"
 # (ansible-core is not typed)
-"""What a play of Ansible takes of the process that it is a fork of.
+"""What a play of Ansible takes over from the process that it was forked from.
 
-The rule: what Ansible gives itself while it is imported, and each process has of its own, a play gets anew. It is
-imported after the servers have forked: what runs modules may not have imported Ansible.
+The rule: a play makes anew what Ansible sets for each process while it is imported. Ansible is imported after the
+servers have forked, because the process that runs modules must not have imported it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from drillbook.target.ansible.warm.request import Configuration, Request
 
 
 class Plays:
-    """What a play is of this process."""
+    """A fork of this process as a play."""
 
     ahead = True
-    """Whether a fork waits for the next run, and has pages of its own by then: a play writes to 4000 of them."""
+    """Whether a fork waits for the next run. By then it has its own pages: a play writes to 4000 of them."""
     ends_with_shim = False
-    """Whether it is killed when its shim is; a play is needed alive, to find what belongs to it."""
+    """Whether it is killed with its shim. A play must stay alive, so that its processes can be found."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -40,20 +40,20 @@ class Plays:
         return self._configuration.differs(Configuration.of(request.environment, request.directory))
 
     def begin(self) -> None:
-        """In a fork that has taken over what is the run's."""
+        """In a fork that has taken over the run's things."""
         _renew()
 
     def run(self) -> None:
-        """ansible-playbook, with the arguments in sys.argv."""
+        """Run ansible-playbook, with the arguments in sys.argv."""
         main()
 
 
 def _renew() -> None:
-    """What Ansible gives itself while it is imported, and each process has of its own."""
-    # else ids of tasks repeat from run to run
+    """Make anew what Ansible sets for each process while it is imported."""
+    # otherwise ids of tasks repeat from run to run
     names.cur_id = 0
     names.random_int = f"{secrets.randbelow(2**32):08x}"
-    # else runs share a folder, and the first that ends removes it
+    # otherwise runs share a folder, and the first to end removes it
     atexit.unregister(cleanup_tmp_file)
     folder = ensure_type(os.path.dirname(constants.DEFAULT_LOCAL_TMP), "tmppath")  # noqa: PTH120
     constants.set_constant("DEFAULT_LOCAL_TMP", folder)

@@ -1,8 +1,8 @@
-"""What /proc says that this process is: a fork shows the command line and the environment of the process that it came
-from, until it writes its own over them (as setproctitle does).
+"""Changes what /proc says about this process. A fork shows its parent's command line and environment until it writes
+its own over them (as setproctitle does).
 
-The rule: a warm play looks as a cold one does. Whoever ends plays finds their processes by a variable in
-/proc/PID/environ; the commands of a play inherit the real environment when they are executed, the play itself and
+The rule: a warm play looks as a cold one does. Drillbook finds the processes of a play by a variable in
+/proc/PID/environ. The commands of a play inherit the real environment when they are executed, but the play itself and
 its workers are only forks.
 """
 
@@ -18,7 +18,7 @@ PAD = "DRILLBOOK_WARM_PAD"
 
 
 def room() -> tuple[list[str], dict[str, str]]:
-    """Arguments and variables for a process that is going to write others over them."""
+    """Arguments and variables for a process that will write others over them."""
     return ["." * ARGUMENTS], {PAD: "." * VARIABLES}
 
 
@@ -40,7 +40,7 @@ class Memory:
         _write(self._arguments, b"\0".join(arguments))
 
     def show(self, environment: dict[bytes, bytes]) -> None:
-        """Show this environment. Nobody reads the old one: Python has copied it, and libc has been given its own."""
+        """Show this environment. Nobody reads the old one: Python has copied it, and libc got its own."""
         _write(self._variables, _variables(environment))
 
 

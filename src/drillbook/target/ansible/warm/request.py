@@ -1,6 +1,7 @@
-"""A run as the shim asks for it, and whether the server may serve it.
+"""A run that a shim asks for, and whether the server may serve it.
 
-The rule: everything that Ansible may have read while it was imported is the same for the run, else it is started cold.
+The rule: everything that Ansible may have read while it was imported must be the same for the run. Otherwise the run
+starts cold.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MODULES, PYTHON = "modules", "python"
-"""The folder of the server of modules, below that of the session, and what runs a module through it."""
+"""The module server's folder, below the session's, and the program that runs a module through that server."""
 RESOLVE = "resolve"
-"""The folder below that of the session where the play would lie that resolves the inventory: nothing is in it."""
+"""The empty folder below the session's for the play that resolves the inventory."""
 MARK = b"AWX_ISOLATED_DATA_DIR"
-"""The variable by which the processes of a run are found."""
+"""The variable that marks the processes of a run."""
 READ_LATER = frozenset({MARK, b"ANSIBLE_SSH_CONTROL_PATH_DIR"})
 """Variables that are read while a play runs. With the prefix DRILLBOOK_ there are only the caller's, for playbooks."""
 _OURS = b"DRILLBOOK_"
@@ -22,7 +23,7 @@ _OF_PYTHON = (b"PYTHON", b"LC_", b"LANG", b"TZ", b"HOME", b"LD_", b"GLIBC_", b"M
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the shim was started with."""
+    """The arguments of the shim."""
 
     directory: bytes
     umask: int
@@ -32,7 +33,7 @@ class Request:
 
     @classmethod
     def read(cls, body: bytes) -> Request:
-        """Raises ValueError for what no shim of this version has sent."""
+        """Raises ValueError for data that no shim of this version has sent."""
         directory, umask, ignored, count, *rest = body.split(b"\0")
         arguments, variables = rest[: int(count)], rest[int(count) :]
         return cls(
@@ -51,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What a process gives Ansible to read while it is imported."""
+    """What a process gives Ansible to read while Ansible is imported."""
 
     environment: dict[bytes, bytes] = field(repr=False)
     directory: bytes
@@ -68,7 +69,7 @@ class Configuration:
         return cls({name: value for name, value in kept.items() if name not in READ_LATER}, directory, text)
 
     def differs(self, other: Configuration) -> str:
-        """What differs, by name: a value may be secret. Empty when nothing does."""
+        """The names of what differs, because a value may be secret. Empty when nothing does."""
         names = self.environment.keys() | other.environment.keys()
         changed = sorted(name for name in names if self.environment.get(name) != other.environment.get(name))
         if changed:

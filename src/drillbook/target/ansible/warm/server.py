@@ -1,13 +1,13 @@
-"""The warm server: imports Ansible once, forks one play per run, and ends with pytest, whatever ends pytest.
+"""The warm server: it imports Ansible once, forks one play per run, and ends with pytest, whatever ends pytest.
 
-    python -P -m drillbook.target.ansible.warm.server \\
+python -P -m drillbook.target.ansible.warm.server \\
         LISTENER MODULES ANSWER LIFELINE PYTEST PROGRAM FOLDER INVENTORY PADDING
 
-LISTENER, MODULES, ANSWER and LIFELINE are inherited file descriptors, PYTEST is the id of the parent. INVENTORY is
-resolved first, in a fork, and sent to ANSWER (`early.inventory`); empty, it is not.
+LISTENER, MODULES, ANSWER and LIFELINE are inherited file descriptors; PYTEST is the id of the parent. The server first
+resolves INVENTORY in a fork and sends the result to ANSWER (`early.inventory`), unless INVENTORY is empty.
 
-The rule: what runs a module may not be a process that has imported Ansible. So before the import a second server is
-forked, which listens at MODULES and becomes the modules that the plays run on this machine (`module`).
+The rule: the process that runs a module must not have imported Ansible. So before the import the server forks a second
+one. It listens at MODULES and becomes the modules that the plays run on this machine (`module`).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from drillbook.target.ansible.warm.proc_title import own_environment
 from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE, Configuration
 
 _INVENTORY_FIRST_S = 1.0
-"""How long the inventory has the processor for itself: a drill waits for it, and not yet for a play."""
+"""How long the inventory has the processor for itself: a drill waits for the inventory first, and for a play later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the client has given on the command line."""
+    """The client's arguments on the command line."""
 
     plays: socket.socket
     modules: socket.socket
@@ -54,8 +54,11 @@ class Given:
 
 
 def main() -> None:
-    given = Given.of(sys.argv[1:])
-    environment = own_environment()
+    begin(Given.of(sys.argv[1:]), own_environment())
+
+
+def begin(given: Given, environment: dict[bytes, bytes]) -> None:
+    """Be the server in this process, which has not imported Ansible, until the session ends."""
     os.environ.clear()
     os.environb.update(environment)
     sys.argv = [given.program]
@@ -68,23 +71,28 @@ def main() -> None:
     sys.path.insert(0, str(Path(given.program).parent))  # as for a script: -P has left it out
     configuration = Configuration.of(environment, os.getcwdb())  # noqa: PTH109 - bytes, which is what a shim sends
     try:
-        with suppress(ProcessLookupError):  # pytest has ended already
+        with suppress(ProcessLookupError):  # pytest has already ended
             name, ran = "drillbook-warm-ansible", given.folder / "ran"
             server = Server(name, given.plays, lifeline=given.lifeline, owner=given.pytest, ran=ran)
             server.enders.add(second)
-            if os.getppid() == given.pytest:
+            if _is_child_of(given.pytest):
                 _serve_plays(server, configuration, given)
     finally:
-        if os.getppid() != given.pytest:  # else the client reads the log, and removes the folder
+        if not _is_child_of(given.pytest):  # otherwise the client reads the log, and removes the folder
             shutil.rmtree(given.folder, ignore_errors=True)
 
 
+def _is_child_of(pytest: int) -> bool:
+    """Whether pytest lives."""
+    return os.getppid() == pytest
+
+
 def _serve_modules(modules: Modules, given: Given) -> NoReturn:
-    """In a fork of the server of plays, with which it ends."""
+    """In a fork of the server of plays: serve modules until that server ends."""
     folder = given.folder / MODULES
     try:
         with (folder / "log").open("wb") as log:
-            os.dup2(log.fileno(), 2)  # what stands in the other log speaks against all warm plays
+            os.dup2(log.fileno(), 2)  # text in the other log would stop all warm plays
         name, owner = "drillbook-warm-modules", os.getppid()
         Server(name, given.modules, lifeline=given.lifeline, owner=owner, ran=folder / "ran").serve(modules)
     except BaseException:  # noqa: BLE001 - the fork ends here, whatever it was
@@ -95,26 +103,24 @@ def _serve_modules(modules: Modules, given: Given) -> NoReturn:
 
 def _serve_plays(server: Server, configuration: Configuration, given: Given) -> None:
     """Import Ansible, resolve the inventory, prepare for plays, and serve them."""
-    gc.disable()  # nothing that an import makes is garbage: collecting takes a sixth of the start
+    gc.disable()  # nothing that an import makes is garbage, and collecting takes a sixth of the start
     resolver = None
     if given.inventory:
         resolver = _resolve(server, given)
     given.answer.close()
-    # Ansible may be imported in this process only, and what plays need besides would keep the inventory waiting
-    from drillbook.target.ansible.warm.payloads import keep_payloads, run_modules_with
-    from drillbook.target.ansible.warm.play import Plays
-    from drillbook.target.ansible.warm.preloaded import prepare
+    # Only this process may import Ansible, and what plays need besides would delay the inventory
+    from drillbook.target.ansible.warm import payloads, play, preloaded
 
     try:
         if os.fstat(2).st_size:
-            return  # it warned while it was imported, and would have to do so in each run: the client reads it
-        kept = prepare()
-        keep_payloads(given.folder / "payloads")
-        run_modules_with(given.folder / MODULES / PYTHON)
+            return  # Ansible warned while it was imported, and would have to do so in each run: the client reads it
+        kept = preloaded.prepare()
+        payloads.keep_payloads(given.folder / "payloads")
+        payloads.run_modules_with(given.folder / MODULES / PYTHON)
         gc.collect()
         gc.freeze()
         gc.enable()
-        server.serve(Plays(configuration))
+        server.serve(play.Plays(configuration))
         del kept
     finally:
         if resolver is not None:
@@ -123,8 +129,11 @@ def _serve_plays(server: Server, configuration: Configuration, given: Given) -> 
 
 
 def _resolve(server: Server, given: Given) -> int | None:
-    """Fork the one that resolves, and let it go first. Its pidfd; None where Ansible warned while it was imported."""
-    # Ansible may be imported in this process only, after the fork of the other server
+    """Fork the process that resolves, and let it go first.
+
+    Returns its pidfd; None when Ansible warned while it was imported.
+    """
+    # Only this process may import Ansible, after the fork of the other server
     from drillbook.target.ansible.warm.early.inventory import answer
 
     if os.fstat(2).st_size:

@@ -1,11 +1,12 @@
-"""What ansible-runner starts as its ansible-playbook: hands its arguments, environment and terminal to the server,
-waits for the play's end, and ends as the play did. When there is no warm play to be had it becomes the real one.
+"""The program that ansible-runner starts as its ansible-playbook. It hands its arguments, environment and terminal to
+the server, waits for the end of the play, and ends as the play did. Without a warm play it becomes the real
+ansible-playbook.
 
-    python -IS shim.py SOCKET PROGRAM ARGUMENT...
+python -IS shim.py SOCKET PROGRAM ARGUMENT...
 
-The rule: a play runs once. The server forks when it is told to go, and the shim that has told so never starts another.
+The rule: a play runs once. The server forks when the shim says go, and after that the shim never starts another play.
 
-A script for a Python without site-packages (18 ms to start); it imports nothing that costs more than it must.
+It is a script for a Python without site-packages (18 ms to start), and imports as little as possible.
 """
 
 import _signal as signal  # type: ignore[import-not-found]  # not signal, which makes enums: 5 ms
@@ -14,9 +15,9 @@ import os
 import sys
 
 INSIDE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "inside", "program.py")  # noqa: PTH118, PTH120
-"""What a cold ansible-playbook is started through; a module is its Python's own."""
+"""The program through which a cold ansible-playbook starts; a module is run by its own Python."""
 ANSWER_S = 60.0
-"""How long the server may take for its first word, which is its start when the run comes early."""
+"""How long the server may take for its first word: when the run comes early, the server is still starting."""
 
 
 def _cold(folder: str, why: str) -> None:
@@ -26,7 +27,7 @@ def _cold(folder: str, why: str) -> None:
         os.write(told, f"{why}\n".encode())
         os.close(told)
     except OSError:
-        pass  # the folder is gone, and with it whoever could have been told
+        pass  # the folder is gone, and with it everybody who would read this
     words = sys.argv[2:]
     if words[0].endswith("/ansible-playbook"):
         words = [sys.executable, INSIDE, *words]
@@ -50,7 +51,7 @@ def _request() -> bytes:
 
 
 def _line(connection: _socket.socket) -> bytes:
-    """What the server says up to the end of a line; nothing when it has gone."""
+    """The server's words up to the end of a line; nothing when the server is gone."""
     said = b""
     while not said.endswith(b"\n"):
         more = connection.recv(4096)
@@ -61,16 +62,18 @@ def _line(connection: _socket.socket) -> bytes:
 
 
 def _leave_the_terminal() -> None:
-    """Give the controlling terminal up, for the play to take it: a prompt needs one, and it has one session only."""
-    # two shared libraries to load, which a module's shim has no use for: 1 ms of each task
+    """Give up the controlling terminal, so that the play can take it: a prompt needs one, and a terminal has one
+    session only.
+    """
+    # a module's shim has no use for these two shared libraries: 1 ms of each task
     import fcntl
     import termios
 
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what the kernel sends for it
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the kernel sends this for it
     try:  # noqa: SIM105 - contextlib costs 6 ms
         fcntl.ioctl(0, termios.TIOCNOTTY)
     except OSError:
-        pass  # fd 0 is a terminal, and not the controlling one
+        pass  # fd 0 is a terminal, but not the controlling one
 
 
 def main() -> None:
@@ -92,7 +95,7 @@ def main() -> None:
         connection.close()
         _cold(folder, answer.decode() or "the warm server has ended")
         return
-    # From here on the play may run: whoever ends it signals the play, and the shim lives until it has ended.
+    # From here on the play may run. To end it, signal the play; the shim lives until the play has ended.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.isatty(0):
         _leave_the_terminal()
@@ -102,7 +105,7 @@ def main() -> None:
         said = _line(connection)
     except OSError:
         said = b""
-    if not said:  # the server was killed under a running play: no exit status, so that the run is ended as a whole
+    if not said:  # the server was killed under a running play: no exit status, so that the run ends as a whole
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)
     word, _, number = said.partition(b" ")

@@ -1,7 +1,7 @@
-"""A fork of a server becomes the program that was asked for.
+"""A fork of a server becomes the requested program.
 
-The rule: what a process has of its own (session, terminal, directory, environment, signals) is the run's before any
-code of Ansible runs; what the server had of it is gone.
+The rule: before any code of Ansible runs, the fork takes the run's own session, terminal, directory, environment and
+signals, and gives up the server's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ NOT_WARM = 70
 
 
 def take_over(request: Request, fds: list[int], memory: Memory) -> None:
-    """Everything of the process but Ansible. The caller has blocked signals, and closes what is the server's."""
+    """Take over everything of the process but Ansible.
+
+    The caller has blocked signals, and closes the server's things.
+    """
     os.setsid()
     memory.name([os.fsencode(sys.executable), *request.arguments])
     memory.show(request.environment)
@@ -52,7 +55,7 @@ def take_over(request: Request, fds: list[int], memory: Memory) -> None:
 
 
 def as_program(begin: Callable[[], None], main: Callable[[], None]) -> NoReturn:
-    """Run it, and end the process as the program would."""
+    """Run the program, and end the process as the program would."""
     status = NOT_WARM
     try:
         begin()
@@ -77,13 +80,13 @@ def _status(code: object) -> int:
 
 
 def _end(status: int) -> NoReturn:
-    """As an interpreter ends: threads, exit handlers, output. Not by returning, into the server's code."""
+    """End as an interpreter does: threads, exit handlers, output. It must not return into the server's code."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        status = status or 120  # what Python says when its output cannot be flushed
+        status = status or 120  # Python prints this when it cannot flush its output
     finally:
         os._exit(status)

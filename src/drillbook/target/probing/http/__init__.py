@@ -1,1 +1,1 @@
-"""HTTP as the prober and the load need it: a line, the way to an answer, and what is kept of it."""
+"""HTTP for the prober and the load: a connection, the way to an answer, and the part of the answer that is kept."""

@@ -1,7 +1,7 @@
-"""What endpoints say, kept small: packed as it came, and read when a check reads it.
+"""Keeps the answers of endpoints small: packed as they came, and parsed when a check reads them.
 
-The rule: the memory of a drill is bounded. 110 kB of JSON that changes, kept as objects for each of 20 looks a second,
-took 537 MB in 50 s, and Python's collector stopped the prober to walk through it. Bytes it does not walk through.
+The rule: the memory of a drill is bounded. 110 kB of changing JSON, kept as objects for each of 20 looks a second, took
+537 MB in 50 s, and Python's collector stopped the prober to walk through them. It does not walk through bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from drillbook.checks import MISSING, dig
 from drillbook.model.times.remembered import Remembered
 
 KEPT_BYTES = 16_000_000
-"""Of one endpoint; beyond it the oldest are let go, but for what checks have read of them."""
+"""The limit for one endpoint. Beyond it the oldest bodies are dropped, but not the parts that checks have read."""
 _PACKED_FROM = 1_000
 _LONGEST_TEXT = 1_000
 _OVERHEAD = 150
@@ -26,21 +26,21 @@ class Body:
 
     __slots__ = ("_deflated", "_kept", "form")
     _latest: ClassVar[tuple[Body | None, object]] = (None, None)
-    """The one that was read last, and its value: who reads a series finds the same one again and again."""
+    """The body that was read last, and its value: a reader of a series meets the same body again and again."""
 
     def __init__(self, raw: bytes, form: str = "") -> None:
-        """`form` is its content type and encoding."""
+        """`form` is the content type and encoding."""
         self.form = form
         self._deflated = len(raw) >= _PACKED_FROM
         self._kept = zlib.compress(raw, 1) if self._deflated else raw
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
+        """Its size in bytes."""
         return len(self._kept) + _OVERHEAD
 
     def same_as(self, other: Body) -> bool:
-        """Whether both say the same, byte for byte."""
+        """Whether both bodies are the same, byte for byte."""
         return self._kept == other._kept and self._deflated is other._deflated and self.form == other.form
 
     def read(self) -> object:
@@ -56,7 +56,7 @@ class Body:
         return value
 
     def remembered(self, paths: Iterable[str]) -> Remembered:
-        """What is left of it: what stands at these paths, if it is small."""
+        """The parts at these paths, if they are small."""
         value = self.read()
         found = {path: dig(value, path) for path in tuple(paths)}
         return Remembered({path: each for path, each in found.items() if _is_small(each)})

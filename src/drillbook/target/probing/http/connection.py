@@ -1,8 +1,8 @@
 """HTTP/1.1 over one kept-alive asyncio connection: the least work per request that still is real HTTP.
 
 The prober asks every endpoint 20 times a second and may take 5 % of one core for all of them. A general client costs
-1-2 ms of CPU a request here; httptools (the parser of uvicorn) under a bare asyncio protocol costs about 0.1 ms.
-Only what the prober and the load need: no proxies, no cookies; redirects are followed elsewhere (route.py).
+1-2 ms of CPU a request here; httptools (the parser of uvicorn) under a bare asyncio protocol costs about 0.1 ms. It
+does only what the prober and the load need: no proxies, no cookies. route.py follows redirects.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 import httptools
 
 MOST_BYTES = 8_000_000
-"""What an answer may be long: an endpoint that never stops would fill the memory of this machine."""
+"""The longest answer allowed. An endpoint that never stops would fill the memory of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: status, header fields with lower-case names, and the body."""
+    """The answer: status, header fields with lower-case names, and the body."""
 
     status: int
     headers: Mapping[str, str]
@@ -30,7 +30,7 @@ class Answer:
 
 
 class _Exchange(asyncio.Protocol):
-    """One connection; at most one request under way."""
+    """One connection; at most one request is open."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -53,7 +53,7 @@ class _Exchange(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.waiter is None or self.waiter.done():
-            # nobody asked: it must not be taken for the answer to the next question
+            # nobody asked for this: it must not count as the answer to the next question
             self.close()
             return
         try:
@@ -107,7 +107,7 @@ class _Exchange(asyncio.Protocol):
 
 
 class HttpLine:
-    """A line to one URL that is opened when needed and kept open. Not for concurrent use: one request at a time."""
+    """A line to one URL, opened when needed and kept open. Not for concurrent use: one request at a time."""
 
     def __init__(self, url: str, headers: Mapping[str, str] | None = None, ca: Path | None = None) -> None:
         parts = urlsplit(url)
@@ -120,7 +120,7 @@ class HttpLine:
         said = dict(headers or {})
         own = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": "drillbook", "Accept": "*/*"}
         for name in {name.lower() for name in said}:
-            # a field's name has no case: it is sent once
+            # field names have no case: each is sent once
             own = {mine: value for mine, value in own.items() if mine.lower() != name or mine in said}
         fields = own | said
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
@@ -128,10 +128,10 @@ class HttpLine:
         self._exchange: _Exchange | None = None
 
     async def ask(self, method: str = "GET", body: bytes | None = None) -> Answer:
-        """Send one request and give its answer.
+        """Send one request and return its answer.
 
-        Raises OSError (refused, reset, TLS) or `ssl.SSLError`. The caller sets the time-out; a cancelled request
-        closes the line. A GET on a line that the server had closed meanwhile is sent once more on a new one.
+        Raises OSError (refused, reset, TLS) or `ssl.SSLError`. The caller sets the time-out; a cancelled request closes
+        the line. If the server had closed the line meanwhile, a GET is sent once more on a new one.
         """
         reused = self._exchange is not None and self._exchange.reusable
         try:

@@ -1,6 +1,6 @@
-"""The way to an HTTP answer: the endpoint's URL, and where its redirects lead if the endpoint follows them.
+"""The way to an HTTP answer: the endpoint's URL, and its redirects if the endpoint follows them.
 
-The rule: what an endpoint's headers say (keys, tokens) is said to its own origin alone.
+The rule: the endpoint's headers (keys, tokens) go to its own origin alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 class Route:
-    """Lines to the endpoint's URL and to where it redirects. Not for concurrent use."""
+    """Lines to the endpoint's URL and to the targets of its redirects. Not for concurrent use."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -62,7 +62,7 @@ class Route:
 
 
 def unpacked(body: bytes, coding: str) -> bytes:
-    """The body without its content encoding; as it came for one that is not known. Raises ConnectionError."""
+    """The body without its content encoding; unchanged when the encoding is unknown. Raises ConnectionError."""
     if not body or coding.lower() not in {"gzip", "x-gzip", "deflate"}:
         return body
     unpacker = zlib.decompressobj(_ZLIB_OR_GZIP)

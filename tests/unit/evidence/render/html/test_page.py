@@ -627,6 +627,8 @@ def test_the_manual_names_every_field(example: tuple[dict[str, Any], dict[str, A
     record, samples, attempts = example
     rows: list[Mapping[str, Any]] = [record, record["times"], record["work"], samples["redis"][0], attempts[0]]
     rows += [record[name][0] for name in ("timeline", "phases", "steps", "checks", "faults", "plays", "probes")]
+    rows += [record["artefacts"][0], record["engine"], record["clock"], record["attempts"][0], record["population"]]
+    rows += [record["population"]["deselected"][0]]
     rows += [
         record["plays"][0]["tasks"][0],
         record["work"]["rates"][0],

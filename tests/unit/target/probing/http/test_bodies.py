@@ -85,7 +85,7 @@ def test_what_was_read_of_a_value_stays() -> None:
 )
 def test_what_nobody_read_is_unknown_and_not_missing(use: Callable[..., object]) -> None:
     first = told(50, read="number")[0]
-    with pytest.raises(CouldNotLookError, match="what this look saw is no longer kept"):
+    with pytest.raises(CouldNotLookError, match="the answer that this look saw is no longer kept"):
         use(first.value)
 
 

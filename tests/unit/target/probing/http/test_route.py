@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ssl
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import httpx
 import pytest
 
+from drillbook import clients
 from drillbook.clients import http_get
 from drillbook.target.inventory.settings import Endpoint
 from drillbook.target.probing.http import route
@@ -71,6 +74,19 @@ def test_a_redirect_is_followed_where_the_endpoint_says_so(serve: Serve, follow:
     ok, seen, _ = looked(api)
     assert (ok, seen) == (follow, status)
     assert http_get(api).status_code == status
+
+
+def test_whom_to_trust_is_read_for_https_alone_and_once(serve: Serve) -> None:
+    """To read it is 15 ms of a processor, and a step may look twenty times a second."""
+    clients._public_trust.cache_clear()
+    plain = serve(Site(health=HERE, away=to("https://127.0.0.1:1/there")))
+    assert http_get(endpoint("api", f"{plain}/health")).status_code == 200
+    assert clients._public_trust.cache_info().currsize == 0
+    for url in ("https://127.0.0.1:1/health", f"{plain}/away"):
+        with pytest.raises(httpx.ConnectError):
+            http_get(endpoint("api", url, follow=True))
+    assert clients._public_trust.cache_info()[:2] == (1, 1)  # hits, misses
+    assert clients._public_trust().verify_mode is ssl.CERT_REQUIRED
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

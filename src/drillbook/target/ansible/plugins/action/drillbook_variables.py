@@ -1,9 +1,9 @@
-"""An Ansible action plugin: writes all variables of all hosts, templated and decrypted by Ansible itself, into one
+"""An Ansible action plugin that writes all variables of all hosts, templated and decrypted by Ansible itself, into one
 private file.
 
-One task for the whole inventory, because a task per host costs a process per host. Each variable is templated by
-itself, so that one that cannot be (`mandatory`, an undefined name) is an entry with its message, not the end of the
-run. Where a value was written (file and line) and whether it was vaulted are tags of core 2.19; without them they are
+One task serves the whole inventory, because a task per host costs a process per host. Each variable is templated by
+itself: one that cannot be (`mandatory`, an undefined name) becomes an entry with its message and does not end the run.
+Tags of core 2.19 say where a value was written (file and line) and whether it was vaulted. Without the tags both are
 unknown, not wrong.
 """
 
@@ -11,13 +11,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible import constants as C  # type: ignore[import-untyped]
 from ansible.plugins.action import ActionBase  # type: ignore[import-untyped]
-from ansible.plugins.loader import connection_loader  # type: ignore[import-untyped]
+from ansible.plugins.loader import (  # type: ignore[import-untyped]
+    become_loader,
+    connection_loader,
+    filter_loader,
+    test_loader,
+)
 
 try:
     from ansible.module_utils._internal._datatag import AnsibleTagHelper  # type: ignore[import-untyped]
@@ -95,11 +101,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def resolved(hostvars: Any, task_vars: dict[str, Any], templar: Any) -> dict[str, Any]:
-    """The groups, and of each host its variables and how Ansible connects to it: what JSON has."""
+    """The groups, and for each host its variables and how Ansible connects to it, in values that JSON has."""
     shared = {name: task_vars[name] for name in ("hostvars", "groups", "omit") if name in task_vars}
     hosts: dict[str, dict[str, Any]] = {}
     connections = {}
     compiled: dict[object, Any] = {}
+    alike = _Alike()
     everyone = set(task_vars["groups"]["all"])
     for host in filter(everyone.__contains__, hostvars):  # in the order of the inventory
         raw = hostvars.raw_get(host)
@@ -109,9 +116,11 @@ def resolved(hostvars: Any, task_vars: dict[str, Any], templar: Any) -> dict[str
         with _each_text_compiled_once(compiled):
             for name, value in raw.items():
                 if name not in _MAGIC:
-                    hosts[host][name], worked_out = _entry(value, name, for_host)
+                    hosts[host][name], worked_out = alike.entry(name, raw) or alike.kept(
+                        name, raw, _entry(value, name, for_host)
+                    )
                     if worked_out is not None:
-                        # for what names it further down: to work it out anew each time took three times as long
+                        # for variables that name it further down: templating it anew each time took three times as long
                         available[name] = worked_out
         values = {variable: entry["value"] for variable, entry in hosts[host].items() if "value" in entry}
         connections[host] = _connection(values | {"inventory_hostname": host})
@@ -121,10 +130,11 @@ def resolved(hostvars: Any, task_vars: dict[str, Any], templar: Any) -> dict[str
 
 @contextmanager
 def _each_text_compiled_once(compiled: dict[object, Any]) -> Iterator[None]:
-    """The hosts of a group share most of their texts, and to compile them was half of the time of an inventory.
+    """Compile each text once: the hosts of a group share most texts, and compiling was half of the time of an
+    inventory.
 
-    A text is compiled to the same code wherever its marks and its backslashes mean the same: core 2.19 runs no filter
-    while it compiles. Before that it did, and each text is compiled for itself.
+    A text compiles to the same code wherever its marks and its backslashes mean the same: core 2.19 runs no filter
+    while it compiles. Older versions do, so there each text is compiled for itself.
     """
     if AnsibleEnvironment is None:
         yield
@@ -148,14 +158,127 @@ def _each_text_compiled_once(compiled: dict[object, Any]) -> Iterator[None]:
         AnsibleEnvironment.compile = compile_anew
 
 
+class _Known(NamedTuple):
+    """A resolved variable, and the raw value of each name that was read for it."""
+
+    read: dict[str, Any]
+    entry: dict[str, Any]
+    worked_out: Any
+
+
+class _Alike:
+    """Resolves once what is the same on all hosts.
+
+    The rule: a variable is the same on two hosts when each word of its text, and of all texts that these words name, is
+    the same. A text that could differ on another host, or at another time, is resolved on each host.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[_Known]] = {}
+        self._words: dict[int, frozenset[str] | None] = {}
+        self._values: list[Any] = []
+        """Keeps the values whose ids it knows: when a value is freed, another may get its id."""
+
+    def entry(self, name: str, raw: Mapping[str, Any]) -> tuple[dict[str, Any], Any] | None:
+        """The entry of an earlier host, when this host has the same."""
+        for known in self._known.get(name, ()):
+            if all(_same(raw.get(word, _ABSENT), value) for word, value in known.read.items()):
+                return known.entry, known.worked_out
+        return None
+
+    def kept(self, name: str, raw: Mapping[str, Any], found: tuple[dict[str, Any], Any]) -> tuple[dict[str, Any], Any]:
+        """Keep an entry, which later hosts may share."""
+        entry, worked_out = found
+        read = self._read(name, raw) if worked_out is not None else None
+        if read is not None:
+            self._known.setdefault(name, []).append(_Known(read, entry, worked_out))
+        return found
+
+    def _read(self, name: str, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Each word that the variable's text reads, and the words of those texts in turn; None when that cannot be
+        known.
+        """
+        read: dict[str, Any] = {}
+        ahead = [name]
+        while ahead:
+            word = ahead.pop()
+            if word in read:
+                continue
+            read[word] = value = raw.get(word, _ABSENT)
+            if value is not _ABSENT and word not in _MAGIC:
+                words = self._words_of(value)
+                if words is None:
+                    return None
+                ahead += words
+        return read
+
+    def _words_of(self, value: Any) -> frozenset[str] | None:
+        if id(value) not in self._words:
+            self._values.append(value)
+            self._words[id(value)] = _words(value)
+        return self._words[id(value)]
+
+
+_ABSENT = object()
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_LOOKUP = re.compile(r"""\b(?:lookup|query|q)\b(?:\s*\(\s*['"](?:ansible\.builtin\.)?(?:env|file|first_found)['"])?""")
+_FILTER = re.compile(r"\|\s*([A-Za-z_][\w.]*)")
+_TEST = re.compile(r"\bis\s+(?:not\s+)?([A-Za-z_][\w.]*)")
+_TELL_APART = frozenset(
+    {"extends", "hostvars", "import", "include", "lipsum", "now", "random", "shuffle", "varnames", "vars"}
+)
+"""Words that may give a text another value on another host, or the next time."""
+
+
+def _words(value: Any) -> frozenset[str] | None:
+    """All words of all texts of a value; None when a text may read something that no word of it names."""
+    words: set[str] = set()
+    for _, each in _nested(value, ""):
+        if isinstance(each, str) and type(each).__name__ != "EncryptedString":
+            if not _is_plain_of_words(each):
+                return None
+            words.update(_WORD.findall(each))
+        elif not isinstance(each, (Mapping, Sequence, int, float)) and each is not None:
+            return None
+    return None if words & _TELL_APART else frozenset(words)
+
+
+def _is_plain_of_words(text: str) -> bool:
+    """Whether it uses only what comes with Ansible: a user's filter may read any variable."""
+    if "{" not in text:
+        return True
+    if text.startswith("#jinja2:") or any(not found.endswith(("'", '"')) for found in _LOOKUP.findall(text)):
+        return False
+    return all(_comes_with_ansible(name, filter_loader) for name in _FILTER.findall(text)) and all(
+        _comes_with_ansible(name, test_loader) for name in _TEST.findall(text)
+    )
+
+
+def _comes_with_ansible(name: str, loader: Any) -> bool:
+    try:
+        plugin = loader.get(name)
+    except Exception:  # noqa: BLE001 - there is none of this name: then it is a word, and no filter
+        return True
+    return plugin is None or str(plugin.ansible_name).startswith("ansible.builtin.")
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Hosts of a group share the very objects of its variables; Ansible makes its own facts for each host."""
+    return one is other or (type(one) is type(other) and isinstance(one, (str, int)) and one == other)
+
+
 def _connection(variables: dict[str, Any]) -> dict[str, Any]:
-    """How Ansible connects to the host: its variables, then ansible.cfg, then the defaults, by Ansible's own rules."""
+    """How Ansible connects to the host: by its variables, then ansible.cfg, then the defaults, by Ansible's
+    own rules.
+    """
     plugin = str(variables.get("ansible_connection") or C.DEFAULT_TRANSPORT)
     found = {
         "connection": plugin,
         "become": variables.get("ansible_become", C.DEFAULT_BECOME),
         "become_user": variables.get("ansible_become_user", C.DEFAULT_BECOME_USER),
+        "become_method": str(variables.get("ansible_become_method", C.DEFAULT_BECOME_METHOD)),
     }
+    found["su_asks"] = False
     plugin = {"smart": "ssh", "paramiko": "ssh", "paramiko_ssh": "ssh"}.get(plugin, plugin)
     if connection_loader.get(plugin, class_only=True) is None:
         return found
@@ -164,11 +287,24 @@ def _connection(variables: dict[str, Any]) -> dict[str, Any]:
         found[option] = C.config.get_config_value(
             option, plugin_type="connection", plugin_name=plugin, variables=variables
         )
+    found["su_asks"] = _su_asks(plugin, found, variables)
     return found
 
 
+def _su_asks(connection: str, found: Mapping[str, Any], variables: dict[str, Any]) -> bool:
+    """Whether `su` on the host certainly asks for a password that nobody gives it. It asks anybody but root."""
+    user = found.get("remote_user")
+    local = connection == "local"
+    if (os.geteuid() == 0) if local else (not user or str(user) in {"root", str(found["become_user"])}):
+        return False
+    if C.config.get_config_value("BECOME_PASSWORD_FILE") or become_loader.get("su", class_only=True) is None:
+        return False
+    given = C.config.get_config_value("become_pass", plugin_type="become", plugin_name="su", variables=variables)
+    return not given
+
+
 def _entry(raw: Any, name: str, templar: Any) -> tuple[dict[str, Any], Any]:
-    """What is said of a variable, and its value as Ansible has it; None when it has none."""
+    """The entry of a variable, and its value as Ansible has it; None when it has none."""
     origins = {path: origin for path, each in _nested(raw, name) if (origin := _origin(each))}
     entry: dict[str, Any] = {"origins": origins}
     try:
@@ -194,7 +330,7 @@ def _culprit(raw: Any, name: str, templar: Any) -> tuple[str, BaseException] | N
 
 
 def _nested(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The value and all that is in it, with the path of keys to each."""
+    """The value and all parts in it, each with its path of keys."""
     yield path, value
     if isinstance(value, Mapping):
         for key, each in value.items():
@@ -228,7 +364,7 @@ def _innermost(error: BaseException) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Only what JSON has: no tags, no lazy containers, no decrypted-on-demand strings."""
+    """Only what JSON has: no tags, no lazy containers, no strings that are decrypted on demand."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, bool) or value is None:

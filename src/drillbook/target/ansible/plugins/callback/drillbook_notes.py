@@ -1,11 +1,11 @@
-"""Writes down of each task what Ansible's events do not carry, into the folder of the run; `target/ansible/notes.py`
-reads it.
+"""Notes, for each task, what Ansible's events do not carry, in the folder of the run; `target/ansible/notes.py` reads
+it.
 
-The rule: a task is read as Ansible itself has parsed and templated it, and its result as the module gave it, before a
-`failed_when` judged it or `no_log` hid it. Written are names, ids and yes or no: no value of the play's.
+The rule: a task is read as Ansible itself has parsed and templated it. Its result is read as the module gave it, before
+a `failed_when` judged it or `no_log` hid it. The notes hold names, ids and yes or no, but no value of the play's.
 
-What a module found is seen in the worker, which is a fork of the process that loads this plugin. What starts there
-bears TASK in its environment, so that it is found when its worker is no more.
+The worker sees what a module found. It is a fork of the process that loads this plugin. Its child processes have TASK
+in their environment, so that they can be found when the worker is gone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 from ansible.executor.task_executor import TaskExecutor  # type: ignore[import-untyped]
 from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
 
-from drillbook.target.ansible.assertions import ASSERTIONS
-from drillbook.target.ansible.inside.conditions import looks_at_nothing
+from drillbook.target.ansible.actions import ASSERTIONS, FAILING, may_look
+from drillbook.target.ansible.inside.conditions import looks_at, looks_at_nothing
 from drillbook.target.ansible.notes import FILE, RUN_MARK, TASK, task_mark
 from drillbook.target.ansible.truth import condition
 
@@ -30,6 +30,8 @@ type: aggregate
 short_description: Write down what the events of a run do not carry
 description: Each task is noted in the folder that the environment variable AWX_ISOLATED_DATA_DIR names.
 """
+_NO_JOB = "could not find job"
+"""What async_status says where it looks in the wrong place."""
 
 
 def _note(kind: str, **what: object) -> None:
@@ -79,17 +81,17 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         fields = result._task_fields or {}
         named = str(result._task.resolved_action or result._task.action)
         arguments = fields.get("args")
-        assertion = named in ASSERTIONS
         that = arguments.get("that") if isinstance(arguments, Mapping) else None
         judged = fields.get("failed_when") or None
+        only_looks = may_look(named) and condition(fields.get("changed_when")) is False
         _note(
             kind,
             task=str(result._task._uuid),
             host=str(result._host.name),
             failed=failed,
-            vacuous=ran and assertion and that is not None and looks_at_nothing(that),
+            vacuous=ran and named in ASSERTIONS and that is not None and looks_at_nothing(that),
             denies=judged is not None
-            and (assertion or (looks_at_nothing(judged) and condition(fields.get("changed_when")) is not False)),
+            and (named in FAILING or not (only_looks or looks_at(judged, result._task.register))),
         )
 
 
@@ -97,20 +99,36 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
 
 def _found(executor: Any, result: Any) -> None:
-    """What a module gave, or an action plugin, before anything judged it."""
+    """What a module, or an action plugin, returned before anything judged it."""
     if not isinstance(result, Mapping):
         return
     task, job = executor._task, result.get("ansible_job_id")
     failed = result.get("failed", result.get("rc") not in (None, 0, "0")) or result.get("exception")
     executor.drillbook_failed = bool(failed)
-    if job and result.get("finished"):
+    if job and result.get("finished") and result.get("msg") != _NO_JOB:  # Ansible calls that finished, too
         _note("job ended", job=str(job))
     elif job and task.async_val:
         _note("job", job=str(job), task=str(task._uuid), host=str(executor._host.name))
+        _note_place(executor, str(job).rpartition(".")[0])
+
+
+def _note_place(executor: Any, mark: str) -> None:
+    """What stands on the command lines of a task's processes on a host that is not this machine, and who they are."""
+    task, play = executor._task, executor._play_context
+    if not _is_elsewhere(executor):
+        return
+    host = str(executor._host.name)
+    becomes = {"user": str(play.become_user), "method": str(play.become_method)} if play.become else None
+    target = str(task.delegate_to or host)
+    _note("place", task=str(task._uuid), host=host, target=target, mark=mark, becomes=becomes)
+
+
+def _is_elsewhere(executor: Any) -> bool:
+    return getattr(executor._connection, "transport", "local") != "local"
 
 
 def _seen(method: Callable[..., Any], see: Callable[[Any, Any], None]) -> Callable[..., Any]:
-    """A method whose results are seen, with what it belongs to."""
+    """A method whose results are seen, with its class."""
 
     @wraps(method)
     def seen(owner: Any, *args: Any, **kwargs: Any) -> Any:
@@ -122,11 +140,12 @@ def _seen(method: Callable[..., Any], see: Callable[[Any, Any], None]) -> Callab
 
 
 def _see_what_the_action_gives(executor: Any, given: tuple[Any, Any]) -> None:
-    """The action is about to be run: where, and whether it only pretends."""
+    """The action is about to run: note where, and whether it only pretends."""
     handler, run, task = given[0], given[0].run, executor._task
     host = str(executor._host.name)
     target = str(task.delegate_to or host)
-    _note("acts", task=str(task._uuid), host=host, target=target, check_mode=task.check_mode is True)
+    acts = {"target": target, "check_mode": task.check_mode is True, "elsewhere": _is_elsewhere(executor)}
+    _note("acts", task=str(task._uuid), host=host, **acts)
 
     def seen(*args: Any, **kwargs: Any) -> Any:
         result = run(*args, **kwargs)
@@ -134,12 +153,29 @@ def _see_what_the_action_gives(executor: Any, given: tuple[Any, Any]) -> None:
         return result
 
     handler.run = seen
+    make = handler._make_tmp_path
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        folder = make(*args, **kwargs)
+        _note_place(executor, str(folder).rstrip("/").rpartition("/")[2])
+        return folder
+
+    handler._make_tmp_path = made
 
 
-def _note_failure(executor: Any, _result: Any) -> None:
-    """Once for the task, or for an item of its loop: what its last try found."""
+def _note_failure(executor: Any, result: Any) -> None:
+    """Note, once for the task or for an item of its loop, what its last try found."""
+    of = {"task": str(executor._task._uuid), "host": str(executor._host.name)}
     if vars(executor).pop("drillbook_failed", False):
-        _note("failed", task=str(executor._task._uuid), host=str(executor._host.name))
+        _note("failed", **of)
+    if not isinstance(result, Mapping):
+        return
+    # Ansible marks it as failed because its tries ran out, and then believes the failed_when
+    denied = result.get("failed") and result.get("failed_when_result") is False
+    task = executor._task
+    unasked = task.until and isinstance(task.retries, int) and task.retries < 1 and not result.get("skipped")
+    if denied or unasked:  # with `retries: 0` Ansible does not look at the until
+        _note("ran out", **of)
 
 
 def _marked(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,7 +190,9 @@ def _marked(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _watch(executor: Any) -> None:
-    """Once for each process that imports Ansible; an Ansible that lacks one of these does not load this plugin."""
+    """Called once for each process that imports Ansible; an Ansible that lacks one of these does not load
+    this plugin.
+    """
     if not hasattr(executor, "drillbook_watched"):
         executor.run = _marked(executor.run)
         executor._execute = _seen(executor._execute, _note_failure)

@@ -1,7 +1,7 @@
 """Leaves one task out of a run: DRILLBOOK_WITHOUT_TASK holds its `FILE:LINE`, with an absolute path.
 
-A callback, since every strategy tells callbacks of a task before it hands it to a worker, and hands over the very task:
-a condition that is false is seen by all hosts, and the result says `skipped`, so that nothing is left out in silence.
+It is a callback, because every strategy hands callbacks the very task before a worker gets it. The plugin gives the
+task a false condition. All hosts see it, and the result says `skipped`, so that nothing is left out in silence.
 """
 
 from __future__ import annotations

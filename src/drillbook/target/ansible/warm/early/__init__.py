@@ -1,4 +1,4 @@
-"""The inventory of a session, resolved by the warm server before a drill asks for it.
+"""The warm server resolves the inventory of a session before a drill asks for it.
 
-The rule: what comes of it is what a cold run resolves, or there is nothing.
+The rule: its result is what a cold run resolves, or there is no result.
 """

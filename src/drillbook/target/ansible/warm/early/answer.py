@@ -1,7 +1,7 @@
-"""What the server says of the inventory, as the pytest session waits for it.
+"""The server's answer about the inventory, and how the pytest session waits for it.
 
-The rule: an answer is used for the inventory, the environment and the ansible.cfg that it was made with, and while all
-that it was made from is as it was. Else there is none, and the inventory is resolved anew.
+The rule: an answer counts for the inventory, the environment and the ansible.cfg that it was made with, as long as all
+its sources are unchanged. Otherwise the inventory is resolved anew.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from drillbook.target.ansible.environment import environment
 from drillbook.target.ansible.warm.early.witness import look, still_holds
 
 WAIT_S = 60.0
-"""How long a drill waits for an answer; one that takes longer is made anew, by a run that has its own deadline."""
+"""How long a drill waits for an answer. After that, a run with its own deadline resolves the inventory anew."""
 
 
 class Early:
-    """The answer of one session's server; it comes over a pair of sockets that have no name."""
+    """The answer of one session's server. It comes over a pair of sockets without a name."""
 
     def __init__(self, root: Path, inventory: Path | None, pass_env: tuple[str, ...]) -> None:
         """Both paths are absolute; without an inventory there will be no answer."""
@@ -36,14 +36,15 @@ class Early:
         self._reader: threading.Thread | None = None
         self._said = bytearray()
         self.why = "" if inventory else "no inventory was named"
-        """Why there was no answer to be had, or it was of no use."""
+        """Why there was no answer, or why it was of no use."""
 
     def expect(self, variables: Mapping[str, str]) -> socket.socket:
         """The server's end of the pair; `variables` is its environment."""
         self._environment = dict(variables)
-        self._ansible_cfg = look(variables["ANSIBLE_CONFIG"])  # which Ansible reads while it is imported, unseen
+        self._ansible_cfg = look(variables["ANSIBLE_CONFIG"])  # Ansible reads this while it is imported, unseen
         self._ours, theirs = socket.socketpair()
-        # as it comes: it may be more than a socket holds, and the server does not go on before it has been sent
+        # part by part: the answer may be more than a socket holds, and the server does not go on before it has sent all
+        # of it
         self._reader = threading.Thread(
             target=self._receive, args=(self._ours,), name="drillbook-inventory", daemon=True
         )
@@ -56,12 +57,12 @@ class Early:
                 self._said += more
 
     def wait(self) -> None:
-        """Until the server has said what it says."""
+        """Wait until the server has answered."""
         if self._reader is not None:
             self._reader.join(WAIT_S)
 
     def take(self, inventory: Path, root: Path, pass_env: tuple[str, ...], folder: Path) -> dict[str, Any] | None:
-        """What a cold run would write of this inventory; None when that has to be asked. It is given once."""
+        """What a cold run would write about this inventory; None when only a cold run can say. It is given once."""
         if self._reader is None:
             return None
         if (inventory, root, pass_env) != (self.inventory, self._root, self._pass_env):
@@ -94,9 +95,9 @@ class Early:
         return False
 
     def close(self) -> None:
-        """Nobody waits any more."""
+        """Stop waiting."""
         if self._ours is not None:
             with suppress(OSError):
-                self._ours.shutdown(socket.SHUT_RDWR)  # which ends the wait of the thread as well
+                self._ours.shutdown(socket.SHUT_RDWR)  # this ends the thread's wait as well
             self._ours.close()
             self._ours = None

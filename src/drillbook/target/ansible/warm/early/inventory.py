@@ -1,14 +1,14 @@
 # mypy: disable-error-code="no-untyped-call,import-untyped"
 # (ansible-core is not typed)
-"""The inventory of the session, resolved in a fork of the server while pytest collects.
+"""Resolves the inventory of the session in a fork of the server, while pytest collects.
 
-The rule: what comes of it is what a cold run writes, or there is nothing. A cold run is a play
-(`drillbook.target.inventory.resolver`); here is what that does with an inventory, without what a play needs besides.
-So nothing comes of it where the inventory is wrong, where a play might fail by a variable that only plays read, and
-where it takes more than reading files (`witness`). Then the play says what is wrong, or runs the program that the
+The rule: the fork gives what a cold run writes, or nothing. A cold run is a play
+(`drillbook.target.inventory.resolver`). The fork does that play's work on an inventory, without the parts that only a
+play needs. It gives nothing when the inventory is wrong, when a play might fail by a variable that only plays read, or
+when resolving takes more than reading files (`witness`). Then the play reports the error, or runs the program that the
 inventory is.
 
-Measured on 2 slow cores: 0.1 s of a CPU, and a play 0.3 s.
+Measured on 2 slow cores: the fork takes 0.1 s of a CPU, a play 0.3 s.
 """
 
 from __future__ import annotations
@@ -57,22 +57,22 @@ _HARMLESS = frozenset(
         "ansible_user",
     }
 )
-"""Variables by which no play fails that only resolves: texts for a connection, or checked below."""
+"""Variables that cannot make a resolving play fail: texts for a connection, or variables checked below."""
 _CONNECTIONS = frozenset({"local", "ssh", "smart"})
 _MODULES = re.compile(rb"^  (?:modules|module_utils):\n(?:(?:    |  ?#| *$).*\n)*", re.MULTILINE)
-"""What Ansible's table of moved plugins says of modules: nine tenths of it, and no inventory has any."""
+"""The part of Ansible's table of moved plugins that is about modules: nine tenths of it, and no inventory uses one."""
 
 
 class NotHereError(Exception):
-    """Why nothing comes of it."""
+    """Why the fork gives nothing."""
 
 
 def answer(inventory: str, playbooks: str, to: socket.socket) -> NoReturn:
-    """In a fork: resolve the inventory as a play in the folder `playbooks` would, and send what came of it."""
+    """In a fork: resolve the inventory as a play in the folder `playbooks` would, and send the result."""
     signal.alarm(LIMIT_S)
     sys.dont_write_bytecode = True
     silent = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):  # what Ansible says of an inventory is said in the session's log by nobody
+    for number in (0, 1, 2):  # nobody prints Ansible's messages about an inventory in the session's log
         os.dup2(silent, number)
     witness = Witness()
     try:
@@ -86,7 +86,7 @@ def answer(inventory: str, playbooks: str, to: socket.socket) -> NoReturn:
 
 
 class _Playbook(CLI):  # type: ignore[misc]  # ansible-core is not typed
-    """ansible-playbook, with its options and without what runs a playbook: a tenth of Ansible's import."""
+    """ansible-playbook with its options, but without the part that runs a playbook: a tenth of Ansible's import."""
 
     name = "ansible-playbook"
     USES_CONNECTION = True
@@ -114,7 +114,7 @@ class _Playbook(CLI):  # type: ignore[misc]  # ansible-core is not typed
         return options
 
     def run(self) -> None:
-        super().run()  # what is common to all programs of Ansible
+        super().run()  # common to all programs of Ansible
 
 
 def _known(inventory: str, playbooks: str) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _known(inventory: str, playbooks: str) -> dict[str, Any]:
 
 
 def _refuse_what_may_fail(entries: dict[str, Any], connection: dict[str, Any]) -> None:
-    """What a play reads of its host, even where it connects to none."""
+    """Refuse what may fail when a play reads its host, even if the play connects to none."""
     read = {name for name in entries if _READ_BY_PLAYS.fullmatch(name)}
     broken = any("error" in entries[name] for name in read)
     other = read - _HARMLESS - {"ansible_become"}
@@ -154,7 +154,7 @@ def _refuse_what_may_fail(entries: dict[str, Any], connection: dict[str, Any]) -
 
 
 def cut_modules() -> None:
-    """Leave out of Ansible's table of moved plugins what only modules need; whoever asks for it gets an error."""
+    """Leave the part for modules out of Ansible's table of moved plugins; a look-up in it raises an error."""
     parse = _collection_finder._meta_yml_to_dict
 
     def without_modules(text: bytes, content_id: tuple[str, str]) -> Any:

@@ -1,7 +1,7 @@
-"""What a process reads, and that it does nothing but read: so that its result can be used later, if it still holds.
+"""Sees what a process reads, and that it only reads, so that its result can be used later if it still holds.
 
-The rule: a result counts while every file, folder and missing file that it came from is as it was. What cannot be
-watched (a program, a connection) is refused before it begins, and with it the result.
+The rule: a result counts while every file, folder and missing file behind it is unchanged. What cannot be watched (a
+program, a connection) is refused before it begins, and the result with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib.util import source_from_cache
 from typing import Any
 
 Seen = dict[str, list[int] | None]
-"""Paths, and what each looked like when it was first looked at; None: it was not there."""
+"""Paths, and the state of each when it was first looked at; None: it was not there."""
 _STARTS = frozenset({"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen"})
 _CONNECTS = frozenset({"socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
 _CHANGES = frozenset(
@@ -38,23 +38,23 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class RefusedError(OSError):
-    """Something that is more than reading. An OSError, as what is refused might have ended with one."""
+    """An action that is more than reading. It is an OSError, because the refused action might have raised one."""
 
 
 class Witness:
-    """Sees what its own process does from now on; there is no end to it but that of the process."""
+    """Sees what its own process does from now on, until the process ends."""
 
     def __init__(self) -> None:
         self.seen: Seen = {}
         self.refused = ""
-        """The first thing that was more than reading; by its kind, for an argument may be secret."""
+        """The first action that was more than reading. Only its kind, because an argument may be secret."""
         self._looks_itself = False
         for name in ("stat", "lstat", "access", "readlink"):
             setattr(os, name, self._watched(getattr(os, name)))
         sys.addaudithook(self._audit)
 
     def _watched(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Python tells of no look at a file that does not open it: whether it is there decides as well."""
+        """Python reports no look at a file that does not open it. But whether the file exists decides as well."""
 
         def look(path: Any, *arguments: Any, **named: Any) -> Any:
             self._note(path)
@@ -73,7 +73,7 @@ class Witness:
                 self._refuse("it writes a file")
             found = self._note(path)
             if found is not None and not (stat.S_ISREG(found[0]) or stat.S_ISDIR(found[0])):
-                self._refuse("it reads what is no file")  # a pipe gives what it has once
+                self._refuse("it reads what is no file")  # a pipe gives its content once
         elif event in _LISTS:
             self._note(arguments[0] if arguments[0] is not None else os.curdir, listed=True)
         elif event in _STARTS:
@@ -93,7 +93,7 @@ class Witness:
         name = os.path.join(os.getcwd(), os.fsdecode(path))  # noqa: PTH109, PTH118 - pathlib looks at files itself
         if name.endswith(".pyc"):
             with suppress(ValueError):  # it lies elsewhere, and is no cache
-                name = source_from_cache(name)  # which Python looks at by itself, unseen
+                name = source_from_cache(name)  # Python looks at this by itself, unseen
         key = f"{name}/" if listed and not name.endswith("/") else name
         if key not in self.seen:
             self._looks_itself = True
@@ -105,7 +105,10 @@ class Witness:
 
 
 def look(name: str) -> list[int] | None:
-    """What is different when the file is. Of a folder: that it is one, and its list where a slash stands behind."""
+    """The state of a file, which differs when the file does.
+
+    For a folder: that it is one, and its list if the path ends in a slash.
+    """
     try:
         found = _STAT(name)
     except (OSError, ValueError):
@@ -116,11 +119,11 @@ def look(name: str) -> list[int] | None:
 
 
 _STAT = os.stat
-"""Python's own: a witness puts another in its place."""
+"""Python's own: a witness replaces it."""
 
 
 def still_holds(seen: Mapping[str, list[int] | None]) -> bool:
-    """Whether all of it is as it was."""
+    """Whether all of it is unchanged."""
     return all(look(name) == before for name, before in seen.items())
 
 

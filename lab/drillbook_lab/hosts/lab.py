@@ -1,0 +1,187 @@
+"""The lab on machines as a whole: up, down, run, status.
+
+`up` returns only when a webhook went all the way through; if it fails, it leaves nothing. `down` leaves nothing, from
+whatever state: `run.json` names all that is outside of the folder, and is written before anything outside is made.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from drillbook_lab.base import files
+from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.poll import until
+from drillbook_lab.hosts import content, needs, rootfs
+from drillbook_lab.hosts.contract import contract
+from drillbook_lab.hosts.layout import ADDRESSES, CONTROL, MACHINES
+from drillbook_lab.lifecycle import state as folder
+from drillbook_lab.lifecycle.progress import Progress, silent
+
+DISK_MB, MEMORY_MB = 1024, 512
+_HIERARCHIES = ("systemd", "unified", "memory", "pids", "cpu")
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN = ("lab.json", "run.json", "machines", "ssh", "git")
+
+
+class HostsLab:
+    """A lab of three machines in a folder of its own."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.absolute()
+
+    def up(self, progress: Progress = silent) -> dict[str, Any]:
+        """Bring an empty lab up; returns the contract (lab.json).
+
+        A lab that is up already stays as it is. Raises LabError.
+        """
+        if lacks := needs.missing():
+            raise LabError(f"no machines can be made here; missing: {'; '.join(lacks)}")
+        self.state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with folder.alone(self.state):
+            if (told := folder.contract(self.state)) is not None and self._lives():
+                progress("already up")
+                return told
+            self._take_down()
+            lower = rootfs.build(progress)
+            try:
+                return self._bring_up(lower, progress)
+            except BaseException:
+                self._take_down()
+                raise
+
+    def down(self, progress: Progress = silent) -> None:
+        """End every machine and remove what was written; the machines' logs stay. It is no error to find nothing."""
+        if self.state.is_dir():
+            with folder.alone(self.state):
+                self._take_down()
+                progress("down")
+
+    # -- up ----------------------------------------------------------------------------------------------------------
+
+    def _bring_up(self, lower: Path, progress: Progress) -> dict[str, Any]:
+        prefix = f"drillbook-{uuid.uuid4().hex[:6]}"
+        files.write_json(folder.run_file(self.state), {"id": prefix, "pid": 0, "created": 0})
+        plan = content.Plan(prefix, self.state)
+        progress("writing what lies on the machines")
+        content.lay_out(plan)
+        _network(prefix)
+        progress(f"starting {len(MACHINES)} machines")
+        script = str(resources.files("drillbook_lab.hosts") / "machine.sh")
+        for name, address in ADDRESSES.items():
+            own = plan.of(name)
+            wanted = [name, address, CONTROL, prefix, prefix, str(lower), str(own), str(DISK_MB), str(MEMORY_MB)]
+            with (own.parent / "console.log").open("wb") as log:
+                subprocess.Popen(
+                    ["unshare", "--mount", "--", "sh", script, *wanted],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    umask=0o022,
+                )
+        told = contract(plan)
+        files.write_json(self.state / "starting.json", told)
+        try:
+            self._wait(progress)
+        finally:
+            (self.state / "starting.json").unlink(missing_ok=True)
+        files.write_json(folder.contract_file(self.state), told)
+        return told
+
+    def _wait(self, progress: Progress) -> None:
+        """Wait until a webhook went through, seen from the network of the machines."""
+        command = [sys.executable, "-m", "drillbook_lab.hosts.ready", str(self.state / "starting.json")]
+        waiting = subprocess.Popen([*self.network(), *command], stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout is not None
+        said = ""
+        for line in waiting.stdout:
+            said = line.strip()
+            progress(said)
+        if waiting.wait():
+            raise LabError(
+                f"the machines are not ready: {said}; their consoles: {self.state / 'machines'}/*/console.log"
+            )
+
+    def network(self) -> list[str]:
+        """The prefix of a command that is to run in the network of the machines. Raises LabError."""
+        run = folder.run(self.state)
+        if run is None:
+            raise LabError(f"no machines are up in {self.state}; start them with: drillbook lab up --staging hosts")
+        return ["nsenter", f"--net=/run/netns/{run['id']}"]
+
+    def _lives(self) -> bool:
+        run = folder.run(self.state)
+        return run is not None and all(_processes(run["id"], name) for name in MACHINES)
+
+    # -- down --------------------------------------------------------------------------------------------------------
+
+    def _take_down(self) -> None:
+        folder.contract_file(self.state).unlink(missing_ok=True)
+        run = folder.run(self.state)
+        if run is not None:
+            prefix = run["id"]
+            # a mount lives as long as a process of its machine
+            until(lambda: not _killed(prefix), what="the machines to end", within_s=30, every_s=0.1)
+            for hierarchy in _HIERARCHIES:
+                for path in sorted((_CGROUPS / hierarchy).glob(f"{prefix}/**/"), reverse=True):
+                    path.rmdir()
+            for name in (*(f"{prefix}-{machine}" for machine in MACHINES), prefix):
+                if Path("/run/netns", name).exists():
+                    _run(["ip", "netns", "del", name])
+        for name in _OWN:
+            path = self.state / name
+            if name == "machines":
+                for files_of in path.glob("*/files"):
+                    shutil.rmtree(files_of)
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _network(prefix: str) -> None:
+    """Make a network namespace with a bridge for the drill, and one for each machine. No route leads out of them."""
+    _run(["ip", "netns", "add", prefix])
+    for words in (
+        ["link", "set", "lo", "up"],
+        ["link", "add", "br0", "type", "bridge"],
+        ["addr", "add", f"{CONTROL}/24", "dev", "br0"],
+        ["link", "set", "br0", "up"],
+    ):
+        _run(["ip", "-n", prefix, *words])
+    for name in MACHINES:
+        _run(["ip", "netns", "add", f"{prefix}-{name}"])
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise LabError(f"{' '.join(command)}: {' '.join(done.stderr.split())}")
+
+
+def _processes(prefix: str, machine: str = "") -> list[int]:
+    """Ids of the processes of a machine, or of all."""
+    found: set[int] = set()
+    for hierarchy in _HIERARCHIES:
+        for path in (_CGROUPS / hierarchy / prefix / machine).glob("**/cgroup.procs"):
+            with suppress(OSError):  # its machine ends at this moment
+                found.update(int(pid) for pid in path.read_text().split())
+    return sorted(found)
+
+
+def _killed(prefix: str) -> bool:
+    """Kill what is left of the machines; returns whether there was anything."""
+    left = _processes(prefix)
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(left)

@@ -1,0 +1,95 @@
+"""Which part runs on which machine, and where it is reached: plain data.
+
+The API shares its machine with no node of Redis, because a cut of the API from Redis must not cut a node from the
+others. PostgreSQL does not share its machine with a node either, because packets are dropped by address, whatever they
+are for. Each machine has a proxy of its own, as a sidecar. The programs on the machine reach Redis and PostgreSQL
+through it, and it terminates TLS.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drillbook_lab.base.topology import HOST, LINKS, REDIS_NODES, SENTINELS, WORKERS
+
+NETWORK = "10.78.0"
+CONTROL = f"{NETWORK}.1"
+"""The address of the drill, on the same bridge."""
+
+MACHINES: Mapping[str, tuple[str, ...]] = {
+    "host-1": ("redis-1", "sentinel-1", "proxy", "worker-1"),
+    "host-2": ("redis-2", "sentinel-2", "proxy", "worker-2"),
+    "host-3": ("sentinel-3", "postgres", "proxy", "sink", "web", "api", "worker-3", "alerting"),
+}
+ADDRESSES: Mapping[str, str] = {name: f"{NETWORK}.{11 + place}" for place, name in enumerate(MACHINES)}
+FRONT = "host-3"
+"""The machine that users reach."""
+
+_WELL_KNOWN = {
+    **{name: 6379 + place for place, name in enumerate(REDIS_NODES)},
+    **{name: 26379 + place for place, name in enumerate(SENTINELS)},
+    "postgres": 5432,
+    **{name: 8091 + place for place, name in enumerate(WORKERS)},
+    "api": 8080,
+    "sink": 8081,
+    "proxy": 8474,
+    "web": 8082,
+    "cdn": 8083,
+    "smtp": 8025,
+}
+_OPEN = {"users-api": "api", "users-cdn": "cdn", "drill-sink": "sink", "drill-smtp": "smtp"}
+"""The links that listen for other machines, each to a server beside it."""
+PORTS: Mapping[str, int] = {
+    **_WELL_KNOWN,
+    **{name: 17000 + place for place, name in enumerate([*(link.name for link in LINKS), "drill-sink", "drill-smtp"])},
+}
+"""The ports are the same on every machine, because each has a network of its own."""
+
+
+def machine_of(program: str) -> str:
+    """The machine on which a program runs. For a proxy it is one of several."""
+    return next(name for name, programs in MACHINES.items() if program in programs)
+
+
+def address_of(program: str) -> str:
+    return ADDRESSES[machine_of(program)]
+
+
+REACHED: Mapping[str, str] = {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS)}
+"""The address of each node and Sentinel, which they tell each other and their clients."""
+
+
+def clients(machine: str) -> set[str]:
+    """The clients whose links the proxy of a machine has."""
+    here = MACHINES[machine]
+    return {
+        *(("api",) if "api" in here else ()),
+        *(("worker",) if set(WORKERS) & set(here) else ()),
+        *(("alerting",) if "alerting" in here else ()),
+    }
+
+
+def links(machine: str) -> dict[str, dict[str, Any]]:
+    """The links of a machine's proxy, as its configuration has them."""
+    found: dict[str, dict[str, Any]] = {
+        link.name: {
+            "client": link.client,
+            "server": link.server,
+            "listen": PORTS[link.name],
+            "upstream": PORTS[link.server],
+            "upstream_host": HOST if link.server in MACHINES[machine] else address_of(link.server),
+            "tls": link.tls,
+        }
+        for link in LINKS
+        if link.client in clients(machine)
+    }
+    if machine == FRONT:
+        for name, server in _OPEN.items():
+            found[name] = {
+                "client": name.partition("-")[0],
+                "server": server,
+                "listen": PORTS[name],
+                "listen_host": ADDRESSES[machine],
+                "upstream": PORTS[server],
+                "tls": False,
+            }
+    return found

@@ -1,0 +1,19 @@
+"""The product's routes."""
+
+import os
+
+from .projects import Projects
+from .search import Search
+
+SEARCH_URL = os.environ["SEARCH_URL"]
+"""A search server of its own. Nobody has set where it is."""
+
+
+def routes(app):
+    """Each route as (method, path, handler). `app` has the database, the feature flags and who may write."""
+    projects, search = Projects(app), Search(app)
+    return [
+        ("GET", "/projects", projects.all),
+        ("GET", "/projects/{id}", projects.one),
+        ("GET", "/search", search.find),
+    ]

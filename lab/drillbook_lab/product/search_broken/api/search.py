@@ -1,0 +1,31 @@
+"""The search for items, in any order that a user wants; behind a flag the best ones come first."""
+
+from starlette.responses import JSONResponse
+
+MOST = 10
+ORDERS = {"id": "id", "newest": "updated_at DESC"}
+
+
+class Search:
+    """Items whose id begins with what a user has typed."""
+
+    def __init__(self, app):
+        self._app = app
+
+    async def find(self, request):
+        if self._app.flag("ranked-search", True):
+            return JSONResponse({"found": await self._ranked(request)})
+        order = ORDERS.get(request.query_params.get("order", "id"))
+        if order is None:
+            return JSONResponse({"error": f"order has to be one of {', '.join(ORDERS)}"}, 400)
+        rows = await self._app.query(
+            f"SELECT id, kind FROM items WHERE starts_with(id, %(q)s) ORDER BY {order} LIMIT %(most)s",
+            {"q": request.query_params.get("q", ""), "most": MOST},
+        )
+        return JSONResponse({"found": rows})
+
+    async def _ranked(self, request):
+        rows = await self._app.query(
+            "SELECT id, kind FROM items WHERE starts_with(id, %(q)s)", {"q": request.query_params["q"]}
+        )
+        return sorted(rows, key=lambda row: row["rank"])[:MOST]

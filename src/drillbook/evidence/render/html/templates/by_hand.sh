@@ -1,0 +1,7 @@
+(cd "$drill/content" && find . ! -type d | cut -c3- | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum) | cmp - "$drill/SHA256SUMS"
+sed -n 2p "$drill/attestations.intoto.jsonl" > "$work/line"
+sed 's/.*"payload":"\([^"]*\)".*/\1/' "$work/line" | openssl base64 -d -A > "$work/payload"
+sed 's/.*"sig":"\([^"]*\)".*/\1/' "$work/line" | openssl base64 -d -A > "$work/sig"
+{ printf 'DSSEv1 28 application/vnd.in-toto+json %s ' "$(wc -c < "$work/payload")"; cat "$work/payload"; } > "$work/signed"
+openssl pkeyutl -verify -pubin -inkey "$key" -rawin -in "$work/signed" -sigfile "$work/sig"
+grep -F '{"digest":{"sha256":"'"$(sha256sum < "$drill/SHA256SUMS" | cut -c-64)"'"},"name":"SHA256SUMS"}' "$work/payload"

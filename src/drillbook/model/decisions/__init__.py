@@ -1,0 +1,1 @@
+"""What to do about an incident, according to a table: metrics in, severity, decision and time limit out."""
