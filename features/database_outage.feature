@@ -43,7 +43,7 @@ Feature: The database is away, or lets nobody in
     Then within 30 seconds the API is not ready because of the database
     And within 30 seconds the API names "limit" as the reason why "database" is down
     And within 30 seconds a new session of the application is refused with "remaining connection slots are reserved"
-    And within 30 seconds at least 10 sessions have been idle for too long
+    And within 30 seconds at least 10 sessions have leaked, and all are idle for too long
     And the sessions of the database are written down, by their programs and states
     And the sessions in which the application works are known
     When the recovery playbook "database/end_idle_sessions" is run
@@ -63,7 +63,7 @@ Feature: The database is away, or lets nobody in
 
     When a leak takes up every session of the database without asking anything, and the API is started anew
     Then within 30 seconds the API names "limit" as the reason why "database" is down
-    And within 30 seconds at least 10 sessions have been idle for too long
+    And within 30 seconds at least 10 sessions have leaked, and all are idle for too long
     And the runbook's rule finds none of them
     When the recovery playbook "database/end_idle_sessions" is run
     Then within 60 seconds the API is ready
