@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from steps.health import API, api_starts, latest
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, Check, happened, looked
 from drillbook.clients import http_get
-from drillbook.errors import DrillbookError
+from drillbook.errors import CouldNotLookError, DrillbookError
 
 QUEUE = At("queue", "the queue")
 DEPTH = QUEUE.json("depth", "the queue's depth", "jobs")
@@ -20,6 +21,8 @@ RATE = QUEUE.json("processing_rate", "the processing rate", "jobs/s")
 FAILED = QUEUE.json("failed", "the dead-letter queue", "jobs")
 ACTIVE = QUEUE.json("active", "the jobs that workers hold", "jobs")
 BUFFER = API.json("buffer.size", "the memory buffer", "jobs")
+LAST_LINES = 500
+"""So many lines of a worker's log name the jobs that it was handed last."""
 
 
 @given(parse("jobs are submitted at {rate:Number} per second"))
@@ -76,16 +79,36 @@ def earlier_jobs_go_on(drill: Drill, deadline: float) -> None:
 
 @then(parse("within {deadline:Duration} every job that a worker had taken is done, although Redis refuses the worker"))
 def taken_jobs_are_done(drill: Drill, deadline: float) -> None:
-    """Redis still lists them as active, because no worker can tell it that they are done."""
+    """Redis still lists them as active, because no worker can tell it that they are done.
+
+    Redis may also list a job that it handed out as it began to refuse: its answer reached no worker. So a job counts
+    as taken when the log of a worker names it.
+    """
+    listed = taken = 0
 
     def seen() -> tuple[int, int]:
-        taken = [job.removeprefix("wh-") for job in members(drill, "active")]
+        nonlocal listed, taken
+        jobs, said = members(drill, "active"), said_by_workers(drill)
+        received = [job.removeprefix("wh-") for job in jobs if re.search(rf"(?<![\w-]){re.escape(job)}(?![\w-])", said)]
+        listed, taken = len(jobs), len(received)
         done = drill.load.completed()
-        return len(taken), sum(job in done for job in taken)
+        return taken, sum(job in done for job in received)
 
     subject, wanted = "the jobs that workers had taken, and those of them that are done", "at least 1, and as many"
     jobs = while_redis_is_down(drill, subject, seen, wanted, lambda it: 1 <= it[0] == it[1])
     drill.eventually(jobs, within=deadline)
+    drill.observe("jobs that Redis has handed out, and that no worker has received", listed - taken, "jobs")
+
+
+def said_by_workers(drill: Drill) -> str:
+    """The last lines of the log of each worker. Raises CouldNotLookError for a log that cannot be read."""
+    said = []
+    for name, host in zip(drill.inventory.names("worker"), drill.hosts("worker"), strict=True):
+        read = host.run("tail -n %s %s", str(LAST_LINES), str(drill.inventory.variable(name, "drillbook_log_file")))
+        if read.rc:
+            raise CouldNotLookError(f"the log of {name}: {read.stderr.strip()}")
+        said.append(str(read.stdout))
+    return "\n".join(said)
 
 
 @then(parse("within {deadline:Duration} the API, started anew, holds what the old one had acknowledged"))

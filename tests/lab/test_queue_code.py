@@ -8,13 +8,15 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from drillbook_lab.app import releases as app_releases
 from drillbook_lab.app.worker.version import tell
-from drillbook_lab.app.worker.work import HANDLER
+from drillbook_lab.app.worker.work import HANDLER, Work
 from drillbook_lab.base.errors import LabError
+from drillbook_lab.base.logs import Log
 from drillbook_lab.lifecycle.parts import history, nodejs, releases
 from tests.support.unit import free_port
 
@@ -78,6 +80,23 @@ def test_a_worker_tells_which_release_it_runs() -> None:
     assert json.loads(body) == said
     # who asks nothing gets nothing
     assert asyncio.run(ask(b"")) == b""
+
+
+def test_a_worker_logs_each_job_that_it_was_handed_whatever_becomes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise OSError("no database")
+
+    monkeypatch.setattr("drillbook_lab.app.stores.database.execute", away)
+    releases.lay_out(tmp_path, history.STABLE_FOLDER, COMMITS)
+    journal, settings = Log(echo=False), SimpleNamespace(deduplicate=True)
+    one = Work(settings, "worker-1", None, app_releases.live(tmp_path), journal)  # type: ignore[arg-type]
+    for job in ("wh-1", "wh-2"):
+        data = {"id": job, "kind": "x", "payload": {"work_ms": 0}}
+        with pytest.raises(OSError, match="no database"):
+            asyncio.run(one.process(SimpleNamespace(id=job, attemptsMade=0, data=data), ""))
+    assert [line["message"] for line in journal.last()] == ["was handed wh-1", "was handed wh-2"]
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ async def run(settings: Settings, name: str, port: int) -> None:
     release = releases.live(Path(settings.site) / name)
     pool = database.pool(settings.database_url, name, 4)
     await pool.open(wait=False)
-    worker = _worker(settings, name, Work(settings, name, pool, release), journal)
+    worker = _worker(settings, name, Work(settings, name, pool, release, journal), journal)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

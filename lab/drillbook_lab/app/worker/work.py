@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from drillbook_lab.app import releases
 from drillbook_lab.app.settings import Settings
 from drillbook_lab.app.stores import database
+from drillbook_lab.base.logs import Log
 
 WORK_MS = 5
 HANG_S = 3600.0
@@ -32,14 +33,18 @@ class PoisonError(Exception):
 class Work:
     """The work of one worker."""
 
-    def __init__(self, settings: Settings, name: str, pool: database.Pool, release: releases.Built) -> None:
-        self._name, self._pool = name, pool
+    def __init__(
+        self, settings: Settings, name: str, pool: database.Pool, release: releases.Built, journal: Log
+    ) -> None:
+        self._name, self._pool, self._journal = name, pool, journal
         self._release = release.version
         self._handle = releases.load(release.folder / "worker/handler.py", HANDLER).handle
         self._statement = database.DO_JOB if settings.deduplicate else database.DO_JOB_CARELESSLY
 
     async def process(self, job: Any, _token: str) -> dict[str, str]:
         """Do one job that BullMQ hands over. An exception makes this attempt a failed one."""
+        # Redis knows what it gave away, and not what arrived. The log has one message a job, since it folds repeats.
+        self._journal.info("worker", f"was handed {job.id}", worker=self._name)
         data: Mapping[str, Any] = job.data
         payload = data["payload"]
         attempt = job.attemptsMade + 1
