@@ -46,6 +46,18 @@ Feature: To roll back, or not
       | twice-as-slow   | the front door delays every answer by 400 ms              | P2       | investigate first, then maybe roll back | optimisation_failed | roll back now          | api/restore_front_door |
       | feature-broken  | no worker runs                                            | P2       | roll back now                           | can_disable_feature | switch the feature off | queue/start_workers    |
 
+  @row:P1 @severity:P3 @runbook:decision.md#decide @runbook:decision.md#severity @runbook:decision.md#monitor-and-optimise
+  Scenario: A release is slightly slow, and is optimised instead of rolled back
+    Given users are served release "1.1.0"
+    When a release that is slightly slow goes live
+    Then within 20 seconds the decision table says "monitor", with severity "P3", by the rule "slightly-slow"
+    And within 20 seconds users are served release "1.2.0"
+    And the release that is served, its errors and its answers' time are written down
+    When the hotfix "fix/slightly-slow" is deployed
+    Then within 60 seconds users are served release "1.2.1" alone, for 2 seconds
+    And within 60 seconds the decision table says "nothing", with severity "none", by the rule "well"
+    And within 60 seconds every acknowledged job is completed exactly once
+
   @row:P1 @row:P2 @row:P3 @severity:P0 @runbook:decision.md#decide @runbook:verification.md#write-the-state-down
   @runbook:verification.md#start-the-api @runbook:verification.md#the-ladder
   Scenario: The API is down, and the ladder is climbed once it runs again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import httpx
 import psycopg
@@ -15,9 +15,11 @@ from steps.health import API
 from steps.queue import BUFFER, RATE
 
 from drillbook import Drill, fault, parse, then
-from drillbook.checks import Reading
+from drillbook.checks import At, Reading
 from drillbook.errors import CouldNotLookError
 
+WAITED_FOR = (CATALOGUE, At("projects", "the list of projects"))
+"""What users wait for: look-ups, which the cache answers, and a page that the release itself makes."""
 WINDOW_S = 3.0
 """Metrics cover this many seconds. This is long enough for a percentage, and short enough to show that something has
 changed.
@@ -72,22 +74,41 @@ def measured(drill: Drill) -> Mapping[str, object]:
     metrics: dict[str, object] = {"api_up": any(recent(drill, answered("api"), LEAST_LOOKS))}
     status = recent(drill, API.json("components.database.status"))
     metrics["database_up"] = any(recent(drill, answered("database"), 1)) and status[-1:] != ["down"]
-    # jobs only pass through a buffer that is empty now and then
-    waiting = recent(drill, BUFFER)
-    metrics["data_at_risk"] = len(waiting) >= SURE_LOOKS and all(waiting)
+    metrics |= known("data_at_risk", data_at_risk(drill))
     metrics["error_rate"] = round(error_rate(drill), 2)
-    if latencies := [each for each in recent(drill, CATALOGUE.latency()) if isinstance(each, float)]:
-        baseline = max(drill.before(CATALOGUE.latency()), LEAST_BASELINE_MS)
-        metrics["response_time_factor"] = round(statistics.median(latencies) / baseline, 2)
+    metrics |= known("response_time_factor", max(factors(drill), default=None))
     if shown := recent(drill, answered("projects")):
         metrics["critical_features_broken"] = int(not any(shown))
-    metrics["broken_features"] = broken_features(drill)
+    metrics |= known("broken_features", broken_features(drill))
     statement = drill.inventory.hostvars[drill.inventory.names("database")[0]].get("drillbook_database_corrupted")
     if metrics["database_up"] and statement is not None:
         metrics["data_corrupted"] = data_corrupted(drill, str(statement))
     if "frontend" in drill.inventory.endpoints:
         metrics["broken_displays"] = broken_displays(drill)
     return metrics
+
+
+def known(metric: str, value: object) -> Mapping[str, object]:
+    """The metric, or nothing when its value is None. The table is told of no metric that nobody has seen."""
+    return {} if value is None else {metric: value}
+
+
+def data_at_risk(drill: Drill) -> bool | None:
+    """Whether acknowledged work was in memory alone at each of many looks. None when too few looks show it.
+
+    Jobs only pass through a buffer that is empty now and then.
+    """
+    waiting = recent(drill, BUFFER)
+    if not all(waiting):
+        return False
+    return True if len(waiting) >= SURE_LOOKS else None
+
+
+def factors(drill: Drill) -> Iterable[float]:
+    """How many times longer than before the fault users wait for each of the things that they wait for."""
+    for asked in WAITED_FOR:
+        if took := [each for each in recent(drill, asked.latency()) if isinstance(each, float)]:
+            yield round(statistics.median(took) / max(drill.before(asked.latency()), LEAST_BASELINE_MS), 2)
 
 
 def data_corrupted(drill: Drill, statement: str) -> bool:
@@ -118,14 +139,16 @@ def error_rate(drill: Drill) -> float:
     return 100 * sum(each != "acknowledged" for each in tried) / len(tried)
 
 
-def broken_features(drill: Drill) -> int:
+def broken_features(drill: Drill) -> int | None:
     """How many of two features are broken: look-ups of items, and the processing of jobs.
 
-    A feature that the drill cannot see does not count.
+    When none is seen broken, both have to be seen working. Otherwise it is None.
     """
+    no_look_up = not any(recent(drill, answered("catalogue"), 1))
     rates = recent(drill, RATE)
     no_job = len(rates) >= LEAST_LOOKS and not any(rates)
-    return int(not any(recent(drill, answered("catalogue"), 1))) + int(no_job)
+    broken = int(no_look_up) + int(no_job)
+    return broken if broken or any(rates) else None
 
 
 def answered(endpoint: str) -> Reading:

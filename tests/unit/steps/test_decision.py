@@ -41,6 +41,7 @@ WELL: Mapping[str, Sequence[Sample]] = {
 }
 NO_TITLE = [sample({"error": "no such column"}, ok=False, status=500)] * 3
 SILENT = [no_answer()] * 12
+SLOW_BY_HALF = ("investigate first, then maybe roll back", "P2", "slow-by-half")
 PAGE = '<input id="q"><ul id="found"></ul><script src="app.0.js"></script>'
 SCRIPT = 'document.querySelector("#q").focus(); document.querySelector(".x"); document.querySelector("#found");'
 SAID = {
@@ -89,8 +90,11 @@ def slow(latency_ms: float) -> list[Sample]:
         (drill(jobs(88, 12)), ("quick fix, then roll back", "P1", "many-errors")),
         (drill(jobs(92, 8)), ("investigate first, then maybe roll back", "P1", "some-errors")),
         (drill(catalogue=slow(210.0)), ("investigate first, then maybe roll back", "P2", "twice-as-slow")),
-        (drill(catalogue=slow(160.0)), ("investigate first, then maybe roll back", "P2", "slow-by-half")),
+        (drill(catalogue=slow(160.0)), SLOW_BY_HALF),
         (drill(catalogue=slow(125.0)), ("monitor", "P3", "slightly-slow")),
+        (drill(projects=slow(125.0)), ("monitor", "P3", "slightly-slow")),
+        (drill(catalogue=slow(160.0), projects=slow(125.0)), SLOW_BY_HALF),
+        (drill(catalogue=slow(110.0), projects=slow(110.0)), ("nothing", "none", "well")),  # 1.1 times, and not more
         (drill(projects=NO_TITLE), ("roll back now", "P1", "critical-feature-broken")),
         (drill(jobs(88, 12), projects=NO_TITLE), ("quick fix, then roll back", "P1", "many-errors")),
         (drill(projects=[*NO_TITLE, *WELL["projects"]]), ("nothing", "none", "well")),  # it answers now and then
@@ -149,6 +153,42 @@ def test_where_there_is_no_frontend_nobody_looks_at_displays(world: dict[str, An
 def test_a_critical_feature_that_nobody_has_looked_at_is_not_measured() -> None:
     assert decision.measured(drill())["critical_features_broken"] == 0
     assert "critical_features_broken" not in decision.measured(drill(projects=[]))
+
+
+@pytest.mark.parametrize(
+    ("looks", "measured"),
+    [
+        ([0] * 12, False),
+        ([3, 0], False),
+        ([3] * 12, True),
+        ([3] * 9, None),  # for less than 2 s: nobody knows whether it is emptied
+        ([], None),
+    ],
+)
+def test_work_in_memory_is_judged_by_looks_at_the_memory_alone(looks: Sequence[int], measured: bool | None) -> None:
+    silent = [no_answer()] * 4  # a look at the API that is answered by nobody shows no memory
+    seen = decision.measured(drill(api=[*silent, *(api(buffer=each) for each in looks)]))
+    assert seen.get("data_at_risk") is measured
+    assert ("data_at_risk" in seen) is (measured is not None)
+
+
+@pytest.mark.parametrize(
+    ("rates", "measured"),
+    [
+        ([40.0] * 6, 0),
+        ([0.0, 0.0, 40.0], 0),
+        ([0.0] * 4, 1),
+        ([0.0] * 3, None),  # too few looks to say that nothing is done
+        ([], None),
+    ],
+)
+def test_a_feature_that_nobody_has_seen_working_is_not_measured(rates: Sequence[float], measured: int | None) -> None:
+    queue = [sample({"processing_rate": each}, status=200) for each in rates] or SILENT
+    seen = decision.measured(drill(queue=queue))
+    assert seen.get("broken_features") == measured
+    assert ("broken_features" in seen) is (measured is not None)
+    # a feature that is broken counts, whatever is known of the other
+    assert decision.measured(drill(queue=queue, catalogue=SILENT))["broken_features"] == 1 + (measured or 0)
 
 
 def test_rows_are_not_counted_in_a_database_that_is_away(world: dict[str, Any]) -> None:

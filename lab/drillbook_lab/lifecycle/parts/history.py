@@ -47,12 +47,15 @@ COMMITS = (
     Commit("late_bad", "late", ("heads/bad/late",), "A project has an owner, and the search is warm later"),
     Commit("migration", "v1_1_0", ("heads/bad/migration",), "A project has a title"),
     Commit("migration_fixed", "migration", ("heads/fix/migration",), "All projects have one"),
+    Commit("slightly_slow", "v1_1_0", ("heads/bad/slightly-slow",), "A project says how many scenes it has"),
+    Commit("slightly_slow_fixed", "slightly_slow", ("heads/fix/slightly-slow",), "Scenes are counted at once"),
 )
 BAD = {
     "does not start": "bad/does-not-start",
     "answers with errors": "bad/errors",
     "follows one that starts late": "bad/late",
     "is slow": "bad/slow",
+    "is slightly slow": "bad/slightly-slow",
     "leaks memory": "bad/leak",
     "makes jobs fail": "bad/worker",
     "breaks the search": "bad/page",
