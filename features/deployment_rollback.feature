@@ -17,6 +17,7 @@ Feature: A bad release is rolled back
     Then within 60 seconds users are served release "1.1.1" alone, for 2 seconds
     And within 60 seconds at most 1 % of the requests end in an error
     And within 60 seconds 95 % of the requests are answered within 300 ms
+    And within 60 seconds 95 % of the requests are answered as fast as before, within 20 % or 100 ms
     And the release that is served, its errors and its answers' time are written down
 
   @row:A4 @runbook:deployment.md#roll-back
@@ -27,6 +28,7 @@ Feature: A bad release is rolled back
     Then within 60 seconds users are served release "1.1.0" alone, for 2 seconds
     And within 60 seconds at most 1 % of the requests end in an error
     And within 60 seconds 95 % of the requests are answered within 300 ms
+    And within 60 seconds 95 % of the requests are answered as fast as before, within 20 % or 100 ms
 
   @row:D1 @rto:2m @runbook:deployment.md#promote-the-deployment-from-before
   Scenario: The deployment from before is promoted
@@ -37,6 +39,7 @@ Feature: A bad release is rolled back
     Then within 60 seconds users are served release "1.1.0" alone, for 2 seconds
     And within 60 seconds at most 1 % of the requests end in an error
     And within 60 seconds 95 % of the requests are answered within 300 ms
+    And within 60 seconds 95 % of the requests are answered as fast as before, within 20 % or 100 ms
 
   @row:D5 @row:P2 @row:P3 @rto:15m @runbook:deployment.md#emergency-rollback
   @runbook:verification.md#write-the-state-down @runbook:verification.md#the-ladder
@@ -49,6 +52,7 @@ Feature: A bad release is rolled back
     When the recovery playbook "deployment/emergency_roll_back" is run
     Then within 2 minutes users are served release "1.1.0" alone, for 2 seconds
     And within 60 seconds 95 % of the requests are answered within 300 ms
+    And within 60 seconds 95 % of the requests are answered as fast as before, within 20 % or 100 ms
     And within 60 seconds at most 1 % of the requests end in an error
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 2 minutes every acknowledged job is completed exactly once
@@ -103,8 +107,9 @@ Feature: A bad release is rolled back
     And within 60 seconds "projects" is answered
     And within 60 seconds at most 1 % of the requests end in an error
 
-  @row:B10 @runbook:deployment.md#a-migration-and-its-code-do-not-fit
+  @row:B10 @row:P3 @runbook:deployment.md#a-migration-and-its-code-do-not-fit @runbook:verification.md#the-ladder
   Scenario: A migration and its code do not fit, and both are rolled back
+    Given jobs are submitted at 5 per second
     When a release that does not fit its own migration goes live
     Then within 60 seconds "projects" is not answered
     And within 60 seconds 1 migration is applied
@@ -113,6 +118,7 @@ Feature: A bad release is rolled back
     And within 60 seconds "projects" is answered
     And within 60 seconds 0 migrations are applied
     And within 60 seconds at most 1 % of the requests end in an error
+    And every rung of the ladder holds, up to the metrics
 
   @row:B10 @as-written @finding:S2-11.1-migration @runbook:deployment.md#a-migration-and-its-code-do-not-fit
   Scenario: The code alone is rolled back

@@ -6,8 +6,9 @@ Feature: A bad release of the frontend is rolled back
     Given the system is healthy
     And browsers load release "1.1.0" of the frontend
 
-  @row:D6 @runbook:frontend.md#roll-the-frontend-back @runbook:frontend.md#success-criteria
+  @row:D6 @row:P3 @runbook:frontend.md#roll-the-frontend-back @runbook:frontend.md#success-criteria @runbook:verification.md#the-ladder
   Scenario: A bad release of the frontend is live, and in the CDN
+    Given jobs are submitted at 5 per second
     When a release that breaks the search goes live in the frontend
     Then within 10 seconds browsers load release "1.2.0" of the frontend
     And the files of that release, and how long the CDN keeps its page, are written down
@@ -15,6 +16,7 @@ Feature: A bad release of the frontend is rolled back
     Then within 60 seconds browsers load release "1.1.0" of the frontend
     And within 60 seconds browsers load release "1.1.0" of the frontend alone, with all its files, for 2 seconds
     And within 60 seconds no file of the bad release is served any more
+    And every rung of the ladder holds, up to the metrics
 
   @row:D6 @as-written @finding:S2-4.4 @runbook:frontend.md#roll-the-frontend-back
   Scenario: The frontend is copied over the bad release, and the CDN not purged

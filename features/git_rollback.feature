@@ -6,8 +6,9 @@ Feature: A bad commit is taken back
     Given the system is healthy
     And users are served release "1.1.0"
 
-  @row:D2 @runbook:git_rollback.md#revert-a-commit @runbook:git_rollback.md#success-criteria
+  @row:D2 @row:P3 @runbook:git_rollback.md#revert-a-commit @runbook:git_rollback.md#success-criteria @runbook:verification.md#the-ladder
   Scenario: A bad commit is reverted
+    Given jobs are submitted at 5 per second
     When a commit that answers with errors is pushed
     Then within 60 seconds users are served release "1.2.0"
     And within 60 seconds browsers load release "1.2.0" of the frontend
@@ -18,6 +19,7 @@ Feature: A bad commit is taken back
     And within 60 seconds browsers load release "1.1.0" of the frontend
     And within 60 seconds at most 1 % of the requests end in an error
     And what was pushed since the stable release is written down
+    And every rung of the ladder holds, up to the metrics
 
   @row:D3 @runbook:git_rollback.md#take-a-commit-out-of-the-branch
   Scenario: A bad commit is to be taken out of the branch, and a colleague has pushed meanwhile

@@ -89,7 +89,7 @@ Feature: The queue is stuck
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
     And within 60 seconds the queue is as deep as before, within 10 % or 10 jobs
 
-  @row:Q9 @runbook:queue.md#roll-the-queues-code-back
+  @row:Q9 @row:P3 @runbook:queue.md#roll-the-queues-code-back @runbook:verification.md#the-ladder
   Scenario: A bad release of the workers makes jobs fail
     Given jobs are submitted at 20 per second
     When a release of the queue's code with a fault in it goes live
@@ -103,10 +103,12 @@ Feature: The queue is stuck
     And within 60 seconds at most 2 % of the jobs fail
     And within 60 seconds the dead-letter queue holds no more jobs than before
     And within 60 seconds no job is active for more than 5 seconds
+    And within 60 seconds workers take as long for a job as before, within 50 % or 50 ms
     And within 60 seconds the all-clear about "2 % of the jobs fail" reaches the "#alerts" channel
     And within 60 seconds 3 workers are connected to the queue
     And within 2 minutes every acknowledged job is completed exactly once
     And within 60 seconds jobs are processed as fast as they are submitted, within 10 %
+    And every rung of the ladder holds, up to the metrics
 
   @row:Q2 @as-written @finding:S0-1A @finding:S0-1A-watch @runbook:queue.md#rescue-jobs-from-a-key-that-nobody-reads
   Scenario: Active jobs are moved to "waiting" by a script

@@ -196,6 +196,17 @@ def requests_are_fast(drill: Drill, deadline: float, limit: float) -> None:
     drill.eventually(P95.at_most(1000 * limit), within=deadline)
 
 
+@then(
+    parse(
+        "within {deadline:Duration} 95 % of the requests are answered as fast as before, within {tolerance:Percent} "
+        "or {more:Duration}"
+    )
+)
+def requests_are_as_fast(drill: Drill, deadline: float, tolerance: float, more: float) -> None:
+    before = drill.before(P95)
+    drill.eventually(P95.at_most(before + max(tolerance * before, 1000 * more)), within=deadline)
+
+
 @then(parse("within {deadline:Duration} more than 5 % of the requests take longer than {limit:Duration}"))
 def requests_are_slow(drill: Drill, deadline: float, limit: float) -> None:
     slower = P95.satisfies(f"is above {1000 * limit:g} ms", lambda took: number(took) > 1000 * limit)

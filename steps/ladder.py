@@ -32,9 +32,19 @@ LEAST_FREE = 5
 """The percentage of memory and of disk that has to be free on each host."""
 LEAST_VALUES = 20
 """With fewer values, the greatest one would be the 95th percentile."""
+LEAST_CALLS = 5
+"""A statement that was called less often has no usual time."""
 QUIET_S = 1.0
 LIMIT_S = 60
 UNREACHED = (DrillbookError, OSError, httpx.HTTPError, psycopg.Error)
+Counted = Mapping[str, tuple[int, float, str]]
+"""By the id of each statement: how often it was called, for how long in all (ms), and its words."""
+STATEMENTS = """
+SELECT coalesce(queryid::text, 'hidden'), sum(calls)::bigint, sum(total_exec_time), min(query) FROM pg_stat_statements
+WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) GROUP BY 1
+"""
+NORMALISED = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH")
+"""The server replaces the values in these. A statement of another kind may hold a password."""
 RESOURCES = "LC_ALL=C; free -b; df -B1 -P /; cat /proc/loadavg"
 
 
@@ -151,10 +161,22 @@ def count_lines(sample: Sample) -> object:
 # ---------------------------------------------------------------- afterwards
 
 
-@then("the immediate checks hold")
-def immediate_checks_hold(drill: Drill) -> None:
-    """Checks the health, each part of the API, its database and its Redis, and that its log has no new error."""
+@then("every rung of the ladder holds, up to the metrics")
+def every_rung_holds(drill: Drill) -> None:
+    counted = immediate_checks_hold(drill)
+    functional_checks_pass(drill)
+    extended_checks_hold(drill)
+    metrics_are_on_target(drill, counted)
+
+
+@then("the immediate checks hold", target_fixture="counted_before")
+def immediate_checks_hold(drill: Drill) -> Counted | None:
+    """Checks the health, each part of the API, its database and its Redis, and that its log has no new error.
+
+    Returns what the database has counted of its statements until then. The metrics count from there.
+    """
     hold(drill, immediate(), drill.timings.immediate_s)
+    return statements(drill)
 
 
 @then("the functional checks pass")
@@ -190,8 +212,11 @@ def system_is_well_a_day_later(drill: Drill) -> None:
 
 
 @then("the metrics are on target")
-def metrics_are_on_target(drill: Drill) -> None:
-    """Each metric covers the last extended window. The record also keeps the other percentiles."""
+def metrics_are_on_target(drill: Drill, counted_before: Counted | None) -> None:
+    """Each metric covers the last extended window; what the database counts covers the time since the immediate checks.
+
+    The record also keeps the other percentiles, and the slowest statements.
+    """
     targets = (
         below("jobs that were not accepted", lambda: not_accepted(drill), MOST_ERRORS, "%"),
         below("p95 of look-ups", lambda: percentile(times(drill, CATALOGUE), 0.95), MOST_P95_MS, "ms"),
@@ -201,9 +226,58 @@ def metrics_are_on_target(drill: Drill) -> None:
     )
     for target in targets:
         drill.bound(target, within=LIMIT_S)
+    statements_are_fast(drill, counted_before)
     for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         drill.observe(f"{name} of look-ups", told(partial(percentile, times(drill, CATALOGUE), share)), "ms")
     drill.observe("connections of the database", told(lambda: connections(drill)))
+
+
+def statements_are_fast(drill: Drill, before: Counted | None) -> None:
+    """Asks pg_stat_statements. If the database does not have it, that is written down, and the drill's own queries
+    decide alone.
+    """
+    subject = "the slowest statements since the immediate checks"
+    if before is None:
+        drill.observe(subject, "not known: the database has no pg_stat_statements")
+        return
+    slowest = looked("the slowest statement, as the database counts it", lambda: since(drill, before)[0])
+    fast = slowest.satisfies(f"takes less than {MOST_QUERY_MS} ms", lambda seen: number(seen[0]) < MOST_QUERY_MS)
+    drill.bound(fast, within=LIMIT_S)
+    drill.observe(subject, told(lambda: [f"{ms} ms, {n} calls: {words}" for ms, n, words in since(drill, before)[:3]]))
+
+
+def statements(drill: Drill) -> Counted | None:
+    """What the database has counted of its statements. None when it has no pg_stat_statements."""
+    try:
+        with sql_connection(drill.inventory.endpoints["database"]) as connection:
+            rows = connection.execute(STATEMENTS).fetchall()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.ObjectNotInPrerequisiteState):
+        return None
+    return {str(known): (int(calls), float(total_ms), str(words)) for known, calls, total_ms, words in rows}
+
+
+def since(drill: Drill, before: Counted) -> list[tuple[float, int, str]]:
+    """The mean time (ms) of each statement that was called often enough since then, the calls, and the words.
+
+    The slowest is the first. Raises CouldNotLookError when there is none.
+    """
+    found = []
+    for known, (calls, total_ms, words) in (statements(drill) or {}).items():
+        earlier, earlier_ms, _ = before.get(known, (0, 0.0, ""))
+        if calls < earlier:  # the server has begun to count anew
+            earlier, earlier_ms = 0, 0.0
+        if calls - earlier >= LEAST_CALLS:
+            mean_ms = round((total_ms - earlier_ms) / (calls - earlier), 2)
+            found.append((mean_ms, calls - earlier, shown(words)))
+    if not found:
+        raise CouldNotLookError(f"no statement was called {LEAST_CALLS} times since the immediate checks")
+    return sorted(found, reverse=True)
+
+
+def shown(words: str) -> str:
+    """The beginning of a statement, or its first word alone if it may hold a secret."""
+    first, *_ = words.split(None, 1) or ["hidden"]
+    return " ".join(words.split())[:60] if first.upper() in NORMALISED else first
 
 
 def immediate() -> Sequence[Check]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import statistics
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from steps._bullmq import done_by, workers
+from steps._bullmq import done_by, key, workers
 from steps.queue import DEPTH, RATE, submitted_per_s
 
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import looked
-from drillbook.clients import http_get
+from drillbook.clients import http_get, redis_client
+from drillbook.errors import CouldNotLookError
 
 
 def node_worker(drill: Drill) -> str:
@@ -20,6 +24,11 @@ def node_worker(drill: Drill) -> str:
     package = f"{drill.inventory.variable(host, 'drillbook_node_folder')}/node_modules/bullmq/package.json"
     there = drill.hosts(host)[0].run("test -e %s", package).rc == 0
     return "installed" if there else "its packages are missing: run 'drillbook lab node'"
+
+
+LEAST_JOBS, MOST_JOBS = 10, 20
+"""So many jobs say how long a job usually takes. More might be from before the drill."""
+LAST_S = 2.0
 
 
 @given(parse("jobs that take {length:Duration} each are submitted at {rate:Number} per second"))
@@ -120,3 +129,38 @@ def workers_are_connected(drill: Drill, deadline: float, count: int) -> None:
 @then(parse("within {deadline:Duration} the other jobs go on"))
 def others_go_on(drill: Drill, deadline: float) -> None:
     drill.bound(RATE.at_least(0.8 * submitted_per_s(drill)), within=deadline)
+
+
+@then(
+    parse(
+        "within {deadline:Duration} workers take as long for a job as before, within {tolerance:Percent} or "
+        "{more:Duration}"
+    )
+)
+def jobs_take_as_long(drill: Drill, deadline: float, tolerance: float, more: float) -> None:
+    """The median of the jobs of the last seconds, and of those that were done last before the fault."""
+    fault = time.time() - (time.monotonic() - drill.fault_at_s())
+    before = usual_ms(took_ms(drill, 0, fault))
+    drill.observe("how long workers took for a job before the fault", before, "ms")
+    took = looked(
+        "how long workers take for a job", lambda: usual_ms(took_ms(drill, time.time() - LAST_S, time.time())), "ms"
+    )
+    drill.eventually(took.at_most(before + max(tolerance * before, 1000 * more)), within=deadline)
+
+
+def usual_ms(took: Sequence[float]) -> float:
+    """The median. Raises CouldNotLookError for too few jobs."""
+    if len(took) < LEAST_JOBS:
+        raise CouldNotLookError(f"{len(took)} jobs were done, and {LEAST_JOBS} say how long one usually takes")
+    return statistics.median(took)
+
+
+def took_ms(drill: Drill, since: float, until: float) -> list[float]:
+    """How long workers took for the last jobs that were done in this span, in seconds since 1970."""
+    with redis_client(drill.inventory.endpoints["redis"]) as redis:
+        least, most = f"({1000 * since:.0f}", f"({1000 * until:.0f}"
+        done: object = redis.zrevrangebyscore(key(drill, "completed"), most, least, start=0, num=MOST_JOBS)
+        pipe = redis.pipeline(transaction=False)
+        for job in done if isinstance(done, list) else ():
+            pipe.hmget(key(drill, str(job)), "processedOn", "finishedOn")
+        return [float(end) - float(begin) for begin, end in pipe.execute() if begin and end]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,8 +82,11 @@ def drill(load: Any = None, shell: Mapping[str, Said] | None = None, **endpoints
 def _database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ladder, "right_values", lambda _: {"item-1": 1})
     monkeypatch.setattr(ladder, "connections", lambda _: {"idle": 3})
+    monkeypatch.setattr(ladder, "statements", lambda _: FAST)
 
 
+BEFORE = {"1": (1000, 9000.0, "SELECT name FROM projects")}
+FAST = {"1": (1010, 9100.0, "SELECT name FROM projects"), "2": (4, 9000.0, "SELECT pg_sleep($1)")}
 NOBODY = [no_answer()] * 3
 NO_IMMEDIATE = {
     "the API calls itself degraded": {"api": [api(), api("degraded"), api()]},
@@ -176,8 +180,75 @@ def test_what_users_do_is_done_once(made: StepDrill, failing: int) -> None:
     ids=["well", "1 %", "too few jobs", "p95 of 300 ms", "queries of 100 ms", "50 wait", "70 % hits", "no look-ups"],
 )
 def test_each_metric_is_seen_off_its_target(made: StepDrill, failing: int) -> None:
-    assert refused(ladder.metrics_are_on_target, made) == failing
+    assert refused(lambda drill: ladder.metrics_are_on_target(drill, BEFORE), made) == failing
     assert made.observed["connections of the database"] == {"idle": 3}
+
+
+@pytest.mark.parametrize(
+    ("now", "seen"),
+    [
+        # its mean since its creation is 9 ms, and since the immediate checks it is 120 ms
+        ({"1": (1010, 9000.0 + 1200.0, "SELECT name FROM projects")}, (120.0, 10, "SELECT name FROM projects")),
+        ({**FAST, "2": (5, 500.0, "SELECT pg_sleep($1)")}, (100.0, 5, "SELECT pg_sleep($1)")),
+        ({"1": (5, 600.0, "SELECT name FROM projects")}, (120.0, 5, "SELECT name FROM projects")),  # it counts anew
+    ],
+)
+def test_a_slow_statement_is_off_its_target(
+    now: Mapping[str, Any], seen: tuple[float, int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder, "statements", lambda _: now)
+    made = drill()
+    ladder.statements_are_fast(made, BEFORE)  # type: ignore[arg-type]
+    assert not made.met
+    assert str(seen) in made.handed[0].seen.observed
+    fast: Any = drill()
+    monkeypatch.setattr(ladder, "statements", lambda _: FAST)
+    ladder.statements_are_fast(fast, BEFORE)
+    assert fast.met
+    assert fast.observed["the slowest statements since the immediate checks"] == [
+        "10.0 ms, 10 calls: SELECT name FROM projects"
+    ]
+
+
+@pytest.mark.parametrize("now", [BEFORE, {}, None], ids=["nothing was called", "it counts anew", "it is gone"])
+def test_statements_that_nobody_calls_are_not_fast(now: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ladder, "statements", lambda _: now)
+    made = drill()
+    ladder.statements_are_fast(made, BEFORE)  # type: ignore[arg-type]
+    assert not made.met
+    assert "no statement was called 5 times" in made.handed[0].seen.observed
+
+
+def test_a_database_that_counts_no_statements_is_written_down_as_that() -> None:
+    made = drill()
+    ladder.statements_are_fast(made, None)  # type: ignore[arg-type]
+    assert made.handed == []
+    assert "no pg_stat_statements" in str(made.observed["the slowest statements since the immediate checks"])
+
+
+def test_a_statement_that_may_hold_a_secret_is_shown_by_its_first_word() -> None:
+    assert ladder.shown("ALTER ROLE app PASSWORD 'x'") == "ALTER"
+    assert ladder.shown("select\n  name from projects") == "select name from projects"
+    assert ladder.shown("") == "hidden"
+
+
+@pytest.mark.parametrize(
+    ("made", "failing"),
+    [
+        (drill(), 0),
+        (drill(**NO_IMMEDIATE["the log cannot be read"]), 2),  # type: ignore[arg-type]
+        (drill(work(done=())), 1),
+        (drill(**NO_STEADY["50 jobs wait"]), 2),  # type: ignore[arg-type]
+        (drill(cache=[sample({"hit_rate": 0.7}, status=200)]), 1),
+    ],
+    ids=["well", "immediate, and again extended", "functional", "extended and metrics", "metrics"],
+)
+def test_each_rung_of_the_whole_ladder_is_seen_failing(
+    made: StepDrill, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = chain([BEFORE], repeat(FAST))
+    monkeypatch.setattr(ladder, "statements", lambda _: next(counted))
+    assert refused(ladder.every_rung_holds, made) == failing
 
 
 def test_a_percentile_is_that_of_the_nearest_rank_and_needs_twenty() -> None:

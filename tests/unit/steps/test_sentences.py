@@ -306,6 +306,29 @@ def log(*lines: tuple[str, str], before: str = "", shown: str = "") -> World:
     return of("error log", sample({"logs": rows}, status=200), shown=shown or repr(lines), last_before=newest)
 
 
+def took(before: Sequence[float], now: Sequence[float] | Exception, shown: str = "") -> World:
+    """How long workers took (ms) for the jobs before the fault, and for those of the last seconds."""
+
+    def answer(_: object, since: float, until: float) -> object:
+        if since == 0:
+            assert abs(until - time.time()) > 1, "before the fault is not now"
+            return before
+        return saying(now)()
+
+    return World(shown or f"{before[:1]}, {now}"[:60], patched={"took_ms": PatchedWith(answer)})
+
+
+def handed(*jobs: str) -> str:
+    """What workers have logged, when these are the jobs that they were handed."""
+    return "".join(f'{{"message": "was handed {job}", "worker": "worker-1"}}\n' for job in jobs)
+
+
+def leaked(sessions: int, silent: int) -> World:
+    """So many sessions have leaked, and so many of them are idle for too long."""
+    found = PatchedWith(lambda _, rule: silent if "state_change" in rule else sessions)
+    return World(f"{silent} of {sessions}", patched={"idle": found})
+
+
 def started_anew(held: int, *, start: float = 1700.0, done: int = 1, state: str = "gone", shown: str = "") -> World:
     """Three jobs were acknowledged, so many of them are done, and the others are in this state of the queue."""
     jobs = balance(3, all_from(1, done))
@@ -628,12 +651,19 @@ QUEUES = [
     down_with(
         "within 30 seconds every job that a worker had taken is done, although Redis refuses the worker",
         "members",
-        meets={"two": [{"j1": 1, "j2": 1, "j3": 1}, ["wh-j1", "wh-j2"]]},
+        "said_by_workers",
+        meets={
+            "two": [{"j1": 1, "j2": 1, "j3": 1}, ["wh-j1", "wh-j2"], handed("wh-j1", "wh-j2", "wh-j3")],
+            "one that Redis lists, and that reached no worker": [{"j1": 1}, ["wh-j1", "wh-j2"], handed("wh-j1")],
+        },
         refuses={
-            "one of two": [{"j1": 1}, ["wh-j1", "wh-j2"]],
-            "none was taken": [{"j1": 1}, []],
-            "no database": [AWAY, ["wh-j1"]],
-            "no Redis": [{"j1": 1}, AWAY],
+            "one of two": [{"j1": 1}, ["wh-j1", "wh-j2"], handed("wh-j1", "wh-j2")],
+            "none was taken": [{"j1": 1}, [], handed("wh-j1")],
+            "none reached a worker": [{"j1": 1}, ["wh-j2"], handed("wh-j1")],
+            "others with longer names reached a worker": [{"j1": 1}, ["wh-j1"], handed("wh-j12", "wh-j1-2", "x-wh-j1")],
+            "no log": [{"j1": 1}, ["wh-j1"], AWAY],
+            "no database": [AWAY, ["wh-j1"], handed("wh-j1")],
+            "no Redis": [{"j1": 1}, AWAY, handed("wh-j1")],
         },
     ),
     Row(
@@ -1198,13 +1228,32 @@ DATABASE = [
         meets=["accepted"],
         refuses=["FATAL: remaining connection slots are reserved", ""],
     ),
-    asks("within 10 seconds at least 10 sessions have been idle for too long", "idle", meets=[10, 27], refuses=[9, 0]),
+    Row(
+        "within 10 seconds at least 10 sessions have leaked, and all are idle for too long",
+        meets=[leaked(10, 10), leaked(27, 27)],
+        refuses=[leaked(9, 9), leaked(24, 21), leaked(0, 0), World("nobody", patched={"idle": AWAY})],
+    ),
     asks("within 10 seconds no session has been idle for too long", "idle", meets=[0], refuses=[1]),
     asks("the runbook's rule finds none of them", "idle", meets=[0], refuses=[1]),
     Row(
         "the sessions in which the application works are known",
         meets=[World("one", patched={"working": frozenset({(4711, "12:00")})})],
         refuses=[World("none", patched={"working": frozenset()})],
+    ),
+    Row(
+        "within 60 seconds workers take as long for a job as before, within 50 % or 50 ms",
+        meets=[
+            took([20.0] * 10, [70.0] * 10),
+            took([200.0] * 10, [300.0] * 10),
+            took([20.0] * 10, [*[20.0] * 6, *[900.0] * 5], "most of them"),
+        ],
+        refuses=[
+            took([20.0] * 10, [70.1] * 10),
+            took([200.0] * 10, [300.1] * 10),
+            took([20.0] * 10, [20.0] * 9, "too few jobs"),
+            took([20.0] * 10, []),
+            took([20.0] * 10, AWAY),
+        ],
     ),
     asks(
         "the sessions in which the application works were left alone",
@@ -1609,6 +1658,20 @@ DEPLOYMENT = [
         refuses=[0.1, 0.0, *NO_NUMBERS],
     ),
     reads(
+        "within 60 seconds 95 % of the requests are answered as fast as before, within 20 % or 100 ms",
+        "api.requests.p95_ms",
+        meets=[4.2, 105.0],
+        refuses=[105.1, *NO_NUMBERS],
+        before=5.0,
+    ),
+    reads(
+        "within 10 seconds 95 % of the requests are answered as fast as before, within 20 % or 100 ms",
+        "api.requests.p95_ms",
+        meets=[1200.0],
+        refuses=[1200.1],
+        before=1000.0,
+    ),
+    reads(
         "within 60 seconds 95 % of the requests are answered within 300 ms",
         "api.requests.p95_ms",
         meets=[0, 300],
@@ -1809,6 +1872,7 @@ LEFT = {
     "decision.table_says_once_known": "tests/unit/steps/test_decision.py",
     **dict.fromkeys(
         (
+            "ladder.every_rung_holds",
             "ladder.extended_checks_hold",
             "ladder.functional_checks_pass",
             "ladder.immediate_checks_hold",
