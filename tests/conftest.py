@@ -31,11 +31,10 @@ drillbook_features = .
 COLLECTION_ONLY = """\
 import pytest
 
-pytest_plugins = ["drillbook.pytest_plugin.collecting.collection"]
-
-def pytest_addoption(parser):
-    from drillbook.pytest_plugin.collecting.asked import add_options
-    add_options(parser)
+def pytest_addoption(parser, pluginmanager):
+    from drillbook.pytest_plugin.collecting import asked, collection
+    asked.add_options(parser)
+    pluginmanager.register(collection, collection.__name__)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_keyboard_interrupt(excinfo):

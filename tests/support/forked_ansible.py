@@ -91,7 +91,7 @@ class Forks:
 def install(folder: Path) -> None:
     """In the process of a session, before it has begun: its warm server is a fork where it can be one."""
     from drillbook.target.ansible.warm import client
-    from drillbook.target.ansible.warm.request import MODULES
+    from drillbook.target.ansible.warm.agreed import MODULES
     from drillbook.target.private_folders import PrivateFolder
 
     class SamePlace(PrivateFolder):
@@ -186,8 +186,7 @@ class _Imported:
 
     def __init__(self, first: Path, private: Path) -> None:
         from drillbook.target.ansible.warm import module, server
-        from drillbook.target.ansible.warm.proc_title import own_environment
-        from drillbook.target.ansible.warm.request import MODULES
+        from drillbook.target.ansible.warm.agreed import MODULES, own_environment
 
         self._server: Any = server
         self._shared = private / MODULES / FIRST
@@ -250,13 +249,13 @@ def _lives(pid: int) -> bool:
 
 
 def _without_room(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    from drillbook.target.ansible.warm.proc_title import PAD
+    from drillbook.target.ansible.warm.agreed import PAD
 
     return {name: value for name, value in environment.items() if name != os.fsencode(PAD)}
 
 
 def main(folder: Path) -> None:
-    from drillbook.target.ansible.warm.proc_title import own_environment
+    from drillbook.target.ansible.warm.agreed import own_environment
     from drillbook.target.ansible.warm.request import Configuration
 
     own = Configuration.of(own_environment(), os.getcwdb())  # noqa: PTH109 - bytes, which is what a session sends

@@ -26,7 +26,7 @@ from drillbook.evidence.writer import Listener
 from drillbook.model import paths
 from drillbook.model.decisions.table import Table
 from drillbook.model.record import PopulationRecord
-from drillbook.model.time_limits import DEFAULTS_S, UNDO
+from drillbook.model.times.default_limits import DEFAULTS_S, UNDO
 from drillbook.safety.dead_man_switch import Switches
 from drillbook.safety.environment_lock import EnvironmentLock, Holder, HolderRole
 from drillbook.safety.guardian import Guardian

@@ -13,6 +13,8 @@ FAULTS, RECOVERIES, MESSAGES = "playbooks/faults/", "playbooks/recovery/", "play
 WORK_CLEANUP = "playbooks/cleanup/work.yml"
 """The playbook that removes the work which a drill has submitted. A repository may have none."""
 CLEANUPS = "playbooks/cleanup/"
+EVIDENCE, STEPS = "evidence", "steps"
+"""The folders of evidence and of step modules, unless the user names others."""
 INJECT, UNDO, SWITCH = "inject", "undo", "switch"
 
 

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from drillbook.model.tags import tag_values
+from drillbook.model.times.default_limits import BASELINE, DEFAULTS_S, PLAY, UNDO
 from drillbook.model.times.durations import parse_duration
-
-PLAY, UNDO, BASELINE = "play-timeout", "undo-timeout", "baseline-timeout"
-DEFAULTS_S: Mapping[str, float] = MappingProxyType({PLAY: 600.0, UNDO: 300.0, BASELINE: 60.0})
-"""The default of each limit, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from drillbook.model.record import LeftOutRecord, PopulationRecord
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting.collection import population_key
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
-from drillbook.pytest_plugin.options import REQUIRE_SIGNED, evidence_root, inventory_paths, time_limits
+from drillbook.pytest_plugin.named import REQUIRE_SIGNED, inventory_paths
+from drillbook.pytest_plugin.options import evidence_root, time_limits
 from drillbook.pytest_plugin.output.live_output import out_key
 from drillbook.repository.decision_table import table_of
 from drillbook.repository.plan.dry_step import named_playbooks

@@ -1,8 +1,9 @@
-"""The options and ini settings of the plugin."""
+"""The values of the plugin's options and ini settings, except for those that the warm server's start needs
+(`named`).
+"""
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,40 +14,15 @@ from _pytest.config.findpaths import determine_setup
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.sealing.key_source import KeySource, key_source
-from drillbook.evidence.store import place as places
-from drillbook.evidence.store.place import Place, place
+from drillbook.evidence.store.place import Place, is_url, place
 from drillbook.model.control import STANDARD, Control
-from drillbook.model.time_limits import DEFAULTS_S
+from drillbook.model.times.default_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
+from drillbook.pytest_plugin.named import DEFAULT_EVIDENCE, DEFAULT_INVENTORY, several
 from drillbook.target.ansible.truth import boolean
 
 place_key = pytest.StashKey[Place]()
 """Set in a session whose evidence has a store."""
-REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED = "drills", "rto", "signed"
-DEFAULT_INVENTORY, DEFAULT_EVIDENCE = "inventories/lab", places.DEFAULT
-DEFAULT_FEATURES = ["features"]
-ROOTS_OF_OURS = ("steps", "inventories")
-"""Folders that mark a root as a drill repository, even without an ini of Drillbook's."""
-
-
-def inventory_paths(config: pytest.Config) -> tuple[Path, ...]:
-    """The inventory to drill, and further ones to merge with it, absolute.
-
-    A variable and the ini name several with commas between them.
-    """
-    named = config.getoption("--inventory", None)
-    # pytest-ansible's own option has a default that nobody asked for
-    asked = [named] if isinstance(named, str) else [each for each in named or () if each != "/etc/ansible/hosts"]
-    root = config.invocation_params.dir
-    if not asked:
-        asked = _several(os.environ.get("DRILLBOOK_INVENTORY", ""))
-    if not asked:
-        asked, root = _several(str(config.getini("drillbook_inventory"))), config.rootpath
-    return tuple(Path(os.path.abspath(root / each)) for each in asked)  # noqa: PTH100 - ".." is resolved, links are not
-
-
-def _several(text: str) -> list[str]:
-    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def evidence_root(config: pytest.Config) -> Path:
@@ -138,8 +114,8 @@ def read_ini(here: Path) -> Ini:
     passed, named = said.get("drillbook_pass_env", ()), str(said.get("drillbook_evidence") or DEFAULT_EVIDENCE)
     return Ini(
         root,
-        tuple(root / each for each in _several(str(said.get("drillbook_inventory", DEFAULT_INVENTORY)))),
-        root / (DEFAULT_EVIDENCE if places.is_url(named) else named),
+        tuple(root / each for each in several(str(said.get("drillbook_inventory", DEFAULT_INVENTORY)))),
+        root / (DEFAULT_EVIDENCE if is_url(named) else named),
         tuple(shlex.split(passed)) if isinstance(passed, str) else tuple(map(str, passed or ())),  # type: ignore[call-overload]
         limits,
         key_source(said.get, root),

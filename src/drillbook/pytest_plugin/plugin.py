@@ -9,16 +9,21 @@ from __future__ import annotations
 import argparse
 import importlib.util
 from collections.abc import Generator
+from importlib import import_module
 
 import pytest
 
 from drillbook.evidence.sealing import passphrase
-from drillbook.model.time_limits import DEFAULTS_S
+from drillbook.model.times.default_limits import DEFAULTS_S
 from drillbook.pytest_plugin import warm_ansible
 from drillbook.pytest_plugin.collecting import asked
-from drillbook.pytest_plugin.options import DEFAULT_EVIDENCE, DEFAULT_INVENTORY, evidence_place, place_key
+from drillbook.pytest_plugin.named import DEFAULT_EVIDENCE, DEFAULT_INVENTORY
 
-_IN_A_REPOSITORY, _WITH_A_STORE = f"{__package__}.repository_plugin", f"{__package__}.output.storing"
+_OF_A_REPOSITORY = tuple(
+    f"{__package__}.{part}"
+    for part in ("repository_plugin", "collecting.hiding", "output.drawing", "drill_hooks", "outcomes", "reports")
+)
+_WITH_A_STORE = f"{__package__}.output.storing"
 passphrase.take()  # before anything starts that would inherit it
 
 
@@ -103,13 +108,19 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(
                 "drillbook needs the plugin pytest-bdd, which is switched off: remove -p no:pytest-bdd"
             )
-        config.pluginmanager.import_plugin(_IN_A_REPOSITORY)
-        place, option = evidence_place(config), config.option
-        if place.url is not None and not (option.help or option.version or option.collectonly or option.plan):
-            config.stash[place_key] = place
-            config.pluginmanager.import_plugin(_WITH_A_STORE)
+        for part in _OF_A_REPOSITORY:
+            _register(config, part)
+        if import_module(_OF_A_REPOSITORY[0]).has_store(config):
+            _register(config, _WITH_A_STORE)
     elif config.getoption("--summary"):
         raise pytest.UsageError(f"--summary: {config.rootpath} is no drill repository, and nothing would be written")
+
+
+def _register(config: pytest.Config, part: str) -> None:
+    """Import and register a part of the plugin. pytest's own import would warn that it cannot rewrite what Python has
+    imported.
+    """
+    config.pluginmanager.register(import_module(part), part)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,16 +18,13 @@ from drillbook.pytest_plugin.collecting import collection, hiding
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets, session_key
 from drillbook.pytest_plugin.handed_over import HandedOver, handed_over_key
+from drillbook.pytest_plugin.options import evidence_place, place_key
 from drillbook.pytest_plugin.outcomes import ended_key
 from drillbook.pytest_plugin.output.live_output import Mailbox, Post, out_key, screen
 from drillbook.pytest_plugin.roll_call import RollCall
 
 if TYPE_CHECKING:
     from drillbook.evidence.redaction import Redactor
-
-pytest_plugins = [
-    f"{__package__}.{name}" for name in ("collecting.hiding", "output.drawing", "drill_hooks", "outcomes", "reports")
-]
 
 XDIST_EXIT_TIMEOUT_S = 600
 mailbox_key = pytest.StashKey[Mailbox]()
@@ -55,6 +52,19 @@ def pytest_configure(config: pytest.Config) -> None:
         from drillbook.pytest_plugin.plan_run import PlanRun
 
         config.pluginmanager.register(PlanRun(config, drill_session), "drillbook-plan")
+    _take_hold_of_the_terminal(config)
+
+
+def has_store(config: pytest.Config) -> bool:
+    """Whether the session brings its evidence to a store. Raises UsageError for an invalid place."""
+    place, option = evidence_place(config), config.option
+    if place.url is None or option.help or option.version or option.collectonly or option.plan:
+        return False
+    config.stash[place_key] = place
+    return True
+
+
+def _take_hold_of_the_terminal(config: pytest.Config) -> None:
     if config.option.help or config.option.version or config.option.collectonly:
         return
     if not config.pluginmanager.hasplugin("terminalreporter") and not hasattr(config, "workerinput"):

@@ -15,7 +15,7 @@ from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.collection import population_key, unasked_key
 from drillbook.pytest_plugin.collecting.hiding import drills_key, knowing
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
-from drillbook.pytest_plugin.options import REQUIRE_DRILLS
+from drillbook.pytest_plugin.named import REQUIRE_DRILLS
 from drillbook.pytest_plugin.outcomes import DrillOutcome, Told
 
 TO_BE_RUN, LEFT_OUT, NOT_ASKED_FOR = "it was to be run", "left out", "not asked for"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drillbook.pytest_plugin.collecting import asked
-from drillbook.pytest_plugin.options import inventory_paths
+from drillbook.pytest_plugin.named import inventory_paths
 
 if TYPE_CHECKING:
     from drillbook.target.ansible.warm.client import Warm

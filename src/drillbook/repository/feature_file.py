@@ -23,7 +23,7 @@ from pytest_bdd.parser import PARAM_RE, Feature, FeatureParser, Rule, ScenarioTe
 from pytest_bdd.types import GIVEN, STEP_TYPE_BY_PARSER_KEYWORD
 
 from drillbook.model.tags import ABORT_WHEN, ACCEPTS_DATA_LOSS, RTO_CLOCKS, SEVERITIES, slug, tag_values
-from drillbook.model.time_limits import DEFAULTS_S
+from drillbook.model.times.default_limits import DEFAULTS_S
 from drillbook.model.times.durations import parse_duration
 from drillbook.repository.feature_lines import lost_lines, stray_characters
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-DEFAULT_FOLDERS = ["steps"]
+from drillbook.model.paths import STEPS
+
+DEFAULT_FOLDERS = [STEPS]
 
 
 @dataclass(frozen=True, slots=True)

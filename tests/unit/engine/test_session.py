@@ -11,7 +11,7 @@ import pytest
 from drillbook.engine.session import DrillSession
 from drillbook.errors import DrillbookError, GuardError
 from drillbook.evidence.sealing.key_source import KeySource
-from drillbook.model.time_limits import UNDO
+from drillbook.model.times.default_limits import UNDO
 from drillbook.safety.journal import Entry, EntryState, Journal
 from tests.support.sealing import PASSPHRASE, key
 

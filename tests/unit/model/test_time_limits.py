@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from drillbook.model.time_limits import BASELINE, PLAY, UNDO, TimeLimits
+from drillbook.model.time_limits import TimeLimits
+from drillbook.model.times.default_limits import BASELINE, PLAY, UNDO
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from drillbook.model.time_limits import PLAY, UNDO
-from drillbook.pytest_plugin.options import inventory_paths, time_limits
+from drillbook.model.times.default_limits import PLAY, UNDO
+from drillbook.pytest_plugin.named import inventory_paths
+from drillbook.pytest_plugin.options import time_limits
 
 pytestmark = pytest.mark.unit
 

@@ -16,7 +16,8 @@ from drillbook.evidence.store.place import Place
 from drillbook.model.paths import relative
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.drill_session import drill_session, known_secrets
-from drillbook.pytest_plugin.options import DEFAULT_FEATURES, evidence_place, inventory_paths, read_ini
+from drillbook.pytest_plugin.named import DEFAULT_FEATURES, inventory_paths
+from drillbook.pytest_plugin.options import evidence_place, read_ini
 
 _SHOWN = 20
 """The number of pytest's lines that are shown when it finds nothing."""

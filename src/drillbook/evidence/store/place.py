@@ -12,10 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from drillbook.errors import DrillbookError
+from drillbook.model.paths import EVIDENCE
 from drillbook.model.times.durations import parse_duration
 
-DEFAULT = "evidence"
-"""The folder of evidence, from the root. If the place is a store, evidence is written there first."""
 _S3 = ("s3", "s3a")
 
 
@@ -56,7 +55,7 @@ def place(text: str, base: Path, root: Path, lock: str = "") -> Place:
         raise DrillbookError(
             f"drillbook_evidence_lock: {url} cannot lock evidence: name an s3:// store, or remove the lock"
         )
-    return Place(root / DEFAULT, url, lock_s)
+    return Place(root / EVIDENCE, url, lock_s)
 
 
 def checked(url: str) -> str:

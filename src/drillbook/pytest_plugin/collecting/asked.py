@@ -15,8 +15,14 @@ from pathlib import Path
 import pytest
 from _pytest.mark.expression import Expression
 
-from drillbook.pytest_plugin.options import DEFAULT_FEATURES, REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED, ROOTS_OF_OURS
-from drillbook.repository.step_modules import DEFAULT_FOLDERS
+from drillbook.pytest_plugin.named import (
+    DEFAULT_FEATURES,
+    DEFAULT_STEPS,
+    REQUIRE_DRILLS,
+    REQUIRE_RTO,
+    REQUIRE_SIGNED,
+    ROOTS_OF_OURS,
+)
 
 HOW_TO_ASK = "a drill breaks the system, so it runs when it is asked for: pytest features, -m TAG or --drill"
 _ABOUT_DRILLS = ("drill", "plan", "prove", "control", "scenario", "handed_over")
@@ -58,7 +64,7 @@ def add_options(parser: pytest.Parser) -> None:
         "drillbook_steps",
         "folders with step modules, relative to the rootdir (default: steps)",
         type="args",
-        default=DEFAULT_FOLDERS,
+        default=DEFAULT_STEPS,
     )
     parser.addini(
         "drillbook_require",

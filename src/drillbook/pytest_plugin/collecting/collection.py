@@ -13,7 +13,8 @@ import pytest
 
 from drillbook.pytest_plugin.collecting import asked
 from drillbook.pytest_plugin.collecting.nodes import FeatureFile, ScenarioItem, unloaded_key
-from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED, asked_controls
+from drillbook.pytest_plugin.named import REQUIRE_DRILLS, REQUIRE_RTO, REQUIRE_SIGNED
+from drillbook.pytest_plugin.options import asked_controls
 from drillbook.repository.step_modules import load_steps
 
 unasked_key = pytest.StashKey[list[str]]()

@@ -29,7 +29,7 @@ from drillbook.model.tags import (
     slug,
     tag_values,
 )
-from drillbook.model.time_limits import DEFAULTS_S
+from drillbook.model.times.default_limits import DEFAULTS_S
 from drillbook.pytest_plugin.collecting.failure_repr import (
     StepMark,
     own_frames,
@@ -40,7 +40,8 @@ from drillbook.pytest_plugin.collecting.failure_repr import (
 )
 from drillbook.pytest_plugin.collecting.refusal import FeatureRefused
 from drillbook.pytest_plugin.collecting.tag_markers import apply_tag
-from drillbook.pytest_plugin.options import REQUIRE_DRILLS, REQUIRE_RTO, asked_controls
+from drillbook.pytest_plugin.named import REQUIRE_DRILLS, REQUIRE_RTO
+from drillbook.pytest_plugin.options import asked_controls
 from drillbook.repository.feature_file import Problem, node_name, read_feature
 from drillbook.repository.preflight import ScenarioRun, runs_of
 from drillbook.repository.scenario_text import digest_of

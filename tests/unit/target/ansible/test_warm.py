@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drillbook.target.ansible.environment import environment
+from drillbook.target.ansible.warm.agreed import room
 from drillbook.target.ansible.warm.client import Warm, _NotRunError, _try, why_not
 from drillbook.target.ansible.warm.module import Modules
-from drillbook.target.ansible.warm.proc_title import Memory, room
+from drillbook.target.ansible.warm.proc_title import Memory
 from drillbook.target.ansible.warm.request import Configuration, Request
 
 pytestmark = pytest.mark.unit
@@ -42,8 +45,15 @@ def test_a_session_in_whose_folder_no_program_runs_is_cold_and_says_why(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    for name in ("run", "Popen"):
-        monkeypatch.setattr(subprocess, name, refused)
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Started(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "run", refused)
+    monkeypatch.setattr(subprocess, "Popen", Started)
     # Python 3.12 and later get another ansible-core, which would be the reason
     here = ".".join(version("ansible-core").split(".")[:2])
     monkeypatch.setattr("drillbook.target.ansible.warm.client.TESTED", (here,))
@@ -53,6 +63,7 @@ def test_a_session_in_whose_folder_no_program_runs_is_cold_and_says_why(
     try:
         warm.report()
         assert warm.server is None
+        assert [each.returncode for each in started] == [-signal.SIGKILL]
         assert str(warm.folder) not in " ".join(warm.command(program))
     finally:
         warm.close()
@@ -191,7 +202,8 @@ def test_a_script_with_its_payload_elsewhere_is_cold(tmp_path: Path) -> None:
 
 SHOWS = """
 import os, sys
-from drillbook.target.ansible.warm.proc_title import Memory, PAD, own_environment
+from drillbook.target.ansible.warm.agreed import PAD, own_environment
+from drillbook.target.ansible.warm.proc_title import Memory
 memory = Memory()
 assert PAD.encode() not in own_environment()
 pid = os.fork()

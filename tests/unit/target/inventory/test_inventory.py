@@ -825,13 +825,13 @@ def test_a_su_that_asks_is_refused_with_its_setting(
 def test_ansible_itself_says_whether_su_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible.plugins.loader import init_plugin_loader  # type: ignore[import-untyped]
 
-    from drillbook.target.ansible.plugins.action import drillbook_variables
+    from drillbook.target.ansible.inside import variables as resolving
 
     init_plugin_loader()
 
     def asks(**variables: object) -> object:
         named = {f"ansible_{name}": value for name, value in variables.items()}
-        return drillbook_variables._connection(named)["su_asks"]
+        return resolving._connection(named)["su_asks"]
 
     assert asks(connection="ssh", user="deploy")
     assert not asks(connection="ssh", user="root")

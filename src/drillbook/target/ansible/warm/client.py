@@ -22,9 +22,8 @@ from typing import Any
 
 from drillbook.errors import DrillbookError
 from drillbook.target.ansible.environment import callbacks, command_of, environment, interpreter
-from drillbook.target.ansible.warm import proc_title
+from drillbook.target.ansible.warm.agreed import MODULES, PYTHON, RESOLVE, room
 from drillbook.target.ansible.warm.early.answer import Early
-from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE
 from drillbook.target.private_folders import PrivateFolder
 
 TESTED = ("2.19",)
@@ -74,17 +73,17 @@ class Warm:
         if not self._why:
             try:
                 self._start(root, pass_env, program)
+                _try(self.folder / "try")  # the server goes on meanwhile
             except _NotRunError as error:
-                self._why = str(error)
+                self._give_up(str(error))
             except (OSError, DrillbookError) as error:  # each run reports what is wrong with ansible.cfg
-                self._why = f"the server cannot be started ({error})"
+                self._give_up(f"the server cannot be started ({error})")
 
     def _start(self, root: Path, pass_env: tuple[str, ...], program: Path) -> None:
-        _try(self.folder / "try")
-        padding, room = proc_title.room()
+        padding, padded = room()
         variables = environment(root, self.folder, pass_env)
         answer = self.early.expect(variables)
-        variables |= room
+        variables |= padded
         # As ansible-runner sets them for each run. With other values the first run would be cold and say so.
         variables |= {
             "ANSIBLE_CALLBACK_PLUGINS": callbacks(_of_runner()),
@@ -122,6 +121,15 @@ class Warm:
                 )
             finally:
                 os.close(lifeline)
+
+    def _give_up(self, why: str) -> None:
+        """Have no server, as if none had been started."""
+        self._why = why
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+        self.early.close()
 
     @property
     def server(self) -> int | None:

@@ -9,17 +9,7 @@ its workers are only forks.
 from __future__ import annotations
 
 import ctypes
-import os
 from pathlib import Path
-
-ARGUMENTS = 4096
-VARIABLES = 65536
-PAD = "DRILLBOOK_WARM_PAD"
-
-
-def room() -> tuple[list[str], dict[str, str]]:
-    """Arguments and variables for a process that will write others over them."""
-    return ["." * ARGUMENTS], {PAD: "." * VARIABLES}
 
 
 class Memory:
@@ -53,8 +43,3 @@ def _write(place: tuple[int, int], text: bytes) -> None:
     size = end - begin
     # the last byte stays NUL: without it the kernel takes the environment for a part of the command line
     ctypes.memmove(begin, text[: size - 1].ljust(size, b"\0"), size)
-
-
-def own_environment() -> dict[bytes, bytes]:
-    """The environment of this process as bytes, without the room."""
-    return {name: value for name, value in os.environb.items() if name != os.fsencode(PAD)}

@@ -9,10 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MODULES, PYTHON = "modules", "python"
-"""The module server's folder, below the session's, and the program that runs a module through that server."""
-RESOLVE = "resolve"
-"""The empty folder below the session's for the play that resolves the inventory."""
 MARK = b"AWX_ISOLATED_DATA_DIR"
 """The variable that marks the processes of a run."""
 READ_LATER = frozenset({MARK, b"ANSIBLE_SSH_CONTROL_PATH_DIR"})

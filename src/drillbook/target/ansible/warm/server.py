@@ -25,10 +25,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from drillbook.target.ansible.warm.agreed import MODULES, PYTHON, RESOLVE, own_environment
+from drillbook.target.ansible.warm.early.left_out import left_out, put_in
 from drillbook.target.ansible.warm.fork_server import Server
 from drillbook.target.ansible.warm.module import Modules
-from drillbook.target.ansible.warm.proc_title import own_environment
-from drillbook.target.ansible.warm.request import MODULES, PYTHON, RESOLVE, Configuration
+from drillbook.target.ansible.warm.request import Configuration
 
 _INVENTORY_FIRST_S = 1.0
 """How long the inventory has the processor for itself: a drill waits for the inventory first, and for a play later."""
@@ -108,6 +109,7 @@ def _serve_plays(server: Server, configuration: Configuration, given: Given) -> 
     if given.inventory:
         resolver = _resolve(server, given)
     given.answer.close()
+    put_in()
     # Only this process may import Ansible, and what plays need besides would delay the inventory
     from drillbook.target.ansible.warm import payloads, play, preloaded
 
@@ -134,7 +136,8 @@ def _resolve(server: Server, given: Given) -> int | None:
     Returns its pidfd; None when Ansible warned while it was imported.
     """
     # Only this process may import Ansible, after the fork of the other server
-    from drillbook.target.ansible.warm.early.inventory import answer
+    with left_out():
+        from drillbook.target.ansible.warm.early.inventory import answer
 
     if os.fstat(2).st_size:
         return None

@@ -30,7 +30,8 @@ from ansible.template import Templar
 from ansible.utils.collection_loader import AnsibleCollectionConfig, _collection_finder
 from ansible.vars.hostvars import HostVars
 
-from drillbook.target.ansible.plugins.action.drillbook_variables import resolved
+from drillbook.target.ansible.inside.variables import resolved
+from drillbook.target.ansible.warm.early.left_out import NotHereError
 from drillbook.target.ansible.warm.early.witness import Witness
 
 LIMIT_S = 60
@@ -59,12 +60,9 @@ _HARMLESS = frozenset(
 )
 """Variables that cannot make a resolving play fail: texts for a connection, or variables checked below."""
 _CONNECTIONS = frozenset({"local", "ssh", "smart"})
-_MODULES = re.compile(rb"^  (?:modules|module_utils):\n(?:(?:    |  ?#| *$).*\n)*", re.MULTILINE)
-"""The part of Ansible's table of moved plugins that is about modules: nine tenths of it, and no inventory uses one."""
-
-
-class NotHereError(Exception):
-    """Why the fork gives nothing."""
+_OF_TASKS = ("action", "callback", "cliconf", "httpapi", "modules", "module_utils", "netconf", "terminal")
+"""Kinds of plugins that only a task uses: nineteen twentieths of Ansible's table of moved plugins."""
+_MOVED = re.compile(rf"^  (?:{'|'.join(_OF_TASKS)}):\n(?:(?:    |  ?#| *$).*\n)*".encode(), re.MULTILINE)
 
 
 def answer(inventory: str, playbooks: str, to: socket.socket) -> NoReturn:
@@ -118,7 +116,7 @@ class _Playbook(CLI):  # type: ignore[misc]  # ansible-core is not typed
 
 
 def _known(inventory: str, playbooks: str) -> dict[str, Any]:
-    cut_modules()
+    cut_moved()
     program = _Playbook(["ansible-playbook", "-i", inventory, os.path.join(playbooks, "resolve.yml")])  # noqa: PTH118
     program.run()
     add_all_plugin_dirs(playbooks)
@@ -153,23 +151,23 @@ def _refuse_what_may_fail(entries: dict[str, Any], connection: dict[str, Any]) -
         raise NotHereError
 
 
-def cut_modules() -> None:
-    """Leave the part for modules out of Ansible's table of moved plugins; a look-up in it raises an error."""
+def cut_moved() -> None:
+    """Leave what only tasks use out of Ansible's table of moved plugins; a look-up of it raises an error."""
     parse = _collection_finder._meta_yml_to_dict
 
-    def without_modules(text: bytes, content_id: tuple[str, str]) -> Any:
+    def without_tasks(text: bytes, content_id: tuple[str, str]) -> Any:
         if content_id[0] != "ansible.builtin" or not isinstance(text, bytes):
             return parse(text, content_id)
-        table = parse(_MODULES.sub(b"", text), content_id)
-        table["plugin_routing"] = _WithoutModules(table["plugin_routing"])
+        table = parse(_MOVED.sub(b"", text), content_id)
+        table["plugin_routing"] = _WithoutTasks(table["plugin_routing"])
         return table
 
-    _collection_finder._meta_yml_to_dict = without_modules
+    _collection_finder._meta_yml_to_dict = without_tasks
 
 
-class _WithoutModules(dict[str, Any]):
+class _WithoutTasks(dict[str, Any]):
     def get(self, name: str, default: Any = None) -> Any:
-        if name in ("modules", "module_utils"):
+        if name in _OF_TASKS:
             raise NotHereError
         return super().get(name, default)
 
