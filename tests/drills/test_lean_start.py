@@ -47,6 +47,9 @@ import pytest
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish():
     Path("imported").write_text("\\n".join(sys.modules))
+    loaders = {name: type(getattr(each, "__loader__", None)).__name__ for name, each in sys.modules.items()}
+    rewritten = [name for name, loader in loaders.items() if loader == "AssertionRewritingHook"]
+    Path("rewritten").write_text("\\n".join(rewritten))
 """
 
 
@@ -83,6 +86,14 @@ def test_a_plain_drill_imports_nothing_that_it_does_not_use(mini: Mini) -> None:
     found = imported(mini, "features")
     assert {"ansible_runner", "drillbook.target.probing.prober"} <= found
     assert not found & {*NEVER, "drillbook.repository.lint", "drillbook.evidence.render.html.page"}
+
+
+def test_python_imports_drillbook_and_pytest_the_steps(mini: Mini) -> None:
+    found = {name for name in imported(mini, "features") if name.startswith("drillbook.")}
+    rewritten = set((mini.root / "rewritten").read_text().split())
+    assert len(found) > 100
+    assert not rewritten & found - {"drillbook.pytest_plugin"}  # it is the first, and changes this
+    assert "steps.web" in rewritten
 
 
 @pytest.mark.parametrize("name", ["matplotlib", "psycopg", "drillbook.repository.plan.planner"])
