@@ -76,6 +76,18 @@ def test_an_agent_of_ssh_is_left_to_a_play(tmp_path: Path, asked: str, answer: s
     assert run(AGENT, tmp_path, ANSIBLE_SSH_AGENT=asked) == [answer]
 
 
+def test_the_version_of_jinja_is_that_of_its_metadata(tmp_path: Path) -> None:
+    code = (
+        "from ansible._internal import _templating\n"
+        "print('importlib.metadata' in sys.modules)\n"
+        "put_in()\n"
+        "import importlib.metadata\n"
+        "print(_templating.importlib.metadata is importlib.metadata is sys.modules['importlib.metadata'])\n"
+        "print(_templating.jinja2_version == importlib.metadata.version('jinja2'))\n"
+    )
+    assert run(code, tmp_path) == ["False", "True", "True"]
+
+
 def test_the_name_of_the_c_library_is_the_one_that_ldconfig_gives(tmp_path: Path) -> None:
     code = (
         "import ctypes.util\n"
