@@ -18,6 +18,7 @@ ALL = $(if $(filter file,$(origin FEATURES)),features,$(FEATURES))
 DRILL := $(VENV)/.ready-drill
 TOX := $(VENV)/.ready-tox
 STORAGE := $(VENV)/.ready-storage
+BARMAN := $(VENV)/.ready-barman
 TEST := $(VENV)/.ready-test
 READY := $(VENV)/.ready
 # compiled when it is imported: compiling all of it took half of the time of an installation
@@ -52,6 +53,10 @@ $(STORAGE): $(DRILL)
 	@$(INSTALL) --editable '.[lab,storage]'
 	@touch $@
 
+# the drills of Barman need it: without it they are ABORTED. It compiles psycopg2, and not every machine can
+$(BARMAN): $(STORAGE)
+	@if $(INSTALL) --editable '.[lab,storage,barman]'; then touch $@; else echo "no Barman: it needs gcc and libpq-dev; its drills will be ABORTED"; fi
+
 $(TOX): | $(VENV)/pyvenv.cfg
 	@$(INSTALL) tox
 	@touch $@
@@ -68,16 +73,16 @@ drill: $(DRILL) ## bring the embedded lab up, drill it, say where the evidence l
 	@$(BIN)/drillbook lab up
 	@$(BIN)/pytest $(NO_HYPOTHESIS) $(FEATURES)
 
-drills: $(STORAGE) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
+drills: $(BARMAN) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
 	-@$(BIN)/drillbook lab node
 	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(ALL) $(NO_HYPOTHESIS)
 
-proofs: $(STORAGE) ## every drill as above, and what is proven into proofs/, some KB a scenario (FEATURES=... for a part)
+proofs: $(BARMAN) ## every drill as above, and what is proven into proofs/, some KB a scenario (FEATURES=... for a part)
 	-@$(BIN)/drillbook lab node
 	@status=0; $(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(ALL) $(NO_HYPOTHESIS) || status=$$?; \
 	  $(SIGNED) $(BIN)/drillbook gate --keep $(TRUST) $(ALL) || status=$$?; exit $$status
 
-stale: $(STORAGE) ## prove what the gate refuses, and one drill of each family (LABS=N, FEATURES=...)
+stale: $(BARMAN) ## prove what the gate refuses, and one drill of each family (LABS=N, FEATURES=...)
 	-@$(BIN)/drillbook lab node
 	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) --stale --one-a-family $(TRUST) $(ALL) $(NO_HYPOTHESIS)
 

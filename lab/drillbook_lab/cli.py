@@ -12,7 +12,9 @@ import typer
 from drillbook_lab.base.errors import LabError
 from drillbook_lab.hosts import needs
 from drillbook_lab.hosts.lab import HostsLab
+from drillbook_lab.lifecycle.blueprint import Alerting
 from drillbook_lab.lifecycle.lab import Lab
+from drillbook_lab.lifecycle.parts import barman, prometheus
 
 app = typer.Typer(
     help="The reference staging: real parts on loopback, or on machines of their own.", no_args_is_help=True
@@ -35,6 +37,17 @@ StagingOption = Annotated[
     Staging,
     typer.Option(
         "--staging", help="lab: processes on loopback. hosts: machines with systemd, reached over ssh (root)."
+    ),
+]
+
+
+AlertingOption = Annotated[
+    Alerting | None,
+    typer.Option(
+        "--alerting",
+        help="Whose alerts people get. prometheus: Prometheus and Alertmanager, if they are installed.",
+        envvar="DRILLBOOK_LAB_ALERTING",
+        show_default="lab",
     ),
 ]
 
@@ -72,10 +85,15 @@ def _hosts(state: Path | None) -> HostsLab:
 
 
 @app.command()
-def up(state: StateOption = None, staging: StagingOption = Staging.LAB) -> None:
+def up(state: StateOption = None, staging: StagingOption = Staging.LAB, alerting: AlertingOption = None) -> None:
     """Bring the lab up; returns when a job went through."""
     with _said_plainly():
-        _on(staging, state).up(typer.echo)
+        if staging is Staging.LAB:
+            _lab(state).up(typer.echo, alerting)
+            return
+        if alerting is not None:
+            raise LabError("--alerting is for the embedded lab: the machines have the lab's own")
+        _hosts(state).up(typer.echo)
 
 
 @app.command()
@@ -99,10 +117,15 @@ def within(context: typer.Context, state: StateOption = None) -> None:
 @app.command(name="needs")
 def what_it_needs() -> None:
     """Show what each staging needs and what of it is missing here; exit status 3 when one cannot be had."""
-    lacks = needs.missing()
+    lacks, for_barman = needs.missing(), barman.missing()
+    packages = prometheus.find().missing
+    alerts = f"missing: {prometheus.how_to_get(packages)}" if packages else "ready: Prometheus and Alertmanager"
     typer.echo(f"{'lab':<8} ready: parts on loopback, from wheels alone")
+    typer.echo(f"{'alerts':<8} {alerts}, as an option of the lab (--alerting prometheus)")
+    backups = f"missing: {'; '.join(for_barman)}" if for_barman else "ready: Barman"
+    typer.echo(f"{'backups':<8} {backups}, for the drills of features/barman.feature")
     typer.echo(f"{'hosts':<8} {'missing: ' + '; '.join(lacks) if lacks else 'ready: machines with systemd, over ssh'}")
-    if lacks:
+    if lacks or packages or for_barman:
         raise typer.Exit(3)
 
 

@@ -22,8 +22,10 @@ SENTINEL_DOWN_AFTER_MS = 3000
 # What listens by itself, not through the proxy.
 SERVERS = (*REDIS_NODES, *SENTINELS, "postgres", "api", "sink", "proxy", "web", "cdn", *WORKERS)
 PROGRAMS = (*REDIS_NODES, *SENTINELS, "disk", "postgres", "proxy", "sink", "web", "api", *WORKERS, "alerting")
-STARTED_BY_DRILLS = ("storage",)
-"""Programs that take long to start, or that not everybody has installed: `up` does not start them."""
+STARTED_BY_DRILLS = ("storage", "prometheus", "alertmanager", "barman")
+"""Programs that take long to start, or that not everybody has installed: `up` does not start them by itself."""
+BY_PROMETHEUS = ("alertmanager", "prometheus")
+"""What stands in for the lab's own alerting, in the order in which it is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +57,4 @@ LINKS: tuple[LinkSpec, ...] = (
     LinkSpec("users", "cdn", tls=False),
 )
 
-NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp", "storage")
+NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp", "storage", *BY_PROMETHEUS)

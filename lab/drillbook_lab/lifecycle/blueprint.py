@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from drillbook_lab.base.topology import HOST
 from drillbook_lab.lifecycle.parts.keys import Secrets
 from drillbook_lab.lifecycle.parts.postgres import Cluster
 from drillbook_lab.lifecycle.parts.tls import TlsFiles
+
+
+class Alerting(StrEnum):
+    """Who tells people of what is wrong."""
+
+    LAB = "lab"
+    PROMETHEUS = "prometheus"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -23,6 +31,7 @@ class Blueprint:
     cluster: Cluster
     commits: Mapping[str, str]
     """The product's commits, by the folders of their sources."""
+    alerting: Alerting = Alerting.LAB
 
     def http(self, name: str) -> str:
         """The URL of what listens on the port of this name."""

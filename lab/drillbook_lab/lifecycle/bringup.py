@@ -16,12 +16,22 @@ import psutil
 from drillbook_lab.base import files
 from drillbook_lab.base.errors import LabError
 from drillbook_lab.base.poll import until
-from drillbook_lab.base.topology import REDIS_NODES, SENTINELS, WORKERS
+from drillbook_lab.base.topology import BY_PROMETHEUS, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.lifecycle import ready
 from drillbook_lab.lifecycle import state as folder
-from drillbook_lab.lifecycle.blueprint import Blueprint
+from drillbook_lab.lifecycle.blueprint import Alerting, Blueprint
 from drillbook_lab.lifecycle.contract import contract
-from drillbook_lab.lifecycle.parts import configuration, history, hosting, nodejs, postgres, releases, tls
+from drillbook_lab.lifecycle.parts import (
+    barman,
+    configuration,
+    history,
+    hosting,
+    nodejs,
+    postgres,
+    prometheus,
+    releases,
+    tls,
+)
 from drillbook_lab.lifecycle.parts.keys import Secrets
 from drillbook_lab.lifecycle.ports import free_ports
 from drillbook_lab.lifecycle.programs import programs
@@ -34,23 +44,23 @@ _DEAD = ("BACKOFF", "EXITED", "FATAL")
 T = TypeVar("T")
 
 
-def bring_up(state: Path, progress: Progress) -> dict[str, Any]:
+def bring_up(state: Path, progress: Progress, alerting: Alerting = Alerting.LAB) -> dict[str, Any]:
     """Bring up a lab where there is none; returns the contract. Raises LabError, and may leave processes then."""
-    lab = _prepared(state, progress)
+    lab = _prepared(state, progress, alerting)
     progress("creating the database, starting Redis, Sentinel, proxy, API and workers")
     supervisor = _started(lab)
     parts = _Parts(lab, supervisor)
     parts.wait_for_stores(progress)
     parts.wait_for_application(progress)
     # Last, so that it does not report the start as an outage.
-    supervisor.start("alerting")
+    parts.wait_for_alerting(progress)
     told = contract(lab)
     files.write_json(folder.contract_file(state), told)
     progress(f"up: {lab.http('users-api')}")
     return told
 
 
-def _prepared(state: Path, progress: Progress) -> Blueprint:
+def _prepared(state: Path, progress: Progress, alerting: Alerting) -> Blueprint:
     """Write all that must be on disk before the first process."""
     lab_id = str(uuid.uuid4())
     ports, keys = free_ports(), Secrets()
@@ -67,6 +77,7 @@ def _prepared(state: Path, progress: Progress) -> Blueprint:
         cluster=postgres.prepare(state / "postgres"),
         authority=tls.write(state / "tls"),
         commits=history.make(folder.repository(state)),
+        alerting=alerting,
     )
     _write_configuration(lab)
     endpoint = conf.Endpoint.choose(state, ports["supervisor"], keys.supervisor)
@@ -84,6 +95,8 @@ def _write_configuration(lab: Blueprint) -> None:
         own = lab.state / name
         files.write(own / "sentinel.conf", configuration.sentinel_conf(name, own, lab.ports, ids, lab.keys))
     files.write_json(lab.state / "proxy" / "proxy.json", configuration.proxy_config(lab.ports, lab.authority))
+    barman.lay_out(lab.cluster, lab.ports["postgres"])
+    prometheus.lay_out(folder.prometheus(lab.state), lab.ports)
     node_worker = folder.node_worker(lab.state)
     nodejs.lay_out(node_worker)
     nodejs.manage(node_worker, lab.lab_id, lab.settings("worker"), lab.state / "logs")
@@ -157,6 +170,17 @@ class _Parts:
         done = (webhook_id, ports, keys.postgres_admin, keys.redis_admin)
         self._wait("the first job", lambda: ready.job_done(*done))
         ready.forget_job(*done)
+
+    def wait_for_alerting(self, progress: Progress) -> None:
+        """Start whoever tells people, and wait until Prometheus, if it is that, has seen the API."""
+        if self._lab.alerting is Alerting.LAB:
+            self._supervisor.start("alerting")
+            return
+        for name in BY_PROMETHEUS:
+            self._supervisor.start(name)
+        self._wait("Alertmanager", lambda: ready.answers(f"{self._lab.http('alertmanager')}/-/ready"))
+        self._wait("Prometheus", lambda: ready.scraped(self._lab.http("prometheus")))
+        progress("Prometheus and Alertmanager are up")
 
     def _filled(self) -> bool:
         keys = self._lab.keys

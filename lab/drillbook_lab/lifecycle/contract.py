@@ -9,7 +9,7 @@ from typing import Any
 from drillbook_lab.base.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.lifecycle import state
 from drillbook_lab.lifecycle.blueprint import Blueprint
-from drillbook_lab.lifecycle.parts import configuration, history, nodejs, postgres
+from drillbook_lab.lifecycle.parts import barman, configuration, history, nodejs, postgres, prometheus
 from drillbook_lab.listeners.sink.mail import USER as SMTP_USER
 
 SCHEMA = 1
@@ -63,6 +63,14 @@ def contract(lab: Blueprint) -> dict[str, Any]:
         },
         "storage": {"url": lab.http("storage"), "bucket": "uploads", "found": find_spec("moto") is not None},
         "node": {"folder": str(state.node_worker(lab.state)), "found": nodejs.find() is not None},
+        "alerting": str(lab.alerting),
+        "prometheus": _prometheus(lab),
+        "barman": {
+            "command": [*lab.cluster.run_as, *barman.command(lab.cluster.barman)],
+            "server": barman.SERVER,
+            "folder": str(lab.cluster.barman),
+            "missing": barman.missing(),
+        },
         "logs": str(lab.state / "logs"),
         "programs": list(PROGRAMS),
     }
@@ -99,13 +107,26 @@ def _postgres(lab: Blueprint) -> dict[str, Any]:
     }
 
 
+def _prometheus(lab: Blueprint) -> dict[str, Any]:
+    own = state.prometheus(lab.state)
+    return {
+        "url": lab.http("prometheus"),
+        "alertmanager_url": lab.http("alertmanager"),
+        "config": str(prometheus.config_file(own)),
+        "rules": str(prometheus.rules_folder(own)),
+        "figures": list(prometheus.FIGURES),
+        "missing": list(prometheus.find().missing),
+    }
+
+
 def ports_of(contract: Mapping[str, Any]) -> dict[str, int]:
     """The port of each program that has one."""
     nodes = {**contract["redis"]["nodes"], **contract["redis"]["sentinels"], "postgres": contract["postgres"]}
     http = {name: contract[name].get("direct_url", contract[name]["url"]) for name in ("api", "sink", "proxy")}
     http |= {name: worker["url"] for name, worker in contract["workers"].items()}
     web = contract["frontend"]["origin_url"]
+    stack = {"prometheus": contract["prometheus"]["url"], "alertmanager": contract["prometheus"]["alertmanager_url"]}
     return {
         **{name: int(node["port"]) for name, node in nodes.items()},
-        **{name: int(url.rsplit(":", 1)[1]) for name, url in {**http, "web": web}.items()},
+        **{name: int(url.rsplit(":", 1)[1]) for name, url in {**http, **stack, "web": web}.items()},
     }

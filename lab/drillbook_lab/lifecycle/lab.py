@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from drillbook_lab.base.errors import LabError
-from drillbook_lab.base.topology import PROGRAMS
+from drillbook_lab.base.topology import PROGRAMS, STARTED_BY_DRILLS
 from drillbook_lab.lifecycle import state as folder
+from drillbook_lab.lifecycle.blueprint import Alerting
 from drillbook_lab.lifecycle.bringup import bring_up
 from drillbook_lab.lifecycle.contract import ports_of
-from drillbook_lab.lifecycle.parts import nodejs
+from drillbook_lab.lifecycle.parts import nodejs, prometheus
 from drillbook_lab.lifecycle.progress import Progress, silent
 from drillbook_lab.lifecycle.supervision import client, processes
 from drillbook_lab.lifecycle.teardown import take_down
@@ -45,16 +46,23 @@ class Lab:
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
 
-    def up(self, progress: Progress = silent) -> dict[str, Any]:
-        """Bring an empty lab up; returns the contract (lab.json). A lab that is up already stays as it is."""
+    def up(self, progress: Progress = silent, alerting: Alerting | None = None) -> dict[str, Any]:
+        """Bring an empty lab up; returns the contract (lab.json). A lab that is up already stays as it is.
+
+        `alerting`: whose alerts people get; the lab's own if it is None. Raises LabError if a lab is up with another.
+        """
+        if alerting is Alerting.PROMETHEUS:
+            prometheus.require()
         with folder.alone(self.state):
             if (contract := self._running()) is not None:
+                if alerting not in (None, contract["alerting"]):
+                    raise LabError(f"the lab is up with --alerting {contract['alerting']}: 'drillbook lab down' first")
                 progress("already up")
                 return contract
             take_down(self.state, progress)
             for last in (False, True):
                 try:
-                    return bring_up(self.state, progress)
+                    return bring_up(self.state, progress, alerting or Alerting.LAB)
                 except BaseException as error:
                     taken = folder.port_was_taken(self.state)
                     take_down(self.state, silent, keep_logs=True)
@@ -71,8 +79,9 @@ class Lab:
 
     def reset(self, progress: Progress = silent) -> dict[str, Any]:
         """Make the lab empty and healthy again. Everything is new, the ports too, so read lab.json again."""
+        told = self.contract() or {}
         self.down(progress)
-        return self.up(progress)
+        return self.up(progress, Alerting(told.get("alerting", Alerting.LAB)))
 
     def install_node(self, progress: Progress = silent) -> None:
         """Install the packages of the worker on Node, for this lab and those to come. Raises LabError."""
@@ -98,8 +107,8 @@ class Lab:
             self.state,
             tuple(
                 ProgramStatus(name, found[name]["statename"], found[name]["pid"] or None, ports.get(name))
-                for name in PROGRAMS
-                if name in found
+                for name in (*PROGRAMS, *STARTED_BY_DRILLS)
+                if name in found and (name in PROGRAMS or found[name]["pid"])
             ),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from drillbook_lab.base.topology import HOST, PROGRAMS, REDIS_NODES, SENTINELS, STARTED_BY_DRILLS, WORKERS
 from drillbook_lab.lifecycle import state
 from drillbook_lab.lifecycle.blueprint import Blueprint
-from drillbook_lab.lifecycle.parts import disk
+from drillbook_lab.lifecycle.parts import barman, disk, prometheus
 from drillbook_lab.lifecycle.supervision.conf import Program
 
 # -P: a file in a program's folder must not be imported instead of a library.
@@ -33,6 +33,12 @@ def _servers(lab: Blueprint) -> list[Program]:
         *(Program(n, (valkey, "sentinel.conf", "--sentinel"), lab.state / n) for n in SENTINELS),
         Program("disk", disk.command(lab.cluster), lab.cluster.folder),
         Program("postgres", lab.cluster.command, lab.cluster.folder, autostart=False, stop_signal="INT"),
+        Program(
+            "barman",
+            [*lab.cluster.run_as, *barman.command(lab.cluster.barman), "receive-wal", barman.SERVER],
+            lab.cluster.folder,
+            autostart=False,
+        ),
     ]
 
 
@@ -94,4 +100,15 @@ def _instruments(lab: Blueprint, environment: Mapping[str, str]) -> list[Program
             autorestart=True,
             environment=environment,
         ),
+        *_by_prometheus(lab),
     ]
+
+
+def _by_prometheus(lab: Blueprint) -> list[Program]:
+    """Found when the lab is written down. Where they are missing, supervisord has a command that it never starts."""
+    own = state.prometheus(lab.state)
+    commands = {
+        "alertmanager": prometheus.command_of_alertmanager(own, lab.ports["alertmanager"]),
+        "prometheus": prometheus.command_of_prometheus(own, lab.ports["prometheus"]),
+    }
+    return [Program(name, command, own, autostart=False, autorestart=True) for name, command in commands.items()]

@@ -90,6 +90,21 @@ def frontend(base_url: str) -> bool:
     return httpx.get(f"{base_url}/", timeout=2, trust_env=False, verify=False).status_code == 200
 
 
+def answers(url: str) -> bool:
+    """Whether there is an answer without an error."""
+    httpx.get(url, timeout=2, trust_env=False, verify=False).raise_for_status()
+    return True
+
+
+def scraped(base_url: str) -> bool:
+    """Whether Prometheus has read the metrics of the API."""
+    asked = httpx.get(f"{base_url}/api/v1/query", params={"query": "up"}, timeout=2, trust_env=False, verify=False)
+    asked.raise_for_status()
+    if [each["value"][1] for each in asked.json()["data"]["result"]] != ["1"]:
+        raise NotYet(f"Prometheus has not read the metrics of the API: {asked.text[:200]}")
+    return True
+
+
 def submit_first_job(base_url: str, key: str) -> str:
     """Send a webhook as a sender would; returns its id."""
     webhook_id = f"up-{uuid.uuid4()}"

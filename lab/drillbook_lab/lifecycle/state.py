@@ -30,6 +30,7 @@ OWN = (
         "frontend",
         "node-worker",
         "postgres",
+        "prometheus",
         *REDIS_NODES,
         *SENTINELS,
     ),
@@ -71,6 +72,11 @@ def workers(state: Path) -> Path:
 
 def node_worker(state: Path) -> Path:
     return state / "node-worker"
+
+
+def prometheus(state: Path) -> Path:
+    """Where Prometheus and Alertmanager have their configuration and their data."""
+    return state / "prometheus"
 
 
 def contract(state: Path) -> dict[str, Any] | None:

@@ -52,6 +52,11 @@ class Cluster:
         return self.folder / "backups"
 
     @property
+    def barman(self) -> Path:
+        """Where Barman has its configuration, its backups and the WAL that it receives."""
+        return self.folder / "barman"
+
+    @property
     def disk(self) -> Path:
         """Where the small disk is mounted, for the process that holds it; an empty folder for all others."""
         return self.folder / "disk"
@@ -121,8 +126,8 @@ def prepare(folder: Path) -> Cluster:
     (folder / "disk").mkdir(mode=0o700)
     if os_user() is None:
         return Cluster(folder, ())
-    _own(folder)
-    _own(folder / "disk")
+    own(folder)
+    own(folder / "disk")
     return Cluster(folder, _as_nobody(folder))
 
 
@@ -130,14 +135,14 @@ def create(cluster: Cluster, port: int, admin_password: str) -> None:
     """Run initdb with passwords only (scram), and write the lab's settings and the files that its commands need."""
     for path in (cluster.archive, cluster.backups):
         path.mkdir(mode=0o700)
-        _own(path)
+        own(path)
     cluster.passfile.touch(mode=0o600)
     cluster.passfile.write_text(f"{HOST}:{port}:*:{ADMIN}:{admin_password}\n")
-    _own(cluster.passfile)
+    own(cluster.passfile)
     secret = cluster.folder / "admin-password"
     secret.touch(mode=0o600)
     secret.write_text(admin_password)
-    _own(secret)
+    own(secret)
     try:
         done = subprocess.run(
             [
@@ -187,7 +192,13 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _own(path: Path) -> None:
+def own_user() -> str:
+    """The name of the user that brings the lab up."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def own(path: Path) -> None:
+    """Give a file or folder to the user of the server."""
     if (name := os_user()) is not None:
         user = pwd.getpwnam(name)
         os.chown(path, user.pw_uid, user.pw_gid)
