@@ -49,6 +49,8 @@ VARIABLES = {
     "drillbook_database_disk": "/srv/disk",
     "drillbook_database_corrupted": "SELECT 0",
     "drillbook_database_log": "/var/log/postgres.log",
+    "drillbook_barman": ["barman", "-c", "/etc/barman.conf"],
+    "drillbook_barman_server": "lab",
 }
 
 
@@ -110,6 +112,7 @@ class StepDrill:
                 "frontend": endpoint("frontend", "http://127.0.0.1/"),
                 "error log": endpoint("error log", "http://127.0.0.1/logs?level=error&service=queue"),
                 "search": endpoint("search", "http://127.0.0.1/search?q=item-1"),
+                "alerts": endpoint("alerts", "http://127.0.0.1/messages"),
             },
         )
         self.handed: list[Handed] = []

@@ -1807,6 +1807,60 @@ STORAGE = [
     ),
 ]
 
+
+def rule(name: str = "database_down", state: str = "inactive", health: str = "ok") -> dict[str, str]:
+    return {"name": name, "state": state, "health": health}
+
+
+def untold(*arrived: Any) -> World:
+    """These alerts arrived since, while the API is not ready and the rule is healthy."""
+    messages = httpx.Response(200, json={"messages": list(arrived), "last_id": len(arrived)})
+    words = ", ".join(f"{row['payload']['attachments'][0]['title']} at {row['monotonic_s']}" for row in arrived)
+    return World(words or "nothing", patched={"http_get": messages, "readiness": 503, "rules": [rule()]})
+
+
+UNTOLD = (
+    'for 20 seconds the API is not ready, Prometheus calls the rule "database_down" healthy, and nobody is told in '
+    '"#alerts"'
+)
+PROMETHEUS = [
+    asks(
+        "Prometheus and Alertmanager can be used", "usable", meets=["usable"], refuses=["not here; missing: prometheus"]
+    ),
+    asks("Barman can be used", "usable", meets=["usable"], refuses=["not here; missing: rsync"]),
+    asks(
+        UNTOLD,
+        "readiness",
+        "rules",
+        "told",
+        meets=[(503, [rule(), rule("redis_down", "firing")], 0)],
+        refuses=[
+            (200, [rule()], 0),
+            (503, [rule(state="firing")], 0),
+            (503, [rule(state="pending")], 0),
+            (503, [rule(health="err")], 0),
+            (503, [rule("redis_down")], 0),
+            (503, [rule()], 1),
+        ],
+    ),
+    Row(
+        UNTOLD,
+        meets=[
+            untold(),
+            untold(alert(at=50.0)),
+            untold(alert(colour="good")),
+            untold(alert(channel="#incidents")),
+        ],
+        refuses=[untold(alert())],
+    ),
+    asks(
+        "within 60 seconds no rule of Prometheus fires",
+        "rules",
+        meets=[[], [rule(), rule("redis_down", "pending")]],
+        refuses=[[rule(state="firing")]],
+    ),
+]
+
 CUT = "echo http://127.0.0.1/logs?level=error&service=queue"
 FOR_NOBODY = "curl -sf http://127.0.0.1:9/logs?level=error&service=queue"
 AMPERSAND = (
@@ -1853,6 +1907,7 @@ TABLE = [
     *GIT,
     *DATABASE,
     *STORAGE,
+    *PROMETHEUS,
     *UNQUOTED,
     *DISK,
     *DATABASE_AS_WRITTEN,
@@ -2058,6 +2113,16 @@ DIAGNOSES = [
         "what is wrong with the files of the object storage is written down",
         nothing("api", differing=AWAY),
         {"what is wrong with the files": "nobody answers"},
+    ),
+    Diagnosis(
+        "what Barman has is written down",
+        replace(nothing("database"), drill={"shell": {"barman -c /etc/barman.conf list-backups lab": Said("")}}),
+        {"backups that Barman lists": "none"},
+    ),
+    Diagnosis(
+        "what Prometheus says of its rules is written down",
+        World("no Prometheus", {"alerts": [sample({"messages": []}, status=200)]}, {"rules": AWAY}),
+        {"what Prometheus says": "nobody answers"},
     ),
     Diagnosis(
         "the memory of Redis is known",
