@@ -15,14 +15,14 @@ Feature: What is in the database is wrong, and Barman has it
     And the 20 jobs that came in are done
     And what Barman has is written down
     When the recovery playbook "database/restore_by_barman" is run
-    Then within 60 seconds 0 projects are empty
-    And within 60 seconds 0 scenes belong to no project
+    Then within 5 minutes 0 projects are empty
+    And within 5 minutes 0 scenes belong to no project
     And the database refuses a scene without a project
     And projects and scenes are what the newest backup has, row for row
     And the newest write that survived is at most 2 minutes older than the damage
-    And within 60 seconds the API is ready
-    And within 60 seconds the database takes writes
-    And within 60 seconds 20 new jobs are completed, and only what was accepted is lost
+    And within 5 minutes the API is ready
+    And within 5 minutes the database takes writes
+    And within 5 minutes 20 new jobs are completed, and only what was accepted is lost
 
   @row:B7 @runbook:database.md#restore-with-barman
   Scenario: The server is restored by Barman to the moment before the damage
@@ -32,10 +32,10 @@ Feature: What is in the database is wrong, and Barman has it
     And the moment of the damage is written down
     And what Barman has is written down
     When the recovery playbook "database/restore_by_barman" is run for the moment before the damage
-    Then within 60 seconds 0 projects are empty
+    Then within 5 minutes 0 projects are empty
     And the 5 projects that users wrote after the backup are as they left them
     And what users wrote after the damage is not there
     And 10 projects differ from before, those that users have written since
     And the newest write that survived is at most 5 seconds older than the damage
-    And within 60 seconds the API is ready
-    And within 60 seconds the database takes writes
+    And within 5 minutes the API is ready
+    And within 5 minutes the database takes writes
