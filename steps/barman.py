@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, looked
 
@@ -31,7 +33,8 @@ def data_is_spoiled_beside_barman(drill: Drill, count: int) -> None:
 def backups_are_diagnosed(drill: Drill) -> None:
     drill.bound(At("database", "the database").answers())
     name = drill.inventory.names("database")[0]
-    command = " ".join(map(str, drill.inventory.variable(name, "drillbook_barman")))
+    words: Any = drill.inventory.variable(name, "drillbook_barman")
+    command = " ".join(words)
     server = str(drill.inventory.variable(name, "drillbook_barman_server"))
     said = drill.hosts(name)[0].run(f"{command} list-backups {server}").stdout.splitlines()
     drill.observe("backups that Barman lists", [each for each in said if each.startswith(server)] or "none")

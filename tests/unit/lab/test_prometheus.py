@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.unit
 PORTS = {name: 20000 + number for number, name in enumerate(NEEDED)}
 
 
-def rules(folder: Path) -> list[dict[str, object]]:
+def rules(folder: Path) -> list[dict[str, Any]]:
     groups = [yaml.safe_load(path.read_text())["groups"] for path in sorted((folder / "rules").iterdir())]
     return [rule for each in groups for group in each for rule in group["rules"]]
 
@@ -33,20 +34,16 @@ def test_the_rules_have_the_names_and_titles_of_the_labs_own(tmp_path: Path) -> 
     own = tomllib.loads(files("drillbook_lab.listeners.alerting").joinpath("rules.toml").read_text())["rule"]
     known = {rule["alert"]: rule for rule in rules(tmp_path)}
     assert {rule["name"]: rule["title"] for rule in own} == {
-        name: rule["annotations"]["summary"]
-        for name, rule in known.items()
-        if name != "figure_missing"  # type: ignore[index]
+        name: rule["annotations"]["summary"] for name, rule in known.items() if name != "figure_missing"
     }
     assert {rule["name"]: rule.get("severity", "critical") for rule in own} == {
-        name: rule["labels"]["severity"]
-        for name, rule in known.items()
-        if name != "figure_missing"  # type: ignore[index]
+        name: rule["labels"]["severity"] for name, rule in known.items() if name != "figure_missing"
     }
 
 
 def test_each_figure_of_a_rule_is_missed_when_it_goes_away(tmp_path: Path) -> None:
     prometheus.lay_out(tmp_path, PORTS)
-    about = [str(rule["expr"]) for rule in rules(tmp_path) if rule["alert"] not in ("figure_missing", "api_down")]
+    about = [rule["expr"] for rule in rules(tmp_path) if rule["alert"] not in ("figure_missing", "api_down")]
     missed = [figure.partition("{")[0] for figure in prometheus.FIGURES]
     assert [each for each in about if not each.startswith(tuple(missed))] == []
     assert [rule["expr"] for rule in rules(tmp_path) if rule["alert"] == "figure_missing"] == [
