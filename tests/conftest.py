@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import signal
 import textwrap
@@ -11,6 +12,8 @@ import pytest
 
 pytest_plugins = ["pytester", "tests.tiers", "tests.one_lab", "tests.longest_first", "tests.measured"]
 
+# Python's collector takes a twentieth of the tests' processor time. Little of what a test makes is for it.
+gc.set_threshold(50_000, 20, 20)
 # An example may take as long as the machine lets it.
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
@@ -70,6 +73,11 @@ def reports(deadline, component, state):
 def recover(name):
     ran(f"recover {name}")
 """
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the collector need not look through it again."""
+    gc.freeze()
 
 
 class Project:

@@ -17,6 +17,8 @@ from supervisor.xmlrpc import SupervisorTransport
 from drillbook_lab.base.errors import LabError
 from drillbook_lab.base.topology import HOST
 
+START_S = 60.0
+"""It first imports what the programs need: half a second, on a busy machine many times that."""
 UNREACHABLE = (OSError, HTTPException, xmlrpc.client.ProtocolError)
 
 
@@ -24,18 +26,26 @@ def launch(conf: Path, state: Path, environment: Mapping[str, str]) -> None:
     """Start supervisord, which leaves our session by itself. Raises LabError with its output if it does not start."""
     # else users who measure the coverage of their own code would measure every process of the lab, too
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)],
+    try:
+        done = _launched(conf, state, {**inherited, **environment})
+    except subprocess.TimeoutExpired:
+        raise LabError(f"supervisord did not start within {START_S:.0f} s: is this machine busy?") from None
+    if done.returncode:
+        raise LabError(f"supervisord did not start: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+
+
+def _launched(conf: Path, state: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """supervisord's first process, which has ended: the daemon goes on. Raises subprocess.TimeoutExpired."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "drillbook_lab.lifecycle.supervision.daemon", "-c", str(conf)],
         cwd=state,
-        env={**inherited, **environment},
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=START_S,
     )
-    if done.returncode:
-        raise LabError(f"supervisord did not start: {' '.join((done.stdout + done.stderr).split())[-600:]}")
 
 
 class Supervisor:
