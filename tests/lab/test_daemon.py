@@ -1,4 +1,4 @@
-"""A program of the lab that supervisord forks is like one that is executed: what it is given, how it ends, who it is."""
+"""A program of the lab that supervisord forks is like one that is executed: what it is given, and how it ends."""
 
 from __future__ import annotations
 

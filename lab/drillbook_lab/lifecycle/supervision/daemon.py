@@ -5,7 +5,7 @@ So supervisord imports them once, and a program's process goes on from there (as
 application). All else is its own: its process group, files, environment, arguments, and what it reads when it starts.
 Other programs are started as usual.
 """
-# mypy: disable-error-code="no-untyped-call, misc"
+# mypy: disable-error-code="no-untyped-call, misc, attr-defined"
 # (supervisor is not typed)
 
 import atexit
@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any, NoReturn
@@ -65,8 +66,8 @@ def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     os.environ.update(env)
     sys.argv = list(argv[3:])
     # written through: nothing is lost when the process is killed
-    sys.stdout = sys.__stdout__ = open(1, "w", buffering=1, encoding="utf-8", closefd=False)
-    sys.stderr = sys.__stderr__ = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stdout = sys.__stdout__ = text(1, "strict")
+    sys.stderr = sys.__stderr__ = text(2, "backslashreplace")
     call_it(argv)
     status: object = 0
     try:
@@ -77,6 +78,11 @@ def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
         sys.excepthook(*sys.exc_info())
         status = 1
     end(status)
+
+
+def text(number: int, errors: str) -> TextIOWrapper:
+    """A stream to a file that is open already, which is written line by line."""
+    return TextIOWrapper(FileIO(number, "w", closefd=False), encoding="utf-8", errors=errors, line_buffering=True)
 
 
 def call_it(argv: Sequence[str]) -> None:
@@ -97,7 +103,7 @@ def end(status: object) -> NoReturn:
     if not isinstance(status, int | None):
         print(status, file=sys.stderr)
         status = 1
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
