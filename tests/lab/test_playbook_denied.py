@@ -135,6 +135,18 @@ DENIED_OTHERWISE = """\
       until: it.rc == 7
       retries: "{{ never | int }}"
       changed_when: false
+    - name: A command whose failed_when cannot be true
+      ansible.builtin.command: "false"
+      register: it
+      failed_when: it.rc == 1 and false
+    - name: One of a list that cannot be true
+      ansible.builtin.command: "false"
+      register: it
+      failed_when: [it.rc == 1, never]
+    - name: A command that asks whether it has registered
+      ansible.builtin.command: "false"
+      register: it
+      failed_when: it is not defined
     - name: Nor that of a task that is skipped
       ansible.builtin.command: "true"
       register: it
@@ -159,7 +171,7 @@ def test_a_failure_is_seen_by_what_the_module_found(tmp_path: Path) -> None:
         "Nor that of a task that is skipped": TaskStatus.SKIPPED,
         "A module that looks": TaskStatus.OK,
     }
-    assert len(result.tasks) == 21
+    assert len(result.tasks) == 24
     said = {task.task: task.message for task in result.tasks}
     assert said["An assertion"] == "Assertion failed"
     assert "no_log" in said["A hidden command"]
@@ -170,6 +182,7 @@ def test_a_failure_is_seen_by_what_the_module_found(tmp_path: Path) -> None:
 EMPTY = """\
 - hosts: web-1
   gather_facts: false
+  vars: {so: true, further: "{{ so }}", flag: "{{ playbook_dir }}/play.yml"}
   module_defaults:
     ansible.builtin.assert: {that: 1 == 1, quiet: true}
   tasks:
@@ -196,20 +209,80 @@ EMPTY = """\
       vars: {nothing: []}
     - name: a filter
       ansible.builtin.assert: {that: "[true] | map('bool') | first"}
+    - name: a variable of the play
+      ansible.builtin.assert: {that: further}
+    - name: a variable of the task
+      ansible.builtin.assert: {that: mine == 1}
+      vars: {mine: 1}
+    - name: a variable of the inventory
+      ansible.builtin.assert: {that: [ansible_playbook_python is defined, "'web-1' in groups.web"]}
+    - name: a variable that is nowhere
+      ansible.builtin.assert: {that: nowhere | default(true)}
+    - name: a literal item
+      ansible.builtin.assert: {that: item == 1}
+      loop: [1]
+    - ansible.builtin.set_fact: {made: true, again: "{{ further }}"}
+    - name: a fact that was made of a literal
+      ansible.builtin.assert: {that: made and again}
+    - ansible.builtin.debug: {msg: x}
+      register: printed
+    - name: what is only printed
+      ansible.builtin.assert: {that: [printed is succeeded, printed.msg == "x"]}
+    - ansible.builtin.command: "true"
+      register: it
+      loop: [1, 2]
+    - name: or true
+      ansible.builtin.assert: {that: it is changed or so}
+    - name: is defined
+      ansible.builtin.assert: {that: it is defined}
+    - name: itself
+      ansible.builtin.assert: {that: it == it}
+    - ansible.builtin.include_tasks: of_an_item.yml
+      vars: {called: an item of an include}
+      loop: [true]
+    - ansible.builtin.set_fact: {found: "{{ it.results[0].rc }}"}
     - name: looks
-      action: {module: assert, that: [true, inventory_hostname == "web-1"]}
+      action: {module: assert, that: [true, it is changed]}
     - name: looks at a list
       ansible.builtin.assert: {that: "{{ conditions }}"}
-      vars: {conditions: [inventory_hostname == "web-1"]}
+      vars: {conditions: [it is changed]}
+    - name: looks with a variable
+      ansible.builtin.assert: {that: looked == 0}
+      vars: {looked: "{{ it.results[1].rc }}"}
+    - name: looks at a fact
+      ansible.builtin.assert: {that: found == 0}
+    - name: looks at items
+      ansible.builtin.assert: {that: item.rc == 0}
+      loop: "{{ it.results }}"
+    - name: looks at a file
+      ansible.builtin.assert: {that: flag is exists}
+    - name: looks elsewhere
+      ansible.builtin.assert: {that: "lookup('ansible.builtin.pipe', 'true') == ''"}
+    - name: looks at another host
+      ansible.builtin.assert: {that: "hostvars['web-1'].it is changed"}
+    - ansible.builtin.include_tasks: of_an_item.yml
+      vars: {called: looks at an item of an include}
+      loop: "{{ it.results }}"
+    - ansible.builtin.setup: {gather_subset: [min]}
+    - name: looks at what was gathered
+      ansible.builtin.assert: {that: [ansible_facts.system == "Linux", ansible_system == "Linux"]}
     - name: is no assertion
       ansible.builtin.debug: {msg: "that: true"}
 """
 
 
 def test_an_assertion_of_nothing_is_known_however_it_is_written(tmp_path: Path) -> None:
-    result = Repository(tmp_path).run(EMPTY)
+    repository = Repository(tmp_path)
+    repository.write(
+        "playbooks/of_an_item.yml",
+        "- {name: '{{ called }}', ansible.builtin.assert: {that: item.rc | default(0) == 0}}",
+    )
+    result = repository.run(EMPTY)
     assert result.unsaid() == ()
-    assert [task.task for task in result.tasks if not task.vacuous] == ["looks", "looks at a list", "is no assertion"]
+    asserted = [task for task in result.tasks if task.action.endswith("assert")]
+    assert [task.task for task in asserted if task.vacuous == task.task.startswith("looks")] == []
+    assert len(asserted) == 32
+    assert not any(task.vacuous for task in result.tasks if task not in asserted)
 
 
 FREE = """\

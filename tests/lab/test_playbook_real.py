@@ -746,6 +746,18 @@ def test_a_prompt_is_refused_at_once_and_answered_by_a_variable(repository: Repo
     assert '"answer": "yes"' in repository.run(PROMPT, {"answer": "yes"}).stdout
 
 
+@pytest.mark.parametrize(
+    ("play", "task"),
+    [("", "debugger: always"), ("  debugger: on_failed\n", ""), ("  strategy: ansible.builtin.debug\n", "")],
+)
+def test_the_debugger_of_a_task_waits_for_nobody(warmed: Repository, play: str, task: str) -> None:
+    text = (
+        f"- hosts: web-1\n  gather_facts: false\n{play}  tasks:\n    - ansible.builtin.command: 'false'\n      {task}\n"
+    )
+    result = warmed.run(text, timeout_s=60)
+    assert (result.status, [each.status for each in result.tasks]) == ("failed", [TaskStatus.FAILED])
+
+
 def test_a_part_of_a_playbook_is_run_on_a_part_of_the_hosts(warmed: Repository) -> None:
     text = """\
     - name: Several

@@ -131,11 +131,11 @@ def why_not_gone(result: PlayResult, hosts: Collection[str] = ()) -> str | None:
         if task.vacuous:
             return (
                 f"the undo {result.playbook} ends with an assertion that cannot fail: '{task.task}' "
-                f"names no variable ({task.path})"
+                f"looks at nothing that the undo has found ({task.path})"
             )
     # an assertion runs on the control node: it speaks for its host, and for the hosts that its tasks were delegated to
-    reaching = [task for task in result.tasks if task.reaches and task.status is not TaskStatus.SKIPPED]
-    proven = {target for task in reaching for target in task.targets}
+    seeing = [task for task in result.tasks if task.sees and task.status is not TaskStatus.SKIPPED]
+    proven = {target for task in seeing for target in task.targets}
     unproven = next((host for host in hosts if host not in proven | set(result.hosts)), None)
     if unproven is not None:
         return f"the undo {result.playbook} proved nothing on {unproven}, which the fault changed"

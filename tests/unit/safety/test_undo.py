@@ -231,6 +231,12 @@ def test_a_host_is_proven_by_no_task_that_runs_in_ansible_alone(action: str) -> 
         assert "proved nothing on api" in str(why_not_gone(played(delegated, GONE), ("web", "api")))
 
 
+@pytest.mark.parametrize("action", ["ping", "ansible.builtin.ping", "wait_for_connection", "ansible.windows.win_ping"])
+def test_a_host_is_proven_by_no_task_that_only_reaches_it(action: str) -> None:
+    delegated = task(TaskStatus.OK, action, targets=("api",))
+    assert "proved nothing on api" in str(why_not_gone(played(delegated, GONE), ("web", "api")))
+
+
 @pytest.mark.parametrize(
     "action", ["setup", "ansible.builtin.gather_facts", "fetch", "ansible.builtin.uri", "community.x.y"]
 )

@@ -44,6 +44,10 @@ _AS_WRITTEN = _built_in("command", "expect", "raw", "script", "shell", "uri") | 
 """They change something or look; only who wrote the task knows which."""
 
 
+_CONNECTING = _built_in("ping", "wait_for_connection") | {"ansible.windows.win_ping"}
+"""They show that a host can be reached, and nothing of it."""
+
+
 def looks(action: str) -> bool:
     """Whether this module looks at a host, and cannot change it."""
     return action in _LOOKING or (action.endswith(_LOOKING_BY_NAME) and action not in _MEMORY)
@@ -57,6 +61,11 @@ def acts(action: str) -> bool:
 def reaches(action: str) -> bool:
     """Whether this module runs on a host, and not in Ansible alone."""
     return action not in _MEMORY or action.rpartition(".")[2] in {"setup", "gather_facts", "fetch"}
+
+
+def sees(action: str) -> bool:
+    """Whether this module runs on a host, and does more there than to reach it."""
+    return reaches(action) and action not in _CONNECTING
 
 
 def may_look(action: str) -> bool:

@@ -59,9 +59,9 @@ class TaskResult:
         return actions.acts(self.action)
 
     @property
-    def reaches(self) -> bool:
-        """Whether its module runs on a host, and not in Ansible alone: it changes something, or looks."""
-        return actions.reaches(self.action)
+    def sees(self) -> bool:
+        """Whether its module runs on a host, and does more there than to reach it: it changes something, or looks."""
+        return actions.sees(self.action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from ansible.executor.task_executor import TaskExecutor  # type: ignore[import-u
 from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
 
 from drillbook.target.ansible.actions import ASSERTIONS, FAILING, may_look
-from drillbook.target.ansible.inside.conditions import looks_at, looks_at_nothing
+from drillbook.target.ansible.inside.conditions import found_by_the_play, looks_at, looks_at_nothing
+from drillbook.target.ansible.inside.known import FoundSoFar
 from drillbook.target.ansible.notes import FILE, RUN_MARK, TASK, task_mark
 from drillbook.target.ansible.truth import condition
 
@@ -53,10 +54,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "drillbook_notes"
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._found = FoundSoFar()
+        self._written: dict[str, Any] = {}
+        """The tasks as somebody wrote them, by their ids: that of a result is templated."""
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        self._found.begins(play)
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        self._found.includes(included_file._task)
+
     def v2_playbook_on_start(self, playbook: Any) -> None:
         _note("watched")
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        self._written[str(task._uuid)] = task
         _note("begun", task=str(task._uuid), host=str(host.name))
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -78,21 +92,24 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self._ended("item", result)
 
     def _ended(self, kind: str, result: Any, *, ran: bool = True, failed: bool = False) -> None:
-        fields = result._task_fields or {}
-        named = str(result._task.resolved_action or result._task.action)
+        fields, host = result._task_fields or {}, result._host
+        task = self._written.get(str(result._task._uuid), result._task)
+        named = str(task.resolved_action or task.action)
         arguments = fields.get("args")
         that = arguments.get("that") if isinstance(arguments, Mapping) else None
         judged = fields.get("failed_when") or None
-        only_looks = may_look(named) and condition(fields.get("changed_when")) is False
+        asserts, only_looks = named in ASSERTIONS, may_look(named) and condition(fields.get("changed_when")) is False
+        known = self._found.known(task, host) if ran and (asserts or judged is not None) else found_by_the_play
         _note(
             kind,
-            task=str(result._task._uuid),
-            host=str(result._host.name),
+            task=str(task._uuid),
+            host=str(host.name),
             failed=failed,
-            vacuous=ran and named in ASSERTIONS and that is not None and looks_at_nothing(that),
+            vacuous=ran and asserts and that is not None and looks_at_nothing(that, known),
             denies=judged is not None
-            and (named in FAILING or not (only_looks or looks_at(judged, result._task.register))),
+            and (named in FAILING or not (only_looks or looks_at(judged, task.register, known))),
         )
+        self._found.take(task, host, named, result._result)
 
 
 # ---------------------------------------------------------------------- in the worker
