@@ -24,7 +24,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
 def play(*tasks: str, hosts: str = "web", more: str = "") -> str:
     """A play of these tasks; `more` are its keywords."""
     lines = "".join(f"    - {task}\n" for task in tasks)
-    return f"- hosts: {hosts}\n  gather_facts: false\n  vars: {{so: '{{{{ playbook_dir is exists }}}}'}}\n{more}  tasks:\n{lines}"
+    looked = "{so: '{{ playbook_dir is exists }}'}"
+    return f"- hosts: {hosts}\n  gather_facts: false\n  vars: {looked}\n{more}  tasks:\n{lines}"
 
 
 CHANGE = "{ansible.builtin.command: 'true'%s}"

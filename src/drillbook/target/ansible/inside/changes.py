@@ -1,6 +1,7 @@
 # mypy: disable-error-code="no-untyped-call,no-untyped-def,import-untyped"
 # (ansible-core is not typed)
-"""Changes the Ansible of a drill: a prompt fails at once, the debugger of a task does not start, and Ansible hands over what it decrypts.
+"""Changes the Ansible of a drill: a prompt fails at once, no debugger starts, and Ansible hands over what it
+decrypts.
 
 The rule: nobody sits at the terminal of a drill, and a prompt would wait there with the system broken. All that Ansible
 has decrypted is secret, wherever it was encrypted: in the inventory, in `vars_files`, in the defaults of a role, or in

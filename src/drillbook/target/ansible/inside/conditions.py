@@ -1,9 +1,9 @@
 """Whether a condition of a task looks at anything.
 
 The rule: a condition that names only what was known before its play has looked at nothing, and cannot show what it
-asserts: a literal, a variable that somebody wrote down, the name of the host. A `failed_when` looks at its own task only
-if it names what the task registers; a failure that another one denies is still a failure. What is no plain value (a
-vaulted text), and what nobody can read, counts as a real condition.
+asserts: a literal, a variable that somebody wrote down, the name of the host. A `failed_when` looks at its own task
+only if it names what the task registers; a failure that another one denies is still a failure. What is no plain value
+(a vaulted text), and what nobody can read, counts as a real condition.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ _DEPTH = 20
 
 _JINJA = jinja2.Environment(autoescape=False)
 _FROM_THE_START = frozenset(
-    "ansible_check_mode ansible_collection_name ansible_config_file ansible_dependent_role_names ansible_diff_mode "
-    "ansible_forks ansible_index_var ansible_inventory_sources ansible_limit ansible_loop ansible_loop_var "
-    "ansible_parent_role_names ansible_parent_role_paths ansible_play_hosts_all ansible_play_name "
-    "ansible_play_role_names ansible_playbook_python ansible_role_name ansible_role_names ansible_run_tags "
-    "ansible_search_path ansible_skip_tags ansible_verbosity ansible_version environment group_names groups "
-    "inventory_dir inventory_file inventory_hostname inventory_hostname_short omit playbook_dir role_name role_names "
-    "role_path range dict undef".split()
+    {"groups", "group_names", "environment", "inventory_dir", "inventory_file", "omit", "playbook_dir", "undef"}
+    | {"inventory_hostname", "inventory_hostname_short", "role_name", "role_names", "role_path", "range", "dict"}
+    | {f"ansible_{name}" for name in ("check_mode", "config_file", "diff_mode", "forks", "limit", "loop", "version")}
+    | {f"ansible_{name}" for name in ("index_var", "inventory_sources", "loop_var", "play_hosts_all", "play_name")}
+    | {f"ansible_{name}" for name in ("playbook_python", "role_name", "role_names", "run_tags", "skip_tags")}
 )
 """Variables of Ansible, and functions, that are the same whatever the play finds."""
-_PURE_TESTS = DEFAULT_TESTS.keys() | frozenset("all any contains falsy match regex search subset superset".split())
-_PURE_TESTS |= frozenset("abs change changed failed failure finished reachable skip skipped started succeeded".split())
-_PURE_TESTS |= frozenset("success successful timedout unreachable".split())
-_PURE_TESTS |= frozenset("truthy version version_compare issubset issuperset".split())
-_PURE_FILTERS = DEFAULT_FILTERS.keys() | frozenset("b64decode b64encode basename bool combine dict2items".split())
-_PURE_FILTERS |= frozenset("difference dirname flatten from_json from_yaml hash intersect items2dict mandatory".split())
-_PURE_FILTERS |= frozenset("quote regex_findall regex_replace regex_search split ternary to_json to_yaml union".split())
+_PURE_TESTS = frozenset(
+    {*DEFAULT_TESTS, "all", "any", "contains", "falsy", "match", "regex", "search", "subset", "superset", "truthy"}
+    | {"change", "changed", "failed", "failure", "finished", "skip", "skipped", "started", "succeeded", "success"}
+    | {"successful", "timedout", "reachable", "unreachable", "version", "version_compare", "issubset", "issuperset"}
+)
+_PURE_FILTERS = frozenset(
+    {*DEFAULT_FILTERS, "b64decode", "b64encode", "basename", "bool", "combine", "dict2items", "difference", "dirname"}
+    | {"flatten", "from_json", "from_yaml", "hash", "intersect", "items2dict", "mandatory", "quote", "regex_findall"}
+    | {"regex_replace", "regex_search", "split", "ternary", "to_json", "to_yaml", "union"}
+)
 """All others may look at something: `is exists`, and whatever a team has written."""
 
 
