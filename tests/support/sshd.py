@@ -51,6 +51,8 @@ class Sshd:
             "ansible_ssh_private_key_file": str(self.key),
             # a connection that ssh keeps would outlive the server, and its path would be too long
             "ansible_ssh_args": f"-F none -o UserKnownHostsFile={self.known} -o ControlMaster=no",
+            # where terminals do not have the group tty from the start, only root's sshd can give one to its user
+            "ansible_ssh_use_tty": os.geteuid() == 0,
         }
 
     @property

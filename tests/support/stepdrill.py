@@ -117,6 +117,8 @@ class StepDrill:
         )
         self.handed: list[Handed] = []
         self.observed: dict[str, object] = {}
+        self.compared: list[Reading] = []
+        """The readings whose past a step has asked for."""
 
     @property
     def met(self) -> bool:
@@ -142,9 +144,11 @@ class StepDrill:
 
     def before(self, reading: Reading) -> float:
         assert self._before is not None, "the test does not say what was before"
+        self.compared.append(reading)
         return self._before
 
     def last_before(self, reading: Reading) -> object:
+        self.compared.append(reading)
         return self._last_before
 
     def seen(self, reading: Reading, last_s: float | None = None) -> list[object]:

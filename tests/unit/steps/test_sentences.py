@@ -51,7 +51,7 @@ DEFINITIONS: list[StepFunctionContext] = [
 UP = {"status": "up", "latency_ms": 0.61, "error": None, "error_kind": None, "since": "2026-11-26T13:58:10.000+00:00"}
 API = {
     "status": "ok",
-    "components": {"redis": UP, "database": UP},
+    "components": {"redis": UP, "database": {**UP}},  # a copy of one and the same would keep them one
     "circuit_breaker": {"state": "closed", "failures": 0},
     "buffer": {"size": 0, "limit": 1000},
     "requests": {"per_second": 50.0, "error_rate": 0.0, "p95_ms": 4.2},
@@ -2189,7 +2189,9 @@ def test_the_time_of_a_sentence_is_what_the_engine_waits(row: Row, monkeypatch: 
 
 @pytest.mark.parametrize("row", DIAGNOSES, ids=lambda row: f"{row.sentence} - {row.world.shown}")
 def test_a_diagnosis_of_nothing_says_so(row: Diagnosis, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(row.sentence, row.world, monkeypatch, row.given).observed == row.written
+    drill = said(row.sentence, row.world, monkeypatch, row.given)
+    assert drill.observed == row.written
+    assert drill.met or not row.world.samples, "nobody would know whether anybody answered"
 
 
 @pytest.mark.parametrize("row", DIAGNOSES, ids=lambda row: f"{row.sentence} - {row.world.shown}")
