@@ -172,7 +172,8 @@ def test_many_links_are_cut_at_once_and_the_others_are_not(lab: RunningLab) -> N
     assert lab.cut("drill", *servers)["changed"] is False
     faulty = {name for name, link in lab.proxy("GET", "/proxies").items() if link["faulty"]}
     assert faulty == {f"drill-{server}" for server in servers}
-    assert lab.health()["components"]["redis"]["status"] == "up"
+    # on a busy machine an answer that took too long is "down" for a moment
+    lab.eventually("Redis for the API", lambda: lab.health()["components"]["redis"]["status"] == "up")
     assert sorted(lab.proxy("POST", "/reset")["links"]) == sorted(faulty)
 
 

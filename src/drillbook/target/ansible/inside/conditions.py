@@ -13,7 +13,8 @@ from typing import Final
 
 import jinja2
 from jinja2 import nodes
-from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_TESTS
+from jinja2.filters import FILTERS
+from jinja2.tests import TESTS
 
 Known = Callable[[str], object]
 """What somebody wrote down as the value of a variable; FOUND where the play found it, MISSING where there is none."""
@@ -32,12 +33,12 @@ _FROM_THE_START = frozenset(
 )
 """Variables of Ansible, and functions, that are the same whatever the play finds."""
 _PURE_TESTS = frozenset(
-    {*DEFAULT_TESTS, "all", "any", "contains", "falsy", "match", "regex", "search", "subset", "superset", "truthy"}
+    {*TESTS, "all", "any", "contains", "falsy", "match", "regex", "search", "subset", "superset", "truthy"}
     | {"change", "changed", "failed", "failure", "finished", "skip", "skipped", "started", "succeeded", "success"}
     | {"successful", "timedout", "reachable", "unreachable", "version", "version_compare", "issubset", "issuperset"}
 )
 _PURE_FILTERS = frozenset(
-    {*DEFAULT_FILTERS, "b64decode", "b64encode", "basename", "bool", "combine", "dict2items", "difference", "dirname"}
+    {*FILTERS, "b64decode", "b64encode", "basename", "bool", "combine", "dict2items", "difference", "dirname"}
     | {"flatten", "from_json", "from_yaml", "hash", "intersect", "items2dict", "mandatory", "quote", "regex_findall"}
     | {"regex_replace", "regex_search", "split", "ternary", "to_json", "to_yaml", "union"}
 )
