@@ -1,7 +1,6 @@
 # mypy: disable-error-code="no-untyped-call,no-untyped-def,import-untyped"
 # (ansible-core is not typed)
-"""Changes the Ansible of a drill: a prompt fails at once, no debugger starts, and Ansible hands over what it
-decrypts.
+"""Changes the Ansible of a drill: a prompt fails at once, and Ansible hands over what it decrypts.
 
 The rule: nobody sits at the terminal of a drill, and a prompt would wait there with the system broken. All that Ansible
 has decrypted is secret, wherever it was encrypted: in the inventory, in `vars_files`, in the defaults of a role, or in
@@ -19,7 +18,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ansible.errors import AnsibleError
-from ansible.executor import task_result
 from ansible.parsing.vault import VaultLib
 from ansible.utils.display import Display
 
@@ -54,12 +52,6 @@ def change_ansible() -> None:
     def prompt(msg: str = "", *_arguments: Any, **_named: Any) -> str:
         _refuse(f"Ansible asks {_shown(msg)}", "let a file or a variable of the inventory answer it")
 
-    def needs_debugger(_self: Any, *_arguments: Any, **_named: Any) -> bool:
-        return False  # the task fails as it would without one
-
-    for each in vars(task_result).values():
-        if isinstance(each, type) and "needs_debugger" in vars(each):
-            setattr(each, "needs_debugger", needs_debugger)  # noqa: B010 - not of each type
     VaultLib.decrypt_and_get_vault_id = decrypt_and_tell
     Display.prompt_until = prompt_until
     Display.do_var_prompt = do_var_prompt

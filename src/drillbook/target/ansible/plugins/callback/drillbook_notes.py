@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+from ansible.executor import task_result  # type: ignore[import-untyped]
 from ansible.executor.task_executor import TaskExecutor  # type: ignore[import-untyped]
 from ansible.plugins.callback import CallbackBase  # type: ignore[import-untyped]
 
@@ -220,4 +221,11 @@ def _watch(executor: Any) -> None:
         executor.drillbook_watched = True
 
 
+def _no_debugger(_result: Any, *_arguments: Any, **_named: Any) -> bool:
+    """In place of `needs_debugger`: nobody sits there, and the task fails as it would without one."""
+    return False
+
+
 _watch(TaskExecutor)
+for _class in [each for each in vars(task_result).values() if "needs_debugger" in getattr(each, "__dict__", ())]:
+    _class.needs_debugger = _no_debugger
