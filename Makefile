@@ -75,15 +75,18 @@ drill: $(DRILL) ## bring the embedded lab up, drill it, say where the evidence l
 
 drills: $(BARMAN) ## every drill with its controls on labs side by side, one table (LABS=N, default two more than cores; FEATURES=...)
 	-@$(BIN)/drillbook lab node
+	-@$(BIN)/drillbook lab clients
 	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(ALL) $(NO_HYPOTHESIS)
 
 proofs: $(BARMAN) ## every drill as above, and what is proven into proofs/, some KB a scenario (FEATURES=... for a part)
 	-@$(BIN)/drillbook lab node
+	-@$(BIN)/drillbook lab clients
 	@status=0; $(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) $(ALL) $(NO_HYPOTHESIS) || status=$$?; \
 	  $(SIGNED) $(BIN)/drillbook gate --keep $(TRUST) $(ALL) || status=$$?; exit $$status
 
 stale: $(BARMAN) ## prove what the gate refuses, and one drill of each family (LABS=N, FEATURES=...)
 	-@$(BIN)/drillbook lab node
+	-@$(BIN)/drillbook lab clients
 	@$(BIN)/drillbook drills $(if $(LABS),--labs $(LABS)) --stale --one-a-family $(TRUST) $(ALL) $(NO_HYPOTHESIS)
 
 gate: $(DRILL) ## what is not proven as it is here (GATE=--github, --json, ...; FEATURES=...)

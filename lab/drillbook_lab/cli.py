@@ -1,4 +1,4 @@
-"""`drillbook lab up|down|node|status|logs|reset|within|needs`. An error is one sentence and exit status 1."""
+"""`drillbook lab up|down|node|clients|status|logs|reset|within|needs`. An error is one sentence and exit status 1."""
 
 import os
 from collections.abc import Iterator
@@ -141,6 +141,13 @@ def node(state: StateOption = None) -> None:
     """Install the worker on Node with npm, once for all labs; drills that need it are not run without it."""
     with _said_plainly():
         _lab(state).install_node(typer.echo)
+
+
+@app.command()
+def clients(state: StateOption = None) -> None:
+    """Install vercel, wrangler and gh, once for all labs; drills that need one are not run without it."""
+    with _said_plainly():
+        _lab(state).install_clients(typer.echo)
 
 
 @app.command()

@@ -120,7 +120,7 @@ def test_where_there_is_no_node_it_is_said(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.usefixtures("cache")
 def test_a_registry_that_does_not_answer_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = (sys.executable, "-c", "import time; time.sleep(3600)")
-    monkeypatch.setattr(nodejs, "find", lambda: nodejs.Node(sys.executable, waits))
+    monkeypatch.setattr(nodejs, "find", lambda _: nodejs.Node(sys.executable, waits))
     monkeypatch.setattr(nodejs, "_INSTALL_TIMEOUT_S", 0.1)
     with pytest.raises(LabError, match=r"npm did not install the worker within 0\.1 s: is its registry within reach"):
         nodejs.install()

@@ -30,6 +30,9 @@ GROUPS = {
     "frontend": ("web",),
     "database": ("postgres",),
     "redis_nodes": ("redis-1", "redis-2"),
+    "vercel": ("shop-on-vercel",),
+    "github": ("shop-on-github",),
+    "worker_platform": ("shop-on-cloudflare",),
 }
 VARIABLES = {
     "drillbook_queue": "webhooks",
@@ -42,6 +45,9 @@ VARIABLES = {
     "drillbook_node_found": True,
     "drillbook_node_folder": "/srv/node",
     "drillbook_service_manager": "systemd",
+    "drillbook_vercel_platform": "simulated",
+    "drillbook_github_platform": "simulated",
+    "drillbook_worker_platform": "simulated",
     "drillbook_database_backups": "/var/backups",
     "drillbook_database_script_backups": "/var/backups/by_script",
     "drillbook_database_bin": "/opt/pg/bin",

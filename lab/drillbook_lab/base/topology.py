@@ -22,10 +22,14 @@ SENTINEL_DOWN_AFTER_MS = 3000
 # What listens by itself, not through the proxy.
 SERVERS = (*REDIS_NODES, *SENTINELS, "postgres", "api", "sink", "proxy", "web", "cdn", *WORKERS)
 PROGRAMS = (*REDIS_NODES, *SENTINELS, "disk", "postgres", "proxy", "sink", "web", "api", *WORKERS, "alerting")
-STARTED_BY_DRILLS = ("storage", "prometheus", "alertmanager", "barman")
-"""Programs that take long to start, or that not everybody has installed: `up` does not start them by itself."""
+STARTED_BY_DRILLS = ("storage", "prometheus", "alertmanager", "barman", "platforms")
+"""Programs that take long to start, or that not everybody has installed: `up` does not start them by itself. It starts
+the platforms where a vendor's client is installed.
+"""
 BY_PROMETHEUS = ("alertmanager", "prometheus")
 """What stands in for the lab's own alerting, in the order in which it is started."""
+VENDORS = ("vercel", "wrangler", "gh")
+"""The vendors' clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +61,5 @@ LINKS: tuple[LinkSpec, ...] = (
     LinkSpec("users", "cdn", tls=False),
 )
 
-NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp", "storage", *BY_PROMETHEUS)
+_OF_DRILLS = ("storage", *BY_PROMETHEUS, "platforms", "vercel", "workers")
+NEEDED = (*SERVERS, *(link.name for link in LINKS), "supervisor", "smtp", *_OF_DRILLS)

@@ -33,6 +33,7 @@ from drillbook_lab.lifecycle.parts import (
     tls,
 )
 from drillbook_lab.lifecycle.parts.keys import Secrets
+from drillbook_lab.lifecycle.parts.vendors import clients, standins
 from drillbook_lab.lifecycle.ports import free_ports
 from drillbook_lab.lifecycle.programs import programs
 from drillbook_lab.lifecycle.progress import Progress
@@ -52,6 +53,9 @@ def bring_up(state: Path, progress: Progress, alerting: Alerting = Alerting.LAB)
     parts = _Parts(lab, supervisor)
     parts.wait_for_stores(progress)
     parts.wait_for_application(progress)
+    if any(each.there for each in clients.clients().values()):
+        supervisor.start("platforms")
+        parts.wait_for_platforms()
     # Last, so that it does not report the start as an outage.
     parts.wait_for_alerting(progress)
     told = contract(lab)
@@ -103,6 +107,8 @@ def _write_configuration(lab: Blueprint) -> None:
     workers = [folder.workers(lab.state) / name for name in WORKERS]
     for site in (folder.site(lab.state), folder.frontend(lab.state), *workers):
         releases.lay_out(site, history.STABLE_FOLDER, lab.commits)
+    platforms = folder.platforms(lab.state)
+    standins.lay_out(platforms, lab.lab_id, lab.ports, folder.repository(lab.state), lab.state / "logs")
     hosting.install(folder.repository(lab.state), sys.executable, _hosting(lab))
     for name, site in (("api", folder.site(lab.state)), ("worker", folder.workers(lab.state))):
         text = configuration.settings(
@@ -181,6 +187,9 @@ class _Parts:
         self._wait("Alertmanager", lambda: ready.answers(f"{self._lab.http('alertmanager')}/-/ready"))
         self._wait("Prometheus", lambda: ready.scraped(self._lab.http("prometheus")))
         progress("Prometheus and Alertmanager are up")
+
+    def wait_for_platforms(self) -> None:
+        self._wait("the vendors' stand-ins", lambda: ready.reachable(self._lab.http("platforms")))
 
     def _filled(self) -> bool:
         keys = self._lab.keys

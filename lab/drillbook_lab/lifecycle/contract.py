@@ -10,6 +10,7 @@ from drillbook_lab.base.topology import HOST, MASTER_NAME, PROGRAMS, QUEUE_NAME,
 from drillbook_lab.lifecycle import state
 from drillbook_lab.lifecycle.blueprint import Blueprint
 from drillbook_lab.lifecycle.parts import barman, configuration, history, nodejs, postgres, prometheus
+from drillbook_lab.lifecycle.parts.vendors import clients, standins
 from drillbook_lab.listeners.sink.mail import USER as SMTP_USER
 
 SCHEMA = 1
@@ -71,8 +72,25 @@ def contract(lab: Blueprint) -> dict[str, Any]:
             "folder": str(lab.cluster.barman),
             "missing": barman.missing(),
         },
+        "platforms": _platforms(lab),
         "logs": str(lab.state / "logs"),
         "programs": list(PROGRAMS),
+    }
+
+
+def _platforms(lab: Blueprint) -> dict[str, Any]:
+    """The stand-ins of the vendors, and how the vendors' clients are called."""
+    found = clients.clients().values()
+    return {
+        "url": lab.http("platforms"),
+        "token": lab.keys.platforms,
+        "socket": str(standins.socket(state.platforms(lab.state), lab.lab_id)),
+        "session_secret": lab.keys.session,
+        "session": standins.session(lab.keys.session),
+        "folder": str(state.platforms(lab.state)),
+        "commands": {each.name: list(each.command) if each.there else [] for each in found},
+        "vercel": lab.http("vercel"),
+        "workers": lab.http("workers"),
     }
 
 

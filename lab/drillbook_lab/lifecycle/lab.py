@@ -16,6 +16,7 @@ from drillbook_lab.lifecycle.blueprint import Alerting
 from drillbook_lab.lifecycle.bringup import bring_up
 from drillbook_lab.lifecycle.contract import ports_of
 from drillbook_lab.lifecycle.parts import nodejs, prometheus
+from drillbook_lab.lifecycle.parts.vendors import clients
 from drillbook_lab.lifecycle.progress import Progress, silent
 from drillbook_lab.lifecycle.supervision import client, processes
 from drillbook_lab.lifecycle.teardown import take_down
@@ -91,6 +92,22 @@ class Lab:
         if node_worker.is_dir():
             nodejs.lay_out(node_worker)
         progress(f"installed: a drill can start {nodejs.WORKER}")
+
+    def install_clients(self, progress: Progress = silent) -> None:
+        """Install the vendors' clients, for the labs to come. Raises LabError, when it has tried each."""
+        missing = []
+        for each in clients.clients().values():
+            try:
+                if not each.there:
+                    progress(f"installing {each.name}")
+                    each.install()
+                progress(f"installed: {each.name}")
+            except LabError as error:
+                missing.append(str(error))
+        if missing:
+            raise LabError("\n".join(missing))
+        if self.contract() is not None:
+            progress("a lab that is up learns of them by 'drillbook lab reset'")
 
     def contract(self) -> dict[str, Any] | None:
         """What lab.json says, or None if there is none. This does not say whether the lab is alive."""

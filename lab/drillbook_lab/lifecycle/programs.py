@@ -86,6 +86,14 @@ def _instruments(lab: Blueprint, environment: Mapping[str, str]) -> list[Program
             environment=environment,
         ),
         Program(
+            "platforms",
+            (*_PYTHON, "drillbook_lab.platforms", "platforms.json"),
+            state.platforms(lab.state),
+            autostart=False,
+            autorestart=True,
+            environment={**environment, "PLATFORMS_TOKEN": lab.keys.platforms, "SESSION_SECRET": lab.keys.session},
+        ),
+        Program(
             "sink",
             (*_PYTHON, "drillbook_lab.listeners.sink", *arriving, str(lab.authority.server("valid"))),
             sink,

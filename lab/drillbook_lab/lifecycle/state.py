@@ -29,6 +29,7 @@ OWN = (
         "site",
         "frontend",
         "node-worker",
+        "platforms",
         "postgres",
         "prometheus",
         *REDIS_NODES,
@@ -79,6 +80,11 @@ def prometheus(state: Path) -> Path:
     return state / "prometheus"
 
 
+def platforms(state: Path) -> Path:
+    """Where the stand-ins of the vendors have what they serve, and the vendors' clients their own files."""
+    return state / "platforms"
+
+
 def contract(state: Path) -> dict[str, Any] | None:
     """What lab.json says, or None if there is none. This does not say whether the lab is alive."""
     try:
@@ -96,7 +102,8 @@ def run(state: Path) -> dict[str, Any] | None:
 
 
 def make_folders(state: Path) -> None:
-    for name in ("logs", "env", "tls", "proxy", "sink", "git", "site", "frontend", "workers", *REDIS_NODES, *SENTINELS):
+    plain = ("logs", "env", "tls", "proxy", "sink", "git", "site", "frontend", "workers", "platforms")
+    for name in (*plain, *REDIS_NODES, *SENTINELS):
         (state / name).mkdir(mode=0o700, exist_ok=True)
 
 

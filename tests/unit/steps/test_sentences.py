@@ -1861,6 +1861,69 @@ PROMETHEUS = [
     ),
 ]
 
+
+def dispatched(words: str, conclusion: str) -> World:
+    """What the client said of a dispatch, and how its run ended."""
+    return World(f"{words!r}, {conclusion}", patched={"said": f"{words}\nmore", "conclusion": conclusion})
+
+
+def worker(release: str, health: int, products: int, session: int = 200) -> World:
+    """A Worker of this release, with the status of each of its answers."""
+    seen = {"served": (release, [health, products]), "session": session}
+    return World(f"{release}: {health}, {products}, {session}", patched=seen)
+
+
+PLATFORMS = [
+    asks("Vercel's client can be used", "client", meets=["installed"], refuses=["vercel is missing"]),
+    asks(
+        'users get release "1.1.0" from Vercel',
+        "served",
+        meets=[("1.1.0", [])],
+        refuses=[("1.2.0", []), ("1.1.0", ["a.js"]), ("status 404", [])],
+    ),
+    asks(
+        'within 2 minutes users get release "1.2.0" from Vercel, without its script',
+        "served",
+        meets=[("1.2.0", ["a.js"])],
+        refuses=[("1.2.0", []), ("1.1.0", ["a.js"]), ("status 404", [])],
+    ),
+    asks(
+        'the rollback has ended with status 0, and has said "Success!"',
+        "said",
+        meets=["status 0\n> Success! shop was rolled back"],
+        refuses=["status 1\n> Success!", "status 0\nno", "nothing"],
+    ),
+    asks(
+        'within 2 minutes users get release "1.1.0" from Vercel, for 2 seconds',
+        "served",
+        meets=[("1.1.0", [])],
+        refuses=[("1.2.0", []), ("1.1.0", ["a.js"]), ("status 404", [])],
+    ),
+    asks("GitHub's client can be used", "client", meets=["installed"], refuses=["gh is missing"]),
+    Row(
+        'within 60 seconds the dispatch has ended with status 0, and its run with "failure"',
+        meets=[dispatched("status 0", "failure")],
+        refuses=[dispatched("status 1", "failure"), dispatched("status 0", "success"), dispatched("nothing", "no run")],
+    ),
+    asks("Cloudflare's client can be used", "client", meets=["installed"], refuses=["wrangler is missing"]),
+    Row(
+        'users get release "1.1.0" of the Worker, and their sessions are known',
+        meets=[worker("1.1.0", 200, 200)],
+        refuses=[worker("1.0.0", 200, 200), worker("1.1.0", 503, 200), worker("1.1.0", 200, 200, 401)],
+    ),
+    Row(
+        'within 2 minutes release "1.2.0" of the Worker answers its health with 503 and its products with 500',
+        meets=[worker("1.2.0", 503, 500)],
+        refuses=[worker("1.1.0", 503, 500), worker("1.2.0", 200, 500), worker("1.2.0", 503, 200)],
+    ),
+    asks("within 2 minutes a session of a user is answered with 401", "session", meets=[401], refuses=[200, 500]),
+    Row(
+        'within 2 minutes users get release "1.1.0" of the Worker, and their sessions are known, for 2 seconds',
+        meets=[worker("1.1.0", 200, 200)],
+        refuses=[worker("1.0.0", 200, 200), worker("1.1.0", 200, 404), worker("1.1.0", 200, 200, 401)],
+    ),
+]
+
 CUT = "echo http://127.0.0.1/logs?level=error&service=queue"
 FOR_NOBODY = "curl -sf http://127.0.0.1:9/logs?level=error&service=queue"
 AMPERSAND = (
@@ -1908,6 +1971,7 @@ TABLE = [
     *DATABASE,
     *STORAGE,
     *PROMETHEUS,
+    *PLATFORMS,
     *UNQUOTED,
     *DISK,
     *DATABASE_AS_WRITTEN,
@@ -2123,6 +2187,31 @@ DIAGNOSES = [
         "what Prometheus says of its rules is written down",
         World("no Prometheus", {"alerts": [sample({"messages": []}, status=200)]}, {"rules": AWAY}),
         {"what Prometheus says": "nobody answers"},
+    ),
+    Diagnosis(
+        "what Vercel serves is written down",
+        nothing("api", served=("status 404", []), said="nothing"),
+        {
+            "the platform": "simulated",
+            "the release that users get": "status 404",
+            "scripts that are not there": "none",
+            "what a rollback said that named no deployment": "nothing",
+        },
+    ),
+    Diagnosis(
+        "what GitHub says of the rollback is written down",
+        nothing("api", said="nothing", conclusion="no run"),
+        {"the platform": "simulated", "what the dispatch said": "nothing", "how the newest run ended": "no run"},
+    ),
+    Diagnosis(
+        "what the Worker serves is written down",
+        nothing("api", served=("no release", [404, 404]), session=404),
+        {
+            "the platform": "simulated",
+            "the release that answers users": "no release",
+            "the status of its health and its products": [404, 404],
+            "the answer to a user's session": 404,
+        },
     ),
     Diagnosis(
         "the memory of Redis is known",

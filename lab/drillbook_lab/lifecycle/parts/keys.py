@@ -22,3 +22,6 @@ class Secrets:
     chat_token: str = field(default_factory=_secret)
     smtp: str = field(default_factory=_secret)
     purge: str = field(default_factory=_secret)
+    platforms: str = field(default_factory=lambda: secrets.token_hex(24))
+    """vercel takes no token with a hyphen."""
+    session: str = field(default_factory=_secret)

