@@ -1,4 +1,5 @@
-"""The five key metrics of row R7, each in a drill in which a recovery leaves it wrong: it is seen not to hold.
+"""The five key metrics of row R7, and the dead letters of row R1, each in a drill in which a recovery leaves them
+wrong: they are seen not to hold.
 
 The rule: what every Redis drill demands at its end can fail. One session on one lab, one small scenario for each.
 """
@@ -85,6 +86,15 @@ METRICS = (
         "the API's memory is back to its baseline within 10 %",
         "the API's memory is at most",
     ),
+    Metric(
+        "dead letters",
+        "jobs are submitted at 10 per second",
+        "a job comes in that fails every time",
+        "within 30 seconds the dead-letter queue holds 1 more job than before",
+        "nothing_of_use",
+        "within 3 seconds the dead-letter queue holds no more jobs than before",
+        "the dead-letter queue is at most 0.00 jobs",
+    ),
 )
 
 LARGE_JOBS = f"""
@@ -160,7 +170,7 @@ def with_settings(lab: RunningLab, text: str, limit: int) -> None:
 
 @pytest.fixture(scope="module")
 def ran(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """The session of all five drills."""
+    """The session of all six drills."""
     mini = lab_drills(lab, tmp_path_factory.mktemp("r7") / "drills")
     mini.variables["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     (mini.root / "steps/large_jobs.py").write_text(LARGE_JOBS)
