@@ -126,14 +126,14 @@ def _postgres(lab: Blueprint) -> dict[str, Any]:
 
 
 def _prometheus(lab: Blueprint) -> dict[str, Any]:
-    own = state.prometheus(lab.state)
+    own, missing = state.prometheus(lab.state), prometheus.find().missing
     return {
         "url": lab.http("prometheus"),
         "alertmanager_url": lab.http("alertmanager"),
         "config": str(prometheus.config_file(own)),
         "rules": str(prometheus.rules_folder(own)),
         "figures": list(prometheus.FIGURES),
-        "missing": list(prometheus.find().missing),
+        "missing": [prometheus.how_to_get(missing)] if missing else [],
     }
 
 
