@@ -9,8 +9,10 @@ command line.
 import asyncio
 import json
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,14 @@ def files_below(folder: Path) -> dict[str, bytes]:
     }
 
 
+class _Server(uvicorn.Server):
+    """One of several: a signal ends all of them, and uvicorn would tell the last one alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 def _server(routes: Sequence[Route], **where: Any) -> uvicorn.Server:
     config = uvicorn.Config(
         Starlette(routes=list(routes)),
@@ -43,7 +53,7 @@ def _server(routes: Sequence[Route], **where: Any) -> uvicorn.Server:
         proxy_headers=False,
         timeout_graceful_shutdown=1,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 async def _worker(address: Address, content: Path, session_secret: str) -> cloudflare.Worker:
@@ -75,10 +85,18 @@ async def main(config: Mapping[str, Any], token: str, session_secret: str) -> No
         _server(vercel.Site(project).routes(), host=host, port=ports["vercel"]),
         _server(address.routes(), host=host, port=ports["workers"]),
     ]
+
+    def end() -> None:
+        for each in servers:
+            each.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
     try:
         await asyncio.gather(*(each.serve() for each in servers))
     finally:
         await address.close()
+        Path(config["socket"]).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
