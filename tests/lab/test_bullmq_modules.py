@@ -177,5 +177,7 @@ def test_what_is_asked_wrongly_is_refused_in_a_sentence(modules: Modules) -> Non
         "state is failed but all of the following are missing: reason"
         in modules.run("bullmq_job", state="failed", ids=["x"])["msg"]
     )
-    wrong = modules.run("redis_command", command=["LLEN", f"{PREFIX}meta"])
+    modules.run("redis_command", command=["SET", f"{PREFIX}no-list", "of this test"])
+    wrong = modules.run("redis_command", command=["LLEN", f"{PREFIX}no-list"])
     assert "queue webhooks: WRONGTYPE" in wrong["msg"]
+    assert modules.run("redis_command", command=["DEL", f"{PREFIX}no-list"])["answer"] == 1

@@ -13,14 +13,17 @@ from drillbook_lab.lifecycle.supervision.daemon import is_ours
 
 pytestmark = pytest.mark.lab
 
-FORKED = """
-import signal, sys
+SUPERVISORD = """
+import os, signal, sys
 from drillbook_lab.lifecycle.supervision.daemon import become
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGCHLD, signal.SIGUSR2):
-    signal.signal(number, lambda *_: None)  # as supervisord does
+    signal.signal(number, lambda *_: None)
 sys.stdout = open("/dev/null", "w")
-become([sys.executable, "-P", "-m", *sys.argv[1:]], {"LC_ALL": "C.UTF-8", "ITS": "own"})
+argv = [sys.executable, "-P", "-m", *sys.argv[1:]]
+env = {"LC_ALL": "C.UTF-8", "ITS": "own", "PYTHONPATH": os.environ["PYTHONPATH"]}
 """
+EXECUTED = SUPERVISORD + 'os.execve(argv[0], argv, env | {"PYTHONUNBUFFERED": "1"})'
+FORKED = SUPERVISORD + "become(argv, env)"
 TELLS = """
 import json, os, signal, sys
 from pathlib import Path
@@ -28,7 +31,7 @@ numbers = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.
 print(json.dumps({
     "name": __name__,
     "arguments": sys.argv[1:],
-    "environment": {name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    "environment": {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
     "signals": [repr(signal.getsignal(number)) for number in numbers],
     "encodings": [sys.stdout.encoding, sys.stderr.encoding],
     "command": Path("/proc/self/cmdline").read_text().rstrip("\\0").split("\\0")[1:],
@@ -46,25 +49,24 @@ ENDINGS = {
 }
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    env = {"PYTHONPATH": str(folder), "LC_ALL": "C.UTF-8", "ITS": "own", "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-P", *words]
+def run(folder: Path, how: str, *words: str) -> subprocess.CompletedProcess[str]:
+    env = {"PYTHONPATH": str(folder), "LC_ALL": "C.UTF-8"}
+    command = [sys.executable, "-P", "-c", how, *words]
     return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_it_is_given_what_it_would_be_given(tmp_path: Path) -> None:
     (tmp_path / "tells.py").write_text(TELLS)
     executed, forked = (
-        json.loads(run(tmp_path, *words, "tells", "one", "two words").stdout) for words in (("-m",), ("-c", FORKED))
+        json.loads(run(tmp_path, how, "tells", "one", "two words").stdout) for how in (EXECUTED, FORKED)
     )
-    del executed["environment"]["PYTHONUNBUFFERED"]  # of this test, for the one that is executed
     assert forked == executed
 
 
 @pytest.mark.parametrize("text", ENDINGS.values(), ids=ENDINGS)
 def test_it_ends_as_it_would_end(tmp_path: Path, text: str) -> None:
     (tmp_path / "ends.py").write_text(text)
-    executed, forked = (run(tmp_path, *words, "ends") for words in (("-m",), ("-c", FORKED)))
+    executed, forked = (run(tmp_path, how, "ends") for how in (EXECUTED, FORKED))
     assert (forked.returncode, forked.stdout) == (executed.returncode, executed.stdout)
     # a traceback also names what has run the module
     assert forked.stderr.splitlines()[-1:] == executed.stderr.splitlines()[-1:]
