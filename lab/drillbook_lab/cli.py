@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from drillbook_lab.hosts import needs
 from drillbook_lab.hosts.lab import HostsLab
 from drillbook_lab.lifecycle.blueprint import Alerting
 from drillbook_lab.lifecycle.lab import Lab
-from drillbook_lab.lifecycle.parts import barman, prometheus
+from drillbook_lab.lifecycle.parts import barman, nodejs, prometheus
+from drillbook_lab.lifecycle.parts.vendors import clients as clients_of_vendors
 
 app = typer.Typer(
     help="The reference staging: real parts on loopback, or on machines of their own.", no_args_is_help=True
@@ -116,17 +118,44 @@ def within(context: typer.Context, state: StateOption = None) -> None:
 
 @app.command(name="needs")
 def what_it_needs() -> None:
-    """Show what each staging needs and what of it is missing here; exit status 3 when one cannot be had."""
-    lacks, for_barman = needs.missing(), barman.missing()
-    packages = prometheus.find().missing
-    alerts = f"missing: {prometheus.how_to_get(packages)}" if packages else "ready: Prometheus and Alertmanager"
-    typer.echo(f"{'lab':<8} ready: parts on loopback, from wheels alone")
-    typer.echo(f"{'alerts':<8} {alerts}, as an option of the lab (--alerting prometheus)")
-    backups = f"missing: {'; '.join(for_barman)}" if for_barman else "ready: Barman"
-    typer.echo(f"{'backups':<8} {backups}, for the drills of features/barman.feature")
-    typer.echo(f"{'hosts':<8} {'missing: ' + '; '.join(lacks) if lacks else 'ready: machines with systemd, over ssh'}")
-    if lacks or packages or for_barman:
+    """Show what each staging and each kind of drill needs and what of it is missing here; exit status 3 when any is."""
+    rows: tuple[tuple[str, list[str], str], ...] = (
+        ("lab", [], "parts on loopback, from wheels alone"),
+        ("node", _absent_node(), "the worker on Node, for the drills that stop it"),
+        (
+            "storage",
+            _absent_storage(),
+            "object storage, for the drills of features/storage.feature and of whole systems",
+        ),
+        ("alerts", _absent_alerts(), "Prometheus and Alertmanager, as an option of the lab (--alerting prometheus)"),
+        ("backups", barman.missing(), "Barman, for the drills of features/barman.feature"),
+        ("vendors", _absent_clients(), "vercel, wrangler and gh, for the drills of features/platform_rollback.feature"),
+        ("hosts", needs.missing(), "machines with systemd, over ssh (--staging hosts)"),
+    )
+    for name, missing, what in rows:
+        typer.echo(f"{name:<8} {'missing' if missing else 'ready'}: {what}")
+        for each in missing:
+            typer.echo(f"{'':<8} - {each}")
+    if any(missing for _, missing, _ in rows):
         raise typer.Exit(3)
+
+
+def _absent_node() -> list[str]:
+    return [] if nodejs.installed(nodejs.cache()) else ["its packages of npm (drillbook lab node)"]
+
+
+def _absent_storage() -> list[str]:
+    return [] if find_spec("moto") else ["moto (pip install 'drillbook[storage]')"]
+
+
+def _absent_alerts() -> list[str]:
+    packages = prometheus.find().missing
+    return [prometheus.how_to_get(packages)] if packages else []
+
+
+def _absent_clients() -> list[str]:
+    absent = [each.name for each in clients_of_vendors.clients().values() if not each.there]
+    return [f"{', '.join(absent)} (drillbook lab clients)"] if absent else []
 
 
 @app.command()

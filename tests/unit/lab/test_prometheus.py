@@ -71,7 +71,8 @@ def test_what_is_missing_is_named_and_nothing_is_begun(monkeypatch: pytest.Monke
     assert not (tmp_path / "lab").exists()
     said = CliRunner().invoke(app, ["needs"])
     assert said.exit_code == 3
-    assert "alerts   missing: prometheus-alertmanager (apt-get install --no-install-recommends" in said.output
+    assert "alerts   missing: Prometheus and Alertmanager" in said.output
+    assert "- prometheus-alertmanager (apt-get install --no-install-recommends" in said.output
 
 
 def test_the_machines_have_the_labs_own_alerting_alone(tmp_path: Path) -> None:
