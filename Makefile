@@ -55,7 +55,7 @@ $(STORAGE): $(DRILL)
 
 # the drills of Barman need it: without it they are ABORTED. It compiles psycopg2, and not every machine can
 $(BARMAN): $(STORAGE)
-	@if $(INSTALL) --editable '.[lab,storage,barman]'; then touch $@; else echo "no Barman: it needs gcc and libpq-dev; its drills will be ABORTED"; fi
+	@if $(INSTALL) --editable '.[lab,storage,barman]'; then touch $@; else echo "no Barman (pip says above why; on Debian it needs gcc libc6-dev libpq-dev python3-dev, and rsync): its drills will be ABORTED"; fi
 
 $(TOX): | $(VENV)/pyvenv.cfg
 	@$(INSTALL) tox

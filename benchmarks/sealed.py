@@ -110,7 +110,7 @@ def _made(root: Path, size: int) -> tuple[Path, int]:
 
 
 def _moved(record: dict[str, Any], began: datetime) -> dict[str, Any]:
-    """The record, changed as if the drill had begun at this time and had passed."""
+    """The record, changed as if the drill had begun at this time."""
     timeline = [event | {"at": _time(began + timedelta(seconds=event["at_s"]))} for event in record["timeline"]]
     ended = _time(began + timedelta(seconds=45))
     return record | {"started_at": _time(began), "ended_at": ended, "timeline": timeline}

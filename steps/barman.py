@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from steps._parts import usable, variable
 
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, looked
@@ -10,7 +10,7 @@ from drillbook.checks import At, looked
 
 @given("Barman can be used")
 def barman_can_be_used(drill: Drill) -> None:
-    drill.require(looked("Barman", lambda: usable(drill)).is_("usable"))
+    drill.require(looked("Barman", lambda: usable(drill, "database", "drillbook_barman_missing")).is_("usable"))
 
 
 @fault("a bad update empties projects between writes of users, after Barman's backup of the night")
@@ -32,14 +32,7 @@ def data_is_spoiled_beside_barman(drill: Drill, count: int) -> None:
 @then("what Barman has is written down")
 def backups_are_diagnosed(drill: Drill) -> None:
     drill.bound(At("database", "the database").answers())
-    name = drill.inventory.names("database")[0]
-    words: Any = drill.inventory.variable(name, "drillbook_barman")
-    command = " ".join(words)
-    server = str(drill.inventory.variable(name, "drillbook_barman_server"))
-    said = drill.hosts(name)[0].run(f"{command} list-backups {server}").stdout.splitlines()
+    server = variable(drill, "database", "drillbook_barman_server")
+    words = [*variable(drill, "database", "drillbook_barman"), "list-backups", server]
+    said = drill.hosts("database")[0].run(" ".join(words)).stdout.splitlines()
     drill.observe("backups that Barman lists", [each for each in said if each.startswith(server)] or "none")
-
-
-def usable(drill: Drill) -> str:
-    missing = drill.inventory.variable(drill.inventory.names("database")[0], "drillbook_barman_missing")
-    return f"not here; missing: {missing}, then 'drillbook lab reset'" if missing else "usable"

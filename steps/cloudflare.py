@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from steps._parts import Platform
 
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, looked
@@ -12,11 +14,9 @@ from drillbook.clients import http_get
 if TYPE_CHECKING:
     import httpx
 
+PLATFORM = Platform("worker_platform", "drillbook_worker", "wrangler")
+variable, client = PLATFORM.variable, PLATFORM.installed
 PATHS = ("health", "products")
-
-
-def variable(drill: Drill, name: str) -> Any:
-    return drill.inventory.variable(drill.inventory.names("worker_platform")[0], f"drillbook_worker_{name}")
 
 
 def ask(drill: Drill, path: str) -> httpx.Response:
@@ -34,12 +34,6 @@ def served(drill: Drill) -> tuple[str, list[int]]:
 def session(drill: Drill) -> int:
     """The status of the answer to a user's session."""
     return ask(drill, "session").status_code
-
-
-def client(drill: Drill) -> str:
-    """A text that says whether the client can be run."""
-    missing = "wrangler is missing: run 'drillbook lab clients', then 'drillbook lab reset'"
-    return "installed" if variable(drill, "command") else missing
 
 
 @given("Cloudflare's client can be used")

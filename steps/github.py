@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
+from steps._parts import Platform
 from steps.deployment import bad
 
 from drillbook import Drill, fault, given, parse, then
@@ -12,34 +12,14 @@ from drillbook.checks import At, looked
 from drillbook.clients import http_get
 from drillbook.errors import CouldNotLookError
 
-
-def host(drill: Drill) -> str:
-    return drill.inventory.names("github")[0]
-
-
-def variable(drill: Drill, name: str) -> Any:
-    return drill.inventory.variable(host(drill), f"drillbook_github_{name}")
-
-
-def client(drill: Drill) -> str:
-    """A text that says whether the client can be run."""
-    return (
-        "installed"
-        if variable(drill, "command")
-        else "gh is missing: run 'drillbook lab clients', then 'drillbook lab reset'"
-    )
-
-
-def said(drill: Drill) -> str:
-    """The exit status and the words of the dispatch that nobody watched."""
-    target: Any = drill.hosts(host(drill))[0]
-    file = target.file(f"{variable(drill, 'home')}/said.txt")
-    return str(file.content_string) if file.exists else "nothing"
+PLATFORM = Platform("github", "drillbook_github", "gh")
+variable, client, said = PLATFORM.variable, PLATFORM.installed, PLATFORM.said
 
 
 def conclusion(drill: Drill) -> str:
     """How the newest run of the workflow ended. Raises CouldNotLookError when GitHub does not say."""
-    path = f"repos/{variable(drill, 'repository')}/actions/workflows/{variable(drill, 'workflow')}/runs?per_page=1"
+    repository, workflow = (variable(drill, name) for name in ("repository", "workflow"))
+    path = f"repos/{repository}/actions/workflows/{workflow}/runs?per_page=1"
     asked = replace(drill.inventory.endpoints["api"], url=f"{variable(drill, 'api')}/{path}")
     answer = http_get(asked, headers={"Authorization": f"Bearer {variable(drill, 'token')}"})
     if answer.is_error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+from steps._parts import usable, variable
 from steps.alerts import FIRING, rows
 
 from drillbook import Drill, fault, given, parse, then
@@ -17,7 +18,8 @@ from drillbook.errors import CouldNotLookError
 
 @given("Prometheus and Alertmanager can be used")
 def prometheus_can_be_used(drill: Drill) -> None:
-    drill.require(looked("Prometheus and Alertmanager", lambda: usable(drill)).is_("usable"))
+    found = looked("Prometheus and Alertmanager", lambda: usable(drill, "alerting", "drillbook_alerting_missing"))
+    drill.require(found.is_("usable"))
 
 
 @fault("the database is killed while Prometheus watches it")
@@ -67,18 +69,9 @@ def rules_are_diagnosed(drill: Drill) -> None:
     drill.observe("what Prometheus says", said)
 
 
-def usable(drill: Drill) -> str:
-    missing = variable(drill, "drillbook_alerting_missing")
-    return f"not here; missing: {missing}, then 'drillbook lab reset'" if missing else "usable"
-
-
-def variable(drill: Drill, name: str) -> object:
-    return drill.inventory.variable(drill.inventory.names("alerting")[0], name)
-
-
 def ask(drill: Drill, what: str, parameters: Mapping[str, str] | None = None) -> Any:
     """The data in an answer of Prometheus' API. Raises CouldNotLookError when it is none."""
-    url = f"{variable(drill, 'drillbook_prometheus_url')}/api/v1/{what}"
+    url = f"{variable(drill, 'alerting', 'drillbook_prometheus_url')}/api/v1/{what}"
     answer = http_get(replace(drill.inventory.endpoints["api"], url=url), parameters, headers={})
     if answer.is_error:
         raise CouldNotLookError(f"Prometheus: status {answer.status_code}")

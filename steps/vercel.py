@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from steps._parts import Platform
 from steps.frontend import version_of
 
 from drillbook import Drill, fault, given, parse, then
@@ -16,15 +17,9 @@ from drillbook.clients import http_get
 if TYPE_CHECKING:
     import httpx
 
+PLATFORM = Platform("vercel", "drillbook_vercel", "vercel")
+variable, client, said = PLATFORM.variable, PLATFORM.installed, PLATFORM.said
 _SCRIPT = re.compile(r'<script src="([^":]+)"')
-
-
-def host(drill: Drill) -> str:
-    return drill.inventory.names("vercel")[0]
-
-
-def variable(drill: Drill, name: str) -> object:
-    return drill.inventory.variable(host(drill), f"drillbook_vercel_{name}")
 
 
 def ask(drill: Drill, path: str = "") -> httpx.Response:
@@ -40,22 +35,6 @@ def served(drill: Drill) -> tuple[str, list[str]]:
         return f"status {page.status_code}", []
     missing = [name for name in _SCRIPT.findall(page.text) if ask(drill, name).is_error]
     return version_of(page.text) or "no version", missing
-
-
-def client(drill: Drill) -> str:
-    """A text that says whether the client can be run."""
-    return (
-        "installed"
-        if variable(drill, "command")
-        else "vercel is missing: run 'drillbook lab clients', then 'drillbook lab reset'"
-    )
-
-
-def said(drill: Drill) -> str:
-    """The exit status and the words of the rollback that named no deployment."""
-    target: Any = drill.hosts(host(drill))[0]
-    file = target.file(f"{variable(drill, 'home')}/said.txt")
-    return str(file.content_string) if file.exists else "nothing"
 
 
 @given("Vercel's client can be used")

@@ -28,8 +28,6 @@ the platforms where a vendor's client is installed.
 """
 BY_PROMETHEUS = ("alertmanager", "prometheus")
 """What stands in for the lab's own alerting, in the order in which it is started."""
-VENDORS = ("vercel", "wrangler", "gh")
-"""The vendors' clients."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ from drillbook_lab.lifecycle.progress import Progress, silent
 DISK_MB, MEMORY_MB = 1024, 512
 _HIERARCHIES = ("systemd", "unified", "memory", "pids", "cpu")
 _CGROUPS = Path("/sys/fs/cgroup")
-_OWN = ("lab.json", "run.json", "machines", "ssh", "git")
+_STARTING = "starting.json"
+"""The contract of machines that are not ready yet."""
+_OWN = ("lab.json", _STARTING, "run.json", "ssh", "git")
 
 
 class HostsLab:
@@ -88,17 +90,14 @@ class HostsLab:
                     umask=0o022,
                 )
         told = contract(plan)
-        files.write_json(self.state / "starting.json", told)
-        try:
-            self._wait(progress)
-        finally:
-            (self.state / "starting.json").unlink(missing_ok=True)
-        files.write_json(folder.contract_file(self.state), told)
+        files.write_json(self.state / _STARTING, told)
+        self._wait(progress)
+        (self.state / _STARTING).replace(folder.contract_file(self.state))
         return told
 
     def _wait(self, progress: Progress) -> None:
         """Wait until a webhook went through, seen from the network of the machines."""
-        command = [sys.executable, "-m", "drillbook_lab.hosts.ready", str(self.state / "starting.json")]
+        command = [sys.executable, "-m", "drillbook_lab.hosts.ready", str(self.state / _STARTING)]
         waiting = subprocess.Popen([*self.network(), *command], stdout=subprocess.PIPE, text=True)
         assert waiting.stdout is not None
         said = ""
@@ -136,12 +135,10 @@ class HostsLab:
             for name in (*(f"{prefix}-{machine}" for machine in MACHINES), prefix):
                 if Path("/run/netns", name).exists():
                     _run(["ip", "netns", "del", name])
+        for files_of in (self.state / "machines").glob("*/files"):
+            shutil.rmtree(files_of)
         for name in _OWN:
             path = self.state / name
-            if name == "machines":
-                for files_of in path.glob("*/files"):
-                    shutil.rmtree(files_of)
-                continue
             if path.is_dir():
                 shutil.rmtree(path)
             else:

@@ -77,7 +77,7 @@ def build(progress: Progress) -> Path:
     whole = place()
     if whole.exists():
         return whole
-    part = whole.with_name(f".{whole.name}.part")
+    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     if part.exists():
         shutil.rmtree(part)
     part.mkdir(mode=0o755, parents=True)

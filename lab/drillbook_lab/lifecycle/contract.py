@@ -84,7 +84,6 @@ def _platforms(lab: Blueprint) -> dict[str, Any]:
     return {
         "url": lab.http("platforms"),
         "token": lab.keys.platforms,
-        "socket": str(standins.socket(state.platforms(lab.state), lab.lab_id)),
         "session_secret": lab.keys.session,
         "session": standins.session(lab.keys.session),
         "folder": str(state.platforms(lab.state)),

@@ -78,7 +78,7 @@ class Project:
     # ------------------------------------------------------------------ as the API tells of it
 
     def told(self) -> dict[str, Any]:
-        live = self._deployed(self.live) if self.live else None
+        live = self.deployed(self.live) if self.live else None
         return {
             "id": PROJECT,
             "name": NAME,
@@ -94,7 +94,7 @@ class Project:
             "lastAliasRequest": self.last_request,
         }
 
-    def _deployed(self, each: Deployment) -> dict[str, Any]:
+    def deployed(self, each: Deployment) -> dict[str, Any]:
         ready = {"readyState": "READY", "state": "READY", "status": "READY", "ready": each.at_ms}
         return {
             "id": each.id,
@@ -121,9 +121,6 @@ class Project:
             "version": 2,
             **ready,
         }
-
-    def deployed(self, each: Deployment) -> dict[str, Any]:
-        return self._deployed(each)
 
 
 def _error(status: int, code: str, message: str, **more: Any) -> JSONResponse:

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from starlette.routing import Route
 
 _READY_WITHIN_S = 20.0
 _SOCKET = "http.sock"
+_LONGEST = 75
+"""How long the path of the folder may be in which the folders of versions lie: that of a unix socket is short."""
 _HOP_BY_HOP = {"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"}
 _PR_SET_PDEATHSIG = 1
 
@@ -62,7 +66,11 @@ class Serving:
     """One process of workerd that serves one version."""
 
     def __init__(self, workerd: str, folder: Path, version: Version) -> None:
-        self._workerd, self._folder, self._version = workerd, folder / version.id, version
+        self._workerd, self._version = workerd, version
+        # a folder of this process alone: the version from before may be the same one, and its folder goes away with it
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        into = folder if len(os.fsencode(folder)) <= _LONGEST else None
+        self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=into))
         self._process: asyncio.subprocess.Process | None = None
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(self._folder / _SOCKET)), timeout=10, trust_env=False
@@ -70,8 +78,6 @@ class Serving:
 
     async def start(self) -> None:
         """Return when it answers. Raises RuntimeError when it does not."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True, mode=0o700)
         (self._folder / "script.js").write_bytes(self._version.script)
         (self._folder / "config.capnp").write_text(capnp(self._version))
         self._process = await asyncio.create_subprocess_exec(

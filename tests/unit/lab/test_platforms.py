@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,6 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from drillbook_lab.base.topology import VENDORS
 from drillbook_lab.lifecycle.parts.vendors import clients
 from drillbook_lab.lifecycle.parts.vendors.standins import session
 from drillbook_lab.platforms import cloudflare, github, vercel, workers
@@ -339,8 +340,22 @@ def test_a_session_is_signed_as_the_worker_reads_it() -> None:
     assert len(session("secret").partition(".")[2]) == 64
 
 
-def test_the_clients_are_those_that_the_lab_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_client_is_there_before_somebody_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found = clients.clients()
-    assert tuple(found) == VENDORS
+    assert tuple(found) == ("vercel", "wrangler", "gh")
     assert not any(each.there for each in found.values())
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_a_version_that_is_live_twice_has_two_folders_and_a_socket_can_be_made_in_each(
+    tmp_path: Path, length: int
+) -> None:
+    """The one from before removes its own folder when it ends. A unix socket has no long path."""
+    version = workers.Version("an-id", 1, 0.0, b"", "index.js", "2026-01-01", {}, {})
+    folders = [workers.Serving("workerd", tmp_path / ("x" * length), version)._folder for _ in range(2)]
+    assert folders[0] != folders[1]
+    for folder in folders:
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(folder / "http.sock"))
+        shutil.rmtree(folder)

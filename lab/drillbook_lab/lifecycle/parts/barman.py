@@ -21,7 +21,10 @@ def missing() -> list[str]:
     """What is missing, each with what to do about it."""
     found = []
     if importlib.util.find_spec("barman") is None:
-        found.append("barman (pip install 'drillbook[barman]'; it compiles psycopg2, with gcc and Debian's libpq-dev)")
+        found.append(
+            "barman (pip install 'drillbook[barman]'; it compiles psycopg2,"
+            " with Debian's gcc, libc6-dev, libpq-dev and python3-dev)"
+        )
     if shutil.which("rsync") is None:
         found.append("rsync (apt-get install rsync)")
     return found

@@ -3,11 +3,10 @@
 At first only the live release lies there, as a deployment would have built it. Deployments add others.
 """
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
+from drillbook_lab.app.releases import load
 from drillbook_lab.lifecycle.parts import history
 
 
@@ -20,19 +19,6 @@ def lay_out(site: Path, live: str, commits: Mapping[str, str]) -> None:
         to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         to.write_bytes(content)
     (site / "shared/flags").mkdir(mode=0o700, parents=True)
-    _build(folder).build(folder, commit)
-    _point(site / "current", Path("releases") / commit)
-
-
-def _build(folder: Path) -> ModuleType:
-    """The release's own build.py, loaded into this process, because a new process takes longer than the build."""
-    spec = importlib.util.spec_from_file_location("drillbook_lab_build", folder / "build.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _point(link: Path, to: Path) -> None:
-    link.unlink(missing_ok=True)
-    link.symlink_to(to)
+    # in this process, because a new one takes longer than the build
+    load(folder / "build.py", "drillbook_lab_build").build(folder, commit)
+    (site / "current").symlink_to(Path("releases") / commit)

@@ -1,4 +1,4 @@
-"""`python -m drillbook_lab.lifecycle.supervision.daemon -c CONF`: supervisord, which forks the lab's own programs.
+"""`python -m drillbook_lab.lifecycle.supervision.daemon -c CONF`: supervisord, which forks programs of the lab's own.
 
 Each of them takes half a second of a processor to import its libraries, and a drill may start some of them five times.
 So supervisord imports them once, and a program's process goes on from there (as a web server does that preloads its
@@ -40,7 +40,7 @@ class Forking(ServerOptions):
 
 
 def is_ours(argv: Sequence[str]) -> bool:
-    """Whether this is `python -P -m MODULE ...`, and the module is one of the lab's."""
+    """Whether this is `python -P -m MODULE ...`, and the module is one of PACKAGES."""
     return list(argv[:3]) == [sys.executable, "-P", "-m"] and any(each.startswith(PACKAGES) for each in argv[3:4])
 
 
@@ -68,7 +68,7 @@ def become(argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     # written through: nothing is lost when the process is killed
     sys.stdout = sys.__stdout__ = text(1, "strict")
     sys.stderr = sys.__stderr__ = text(2, "backslashreplace")
-    call_it(argv)
+    show(argv)
     status: object = 0
     try:
         runpy.run_module(argv[3], run_name="__main__", alter_sys=True)
@@ -85,17 +85,18 @@ def text(number: int, errors: str) -> TextIOWrapper:
     return TextIOWrapper(FileIO(number, "w", closefd=False), encoding="utf-8", errors=errors, line_buffering=True)
 
 
-def call_it(argv: Sequence[str]) -> None:
+def show(argv: Sequence[str]) -> None:
     """Let `ps` show the program's command in place of supervisord's, as far as there is room for it.
 
     The environment behind it is left as it is: the lab finds its processes by it.
     """
-    start, end = (int(each) for each in Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
-    room = end - start
+    # fields 48 and 49 of proc(5): where the command line begins and ends in memory
+    first, last = (int(each) for each in Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+    room = last - first
     words = b"\0".join(os.fsencode(word) for word in argv)
     if len(words) >= room:
         words = b"\0".join(os.fsencode(word) for word in ("python", *argv[1:]))
-    ctypes.memmove(start, words[: room - 1].ljust(room, b"\0"), room)
+    ctypes.memmove(first, words[: room - 1].ljust(room, b"\0"), room)
 
 
 def end(status: object) -> NoReturn:
