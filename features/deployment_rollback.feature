@@ -67,6 +67,7 @@ Feature: A bad release is rolled back
     Then within 60 seconds the API uses at least 30 MB more memory than before
     When the recovery playbook "deployment/roll_back" is run
     Then within 60 seconds users are served release "1.1.0" alone, for 2 seconds
+    And within 60 seconds at most 1 % of the requests end in an error
     And the API's memory is back to its baseline within 20 %
 
   @row:D11 @runbook:deployment.md#a-release-does-not-build
@@ -181,6 +182,7 @@ Feature: A bad release is rolled back
     And the release that is served, its errors and its answers' time are written down
     When the recovery playbook "deployment/roll_back" is run
     Then within 2 minutes users are served release "1.1.0" alone, for 2 seconds
+    And within 60 seconds at most 1 % of the requests end in an error
 
   @row:D5 @as-written @finding:S2-11.1-wait @rto:15m @runbook:deployment.md#emergency-rollback
   Scenario: The emergency script goes back to a release that starts late

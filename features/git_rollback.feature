@@ -40,6 +40,7 @@ Feature: A bad commit is taken back
     When a commit that answers with errors is pushed, and after it one of a colleague
     Then within 60 seconds users are served release "1.2.0"
     And within 60 seconds more than 10 % of the requests end in an error
+    And within 60 seconds the commit of the colleague is in the branch
     And what was pushed since the stable release is written down
     When the recovery playbook "git/as_written/reset_and_force" is run for the commit that answers with errors
     Then within 60 seconds users are served release "1.1.0" alone, for 2 seconds

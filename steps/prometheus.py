@@ -83,7 +83,11 @@ def rules(drill: Drill) -> Sequence[Mapping[str, Any]]:
 
 
 def firing(drill: Drill) -> list[str]:
-    return [each["name"] for each in rules(drill) if each["state"] == "firing"]
+    """The names of the rules that fire. Raises CouldNotLookError when Prometheus has no rules."""
+    found = rules(drill)
+    if not found:
+        raise CouldNotLookError("Prometheus has no rules")
+    return [each["name"] for each in found if each["state"] == "firing"]
 
 
 def state(drill: Drill, name: str) -> str:

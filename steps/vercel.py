@@ -13,6 +13,7 @@ from steps.frontend import version_of
 from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import At, looked
 from drillbook.clients import http_get
+from drillbook.errors import CouldNotLookError
 
 if TYPE_CHECKING:
     import httpx
@@ -29,12 +30,17 @@ def ask(drill: Drill, path: str = "") -> httpx.Response:
 
 
 def served(drill: Drill) -> tuple[str, list[str]]:
-    """The release of the page that users get, and the scripts that it names and that are not there."""
+    """The release of the page that users get, and the scripts that it names and that are not there.
+
+    Raises CouldNotLookError for a page that names no script: it is none of the site's.
+    """
     page = ask(drill)
     if page.is_error:
         return f"status {page.status_code}", []
-    missing = [name for name in _SCRIPT.findall(page.text) if ask(drill, name).is_error]
-    return version_of(page.text) or "no version", missing
+    names = _SCRIPT.findall(page.text)
+    if not names:
+        raise CouldNotLookError("the page names no script")
+    return version_of(page.text) or "no version", [name for name in names if ask(drill, name).is_error]
 
 
 @given("Vercel's client can be used")

@@ -1856,8 +1856,8 @@ PROMETHEUS = [
     asks(
         "within 60 seconds no rule of Prometheus fires",
         "rules",
-        meets=[[], [rule(), rule("redis_down", "pending")]],
-        refuses=[[rule(state="firing")]],
+        meets=[[rule()], [rule(), rule("redis_down", "pending")]],
+        refuses=[[rule(state="firing")], []],
     ),
 ]
 
