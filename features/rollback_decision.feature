@@ -21,6 +21,7 @@ Feature: To roll back, or not
       | data-at-risk            | the network between "api" and "redis" is cut               | P0       | roll back now                           | redis/restore_network        |
       | critical-feature-broken | a bad migration is applied                                 | P1       | roll back now                           | database/take_migration_back |
       | some-errors             | the front door answers 8 % of the requests with an error   | P1       | investigate first, then maybe roll back | api/restore_front_door       |
+      | few-errors              | the front door answers 3 % of the requests with an error   | P3       | monitor                                 | api/restore_front_door       |
       | wrong-display           | a release that breaks the search goes live in the frontend | P3       | hot fix                                 | frontend/roll_back           |
 
   @row:P1 @severity:P0 @runbook:decision.md#decide @runbook:decision.md#severity
@@ -44,6 +45,7 @@ Feature: To roll back, or not
       | rule            | incident                                                  | severity | decision                                | fact                | then                   | playbook               |
       | many-errors     | the front door answers 20 % of the requests with an error | P1       | quick fix, then roll back               | quick_fix_failed    | roll back now          | api/restore_front_door |
       | twice-as-slow   | the front door delays every answer by 400 ms              | P2       | investigate first, then maybe roll back | optimisation_failed | roll back now          | api/restore_front_door |
+      | slow-by-half    | the front door delays every answer by 165 ms              | P2       | investigate first, then maybe roll back | optimisation_failed | roll back now          | api/restore_front_door |
       | feature-broken  | no worker runs                                            | P2       | roll back now                           | can_disable_feature | switch the feature off | queue/start_workers    |
 
   @row:P1 @severity:P3 @runbook:decision.md#decide @runbook:decision.md#severity @runbook:decision.md#monitor-and-optimise

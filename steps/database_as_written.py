@@ -11,7 +11,10 @@ from drillbook import Drill, fault, given, parse, then
 from drillbook.checks import looked
 from drillbook.errors import CouldNotLookError
 
-LISTED = "for file in %s/backup_*.sql.gz; do zcat $file | grep -q '^COPY ' && echo good || echo empty; done"
+LISTED = (
+    "for file in %s/backup_*.sql.gz; do test -r $file || exit 9; "
+    "zcat $file | grep -q '^COPY ' && echo good || echo empty; done"
+)
 
 READ = "for file in %s/*.dump; do %s --file=/dev/null $file && echo whole || echo broken; done"
 
@@ -144,7 +147,10 @@ def kept_whole(drill: Drill) -> tuple[int, int]:
 
 def kept_by_script(drill: Drill) -> tuple[int, int]:
     """How many files the script has kept, and how many of them hold a table."""
-    said = drill.hosts("database")[0].run(LISTED, folder(drill)).stdout.split()
+    listed = drill.hosts("database")[0].run(LISTED, folder(drill))
+    if listed.rc == 9:
+        raise CouldNotLookError(f"there is no file of the script in {folder(drill)}, or one that cannot be read")
+    said = listed.stdout.split()
     return sum(each in ("good", "empty") for each in said), said.count("good")
 
 

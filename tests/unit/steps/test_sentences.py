@@ -1418,7 +1418,10 @@ READ = (
     f"for file in {BY_SCRIPT}/*.dump; "
     "do /opt/pg/bin/pg_restore --file=/dev/null $file && echo whole || echo broken; done"
 )
-ZCAT = f"for file in {BY_SCRIPT}/backup_*.sql.gz; do zcat $file | grep -q '^COPY ' && echo good || echo empty; done"
+ZCAT = (
+    f"for file in {BY_SCRIPT}/backup_*.sql.gz; do test -r $file || exit 9; "
+    "zcat $file | grep -q '^COPY ' && echo good || echo empty; done"
+)
 RESTORED = 'ERROR:  relation "projects" already exists\n' * 5
 
 
@@ -1440,7 +1443,8 @@ DATABASE_AS_WRITTEN = [
     Row(
         "of the 2 files that the script has kept none can be restored",
         meets=[shell({ZCAT: Said("empty\nempty\n")})],
-        refuses=[shell({ZCAT: Said(text)}) for text in ("empty\ngood\n", "empty\n", "")],
+        refuses=[shell({ZCAT: Said(text)}) for text in ("empty\ngood\n", "empty\n", "")]
+        + [replace(shell({ZCAT: Said("empty\n", rc=9)}), shown="unread", raises="cannot be read")],
     ),
     Row(
         "the backup calls each of the 2 nights a failure",
