@@ -46,18 +46,18 @@ class Proof:
     @property
     def against(self) -> str | None:
         """Why the runbook is not proven; None when it is."""
-        by_control = {run.control: run for run in self.runs}
-        drill = by_control.get("")
-        if drill is None:
+        if not self.whole:
             return "the drill itself was not run"
-        if drill.outcome is not Outcome.PASSED:
-            return f"the drill ended {drill.outcome}: {drill.reason}"
+        for run in self.runs:
+            if not run.control and run.outcome is not Outcome.PASSED:
+                return f"the drill ended {run.outcome}: {run.reason}"
         for kind in STANDARD:
-            run = by_control.get(kind.value)
-            if run is None:
+            of_kind = [run for run in self.runs if run.control == kind.value]
+            if not of_kind:
                 return f"{kind}: this control was not run"
-            if run.outcome is not Outcome.HELD:
-                return f"{kind}: {run.outcome}: {run.reason}"
+            for run in of_kind:  # a second one that held takes nothing back
+                if run.outcome is not Outcome.HELD:
+                    return f"{kind}: {run.outcome}: {run.reason}"
         return None
 
     @property
@@ -82,6 +82,32 @@ class Proof:
                 for run in self.runs
             ],
         }
+
+
+def proof_of(document: Mapping[str, Any]) -> Proof:
+    """The proof in an object of proof.json. Raises ValueError with a sentence when it is not as `as_json` makes it."""
+    known = {"schema", "scenario", "proven", "against", "runs"}
+    if set(document) != known:
+        named = ", ".join(sorted(known ^ set(document)))
+        raise ValueError(f"it has not the fields of a proof: {named} is missing or not known"[:300])
+    scenario, rows, against = document["scenario"], document["runs"], document["against"]
+    if not isinstance(scenario, str) or not isinstance(rows, list):
+        raise ValueError("scenario is no text, or runs is no list")
+    if document["proven"] is not (against is None) or not isinstance(against, str | None):
+        raise ValueError("it contradicts itself: proven and against do not say the same")
+    return Proof(scenario, tuple(_run_of(row, scenario) for row in rows))
+
+
+def _run_of(row: object, scenario: str) -> Run:
+    match row:
+        case {
+            "control": str() | None as control,
+            "outcome": str() as outcome,
+            "reason": str() as reason,
+            "evidence": str() | None as evidence,
+        }:
+            return Run(scenario, control or "", Outcome(outcome), reason, evidence)
+    raise ValueError("a run has not a control, an outcome, a reason and an evidence")
 
 
 def proofs(runs: Iterable[Run]) -> list[Proof]:

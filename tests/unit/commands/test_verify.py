@@ -80,6 +80,15 @@ def test_a_store_is_verified_as_it_is_now(here: Path, monkeypatch: pytest.Monkey
     assert call("nowhere://it", *TRUST, *AT)[0] == 3
 
 
+def test_a_fault_of_the_verifier_is_no_verdict(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> Report:
+        raise KeyError("it")
+
+    monkeypatch.setattr("drillbook.commands.entries.verify.verify_path", fails)
+    status, said = call("kept", *TRUST)
+    assert (status, said) == (3, "drillbook: kept: it cannot be verified: Drillbook itself failed (KeyError: 'it')\n")
+
+
 def test_json_has_all_that_was_found(here: Path) -> None:
     evidence = Evidence()
     folder = evidence.drill(outcome=Outcome.INVALID)

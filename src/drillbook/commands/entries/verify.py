@@ -61,8 +61,12 @@ def verify(
         options = Options(_clock(at, max_skew), heads, None if tsa_root is None else _roots(tsa_root))
     with said_plainly(Weight.UNKNOWN.exit_status):
         place = readable(path, tell)
-    verified = verify_proofs if holds_proofs(place) else verify_path
-    report = verified(place, trust, options)
+    try:
+        verified = verify_proofs if holds_proofs(place) else verify_path
+        report = verified(place, trust, options)
+    except Exception as error:  # noqa: BLE001 - a stranger made the input; Python's own status, 1, would be a verdict
+        tell(f"{path}: it cannot be verified: Drillbook itself failed ({type(error).__name__}: {error})")
+        raise typer.Exit(Weight.UNKNOWN.exit_status) from None
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2, sort_keys=True))
     else:

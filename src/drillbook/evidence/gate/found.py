@@ -22,6 +22,7 @@ from drillbook.evidence.provenance import is_ignored
 from drillbook.evidence.reader import RecordError, read_document, read_record
 from drillbook.evidence.redaction import MARKER_START, may_stand_for
 from drillbook.model.proof import SCHEMA as PROOF_SCHEMA
+from drillbook.model.proof import proof_of
 from drillbook.model.record import ArtefactKind, Record
 
 DEFAULT_PROOFS = "proofs"
@@ -201,7 +202,9 @@ class Proofs:
             return read(*what)
         except (RecordError, KeptProofError, OSError) as error:
             self._say(str(error))
-            return None
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            self._say(f"{what[0]}: it was damaged after it was written ({type(error).__name__}: {error})")
+        return None
 
     def _say(self, sentence: str) -> None:
         if sentence not in self._told:
@@ -217,6 +220,12 @@ def _document(path: Path) -> Mapping[str, Any]:
         raise KeptProofError(f"{path}: it is not JSON ({error})") from error
     if not isinstance(said, dict) or said.get("schema") != PROOF_SCHEMA or not said.get("runs"):
         raise KeptProofError(f"{path}: it is no proof of the schema {PROOF_SCHEMA}")
+    try:
+        made = proof_of(said)
+    except ValueError as error:
+        raise KeptProofError(f"{path}: {error}") from error
+    if said["proven"] and not made.proven:
+        raise KeptProofError(f"{path}: it says that it is proven, and its runs do not prove it: {made.against}")
     return said
 
 

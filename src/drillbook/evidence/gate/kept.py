@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from drillbook.model.proof import Proof, Run
 from drillbook.model.record import ArtefactKind, ArtefactRecord, EngineRecord, Record, to_plain
 from drillbook.model.tags import tag_values
 from drillbook.model.verdict import Outcome
@@ -168,6 +169,10 @@ def file_of(scenario: str) -> str:
     return f"{folder}/{_part(title)}-{hashlib.sha256(scenario.encode()).hexdigest()[:6]}.json"
 
 
+def _as_run(run: KeptRun) -> Run:
+    return Run("", run.control or "", run.outcome, run.reason)
+
+
 def _part(text: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", text.lower()).strip("-")[:64].rstrip("-") or "unnamed"
 
@@ -190,4 +195,7 @@ def from_json(document: object) -> KeptProof:
         raise KeptProofError(f"it was damaged after it was written ({type(error).__name__}: {error})") from error
     if moment.tzinfo is None or made.proven is not (made.against is None):
         raise KeptProofError("it contradicts itself")
+    against = Proof(made.scenario, tuple(map(_as_run, made.runs))).against if made.proven else None
+    if against is not None:
+        raise KeptProofError(f"it says that it is proven, and its runs do not prove it: {against}")
     return made

@@ -14,7 +14,7 @@ from drillbook.evidence.gate.kept import KeptProof, KeptProofError, file_of, fro
 from drillbook.evidence.gate.signed import ENVELOPE, KEPT_PROOF, STREAM
 from drillbook.evidence.sealing.statements import ATTESTATIONS, CONTENT, LEDGER_FOLDER, PROVEN, sha256
 from drillbook.evidence.sealing.strict_json import JsonError, parse_object
-from drillbook.evidence.verifying.envelopes import LINE_BYTES, Opened, Opener
+from drillbook.evidence.verifying.envelopes import LINE_BYTES, Opened, Opener, ShapeError
 from drillbook.evidence.verifying.findings import Code, Counts, Findings, Report, said
 from drillbook.evidence.verifying.folders import DiskFolder, Folder, Kind, TooLargeError, UnreadableError, read
 from drillbook.evidence.verifying.ledgers import Entry, Ledgers, Reader
@@ -127,10 +127,13 @@ class _Verifier:
         opened = None if parts is None else opener.opened(parts, self._ring.keys(place), where)
         if opened is not None:
             self._counts.signed += 1
-            self._signed(opened, data, where, entry)
+            try:
+                self._signed(opened, data, where, entry)
+            except ShapeError as error:
+                self._findings.add(Code.E_STATEMENT, where, str(error))
 
     def _signed(self, opened: Opened, data: bytes, where: str, entry: Entry | None) -> None:
-        """Compare what is signed with the file, the ledger and what the file says."""
+        """Compare what is signed with the file, the ledger and what the file says. Raises ShapeError."""
         findings, digest = self._findings, sha256(data)
         if opened.predicate_type != KEPT_PROOF:
             findings.add(
@@ -171,8 +174,7 @@ class _Verifier:
             if opened.predicate.get(name) != value:
                 sentence = f"its {name} is {said(value)}, and {said(opened.predicate.get(name))} was signed"
                 findings.add(Code.E_RUN_BINDING, where, sentence)
-        good = proof.proven and bool(proof.runs) and all(run.outcome.good for run in proof.runs)
-        if opened.predicate.get("outcome") != PROVEN or not good:
+        if opened.predicate.get("outcome") != PROVEN or not proof.proven:
             findings.add(Code.E_OUTCOME_MISMATCH, where, "it was signed as proven, and its runs did not end so")
 
     def _read(self, folder: Folder, name: str, where: str, limit_bytes: int) -> bytes | None:

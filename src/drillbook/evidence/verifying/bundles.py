@@ -182,7 +182,8 @@ class Bundle:
             self._present(opened, kind, where)
         if TEST_RESULT in opened:
             try:
-                self._result(opened[TEST_RESULT], signed_outcome, claims, where)
+                of_record = claims if kind == RECORD else None
+                self._result(opened[TEST_RESULT], signed_outcome, of_record, where)
             except ShapeError as error:
                 self._findings.add(Code.E_STATEMENT, where, f"the test-result: {error}")
         self._recorded(tree, drill, signed_outcome, claims)

@@ -7,14 +7,13 @@ both times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from drillbook.evidence.files import folder_name
 from drillbook.evidence.reader import NewerRecordError, RecordError, record_of
 from drillbook.evidence.sealing.statements import (
-    GOOD_OUTCOMES,
     NOT_PROVEN,
     PROVEN,
     artefacts_digest,
@@ -28,11 +27,13 @@ from drillbook.evidence.verifying.ledgers import Run
 from drillbook.evidence.verifying.times import Clock
 from drillbook.evidence.verifying.trust import moment
 from drillbook.model.proof import SCHEMA as PROOF_SCHEMA
+from drillbook.model.proof import proof_of
 from drillbook.model.record import SCHEMA
 from drillbook.model.times.profiles import Timings, long_enough
 
 _ROUNDED_S = 0.0011
 """Times are kept to the millisecond; values compared before the rounding may have been half of one away."""
+_AXES = ("valid", "recovered", "restored")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,13 @@ class Claims:
 
     where: str
     document: Mapping[str, Any]
+    """A record with all its fields, also those that it left to their defaults; a proof as it stands."""
     known: Mapping[str, Any] = field(default_factory=dict)
     """What a statement or an entry of the ledger says as well, by the names there."""
+    timings: Timings | None = None
+    """The windows by which the recovered system was verified; None where no step asked for them."""
+    against: str | None = None
+    """Why the runs of a proof do not prove it, whatever it says of itself."""
 
     @property
     def outcome(self) -> str | None:
@@ -61,12 +67,6 @@ class Claims:
         """Whether the kernel of its machine said that the clock was not synchronised."""
         clock = self.document.get("clock")
         return isinstance(clock, dict) and clock.get("synchronised") is False
-
-    @property
-    def timings(self) -> Timings | None:
-        """The windows by which the recovered system was verified; None where no step asked for them."""
-        stated = self.document.get("timings")
-        return None if stated is None else Timings(**stated)
 
     def compare(self, name: str, signed: object, code: Code, where: str, findings: Findings) -> None:
         """Report where a statement differs from the record."""
@@ -145,9 +145,9 @@ class Claims:
                     f"it says {said(row.get('outcome'))} of {said(folder)}, and the ledger does not ({run.close.where})"
                 )
                 findings.add(Code.E_OUTCOME_MISMATCH, self.where, sentence)
-        passed = [row.get("outcome") for row in rows if row.get("control") is None] == ["PASSED"]
-        if self.outcome == PROVEN and not (passed and all(row.get("outcome") in GOOD_OUTCOMES for row in rows)):
-            findings.add(Code.E_OUTCOME_MISMATCH, self.where, "it says PROVEN, and its runs did not end so")
+        if self.outcome == PROVEN and self.against is not None:
+            sentence = f"it says PROVEN, and its runs do not prove it: {said(self.against)}"
+            findings.add(Code.E_OUTCOME_MISMATCH, self.where, sentence)
 
     def _faults(self) -> Iterable[Any]:
         timeline = self.document.get("timeline")
@@ -167,21 +167,24 @@ def record(data: bytes, folder: str, where: str, clock: Clock, findings: Finding
         findings.add(Code.E_VERSION_UNSUPPORTED, where, sentence)
         return None
     try:
-        record_of(document, Path("drill.json"))
+        read = record_of(document, Path("drill.json"))
     except RecordError as error:
         code = Code.E_VERSION_UNSUPPORTED if isinstance(error, NewerRecordError) else Code.E_SCHEMA
         findings.add(code, where, f"this Drillbook cannot read the record: {error.why}")
         return None
-    control = document.get("control")
+    timings = read.timings
+    if timings is not None and not all(isinstance(each, int | float) for each in astuple(timings)[1:]):
+        findings.add(Code.E_SCHEMA, where, "a window of its verification is no number")
+        return None
     known = {
-        "run_id": document["run_id"],
-        "outcome": document.get("outcome"),
-        "environment": document["environment"]["name"],
-        "control": None if control is None else control["name"],
-        "started_at": document["started_at"],
-        "ended_at": document.get("ended_at"),
+        "run_id": read.run_id,
+        "outcome": None if read.outcome is None else read.outcome.value,
+        "environment": read.environment.name,
+        "control": None if read.control is None else read.control.name,
+        "started_at": read.started_at,
+        "ended_at": read.ended_at,
     }
-    claims = Claims(where, document, known)
+    claims = Claims(where, read.as_json(), known, timings)
     _itself(claims, folder, clock, findings)
     return claims
 
@@ -196,11 +199,12 @@ def proof(data: bytes, folder: str, where: str, clock: Clock, findings: Findings
         sentence = f"schema {said(document.get('schema'))} is of another version; this Drillbook reads {PROOF_SCHEMA}"
         findings.add(Code.E_VERSION_UNSUPPORTED, where, sentence)
         return None
-    if not isinstance(document.get("proven"), bool):
-        findings.add(Code.E_SCHEMA, where, f"it is no proof: proven is {said(document.get('proven'))}")
+    try:
+        made = proof_of(document)
+    except ValueError as error:
+        findings.add(Code.E_SCHEMA, where, f"it is no proof: {said(str(error))}")
         return None
-    known = {"outcome": PROVEN if document["proven"] else NOT_PROVEN}
-    return Claims(where, document, known | {name: document[name] for name in ("run_id",) if name in document})
+    return Claims(where, document, {"outcome": PROVEN if document["proven"] else NOT_PROVEN}, against=made.against)
 
 
 def _document(data: bytes, where: str, findings: Findings) -> Mapping[str, Any] | None:
@@ -226,7 +230,8 @@ def _itself(claims: Claims, folder: str, clock: Clock, findings: Findings) -> No
         clock.in_order(started, ended, where, "the drill says that it ended before it began", findings)
     clock.not_in_future(ended or started, where, "the record", findings)
     if document.get("outcome") == "PASSED":
-        for name, axis in sorted(document["axes"].items()):
+        for name in _AXES:
+            axis = document["axes"].get(name) or {}
             if axis.get("holds") is not True or axis.get("reasons"):
                 findings.add(
                     Code.E_OUTCOME_MISMATCH, where, f"the outcome is PASSED, and the axis {name} does not hold"

@@ -23,6 +23,7 @@ from drillbook.model.times.clock import rfc3339, wall_now
 from drillbook.model.verdict import Outcome
 from tests.support import ROOT
 from tests.unit.commands.test_drills_asked_for import root
+from tests.unit.evidence.gate.test_judging import HELD
 
 pytestmark = pytest.mark.unit
 
@@ -65,7 +66,7 @@ def keep(root: Path, *nodeids: str, by: EngineRecord | None = None) -> None:
                 proven=True,
                 against=None,
                 proven_at=rfc3339(wall_now()),
-                runs=(KeptRun(None, Outcome.PASSED, "so it was", "0" * 32),),
+                runs=(KeptRun(None, Outcome.PASSED, "so it was", "0" * 32), *HELD),
                 engine=by or engine(),
                 artefacts=(
                     ArtefactRecord(

@@ -220,6 +220,43 @@ def test_what_cannot_be_read_is_told_and_proves_nothing(root: Path) -> None:
     assert [each.partition("content/")[2][:27] for each in told] == ["proof.json: it is not JSON "]
 
 
+DRILL = {"control": None, "outcome": "PASSED", "reason": "", "evidence": "evidence/x"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"runs": [{}]},
+        {"runs": 5},
+        {"runs": [5]},
+        {"runs": [DRILL | {"evidence": 5}]},
+        {"runs": [DRILL | {"outcome": "SPLENDID"}]},
+        {"runs": [DRILL]},
+        {"scenario": None},
+        {"proven": None},
+        {"more": 1},
+    ],
+)
+def test_a_damaged_proof_hides_no_older_one(root: Path, changes: dict[str, Any]) -> None:
+    proof(root, 3)
+    path = proof(root, 4) / "content/proof.json"
+    path.write_text(dumps(json.loads(path.read_text()) | changes))
+    told: list[str] = []
+    assert state(root, tell=told.append) is State.FRESH
+    assert [each.partition(":")[0] for each in told] == [str(path)]
+
+
+def test_a_record_that_lacks_its_feature_is_told_and_is_none_of_a_scenario(root: Path) -> None:
+    proof(root, 3)
+    path = next((root / "evidence").glob("*-it-is-cut-*")) / "content/drill.json"
+    later = root / "evidence/20261104T120000Z-it-is-cut-000004/content/drill.json"
+    later.parent.mkdir(parents=True)
+    later.write_text(dumps(json.loads(path.read_text()) | {"feature": None}))
+    told: list[str] = []
+    assert state(root, tell=told.append) is State.FRESH
+    assert [each.partition(":")[0] for each in told] == [str(later.parent.parent)]
+
+
 def test_a_proof_whose_record_is_gone_is_told_and_proves_nothing(root: Path) -> None:
     proof(root, 3)
     (next((root / "evidence").glob("*-no-fault-*")) / "content/drill.json").unlink()
@@ -284,6 +321,9 @@ def damaged(root: Path) -> dict[str, Any]:
         ("proven_at", "2026-11-03T12:00:00"),
         ("artefacts", [{"kind": "song", "path": "a", "sha256": "b"}]),
         ("against", "it was not proven"),
+        ("runs", [{"control": None, "outcome": "PASSED", "reason": ""}]),
+        ("runs", [{"control": None, "outcome": "NOT_RECOVERED", "reason": ""}]),
+        ("runs", []),
         ("more", 1),
     ],
 )

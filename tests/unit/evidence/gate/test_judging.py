@@ -19,6 +19,8 @@ pytestmark = pytest.mark.unit
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 ENGINE, OTHER_ENGINE = EngineRecord("0.1.0", "e1"), EngineRecord("0.1.0", "e2")
 NODEID = "features/redis.feature::It is cut"
+HELD = tuple(KeptRun(name, Outcome.HELD, "") for name in ("no-fault", "no-recovery", "recovery-twice"))
+"""The controls of a proof."""
 ASKED = Asked(NODEID, "features/redis.feature", 9, "It is cut", ("row:R1", "row:P4", "rto:10m"), "s1")
 ARTEFACTS = (
     ArtefactRecord(ArtefactKind.FEATURE, "features/redis.feature", "f1", "It is cut", "s1"),
@@ -66,7 +68,7 @@ def proof(days: float = 1.0, outcome: Outcome = Outcome.PASSED, **more: Any) -> 
         proven=proven,
         against=None if proven else f"the drill ended {outcome}: it stayed red",
         proven_at=(NOW - timedelta(days=days)).isoformat().replace("+00:00", "Z"),
-        runs=(KeptRun(None, outcome, "so it was", "0123456789abcdef"),),
+        runs=(KeptRun(None, outcome, "so it was", "0123456789abcdef"), *HELD),
         engine=ENGINE,
         artefacts=ARTEFACTS,
     )

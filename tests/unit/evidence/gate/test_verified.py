@@ -188,6 +188,16 @@ BENT: dict[str, tuple[Change, set[Code]]] = {
         {Code.E_RUN_BINDING},
     ),
     "not proven": (signed_anew(rewritten(proven=False, against="so")), {Code.E_OUTCOME_MISMATCH}),
+    "proven by the drill alone": (
+        signed_anew(
+            rewritten(runs=[{"control": None, "outcome": "PASSED", "reason": "", "run_id": "0123456789abcdef"}])
+        ),
+        {Code.E_SCHEMA},
+    ),
+    "of no time in UTC": (
+        signed_anew(rewritten(proven_at="2026-11-30T12:00:00+02:00"), proven_at="2026-11-30T12:00:00+02:00"),
+        {Code.E_STATEMENT},
+    ),
     "no proof at all": (signed_anew(lambda path: path.write_text("{}")), {Code.E_SCHEMA}),
     "a key twice": (signed_anew(lambda path: path.write_text('{"a": 1, "a": 2}')), {Code.E_SCHEMA}),
 }

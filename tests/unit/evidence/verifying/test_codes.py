@@ -833,6 +833,40 @@ def systems_were_verified_by_two_profiles(evidence: Evidence, folder: str) -> Re
     return report
 
 
+@makes(Code.E_OUTCOME_MISMATCH)
+def a_passed_drill_says_nothing_of_its_axes(evidence: Evidence, folder: str) -> Report:
+    return made_otherwise(record=lambda it: it.pop("axes"))
+
+
+@makes(Code.E_OUTCOME_MISMATCH)
+def a_passed_drill_has_no_axis(evidence: Evidence, folder: str) -> Report:
+    return made_otherwise(record=lambda it: it.update(axes={}))
+
+
+@makes(Code.E_OUTCOME_MISMATCH)
+def a_passed_drill_says_nothing_of_its_restore(evidence: Evidence, folder: str) -> Report:
+    return made_otherwise(record=lambda it: it["axes"].pop("restored"))
+
+
+@makes(Code.E_SCHEMA)
+def a_window_is_no_number(evidence: Evidence, folder: str) -> Report:
+    return made_otherwise(record=lambda it: it.update(timings={**FULL, "extended_s": "[REDACTED:it]"}))
+
+
+@makes(Code.E_PROFILE, Code.I_PROFILE)
+def a_window_is_the_number_that_is_none(evidence: Evidence, folder: str) -> Report:
+    return made_otherwise(record=lambda it: it.update(timings={**FULL, "extended_s": "nan"}))
+
+
+@makes(Code.E_SCHEMA, Code.E_SUBJECT_DIGEST, Code.E_LEDGER_DIGEST, Code.E_RUN_BINDING)
+def a_proof_was_put_into_a_signed_drill(evidence: Evidence, folder: str) -> Report:
+    proof, sums = b'{"schema":"drillbook/proof/1","proven":true}', f"{folder}/SHA256SUMS"
+    evidence.files[f"{folder}/content/proof.json"] = proof
+    lines = [*evidence.lines(sums), f"{digest(proof)}  proof.json\n".encode()]
+    evidence.put_lines(sorted(lines, key=lambda line: line.split()[1]), sums)
+    return evidence.verify()
+
+
 @makes(Code.E_PROFILE, Code.I_PROFILE)
 def short_windows_are_called_full(evidence: Evidence, folder: str) -> Report:
     evidence.drill("bbbb02", record=lambda it: it.update(timings={**FULL, "extended_s": 8}))

@@ -85,8 +85,9 @@ RUNS = [
     row(None, "PASSED", "aaaa01"),
     row("recovery-twice", "HELD", "aaaa01"),
     row("no-fault", "HELD", "bbbb02"),
+    row("no-recovery", "HELD", "dddd04") | {"evidence": None},
 ]
-"""Of a proof: its drill, at whose end the recovery ran once more, and a control."""
+"""Of a proof: its drill, at whose end the recovery ran once more, and two controls."""
 
 
 def proof_of(sealer: Sealer, **changes: Any) -> Path:
@@ -111,6 +112,7 @@ def test_what_is_sealed_is_whole(sealer: Sealer, verified: Callable[..., Report]
 
 
 OTHER = [row(None, "PASSED", "aaaa01"), row("no-fault", "BETRAYED", "bbbb02")]
+ELSEWHERE = row("no-recovery", "HELD", "dddd04")
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,20 @@ OTHER = [row(None, "PASSED", "aaaa01"), row("no-fault", "BETRAYED", "bbbb02")]
         ({"proven": False, "against": "no-recovery was not run"}, [Code.F_DRILL]),
         ({"runs": []}, [Code.E_OUTCOME_MISMATCH]),
         ({"runs": OTHER}, [Code.E_OUTCOME_MISMATCH]),
-        ({"runs": OTHER, "proven": False}, [Code.E_OUTCOME_MISMATCH, Code.F_DRILL]),
-        ({"runs": [*RUNS, row("no-recovery", "HELD", "dddd04")]}, [Code.E_RUN_MISSING]),
-        ({"runs": [*RUNS, row("no-recovery", "HELD", "dddd04") | {"evidence": None}]}, []),
+        ({"runs": RUNS[:1]}, [Code.E_OUTCOME_MISMATCH]),
+        ({"runs": RUNS[:3]}, [Code.E_OUTCOME_MISMATCH]),
+        ({"runs": [row(None, "NOT_RECOVERED", "aaaa01") | {"evidence": None}, *RUNS]}, [Code.E_OUTCOME_MISMATCH]),
+        ({"runs": OTHER, "proven": False, "against": "so"}, [Code.E_OUTCOME_MISMATCH, Code.F_DRILL]),
+        ({"runs": [*RUNS, ELSEWHERE]}, [Code.E_RUN_MISSING]),
+        ({"runs": [*RUNS, ELSEWHERE | {"evidence": None}]}, []),
+        ({"runs": [*RUNS, row("without:a.yml:1", "INVALID", "dddd04") | {"evidence": None}]}, []),
+        ({"runs": {"control": None}}, [Code.E_SCHEMA]),
+        ({"runs": [*RUNS, 5]}, [Code.E_SCHEMA]),
+        ({"runs": [*RUNS, {"control": None}]}, [Code.E_SCHEMA]),
+        ({"runs": [row(None, "SPLENDID", "aaaa01")]}, [Code.E_SCHEMA]),
+        ({"against": "so"}, [Code.E_SCHEMA]),
+        ({"scenario": 5}, [Code.E_SCHEMA]),
+        ({"timings": 5}, [Code.E_SCHEMA]),
     ],
 )
 def test_a_proof_rests_on_runs_that_the_ledger_has(
