@@ -39,6 +39,15 @@ def write_atomically(path: Path, text: str, *, synced: bool = True) -> None:
         raise EvidenceError(f"{path}: evidence cannot be written: {error.strerror}") from error
 
 
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk: a new file's name is not there when only the file is. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def dumps(value: object) -> str:
     """JSON as evidence keeps it: sorted keys, two spaces, a line feed at the end."""
     return json_text(value) + "\n"

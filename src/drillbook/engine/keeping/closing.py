@@ -64,6 +64,8 @@ class Closing:
             run = None
         if run is None and (folder / ATTESTATIONS).exists():
             return self._restored(folder, undone)
+        if run is not None:
+            bundle.take_away(folder)  # it died just before its last entry: nobody may take the folder for a sealed one
         sealer = self.sealer.of(folder, signed=run is None or run.signs)
         could_not = run is not None and run.signs and not sealer.signs
         signature = None

@@ -1,6 +1,7 @@
 """The files beside content/: SHA256SUMS over each of its files, and the statements about them.
 
-The rule: every bundle gets SHA256SUMS, signed or not. Anything but a regular file refuses the seal.
+The rule: every bundle gets SHA256SUMS, signed or not, as its last file: with it the folder counts as complete. Anything
+but a regular file refuses the seal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from drillbook.errors import EvidenceError
-from drillbook.evidence.files import write_atomically
+from drillbook.evidence.files import sync_folder, write_atomically
 from drillbook.evidence.sealing.lines import read_envelope
 from drillbook.evidence.sealing.statements import ATTESTATIONS, CONTENT, SUMS, TIMESTAMP, sums_text
 
@@ -43,7 +44,7 @@ def content_files(folder: Path) -> Iterator[Path]:
 
 
 def sums_of(folder: Path) -> str:
-    """The text of SHA256SUMS for a bundle. Raises EvidenceError."""
+    """The text of SHA256SUMS for a bundle, whose files are on disk then. Raises EvidenceError."""
     content = folder / CONTENT
     try:
         return sums_text((path.relative_to(content).as_posix(), _digest(path)) for path in content_files(folder))
@@ -53,12 +54,20 @@ def sums_of(folder: Path) -> str:
 
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
+        os.fsync(file.fileno())  # samples are written without it
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_sums(folder: Path, text: str) -> None:
-    """Put SHA256SUMS on disk. Raises EvidenceError."""
-    write_atomically(folder / SUMS, text)
+    """Put SHA256SUMS on disk, after the names of all that it lists, and then its own. Raises EvidenceError."""
+    try:
+        for parent, _, _ in os.walk(folder, topdown=False):
+            sync_folder(Path(parent))
+        write_atomically(folder / SUMS, text)
+        for place in (folder, folder.parent):
+            sync_folder(place)
+    except OSError as error:
+        raise EvidenceError(f"{folder}: the evidence cannot be put on disk: {error.strerror}") from error
 
 
 def write_stamp(folder: Path, url: str, line: bytes) -> str | None:
@@ -72,7 +81,10 @@ def write_stamp(folder: Path, url: str, line: bytes) -> str | None:
     try:
         asked = subprocess.run(command, input=signature, capture_output=True, timeout=_STAMPED_WITHIN_S, check=False)
         if asked.returncode == 0:
-            (folder / TIMESTAMP).write_bytes(asked.stdout)
+            with (folder / TIMESTAMP).open("wb") as file:
+                file.write(asked.stdout)
+                file.flush()
+                os.fsync(file.fileno())
             return None
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"no time stamp of {url}: {error}"

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from drillbook.errors import EvidenceError
+from drillbook.evidence.files import sync_folder
 from drillbook.evidence.sealing.lines import predicate_of, read_envelope
 from drillbook.evidence.sealing.statements import CLOSING, FIRST_PREV, LEDGER_FOLDER, Kind, ledger_entry, sha256
 from drillbook.model.paths import unique_file_part
@@ -55,18 +56,6 @@ class Head:
 def ledger_path(evidence_root: Path, stream: str) -> Path:
     """The file of a stream, which is the name of an environment."""
     return evidence_root / LEDGER_FOLDER / f"{unique_file_part(stream)}.jsonl"
-
-
-def entries(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The predicate of each whole line, first to last, not verified; nothing when there is no ledger.
-
-    Raises EvidenceError for a bad line.
-    """
-    for number, line in enumerate(_whole_lines(path), start=1):
-        try:
-            yield predicate_of(read_envelope(line).payload)
-        except EvidenceError as error:
-            raise _damaged(path, number, error) from error
 
 
 def _whole_lines(path: Path) -> list[bytes]:
@@ -152,12 +141,12 @@ class Ledger:
             yield descriptor
             if new:
                 for folder in (self.path.parent, self.path.parent.parent):
-                    _sync_folder(folder)
+                    sync_folder(folder)
         finally:
             os.close(descriptor)
 
     def _opened(self) -> int:
-        """The file, locked. A longer copy may replace the file while we wait."""
+        """The file, locked. Somebody may put back another copy of it while we wait."""
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
@@ -218,11 +207,3 @@ def _damaged(path: Path, number: int | None, error: object) -> EvidenceError:
         f"{where}: the ledger is damaged ({error}), so Drillbook adds nothing to it: 'drillbook verify' says which "
         "part can be trusted; put back a copy of it, or move it away and keep it"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,8 @@
 """Seals what a run left: SHA256SUMS, and with a key the statements about it and its entries in the ledger.
 
-The rule is the order. An intent is on disk before anything is broken. A bundle is whole on disk before the ledger says
-that it is sealed. So a death in between leaves a run that is open in the ledger, and never one that is closed and torn.
+The rule is the order. An intent is on disk before anything is broken. SHA256SUMS is the last file of a bundle: whoever
+finds it may take the folder away. A bundle is whole on disk before the ledger says that it is sealed. So a death in
+between leaves a run that is open in the ledger, and never one that is closed and torn.
 """
 
 from __future__ import annotations
@@ -102,8 +103,8 @@ class Sealer:
         """
         refuse_secrets(folder, self.redactor)
         sums = bundle.sums_of(folder)
-        bundle.write_sums(folder, sums)
         if not self.signs:
+            bundle.write_sums(folder, sums)
             return None
         record = _read(folder, statements.RECORD)
         intent = intent or self.intent_of(record) or self.intent(folder)
@@ -128,25 +129,23 @@ class Sealer:
         """
         refuse_secrets(folder, self.redactor)
         sums = bundle.sums_of(folder)
-        bundle.write_sums(folder, sums)
         if not self.signs:
+            bundle.write_sums(folder, sums)
             return None
         proof, now = _read(folder, statements.PROOF), rfc3339(wall_now())
-        run_id = str(proof.get("run_id") or folder.name)
-        rows = proof.get("artefacts") or []
         about = {
-            "run_id": run_id,
+            "run_id": folder.name,
             "folder": folder.name,
             "scenario": proof["scenario"],
             "control": None,
-            "artefacts": statements.artefacts_digest(rows),
-            "inventory": proof.get("inventory"),
+            "artefacts": statements.artefacts_digest([]),
+            "inventory": None,
         }
         intent = self.ledger(stream).append(Kind.INTENT, about).digest
         predicate = {
-            "run_id": run_id,
-            "started_at": proof.get("started_at") or now,
-            "ended_at": proof.get("ended_at") or now,
+            "run_id": folder.name,
+            "started_at": now,
+            "ended_at": now,
             "outcome": statements.PROVEN if proof["proven"] else statements.NOT_PROVEN,
             "environment": stream,
             "control": None,
@@ -160,11 +159,12 @@ class Sealer:
     ) -> Head:
         payloads = (*more, statements.recovery_drill(sums, predicate))
         lines = [self.key.sign(payload) for payload in payloads]
-        bundle.write_attestations(folder, lines)
         if self.source is not None and self.source.timestamp_url is not None:
             problem = bundle.write_stamp(folder, self.source.timestamp_url, lines[-1])
             if problem is not None:
                 self._say(problem)
+        bundle.write_attestations(folder, lines)
+        bundle.write_sums(folder, sums)
         about = {
             "run_id": predicate["run_id"],
             "folder": folder.name,

@@ -18,10 +18,12 @@ from drillbook.engine.keeping.closing import Closing
 from drillbook.engine.keeping.sealing import RunSeal, signature_of
 from drillbook.evidence.files import dumps, write_atomically
 from drillbook.evidence.redaction import Redactor
-from drillbook.evidence.sealing import open_run
+from drillbook.evidence.sealing import bundle, open_run
+from drillbook.evidence.sealing.key_source import KeySource
 from drillbook.evidence.sealing.rescan import LeakError
 from drillbook.evidence.sealing.sealer import Sealer
 from drillbook.evidence.sealing.signing import opened
+from drillbook.evidence.store.outbox import ready
 from drillbook.model.verdict import Outcome
 from drillbook.safety.journal import Entry, EntryState
 from drillbook.safety.undo import Undone
@@ -120,6 +122,9 @@ def test_whoever_comes_next_closes_the_run(tmp_path: Path, sealer: Sealer) -> No
         vars(its)["key"] = sealer.key
         if not died(root, its, when):
             break
+        (folder,) = (root / "evidence").glob(f"*-{RUN[:6]}")
+        if ready(folder):
+            whole(folder, public(sealer))  # somebody else may upload it now
         said: list[str] = []
         marked = [*(root / ".drillbook").glob("unsealed-*")]
         for _ in range(2):  # and whoever comes after that finds nothing to do
@@ -151,6 +156,63 @@ def test_who_has_no_key_closes_the_record_and_leaves_the_seal(tmp_path: Path, se
     closing(tmp_path, sealer, said).close([], [])
     assert sealed_runs(tmp_path, public(sealer)) == {RUN: "aborted"}
     assert chain(tmp_path, public(sealer))[-1]["by"] == "a later run"
+
+
+def test_a_folder_is_complete_to_nobody_while_its_signature_is_stamped(
+    tmp_path: Path, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, seen = kept(tmp_path, RUN), []
+
+    def asks(of: Path, url: str, _line: bytes) -> str:
+        seen.append((ready(of), sorted(each.name for each in of.iterdir())))
+        return f"no time stamp of {url}"
+
+    monkeypatch.setattr(bundle, "write_stamp", asks)
+    assert sealer.source is not None
+    stamps = KeySource(sealer.source.place, timestamp_url="http://127.0.0.1:1")
+    Sealer(sealer.evidence_root, stamps, Redactor()).seal(folder)
+    assert seen == [(False, ["content"])]
+    assert ready(folder)
+
+
+def test_what_a_dead_run_had_almost_sealed_is_no_longer_complete(tmp_path: Path, sealer: Sealer) -> None:
+    begun(tmp_path)
+    (folder,) = (tmp_path / "evidence").iterdir()
+    place = folder.relative_to(tmp_path).as_posix()
+    open_run.begin(tmp_path / ".drillbook", RUN, place, "lab", signs=True).let_be()
+    for name in ("SHA256SUMS", "attestations.intoto.jsonl", "timestamp.tsr"):
+        (folder / name).write_text("of a record that said that the run was under way\n")
+    said: list[str] = []
+    closing(tmp_path, Sealer(sealer.evidence_root, None, Redactor()), said).close([], [])
+    assert [each.name for each in folder.iterdir()] == ["content"]
+    assert "'drillbook restore' does it with the key" in said[0]
+
+
+def test_all_of_a_bundle_is_on_disk_before_the_ledger_says_so(
+    tmp_path: Path, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = kept(tmp_path, RUN)
+    (folder / "content/deeper").mkdir()
+    (folder / "content/deeper/work.ndjson").write_text("{}\n")
+    sealer.intent(folder)
+    synced: set[int | str] = set()
+    sync, write, before = os.fsync, os.write, sealer.ledger("lab").path.stat().st_ino
+
+    def syncs(descriptor: int) -> None:
+        sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    def writes(descriptor: int, data: bytes) -> int:
+        if os.fstat(descriptor).st_ino == before:
+            every = [folder.parent, folder, *folder.rglob("*")]
+            assert [each.name for each in every if each.stat().st_ino not in synced] == []
+            synced.add("asked")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "fsync", syncs)
+    monkeypatch.setattr(os, "write", writes)
+    sealer.seal(folder)
+    assert "asked" in synced
 
 
 def test_a_run_is_closed_in_the_ledger_beside_it_wherever_its_evidence_lies(tmp_path: Path, sealer: Sealer) -> None:

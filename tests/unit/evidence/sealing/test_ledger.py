@@ -13,7 +13,7 @@ from securesystemslib.signer import CryptoSigner
 
 from drillbook.errors import EvidenceError
 from drillbook.evidence.sealing.envelope import sign, verify
-from drillbook.evidence.sealing.ledger import Ledger, OfRun, entries, head_of, ledger_path, of_run, streams
+from drillbook.evidence.sealing.ledger import Ledger, OfRun, head_of, ledger_path, of_run, streams
 from drillbook.evidence.sealing.lines import predicate_of
 from drillbook.evidence.sealing.statements import FIRST_PREV, Kind, sha256
 
@@ -77,7 +77,8 @@ def test_a_torn_line_is_taken_away_and_the_ledger_says_so(
     one.path.write_bytes(whole[:cut])
     one.append(Kind.INTENT, {"run_id": "next"})
     assert chained(one.path)[-2:] == ["repaired", "intent"]
-    repaired = list(entries(one.path))[-2]
+    line = one.path.read_bytes().split(b"\n")[-3]
+    repaired = predicate_of(verify(line, [KEY.public_key]).payload)
     assert repaired["removed"] == sha256(whole[begin:cut])
 
 
@@ -99,7 +100,7 @@ def test_nothing_is_added_to_a_damaged_ledger(tmp_path: Path, line: bytes) -> No
     with pytest.raises(EvidenceError, match="damaged"):
         one.append(Kind.INTENT, {"run_id": "s"})
     with pytest.raises(EvidenceError, match=r"lab\.jsonl:2"):
-        list(entries(one.path))
+        of_run(one.path, "r")
     assert one.path.read_bytes() == before
 
 
