@@ -11,9 +11,10 @@ from drillbook.commands.fleet.listing import collected
 from drillbook.errors import DrillbookError
 from drillbook.evidence.gate.found import DEFAULT_PROOFS, Proofs, WorkingTree
 from drillbook.evidence.gate.judging import Asked, Standing, judge, one_of_each_family
-from drillbook.evidence.gate.signed import Signatures
+from drillbook.evidence.gate.verified import Signatures
 from drillbook.evidence.provenance import engine
 from drillbook.evidence.store.reach import readable
+from drillbook.evidence.verifying.times import Clock
 from drillbook.evidence.verifying.trust import Trust, TrustError, read_trust
 from drillbook.model.times.clock import wall_now
 from drillbook.model.times.durations import parse_duration
@@ -76,7 +77,7 @@ def answer(question: Question, tell: Callable[[str], None]) -> Answer:
     tree, now = WorkingTree(root), wall_now()
     proofs = Proofs(evidence, kept, tree, question.environment, tell)
     if question.trust is not None:
-        proofs.why_not = Signatures(kept, _trust(question.trust)).why_not
+        proofs.why_not = Signatures(kept, _trust(question.trust), Clock(now)).why_not
     known = {each.nodeid: proofs.of(each) for each in asked}
     shown = [each.shown(known[each.nodeid]) for each in asked]
     standings = judge(shown, known, tree, engine(), now=now, max_age_s=max_age_s)

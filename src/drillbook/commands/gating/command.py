@@ -9,7 +9,7 @@ from drillbook.commands.gating.asking import Answer, Question, answer
 from drillbook.evidence.files import dumps
 from drillbook.evidence.gate.judging import State
 from drillbook.evidence.gate.kept import file_of
-from drillbook.evidence.gate.signed import attestation_of, seal
+from drillbook.evidence.gate.signed import is_unsigned, recorded, seal
 from drillbook.evidence.gate.telling import as_annotations, as_json, lines
 from drillbook.evidence.provenance import engine
 from drillbook.evidence.sealing.signing import opened
@@ -45,20 +45,19 @@ def run(question: Question, say: Say, tell: Say, annotate: Say, *, keep: bool, j
 def kept(found: Answer) -> list[Path]:
     """Keep, in its compact form, what is proven with the files that are here; signed if there is a key.
 
-    An existing file stays, and is signed if nobody has signed it. Raises DrillbookError.
+    An existing file stays, and is signed if it is what was judged and nobody has signed it. Raises DrillbookError.
     """
     # an earlier Drillbook's is a proof of these files as well, and says which Drillbook it was
     holds = (State.FRESH, State.ENGINE)
     fresh = [each.proof for each in found.standings if each.state in holds and each.proof is not None]
     key, root, written = read_ini(found.root).key, found.proofs.kept, []
     signing = None if key is None else opened(key)
+    known = {} if signing is None else recorded(root)
     for proof in fresh:
-        new = found.proofs.keep(proof)
-        path = new or root / file_of(proof.scenario)
-        unsigned = new is not None or not attestation_of(path).exists()
-        if signing is not None and unsigned and path.is_file():
+        new, path = found.proofs.keep(proof), root / file_of(proof.scenario)
+        judged = new is not None or found.proofs.kept_one(proof.scenario) == proof
+        signs = signing is not None and judged and is_unsigned(root, path, known)
+        if signing is not None and signs:
             seal(root, path, proof, signing)
-        elif new is not None:
-            attestation_of(path).unlink(missing_ok=True)  # of another proof
-        written += [path] if unsigned and (new is not None or signing is not None) else []
+        written += [path] if new is not None or signs else []
     return written

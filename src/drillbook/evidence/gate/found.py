@@ -18,6 +18,7 @@ from drillbook.evidence.artefacts import Digests, files_of_inventories, files_of
 from drillbook.evidence.files import dumps, short_file_part, write_atomically
 from drillbook.evidence.gate.judging import Asked, changes
 from drillbook.evidence.gate.kept import KeptProof, KeptProofError, attempt, file_of, from_json, kept_proof
+from drillbook.evidence.gate.signed import attestation_of
 from drillbook.evidence.provenance import is_ignored
 from drillbook.evidence.reader import RecordError, read_document, read_record
 from drillbook.evidence.redaction import MARKER_START, may_stand_for
@@ -141,6 +142,7 @@ class Proofs:
         path = self.kept / file_of(proof.scenario)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            attestation_of(path).unlink(missing_ok=True)  # of another proof
         except OSError as error:
             raise DrillbookError(f"{path.parent}: the proof cannot be kept: {error.strerror}") from error
         write_atomically(path, dumps(proof.as_json()))

@@ -193,6 +193,10 @@ def from_json(document: object) -> KeptProof:
         moment = made.moment
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise KeptProofError(f"it was damaged after it was written ({type(error).__name__}: {error})") from error
+    texts = (made.scenario, made.feature, made.name)
+    tables = (made.environment, made.times, made.harness, made.git, made.timings or {})
+    if not all(isinstance(each, str) for each in texts) or not all(isinstance(each, dict) for each in tables):
+        raise KeptProofError("it was damaged after it was written: a field of it is of another kind")
     if moment.tzinfo is None or made.proven is not (made.against is None):
         raise KeptProofError("it contradicts itself")
     against = Proof(made.scenario, tuple(map(_as_run, made.runs))).against if made.proven else None

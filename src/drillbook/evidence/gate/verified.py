@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from drillbook.evidence.gate.kept import KeptProof, KeptProofError, file_of, from_json
@@ -19,7 +21,7 @@ from drillbook.evidence.verifying.findings import Code, Counts, Findings, Report
 from drillbook.evidence.verifying.folders import DiskFolder, Folder, Kind, TooLargeError, UnreadableError, read
 from drillbook.evidence.verifying.ledgers import Entry, Ledgers, Reader
 from drillbook.evidence.verifying.ring import Ring, Signing
-from drillbook.evidence.verifying.times import moment_of
+from drillbook.evidence.verifying.times import Clock, moment_of
 from drillbook.evidence.verifying.trust import Trust, TrustError, read_trust
 from drillbook.evidence.verifying.whole import Options
 
@@ -48,28 +50,61 @@ def verify_proofs(path: Path, trust_file: Path | None, options: Options) -> Repo
         return Report(findings.sorted(), (), counts)
     try:
         with closing(DiskFolder(path)) as root:
-            return _Verifier(trust, options, findings, counts).all(root)
+            return _Verifier(Ring(trust), options, findings, counts).all(root)
     except UnreadableError as error:
         findings.add(Code.E_NOTHING, str(path), f"the proofs cannot be read: {error}")
         return Report(findings.sorted(), (), counts)
 
 
+class Signatures:
+    """The signatures of the proofs below `root`, for a reader who trusts these keys: they count as `verify` judges."""
+
+    def __init__(self, root: Path, trust: Trust, clock: Clock) -> None:
+        self._root, self._trust, self._clock = root, trust, clock
+
+    def why_not(self, path: Path) -> str | None:
+        """Why the file at a path is no proof that trusted keys have signed, in a sentence; None when it is one."""
+        of_ledger = self._ledger._findings.heavy()
+        if of_ledger is not None:
+            return f"the ledger of the proofs proves nothing ({of_ledger.where}): {of_ledger.sentence}"
+        place, name = path.relative_to(self._root).parts
+        verifier = replace(self._ledger, _findings=Findings())
+        try:
+            with closing(DiskFolder(self._root)) as root, closing(root.folder(place)) as folder:
+                verifier.one(folder, name, f"{place}/{name}", folder.entries())
+        except UnreadableError as error:
+            return f"it cannot be read: {error}"
+        found = verifier._findings.heavy()
+        return None if found is None else found.sentence
+
+    @cached_property
+    def _ledger(self) -> _Verifier:
+        """The verifier that has read the ledger; what it found speaks against all of them."""
+        verifier = _Verifier(Ring(self._trust), Options(self._clock), Findings(), Counts())
+        try:
+            with closing(DiskFolder(self._root)) as root:
+                verifier.read_ledger(root)
+        except UnreadableError as error:
+            verifier._findings.add(Code.E_UNREADABLE, str(self._root), f"it cannot be read: {error}")
+        return verifier
+
+
+@dataclass(slots=True)
 class _Verifier:
     """One verification."""
 
-    def __init__(self, trust: Trust, options: Options, findings: Findings, counts: Counts) -> None:
-        self._ring, self._options = Ring(trust), options
-        self._findings, self._counts = findings, counts
-        self._ledgers = Ledgers()
-        self._signings: list[tuple[str, Signing]] = []
-        self._there: set[str] = set()
+    _ring: Ring
+    _options: Options
+    _findings: Findings
+    _counts: Counts
+    _ledgers: Ledgers = field(default_factory=Ledgers)
+    _there: set[str] = field(default_factory=set)
 
-    def all(self, root: Folder) -> Report:
-        """The ledger, and all proofs. Raises UnreadableError."""
-        entries = root.entries()
+    def read_ledger(self, root: Folder) -> None:
+        """The ledger, which says which of two proofs is the last. Raises UnreadableError."""
         heads = tuple(self._options.heads)
         reader = Reader(self._ring, self._options.clock, heads, self._findings, self._counts, of_proofs=True)
-        if entries.get(LEDGER_FOLDER) is Kind.FOLDER:
+        if root.entries().get(LEDGER_FOLDER) is Kind.FOLDER:
             with closing(root.folder(LEDGER_FOLDER)) as ledger:
                 self._ledgers = reader.read(ledger)
         else:
@@ -77,7 +112,11 @@ class _Verifier:
         if not self._ledgers.there:
             sentence = "there is no ledger of the proofs: nothing shows which of two proofs is the newer one"
             self._findings.add(Code.E_LEDGER_MISSING, LEDGER_FOLDER, sentence)
-        for name, kind in sorted(entries.items()):
+
+    def all(self, root: Folder) -> Report:
+        """The ledger, and all proofs. Raises UnreadableError."""
+        self.read_ledger(root)
+        for name, kind in sorted(root.entries().items()):
             if name == LEDGER_FOLDER or kind is Kind.FILE:
                 continue
             if kind is not Kind.FOLDER:
@@ -91,7 +130,6 @@ class _Verifier:
             self._findings.add(Code.W_PROOF_GONE, name, sentence)
         if not self._counts.bundles:
             self._findings.add(Code.E_NOTHING, ".", "there is no proof in it")
-        self._ring.judge(self._signings, self._findings)
         return Report(self._findings.sorted(), tuple(sorted(self._ledgers.heads)), self._counts)
 
     def _folder(self, folder: Folder, place: str) -> None:
@@ -107,11 +145,12 @@ class _Verifier:
                 self._there.add(where)
                 self._counts.bundles += 1
                 self._counts.files += 1
-                self._proof(folder, name, where, entries)
+                self.one(folder, name, where, entries)
             else:
                 self._findings.add(Code.E_FILE_EXTRA, where, "it is no proof, and nobody has signed it")
 
-    def _proof(self, folder: Folder, name: str, where: str, entries: Mapping[str, Kind]) -> None:
+    def one(self, folder: Folder, name: str, where: str, entries: Mapping[str, Kind]) -> None:
+        """One proof, after the ledger."""
         data = self._read(folder, name, where, _PROOF_BYTES)
         envelope = f"{name.removesuffix(_PROOF)}{ENVELOPE}"
         if envelope not in entries:
@@ -154,7 +193,8 @@ class _Verifier:
             findings.add(Code.E_SCHEMA, where, str(error))
             return
         moment = moment_of(opened.predicate, "proven_at")
-        self._signings.append((where, Signing(opened.keyids, moment, None if entry is None else entry.place)))
+        signing = Signing(opened.keyids, moment, None if entry is None else entry.place)
+        self._ring.judge([(where, signing)], findings)
         self._options.clock.not_in_future(moment, where, "the proof", findings)
         self._claims(opened, proof, where)
 

@@ -77,15 +77,20 @@ class OfRun:
     """The entry that closes it."""
 
 
-def of_run(path: Path, run_id: str) -> OfRun:
-    """What a ledger says about a run, not verified. Raises EvidenceError."""
-    found = OfRun()
+def entries(path: Path) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
+    """(payload, predicate) of each whole line, not verified; none when there is no ledger. Raises EvidenceError."""
     for number, line in enumerate(_whole_lines(path), start=1):
         try:
             payload = read_envelope(line).payload
-            said = predicate_of(payload)
+            yield payload, predicate_of(payload)
         except EvidenceError as error:
             raise _damaged(path, number, error) from error
+
+
+def of_run(path: Path, run_id: str) -> OfRun:
+    """What a ledger says about a run, not verified. Raises EvidenceError."""
+    found = OfRun()
+    for payload, said in entries(path):
         if said.get("run_id") == run_id:
             found = replace(found, intent=sha256(payload)) if said.get("kind") == Kind.INTENT else found
             found = replace(found, closed=said) if said.get("kind") in CLOSING else found

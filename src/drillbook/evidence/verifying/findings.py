@@ -182,9 +182,9 @@ class Findings:
     def add(self, code: Code, where: str, sentence: str) -> None:
         self._found[Finding(where, code, sentence)] = None
 
-    def heavy(self) -> bool:
-        """Whether any of them speaks against the evidence."""
-        return any(each.code.weight in (Weight.BROKEN, Weight.UNKNOWN) for each in self._found)
+    def heavy(self) -> Finding | None:
+        """The first of them that speaks against the evidence."""
+        return next((each for each in self._found if each.code.weight in (Weight.BROKEN, Weight.UNKNOWN)), None)
 
     def sorted(self) -> tuple[Finding, ...]:
         return tuple(sorted(self._found))

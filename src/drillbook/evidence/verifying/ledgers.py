@@ -29,6 +29,11 @@ from drillbook.evidence.verifying.trust import TrustedKey, TrustError, key_of_pe
 from drillbook.model.paths import unique_file_part
 
 _SUFFIX = ".jsonl"
+_CONFLICT = (b"<<<<<<<", b"=======", b">>>>>>>")
+_TAKE_ONE = (
+    "two branches have kept proofs. Take the ledger of one branch, and prove the scenarios of the other one again "
+    "(drillbook prove --stale --trust FILE)"
+)
 _WITH_A_FOLDER = frozenset({Kind.INTENT, Kind.SEALED, Kind.ABORTED})
 
 
@@ -165,6 +170,9 @@ class _Stream:
             sentence = "the last line is torn: its writer was killed, or somebody cut it"
             self._findings.add(Code.E_LEDGER_TORN, where, sentence)
             return
+        if self._reader.of_proofs and line.startswith(_CONFLICT):
+            self._findings.add(Code.E_LEDGER_CHAIN, where, f"git has left a conflict here: {_TAKE_ONE}")
+            return
         envelope = self._opener.read(line, where)
         if envelope is None:
             self._seq += 1
@@ -222,15 +230,16 @@ class _Stream:
         elif stream != self._stream:
             sentence = f"the entry is of the ledger of {said(stream)}, and stands in that of {said(self._stream)}"
             self._findings.add(Code.E_LEDGER_STREAM, where, sentence)
+        if prev != self._prev:
+            sentence = "the entry does not follow the one before it: its prev is another digest"
+            if prev in self._digests.values():
+                after = _TAKE_ONE if self._reader.of_proofs else "as after a merge of two branches"
+                sentence = f"the ledger forks here: the entry follows an earlier one: {after}"
+            self._findings.add(Code.E_LEDGER_CHAIN, where, sentence)
         if seq != self._seq:
             sentence = f"the entry has the number {seq}, and {self._seq} has to follow: entries are missing or moved"
             self._findings.add(Code.E_LEDGER_SEQ, where, sentence)
             self._seq = seq
-        if prev != self._prev:
-            sentence = "the entry does not follow the one before it: its prev is another digest"
-            if prev in self._digests.values():
-                sentence = "the ledger forks here: the entry follows an earlier one, as after a merge of two branches"
-            self._findings.add(Code.E_LEDGER_CHAIN, where, sentence)
         if opened.subjects[0][1].get("sha256") != prev or len(opened.subjects) != 1:
             raise ShapeError("the subject is not the entry before")
 

@@ -91,7 +91,7 @@ class Verifier:
         self._ring = None if trust is None else Ring(trust)
         self._ledgers = Ledgers()
         self._runs: Mapping[str, Run] = {}
-        if trust is None and not self._findings.heavy():
+        if trust is None and self._findings.heavy() is None:
             sentence = "nobody is trusted: name a trust file with --trust; digests are compared, and no signature is"
             self._findings.add(Code.E_NO_TRUST, "--trust", sentence)
 

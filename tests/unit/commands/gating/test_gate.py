@@ -13,10 +13,11 @@ from typer.testing import CliRunner, Result
 
 from drillbook.commands.cli import app
 from drillbook.commands.fleet.listing import collected
-from drillbook.commands.gating import asking
+from drillbook.commands.gating import asking, command
 from drillbook.evidence.artefacts import Digests
 from drillbook.evidence.files import dumps
 from drillbook.evidence.gate.kept import KeptProof, KeptRun, file_of
+from drillbook.evidence.gate.signed import attestation_of
 from drillbook.evidence.provenance import engine
 from drillbook.model.record import ArtefactKind, ArtefactRecord, EngineRecord
 from drillbook.model.times.clock import rfc3339, wall_now
@@ -190,6 +191,23 @@ def test_what_is_kept_is_signed_with_the_key_and_counts_for_who_trusts_it(
     assert refused.exit_code == 1
     assert f"{path}: it is not the file that was signed: it proves nothing" in refused.stderr
     assert gate("--trust", "nowhere.json", ALPHA).exit_code == 64
+    before = attestation_of(path).read_bytes()
+    gate("--keep", ALPHA)
+    assert attestation_of(path).read_bytes() == before, "it was changed by hand, and nobody signs that"
+
+
+def test_a_kept_proof_that_was_not_judged_is_not_signed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(root, ALPHA)
+    monkeypatch.setenv("DRILLBOOK_KEY", str(ROOT / "proofs/demonstration-key.pem"))
+    path = root / "proofs" / file_of(ALPHA)
+    found = asking.answer(asking.Question("30d", (ALPHA,)), [].append)
+    newer = json.loads(path.read_text()) | {"proven_at": rfc3339(wall_now()), "inventory": "another"}
+    path.write_text(dumps(newer))  # by somebody else, in the meantime
+    assert command.kept(found) == []
+    assert not attestation_of(path).exists()
+    path.write_text(dumps(found.standings[0].proof.as_json()))  # type: ignore[union-attr]
+    assert command.kept(found) == [path]
+    assert attestation_of(path).exists()
 
 
 @pytest.fixture

@@ -324,6 +324,9 @@ def damaged(root: Path) -> dict[str, Any]:
         ("runs", [{"control": None, "outcome": "PASSED", "reason": ""}]),
         ("runs", [{"control": None, "outcome": "NOT_RECOVERED", "reason": ""}]),
         ("runs", []),
+        ("environment", 5),
+        ("timings", 5),
+        ("feature", None),
         ("more", 1),
     ],
 )
