@@ -19,6 +19,7 @@ from itertools import zip_longest
 
 import pytest
 
+from drillbook.model.proof import Run
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
 from drillbook.pytest_plugin.outcomes import keep_proofs, rows_of, runs_of
 from drillbook.pytest_plugin.roll_call import RollCall
@@ -70,12 +71,15 @@ class HandedOver:
         return str(json.loads(line)) if line else None
 
     def _tell(self, *, more: bool) -> None:
-        runs = [run for run in runs_of(self._config) if run.scenario == self._under_way]
+        keep_proofs(self._config, self._runs())
+        runs = self._runs()
         self._under_way = None
-        keep_proofs(self._config, runs)
         said = {"runs": rows_of(self._config, runs), "more": more, "titles": self._titles}
         self._titles = {}
         self._socket.sendall(f"{json.dumps(said)}\n".encode())
+
+    def _runs(self) -> list[Run]:
+        return [run for run in runs_of(self._config) if run.scenario == self._under_way]
 
     def close(self) -> None:
         """Send the last message."""

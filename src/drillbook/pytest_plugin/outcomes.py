@@ -7,6 +7,7 @@ it.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from drillbook.evidence.reader import read_document
 from drillbook.evidence.render.numbers import Numbers, numbers_of
 from drillbook.model.control import REPEATED
 from drillbook.model.printable import printable
-from drillbook.model.proof import Run, proofs
+from drillbook.model.proof import Proof, Run, proofs
 from drillbook.model.record import Record, RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.collecting.nodes import ScenarioItem
@@ -239,19 +240,32 @@ def rows_of(config: pytest.Config, runs: Sequence[Run]) -> list[dict[str, object
 
 
 def keep_proofs(config: pytest.Config, runs: Sequence[Run]) -> None:
-    """One folder for each runbook that was to be proven, whatever the result."""
+    """One folder for each runbook that was to be proven, whatever the result.
+
+    A drill whose proof cannot be sealed has proven nothing.
+    """
     for proof in proofs(runs):
-        if proof.whole:
-            session = drill_session(config)
-            folder = write_proof(session.evidence_root, proof, session.redactor, session.root)
-            _seal_proof(session, folder, [config.rootpath / run.evidence for run in proof.runs if run.evidence])
+        if not proof.whole:
+            continue
+        evidence = [config.rootpath / run.evidence for run in proof.runs if run.evidence]
+        problem = _not_kept(drill_session(config), proof, evidence)
+        if problem is not None:
+            against = f"the proof is not sealed: {said(config, problem)}"
+            drills = [each for each in config.stash[ended_key] if each.scenario == proof.scenario and not each.control]
+            for each in drills:
+                keep(config, replace(each, outcome=Outcome.INVALID, reason=against, unmissed=False, repeat=None))
 
 
-def _seal_proof(session: DrillSession, folder: Path, evidence: Sequence[Path]) -> None:
-    """Seal it in the ledger of its drills' environment; report why that was not possible."""
+def _not_kept(session: DrillSession, proof: Proof, evidence: Sequence[Path]) -> str | None:
+    """Keep a proof, sealed in the ledger of its drills' environment; why that was not possible, when nothing is left."""
+    folder = None
     try:
+        folder = write_proof(session.evidence_root, proof, session.redactor, session.root)
         names = [read_document(each / "content" / "drill.json")["environment"]["name"] for each in evidence[:1]]
         # if no run has begun, none has left a record
         session.sealer.seal_proof(folder, *(names or [session.inventory.environment.name]))
     except DrillbookError as error:
-        session.listener({"event": "note", "text": f"{folder.name}: the proof is not sealed: {error}"})
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        return str(error)
+    return None

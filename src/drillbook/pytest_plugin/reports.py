@@ -276,8 +276,7 @@ def _keep_runs(config: pytest.Config) -> None:
     if handed_over_key in config.stash:
         config.stash[handed_over_key].close()
         return
-    runs = runs_of(config)
-    keep_proofs(config, runs)
+    keep_proofs(config, runs_of(config))
     if config.getoption("--runs-to"):
-        told = {"asked_for": config.stash[roll_key].asked_for(), "runs": rows_of(config, runs)}
+        told = {"asked_for": config.stash[roll_key].asked_for(), "runs": rows_of(config, runs_of(config))}
         Path(config.getoption("--runs-to")).write_text(json.dumps(told), encoding="utf-8")

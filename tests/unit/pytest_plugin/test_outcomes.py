@@ -9,13 +9,27 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from _pytest.junitxml import xml_key
 
+from drillbook.errors import EvidenceError
 from drillbook.evidence.redaction import Redactor
+from drillbook.evidence.sealing import bundle
+from drillbook.evidence.sealing.sealer import Sealer
 from drillbook.model.proof import Run
 from drillbook.model.record import RepeatRecord
 from drillbook.model.verdict import Outcome
 from drillbook.pytest_plugin.drill_session import session_key
-from drillbook.pytest_plugin.outcomes import DrillOutcome, Told, conclude, conclude_anew, ended_key, outcome_key
+from drillbook.pytest_plugin.outcomes import (
+    DrillOutcome,
+    Told,
+    conclude,
+    conclude_anew,
+    ended_key,
+    keep_proofs,
+    outcome_key,
+    runs_of,
+)
+from tests.support.sealing import key, sealed_runs
 
 pytestmark = pytest.mark.unit
 
@@ -104,3 +118,50 @@ def test_what_is_told_of_a_drill_has_no_path_of_this_machine_and_no_secret(tmp_p
     assert [each.reason for each in ended] == [shown, shown]
     conclude_anew(item, Outcome.INVALID, reason, None)
     assert item.stash[outcome_key].reason == shown
+
+
+# ---- a proof that cannot be sealed
+
+
+HELD = [
+    replace(PASSED, nodeid=f"x.feature::S[{name}]", control=name, outcome=Outcome.HELD, evidence=None)
+    for name in ("no-fault", "no-recovery", "recovery-twice")
+]
+
+
+def proven(root: Path, sealer: Sealer) -> Any:
+    """The configuration of a session that has proven a runbook, and whose evidence is gone."""
+    session = SimpleNamespace(
+        redactor=sealer.redactor,
+        evidence_root=sealer.evidence_root,
+        root=root,
+        sealer=sealer,
+        inventory=SimpleNamespace(environment=SimpleNamespace(name="lab")),
+    )
+    ended = [replace(PASSED, evidence=None, repeat=RepeatRecord(Outcome.HELD, "")), *HELD]
+    return SimpleNamespace(rootpath=root, stash={session_key: session, ended_key: ended, xml_key: None})
+
+
+def test_a_proof_that_is_sealed_changes_no_outcome(tmp_path: Path) -> None:
+    sealer = Sealer(tmp_path / "evidence", key(tmp_path), Redactor())
+    config = proven(tmp_path, sealer)
+    keep_proofs(config, runs_of(config))
+    assert [each.outcome for each in runs_of(config)] == [Outcome.PASSED, *[Outcome.HELD] * 3]
+    assert list(sealed_runs(tmp_path, sealer.key.public_pem).values()) == ["sealed"]
+
+
+def test_a_proof_that_cannot_be_sealed_is_taken_away_and_its_drill_has_proven_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealer = Sealer(tmp_path / "evidence", key(tmp_path), Redactor())
+    config = proven(tmp_path, sealer)
+
+    def is_full(*_: object) -> None:
+        raise EvidenceError("the disk is full")
+
+    monkeypatch.setattr(bundle, "write_attestations", is_full)
+    keep_proofs(config, runs_of(config))
+    (drill,) = [each for each in runs_of(config) if not each.control]
+    assert (drill.outcome, drill.reason) == (Outcome.INVALID, "the proof is not sealed: the disk is full")
+    assert [each.name for each in (tmp_path / "evidence").iterdir()] == ["ledger"]
+    assert list(sealed_runs(tmp_path, sealer.key.public_pem).values()) == ["void"]

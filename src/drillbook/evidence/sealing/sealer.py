@@ -125,23 +125,31 @@ class Sealer:
     def seal_proof(self, folder: Path, stream: str) -> Head | None:
         """Seal a folder with content/proof.json; returns the ledger's new head, or None without a key.
 
-        Raises EvidenceError.
+        Raises EvidenceError; the ledger says then, as far as it can, that the proof is void.
         """
         refuse_secrets(folder, self.redactor)
         sums = bundle.sums_of(folder)
         if not self.signs:
             bundle.write_sums(folder, sums)
             return None
-        proof, now = _read(folder, statements.PROOF), rfc3339(wall_now())
         about = {
             "run_id": folder.name,
             "folder": folder.name,
-            "scenario": proof["scenario"],
+            "scenario": _read(folder, statements.PROOF)["scenario"],
             "control": None,
             "artefacts": statements.artefacts_digest([]),
             "inventory": None,
         }
         intent = self.ledger(stream).append(Kind.INTENT, about).digest
+        try:
+            return self._sealed_proof(folder, stream, sums, intent)
+        except DrillbookError as error:
+            with suppress(DrillbookError):
+                self.void(stream, folder.name, self.redactor.text(str(error)))
+            raise
+
+    def _sealed_proof(self, folder: Path, stream: str, sums: str, intent: str) -> Head:
+        proof, now = _read(folder, statements.PROOF), rfc3339(wall_now())
         predicate = {
             "run_id": folder.name,
             "started_at": now,
