@@ -10,10 +10,18 @@ from pathlib import Path
 
 from drillbook.errors import EvidenceError
 
+_NAMED = re.compile(r"(\d{8}T\d{6}Z)-(.*)-([0-9a-f]{6})")
+
 
 def folder_name(started: datetime, title: str, run_id: str) -> str:
     """`<UTC>-<title>-<six digits of the run id>`, in characters that every file system takes."""
     return f"{started:%Y%m%dT%H%M%SZ}-{short_file_part(title)}-{run_id[:6]}"
+
+
+def name_parts(name: str) -> tuple[str, str, str] | None:
+    """(UTC, title, run id) of a name that `folder_name` has made, as they stand in it; None for any other name."""
+    found = _NAMED.fullmatch(name)
+    return None if found is None else (found[1], found[2], found[3])
 
 
 def short_file_part(title: str) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from pathlib import PurePath
@@ -59,7 +58,6 @@ class Redactor:
         self._variants: dict[str, str] | None = None  # variant -> label, longest first
         self._clean: set[str] = set()  # texts without any of these variants: a record is written again and again
         self._in_numbers = False
-        self._counts: Counter[str] = Counter()
         self._too_short: set[str] = set()
 
     def add(self, label: str, value: str, *, declared: bool = True) -> None:
@@ -108,11 +106,6 @@ class Redactor:
         with self._lock:
             return frozenset(self._too_short)
 
-    def counts(self) -> dict[str, int]:
-        """How often each label replaced a secret, for `redaction.json`. An unused label has 0."""
-        with self._lock:
-            return {label: self._counts[label] for label in sorted(set(self._labels.values()))}
-
     def text(self, text: str) -> str:
         """`text` without the secrets.
 
@@ -129,8 +122,6 @@ class Redactor:
             if len(text) <= _REMEMBERED and len(clean) < _MOST_REMEMBERED:
                 clean.add(text)  # to the set of these variants: a new secret has started another one
             return text
-        with self._lock:
-            self._counts.update(label for _, _, label in spans)
         parts = []
         at = 0
         for start, end, label in spans:
@@ -184,11 +175,6 @@ class Redactor:
             case set() | frozenset():
                 return type(value)(self.data(each) for each in value)
         return value
-
-    def found(self, data: Octets) -> tuple[str, ...]:
-        """The labels of the secrets still in `data`, for the rescan before sealing; counts nothing."""
-        text = data.decode("utf-8", "surrogateescape")
-        return tuple(sorted({label for _, _, label in _spans(text, self._all_variants())}))
 
     def _may_be_in_numbers(self) -> bool:
         with self._lock:

@@ -257,7 +257,7 @@ def keep_proofs(config: pytest.Config, runs: Sequence[Run]) -> None:
 
 
 def _not_kept(session: DrillSession, proof: Proof, evidence: Sequence[Path]) -> str | None:
-    """Keep a proof, sealed in the ledger of its drills' environment; why that was not possible, when nothing is left."""
+    """Keep a proof, sealed in the ledger of its drills' environment, or nothing of it; then returns why."""
     folder = None
     try:
         folder = write_proof(session.evidence_root, proof, session.redactor, session.root)

@@ -89,7 +89,7 @@ def _known(config: pytest.Config) -> Redactor | None:
 
 
 def _unseen(_event: Mapping[str, Any]) -> None:
-    """Whether nobody sees the session's output."""
+    """Shows nothing of an event, where nobody sees the session's output."""
 
 
 @pytest.hookimpl(tryfirst=True)

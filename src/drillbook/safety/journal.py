@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from drillbook.errors import JournalError
+from drillbook.evidence.files import sync_folder
 from drillbook.model import paths
 from drillbook.model.times.clock import rfc3339, wall_now
 
@@ -197,8 +198,8 @@ class Journal:
             finally:
                 os.close(descriptor)
             if new:
-                _sync_folder(self.path.parent)
-                _sync_folder(self.path.parent.parent)
+                sync_folder(self.path.parent)
+                sync_folder(self.path.parent.parent)
         except OSError as error:
             raise JournalError(f"{self.path}: the undo journal cannot be written: {error.strerror}") from error
 
@@ -212,11 +213,3 @@ def _decode(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -46,6 +46,11 @@ def test_where_evidence_is_kept_is_handed_on_and_the_table_follows(tmp_path: Pat
     shelf.put(kept_at.folder, "20991122T100000Z-drills-aaaa04", {}, "drills.json")
     command._to_the_store(listing, said.append)
     assert list(Remote(str(kept_at.url)).objects()) == ["20991122T100000Z-drills-aaaa04/content/drills.json"]
+    (kept_at.folder / "ledger").mkdir()
+    (kept_at.folder / "ledger/lab.jsonl").write_text("ours\n")
+    Remote(str(kept_at.url)).write("ledger/lab.jsonl", b"theirs\n", None, new=True)
+    command._to_the_store(listing, said.append)
+    assert "nothing was written over, and ours is kept there" in said.pop()
     command._to_the_store(replace(listing, kept_at=replace(kept_at, url="file:///proc/none")), said.append)
     assert len(said) == 1
     assert said[0].endswith("; the next session uploads what waits, or 'drillbook evidence push'")

@@ -11,10 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from drillbook.commands.cli import app
+from drillbook.errors import EvidenceError
 from drillbook.evidence.redaction import Redactor
 from drillbook.evidence.sealing import passphrase
 from drillbook.evidence.sealing.key_source import KeySource
+from drillbook.evidence.sealing.ledger import Head, Ledger
 from drillbook.evidence.sealing.sealer import Sealer
+from drillbook.evidence.sealing.statements import Kind
 from tests.support.sealing import PASSPHRASE, chain, kept
 
 pytestmark = pytest.mark.unit
@@ -117,6 +120,45 @@ def test_what_cannot_be_is_one_sentence(here: Path, words: tuple[str, ...], why:
     status, said = call(*words)
     assert status == 64
     assert why in said
+    assert not (here / "new.pem").exists()
+
+
+def rotations(here: Path, stream: str, public: str) -> list[str]:
+    return [each["new"] for each in chain(here, public, stream) if each["kind"] == "key-rotated"]
+
+
+def test_a_rotation_that_was_stopped_goes_on_with_the_same_key(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = str(trusted(call("old.pem")[1])["public"])
+    sealer = sealed(here, "old.pem", "a" * 16)
+    append = Ledger.append
+
+    def one_is_full(ledger: Ledger, kind: Kind, about: dict[str, str]) -> Head:
+        if ledger.stream == "staging":
+            raise EvidenceError("the disk is full")
+        return append(ledger, kind, about)
+
+    sealer.ledger("staging").append(Kind.RESTORED, {"run_id": "r"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "append", one_is_full)
+        status, said = call("new.pem", "--rotate", "old.pem")
+    assert (status, "the disk is full; the same command goes on" in said) == (64, True)
+    new = trusted(said)
+    key = (here / "new.pem").read_bytes()
+    status, said = call("new.pem", "--rotate", "old.pem")
+    assert (status, trusted(said), (here / "new.pem").read_bytes()) == (0, new, key)
+    assert rotations(here, "lab", old) == rotations(here, "staging", old) == [new["keyid"]]
+    assert "already exists" not in call("new.pem", "--rotate", "old.pem")[1], "there is nothing left to do"
+    assert rotations(here, "lab", old) == [new["keyid"]]
+    call("third.pem")
+    assert "already exists" in call("third.pem", "--rotate", "old.pem")[1], "no ledger knows it"
+
+
+def test_no_key_is_made_where_a_ledger_is_damaged(here: Path) -> None:
+    call("old.pem")
+    path = sealed(here, "old.pem", "a" * 16).ledger("lab").path
+    path.write_bytes(path.read_bytes() + b"damaged\n")
+    status, said = call("new.pem", "--rotate", "old.pem")
+    assert (status, "the ledger is damaged" in said) == (64, True)
     assert not (here / "new.pem").exists()
 
 

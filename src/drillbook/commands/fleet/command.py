@@ -82,9 +82,11 @@ def _to_the_store(listing: Listing, say: Say) -> None:
     if listing.kept_at is None or listing.kept_at.url is None:
         return
     try:
-        push(listing.kept_at, paths.kept(listing.root), waiting_only=True)
+        forked = push(listing.kept_at, paths.kept(listing.root), waiting_only=True).forked
     except DrillbookError as error:
-        say(f"{error}; the next session uploads what waits, or 'drillbook evidence push'")
+        forked = [f"{error}; the next session uploads what waits, or 'drillbook evidence push'"]
+    for sentence in forked:
+        say(sentence)
 
 
 def _venue(listing: Listing, labs: int | None) -> Venue:

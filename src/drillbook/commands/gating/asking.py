@@ -10,7 +10,7 @@ from pathlib import Path
 from drillbook.commands.fleet.listing import collected
 from drillbook.errors import DrillbookError
 from drillbook.evidence.gate.found import DEFAULT_PROOFS, Proofs, WorkingTree
-from drillbook.evidence.gate.judging import Asked, Standing, judge, one_of_each_family
+from drillbook.evidence.gate.judging import Asked, Standing, ages_of, judge, one_of_each_family
 from drillbook.evidence.gate.verified import Signatures
 from drillbook.evidence.provenance import engine
 from drillbook.evidence.store.reach import readable
@@ -58,8 +58,7 @@ class Answer:
         """The node ids of what the gate refuses, with one drill for each family that has none among them."""
         refused = [each.asked for each in self.standings if not each.fresh]
         fresh = [each for each in self.standings if each.fresh]
-        ages = {each.asked.nodeid: each.proof.proven_at for each in fresh if each.proof is not None}
-        more = one_of_each_family([each.asked for each in fresh], refused, ages) if one_a_family else []
+        more = one_of_each_family([each.asked for each in fresh], refused, ages_of(fresh)) if one_a_family else []
         chosen = {each.nodeid for each in (*refused, *more)}
         return [each.asked.nodeid for each in self.standings if each.asked.nodeid in chosen]
 

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 from drillbook.errors import DrillbookError
 from drillbook.evidence.artefacts import Digests, files_of_inventories, files_of_role, of_role
-from drillbook.evidence.files import dumps, short_file_part, write_atomically
+from drillbook.evidence.files import dumps, name_parts, short_file_part, write_atomically
 from drillbook.evidence.gate.judging import Asked, changes
 from drillbook.evidence.gate.kept import KeptProof, KeptProofError, attempt, file_of, from_json, kept_proof
 from drillbook.evidence.gate.signed import attestation_of
 from drillbook.evidence.provenance import is_ignored
 from drillbook.evidence.reader import RecordError, read_document, read_record
 from drillbook.evidence.redaction import MARKER_START, may_stand_for
+from drillbook.evidence.store.catalogue import folders
 from drillbook.model.proof import SCHEMA as PROOF_SCHEMA
 from drillbook.model.proof import proof_of
 from drillbook.model.record import ArtefactKind, Record
@@ -29,7 +30,6 @@ from drillbook.model.record import ArtefactKind, Record
 DEFAULT_PROOFS = "proofs"
 MOST = 10
 """The number of a scenario's proofs, and of its drills without a proof, that are read until one decides."""
-_FOLDER = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{6}")
 Tell = Callable[[str], None]
 T = TypeVar("T")
 
@@ -159,25 +159,20 @@ class Proofs:
     # ------------------------------------------------------------------ the evidence
 
     @cached_property
-    def _folders(self) -> list[re.Match[str]]:
-        """The folders of runs, by their names, the newest first."""
-        try:
-            found = [_FOLDER.fullmatch(each.name) for each in self.evidence.iterdir()]
-        except OSError:
-            return []
-        return sorted(filter(None, found), key=lambda each: each.string, reverse=True)
+    def _folders(self) -> list[Path]:
+        """The folders of runs, the newest first."""
+        return folders(self.evidence)
 
     @cached_property
     def _proof_folders(self) -> Mapping[str, list[Path]]:
         """The folders of proofs by their scenarios, the newest first."""
         found: dict[str, list[Path]] = {}
         for folder in self._folders:
-            name = folder.string
-            path = self.evidence / name / "content" / "proof.json"
-            if "-proof-" in name and path.is_file():
+            path = folder / "content" / "proof.json"
+            if "-proof-" in folder.name and path.is_file():
                 said = self._read(_document, path)
                 if said is not None:
-                    found.setdefault(str(said["scenario"]), []).append(path.parent.parent)
+                    found.setdefault(str(said["scenario"]), []).append(folder)
         return found
 
     def _drills(self, asked: Asked, known: Iterable[KeptProof]) -> Iterator[KeptProof]:
@@ -187,12 +182,12 @@ class Proofs:
         since = max((_stamp(each.proven_at) for each in proofs if each.proven), default="")
         part, read = short_file_part(asked.name), 0
         for folder in self._folders:
-            stamp, title = folder.groups()
+            stamp, title, _ = name_parts(folder.name) or ("", "", "")
             if stamp <= since or read >= MOST:
                 return
             if title == part:
                 read += 1
-                record = self._read(_drill, self.evidence / folder.string, asked)
+                record = self._read(_drill, folder, asked)
                 if record is not None and record.run_id not in runs:
                     yield attempt(asked.nodeid, record)
 

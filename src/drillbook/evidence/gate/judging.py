@@ -225,7 +225,7 @@ def _with_engine(
 
     fresh = [each for each in found if each.fresh]
     covered = [each.asked for each in found if not each.fresh or by_this_engine(each)]
-    chosen = {each.nodeid for each in one_of_each_family([each.asked for each in fresh], covered, _age_of(fresh))}
+    chosen = {each.nodeid for each in one_of_each_family([each.asked for each in fresh], covered, ages_of(fresh))}
     sentence = f"No drill of its family has been proven since Drillbook itself changed (now {engine.version})."
     return [
         replace(each, state=State.ENGINE, sentences=(sentence,)) if each.asked.nodeid in chosen else each
@@ -233,7 +233,8 @@ def _with_engine(
     ]
 
 
-def _age_of(found: Iterable[Standing]) -> Mapping[str, str]:
+def ages_of(found: Iterable[Standing]) -> Mapping[str, str]:
+    """When each scenario was proven, by its node id."""
     return {each.asked.nodeid: each.proof.proven_at for each in found if each.proof is not None}
 
 

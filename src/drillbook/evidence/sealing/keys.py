@@ -25,7 +25,16 @@ from drillbook.errors import DrillbookError
 from drillbook.evidence.sealing.envelope import public_key
 from drillbook.evidence.sealing.lines import EnvelopeError
 
-__all__ = ["NewKey", "new_key", "public_pem", "signer_of_file", "signer_of_uri", "write_new"]
+__all__ = [
+    "NewKey",
+    "new_key",
+    "public_part",
+    "public_pem",
+    "public_pem_of",
+    "signer_of_file",
+    "signer_of_uri",
+    "write_new",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,17 @@ def new_key(passphrase: str | None) -> NewKey:
     return NewKey(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, kept), public, public_key(public).keyid)
 
 
+def public_part(path: Path) -> Path:
+    """Where the public part of a private key's file is written."""
+    return path.with_name(f"{path.name}.pub")
+
+
 def write_new(path: Path, key: NewKey) -> Path:
     """Write the private key with mode 0600, and the public one beside it as FILE.pub; returns the latter.
 
     Raises DrillbookError when one of them already exists: nobody can make a lost key again.
     """
-    public = path.with_name(f"{path.name}.pub")
+    public = public_part(path)
     for each in (path, public):
         if each.exists() or each.is_symlink():
             raise DrillbookError(f"{each} already exists: name another file, keygen overwrites no key")

@@ -42,8 +42,6 @@ class Kind(StrEnum):
     """Signed by the old key: {old, new, public}; keyids, and the new key as PEM."""
     KEY_REVOKED = "key-revoked"
     """{keyid, since, reason}."""
-    TOMBSTONE = "tombstone"
-    """The evidence of a run is withheld: {run_id, reason}."""
     VOID = "void"
     """The run ended, but could not be sealed: {run_id, reason}. It closes the run, and there is no bundle."""
     RESTORED = "restored"

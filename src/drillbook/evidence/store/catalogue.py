@@ -7,21 +7,19 @@ too: damaged evidence never looks like missing evidence.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from drillbook.evidence.files import name_parts
 from drillbook.evidence.reader import RecordError, read_document
 from drillbook.evidence.render.drill_table import SCHEMA as TABLE_SCHEMA
+from drillbook.evidence.sealing.statements import NOT_PROVEN, PROVEN
 from drillbook.model.proof import SCHEMA as PROOF_SCHEMA
 from drillbook.model.tags import tag_values
 from drillbook.model.verdict import Outcome
-
-_FOLDER = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(.*)-([0-9a-f]{6})")
-PROVEN, NOT_PROVEN = "PROVEN", "NOT_PROVEN"
 
 
 class Kind(StrEnum):
@@ -67,7 +65,7 @@ class Entry:
 def folders(root: Path) -> list[Path]:
     """The folders of evidence in `root`, the newest first by their names."""
     try:
-        return sorted((each for each in root.iterdir() if _FOLDER.fullmatch(each.name)), reverse=True)
+        return sorted((each for each in root.iterdir() if name_parts(each.name)), reverse=True)
     except OSError:
         return []
 
@@ -101,11 +99,11 @@ def is_listed(name: str) -> bool:
 
 def _unread(folder: Path) -> Entry:
     """What the name of the folder says."""
-    named = _FOLDER.fullmatch(folder.name)
+    named = name_parts(folder.name)
     if named is None:
         return Entry(folder, "", "", title=folder.name)
-    year, month, day, hour, minute, second, title, run = named.groups()
-    return Entry(folder, run, f"{year}-{month}-{day}T{hour}:{minute}:{second}Z", title=title)
+    at, title, run = named
+    return Entry(folder, run, f"{at[:4]}-{at[4:6]}-{at[6:11]}:{at[11:13]}:{at[13:]}", title=title)
 
 
 def _damaged(entry: Entry, why: str) -> Entry:

@@ -24,23 +24,14 @@ _INDEX = "index.json"
 _NAMED = 3
 
 
-def _silently(_sentence: str) -> None:
-    return None
-
-
-def local_copy(url: str, say: Say = _silently) -> Path:
-    """The folder with a copy of the evidence at `url`, for reading only.
-
-    `say` gets the store's deletions and rewritings. Raises DrillbookError.
-    """
-    return Copy(url, say).bring()
-
-
 class Copy:
     """The copy of one store, in the user's cache. It asks for the store's list once."""
 
-    def __init__(self, url: str, say: Say = _silently) -> None:
-        """Raises DrillbookError when the store cannot say what it has. For an empty store, the copy is empty."""
+    def __init__(self, url: str, say: Say) -> None:
+        """`say` gets the store's deletions and rewritings. For an empty store, the copy is empty.
+
+        Raises DrillbookError when the store cannot say what it has.
+        """
         self._remote = Remote(checked(url))
         every = self._remote.objects()
         self._objects = {name: each for name, each in every.items() if _plain(name)}

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drillbook.errors import DrillbookError
-from drillbook.evidence.store.catalogue import NOT_PROVEN, PROVEN, Entry, Kind, entries, folders, read_entry
+from drillbook.evidence.sealing.statements import NOT_PROVEN, PROVEN
+from drillbook.evidence.store.catalogue import Entry, Kind, entries, folders, read_entry
 from drillbook.model.verdict import Outcome
 
 _ROW = re.compile(r"[A-Za-z]{1,3}\d{1,4}[a-z]?")

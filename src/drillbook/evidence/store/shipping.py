@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drillbook.errors import EvidenceError
+from drillbook.evidence.files import sync_folder
 from drillbook.evidence.sealing.statements import LEDGER_FOLDER, sha256
 from drillbook.evidence.store.catalogue import folders
 from drillbook.evidence.store.outbox import Outbox, closing_name, files_of, ready, seal_of
@@ -98,9 +99,7 @@ def _add_to(ledger: Path, theirs: bytes) -> None:
                 ours.flush()
                 os.fsync(ours.fileno())
         for place in (ledger.parent, ledger.parent.parent):
-            handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-            os.fsync(handle)
-            os.close(handle)
+            sync_folder(place)
     except OSError as error:
         raise EvidenceError(f"{ledger}: the ledger cannot be written: {error.strerror}") from error
 

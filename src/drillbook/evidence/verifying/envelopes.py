@@ -32,8 +32,8 @@ class ShapeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A statement that trusted keys have signed: its type, the first signature, the payload's digest, and
-    its content.
+    """A statement that trusted keys have signed: their ids, the first one's signature, the payload's digest, and its
+    content.
     """
 
     keyids: tuple[str, ...]
@@ -96,7 +96,8 @@ class Opener:
         except ShapeError as error:
             self._findings.add(Code.E_STATEMENT, where, str(error))
             return None
-        return Opened(good, read.signatures[0].signature, sha256(read.payload), statement)
+        signature = next(each.signature for each in read.signatures if each.keyid == good[0])
+        return Opened(good, signature, sha256(read.payload), statement)
 
     def _good(self, read: ReadEnvelope, keys: Mapping[str, TrustedKey], where: str) -> tuple[str, ...]:
         """The trusted keys with a good signature; none when one signature is bad, or too few have signed."""

@@ -59,7 +59,6 @@ class Run:
     run_id: str
     intent: Entry | None = None
     close: Entry | None = None
-    withheld: Entry | None = None
 
 
 @dataclass(slots=True)
@@ -145,7 +144,6 @@ class _Stream:
         self._stream: str | None = None
         self._last: datetime | None = None
         self._digests: dict[int, str] = {}
-        self._asked = {each.seq for each in reader._expected}
 
     def read(self, folder: Folder) -> None:
         number = 0
@@ -277,8 +275,6 @@ class _Stream:
                 what = f"what the run {run.run_id} had left open ({said(entry.fields.get('faults'))})"
                 after = "was put back" if problem is None else f"could not be put back: {said(problem)}"
                 self._findings.add(Code.I_RESTORED, entry.where, f"{what} {after}")
-            case Kind.TOMBSTONE:
-                self._run(entry).withheld = entry
             case _:
                 assert entry.kind in CLOSING
                 self._closing(entry)

@@ -199,10 +199,7 @@ def _is_bundle(folder: Folder) -> bool:
 
 def _run(run: Run, there: Container[str], findings: Findings) -> None:
     """Check the entries of one run together, and whether its folder is there."""
-    intent, close, withheld = run.intent, run.close, run.withheld
-    if withheld is not None:
-        sentence = f"the evidence of the run {run.run_id} is withheld: {said(withheld.fields.get('reason'))}"
-        findings.add(Code.I_TOMBSTONED, withheld.where, sentence)
+    intent, close = run.intent, run.close
     if close is None:
         if intent is not None:
             sentence = (
@@ -219,7 +216,7 @@ def _run(run: Run, there: Container[str], findings: Findings) -> None:
     if intent is not None and intent.text("folder") != folder:
         sentence = f"it closes the run {run.run_id} in the folder {said(folder)}, and the intent names another"
         findings.add(Code.E_RUN_BINDING, close.where, sentence)
-    if folder not in there and withheld is None:
+    if folder not in there:
         findings.add(Code.E_RUN_MISSING, folder, f"the ledger has it ({close.where}), and the folder is not there")
     if close.text("outcome") not in GOOD_OUTCOMES:
         findings.add(Code.F_DRILL, folder, f"it says {said(close.text('outcome'))}")

@@ -153,7 +153,7 @@ def checked(metric: Metric, given: object) -> Value:
     if isinstance(given, bool) != (metric.unit is Unit.TRUTH) or not isinstance(given, (bool, int, float)):
         wanted = "true or false" if metric.unit is Unit.TRUTH else f"a number, in {metric.unit}"
         raise ConditionError(f"{metric.name} is {given!r}, and has to be {wanted}")
-    if not 0 <= given <= metric.unit.greatest:
+    if not 0 <= given <= metric.unit.greatest or (metric.unit.whole and not float(given).is_integer()):
         raise ConditionError(f"{metric.name} is {given:g}, and has to be {_range(metric)}")
     return given
 
@@ -183,7 +183,7 @@ def _refuse_unit(where: str, metric: Metric, unit: str, *, needed: bool) -> None
 
 def _number(where: str, metric: Metric, text: str) -> float:
     number = float(text)
-    if number > metric.unit.greatest or (metric.unit.whole and number != int(number)):
+    if number > metric.unit.greatest or (metric.unit.whole and not number.is_integer()):
         raise ConditionError(f"'{where}': {metric.name} is {_range(metric)}")
     return number
 

@@ -231,8 +231,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 def test_stale_runs_what_the_gate_refuses_and_nothing_else(root: Path, run: list[list[str]]) -> None:
     keep(root, ALPHA, GAMMA)
-    for command in (["drills", "--stale"], ["prove", "--stale", "features"]):
-        assert CliRunner().invoke(app, command).exit_code == 0
+    for words in (["drills", "--stale"], ["prove", "--stale", "features"]):
+        assert CliRunner().invoke(app, words).exit_code == 0
     assert run == [["Beta"], ["Beta"]]
     keep(root, BETA)
     done = CliRunner().invoke(app, ["drills", "--stale"])

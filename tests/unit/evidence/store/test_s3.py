@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from drillbook.evidence.store.copying import local_copy
+from drillbook.evidence.store.copying import Copy
 from drillbook.evidence.store.outbox import Outbox
 from drillbook.evidence.store.place import Place, StoreError
 from drillbook.evidence.store.remote import Changed, Remote
@@ -83,7 +83,7 @@ def test_what_is_locked_cannot_be_deleted_and_is_read_although_somebody_tried(cl
 
     told: list[str] = []
     client.delete_object(Bucket=bucket, Key=key)  # without a version this only hides it
-    copy = local_copy(str(stored.place.url), told.append)
+    copy = Copy(str(stored.place.url), told.append).bring()
     (sentence,) = told
     assert sentence.startswith(f"{stored.place.url}: {name} (")
     assert sentence.endswith(") was deleted there; the version before is read, which the store has kept")
@@ -96,11 +96,11 @@ def test_what_is_written_over_is_told_and_a_longer_ledger_is_not(client: Any, st
     with (stored.place.folder / "ledger/lab.jsonl").open("a") as ledger:
         ledger.write("two\n")
     push(stored)
-    assert (local_copy(str(stored.place.url), told.append) / "ledger/lab.jsonl").read_text() == "one\ntwo\n"
+    assert (Copy(str(stored.place.url), told.append).bring() / "ledger/lab.jsonl").read_text() == "one\ntwo\n"
     assert told == []
     bucket, key, _ = versions(client, stored, f"{NAME}/SHA256SUMS")
     client.put_object(Bucket=bucket, Key=key, Body=b"others")
-    assert (local_copy(str(stored.place.url), told.append) / NAME / "SHA256SUMS").read_text() == "others"
+    assert (Copy(str(stored.place.url), told.append).bring() / NAME / "SHA256SUMS").read_text() == "others"
     assert told[0].endswith(") was written over there; the newest version is read, and the store has the first")
 
 
@@ -139,5 +139,5 @@ def test_a_store_out_of_reach_keeps_its_credentials_to_itself(stored: Outbox, mo
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     with pytest.raises(StoreError, match="Could not connect to the endpoint URL") as out_of_reach:
-        local_copy(str(stored.place.url))
+        Copy(str(stored.place.url), [].append)
     assert SECRET not in str(out_of_reach.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from drillbook.evidence.store.copying import Copy, local_copy
+from drillbook.evidence.store.copying import Copy
 from drillbook.evidence.store.outbox import Outbox, files_of
 from drillbook.evidence.store.place import Place, StoreError
 from drillbook.evidence.store.remote import Kept, Remote
@@ -169,7 +169,7 @@ def test_a_copy_is_as_the_store_is_now(outbox: Outbox) -> None:
     original = sealed(outbox.place.folder)
     sealed(outbox.place.folder, "20991122T090000Z-it-aaaa03")
     shipped(outbox)
-    copy = local_copy(url)
+    copy = Copy(url, [].append).bring()
     for file in files_of(original):
         assert (copy / NEW / file.relative_to(original)).read_bytes() == file.read_bytes()
 
@@ -177,7 +177,7 @@ def test_a_copy_is_as_the_store_is_now(outbox: Outbox) -> None:
     sealed(outbox.place.folder, sums="anew")
     STORE.rm(f"/{url.partition('//')[2]}/20991122T090000Z-it-aaaa03", recursive=True)
     shipped(outbox)
-    assert local_copy(url) == copy
+    assert Copy(url, [].append).bring() == copy
     assert (copy / NEW / "SHA256SUMS").read_text() == "anew"
     assert not (copy / NEW / "content/planted.json").exists()
     assert not list(copy.glob("*-aaaa03/content/*"))
@@ -194,11 +194,11 @@ def test_a_copy_fetches_what_is_wanted_and_once(outbox: Outbox, monkeypatch: pyt
         whole(self, new, to)
 
     monkeypatch.setattr(Remote, "fetch", noted)
-    copy = Copy(str(outbox.place.url))
+    copy = Copy(str(outbox.place.url), [].append)
     for _ in range(2):
         copy.bring(lambda name: name.endswith("drill.json"))
         assert fetched == [f"{NEW}/content/drill.json"]
-    local_copy(str(outbox.place.url))
+    Copy(str(outbox.place.url), [].append).bring()
     assert len(fetched) == len(set(fetched)) == 3
 
 
@@ -210,11 +210,11 @@ def test_a_name_that_leads_out_of_the_copy_is_left_out_and_told(outbox: Outbox, 
     base = f"/{url.partition('//')[2]}"
     for name in ("a/../../../out", "b\\c", "d\x1b[2J"):
         STORE.store[f"{base}/{name}"] = STORE.store[f"{base}/{NEW}/SHA256SUMS"]
-    copy = local_copy(url, told.append)
+    copy = Copy(url, told.append).bring()
     assert told == [f"{url}: 3 objects have names that no evidence has, and are left out: 'a/../../../out'"]
     assert [each.name for each in copy.iterdir()] == [NEW]
     assert not list(tmp_path.rglob("out"))
 
 
 def test_a_copy_of_nothing_is_empty(outbox: Outbox) -> None:
-    assert list(local_copy(str(outbox.place.url)).iterdir()) == []
+    assert list(Copy(str(outbox.place.url), [].append).bring().iterdir()) == []

@@ -909,38 +909,38 @@ def the_ledger_was_emptied(evidence: Evidence, folder: str) -> Report:
 
 def with_three(evidence: Evidence) -> list[bytes]:
     """The lines of a ledger in which a note was added to the drill."""
-    evidence.entry("tombstone", run_id="c" * 32, reason="asked for")
-    evidence.entry("tombstone", run_id="d" * 32, reason="asked for")
+    evidence.entry("restored", run_id="c" * 32, faults=["cut"])
+    evidence.entry("restored", run_id="d" * 32, faults=["cut"])
     return evidence.lines()
 
 
-@makes(Code.E_LEDGER_SEQ, Code.E_LEDGER_CHAIN, Code.I_TOMBSTONED)
+@makes(Code.E_LEDGER_SEQ, Code.E_LEDGER_CHAIN, Code.I_RESTORED)
 def a_line_was_taken_out(evidence: Evidence, folder: str) -> Report:
     lines = with_three(evidence)
     evidence.put_lines([*lines[:2], lines[3]])
     return evidence.verify()
 
 
-@makes(Code.E_LEDGER_SEQ, Code.E_LEDGER_CHAIN, Code.I_TOMBSTONED)
+@makes(Code.E_LEDGER_SEQ, Code.E_LEDGER_CHAIN, Code.I_RESTORED)
 def a_line_stands_twice(evidence: Evidence, folder: str) -> Report:
     lines = with_three(evidence)
     evidence.put_lines([*lines, lines[3]])
     return evidence.verify()
 
 
-@makes(Code.E_LEDGER_SEQ, Code.E_LEDGER_CHAIN, Code.I_TOMBSTONED)
+@makes(Code.E_LEDGER_SEQ, Code.E_LEDGER_CHAIN, Code.I_RESTORED)
 def lines_were_moved(evidence: Evidence, folder: str) -> Report:
     lines = with_three(evidence)
     evidence.put_lines([*lines[:2], lines[3], lines[2]])
     return evidence.verify()
 
 
-@makes(Code.E_LEDGER_CHAIN, Code.I_TOMBSTONED)
+@makes(Code.E_LEDGER_CHAIN, Code.I_RESTORED)
 def somebody_with_the_key_forked_it(evidence: Evidence, folder: str) -> Report:
     lines = with_three(evidence)
     other = Evidence()
     other.drill()
-    other.entry("tombstone", run_id="e" * 32, reason="another")
+    other.entry("restored", run_id="e" * 32, faults=["another"])
     evidence.put_lines([*lines[:2], other.lines()[2], lines[3]])
     return evidence.verify()
 
@@ -1037,14 +1037,6 @@ def a_run_was_put_there(evidence: Evidence, folder: str) -> Report:
     other = Evidence(at=START + timedelta(hours=1))
     planted = other.drill("cccc03")
     evidence.files |= {path: data for path, data in other.files.items() if path.startswith(planted)}
-    return evidence.verify()
-
-
-@makes(Code.I_TOMBSTONED)
-def the_evidence_of_a_run_is_withheld(evidence: Evidence, folder: str) -> Report:
-    gone = evidence.drill("bbbb02")
-    evidence.entry("tombstone", run_id="bbbb02".ljust(32, "0"), reason="it names a customer")
-    evidence.files = {path: data for path, data in evidence.files.items() if not path.startswith(gone)}
     return evidence.verify()
 
 

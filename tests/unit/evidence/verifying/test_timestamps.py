@@ -16,7 +16,7 @@ from drillbook.evidence.verifying.findings import Code, Report
 from drillbook.evidence.verifying.times import Clock
 from drillbook.evidence.verifying.whole import Options, Verifier
 from drillbook.model.times.clock import wall_now
-from tests.support.sealed import Evidence, Memory, codes
+from tests.support.sealed import Evidence, Memory, codes, envelope, key, stable
 
 pytestmark = pytest.mark.unit
 
@@ -99,6 +99,25 @@ def stamped(authority: Authority) -> Callable[..., Report]:
 
 def test_a_stamp_of_an_authority_that_the_reader_trusts_is_good(stamped: Callable[..., Report]) -> None:
     assert codes(stamped()) == []
+
+
+def test_a_stamp_over_a_strangers_signature_is_none_of_the_drill(authority: Authority) -> None:
+    evidence, name = Evidence(at=wall_now() - timedelta(minutes=10)), "attestations.intoto.jsonl"
+    folder = evidence.drill()
+    path = f"{folder}/{name}"
+    lines = evidence.lines(path)
+    of_a_stranger = json.loads(envelope(base64.b64decode(json.loads(lines[1])["payload"]), key(7)))["signatures"]
+    both = json.loads(lines[1])
+    own = signature(evidence, folder)
+    both["signatures"] = [*of_a_stranger, *both["signatures"]]
+    evidence.files[path] = lines[0] + stable(both) + b"\n"
+    for stamped, found in (
+        (base64.b64decode(of_a_stranger[0]["sig"]), {Code.W_UNKNOWN_SIGNER, Code.E_TSA_MISMATCH}),
+        (own, {Code.W_UNKNOWN_SIGNER}),
+    ):
+        evidence.files[f"{folder}/timestamp.tsr"] = authority.stamp(stamped)
+        verifier = Verifier(evidence.trust(), Options(Clock(wall_now()), tsa_roots=authority.root))
+        assert set(codes(verifier.all(Memory.of(evidence.files)))) == found
 
 
 def test_a_stamp_without_certificates_is_told_as_unchecked(

@@ -204,6 +204,8 @@ def test_a_value_that_is_none_is_refused(name: str, text: str, said: str) -> Non
         ("errors", float("nan"), "errors is nan, and has to be between 0 and 100 %"),
         ("errors", 101, "errors is 101, and has to be between 0 and 100 %"),
         ("factor", -1.0, "factor is -1, and has to be 0 or more"),
+        ("broken", 2.5, "broken is 2.5, and has to be a whole number, 0 or more"),
+        ("broken", float("inf"), "broken is inf, and has to be a whole number, 0 or more"),
     ],
 )
 def test_a_measured_value_of_another_kind_is_refused(name: str, given: Any, said: str) -> None:

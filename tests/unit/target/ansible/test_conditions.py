@@ -35,6 +35,8 @@ def test_nothing_is_looked_at(said: object) -> None:
         "{{ never }}",
         [False, "it.rc == 2"],
         "lookup('pipe', 'true') == 'x'",
+        "1 == it.rc == 1",  # its ends are equal, and what stands between them is found
+        "it.rc == it.rc == 1",
         "((",
         b"a value that is no text, as a vaulted one",
     ],
@@ -71,6 +73,7 @@ def known(name: str) -> object:
         ["it is not undefined"],
         "it.rc == 0 or so",
         "not never or it.rc == 0",
+        "so == so == so",
         "1 == 1 or it.rc == 0",
         "it.rc == it.rc",
         "{{ it.rc == 0 or true }}",

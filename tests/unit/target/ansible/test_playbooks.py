@@ -133,7 +133,7 @@ def test_what_ansible_hides_itself_is_no_secret() -> None:
     arguments = {"password": "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "update_password": "always", "password_lock": True}
     result = {"invocation": {"module_args": arguments}, "password": "NOT_LOGGING_PASSWORD"}
     log(redactor).event(event("runner_on_ok", res=result))
-    assert redactor.counts() == {}
+    assert redactor.generation == 0
 
 
 def test_what_could_not_be_included_has_its_reason() -> None:

@@ -137,7 +137,7 @@ def _names(node: nodes.Node, known: Known, depth: int) -> set[str]:
             return below | {f"is {node.name}"}
         case nodes.Filter() if node.name not in _PURE_FILTERS:
             return below | {f"| {node.name}"}
-        case nodes.Compare() if node.expr in [each.expr for each in node.ops]:
+        case nodes.Compare() if all(each.expr == node.expr for each in node.ops):
             return set()  # with itself
     return below
 
