@@ -164,9 +164,11 @@ class Mini:
 
     def prove(self, *args: str) -> Ran:
         """`drillbook prove`."""
-        return self._run(
-            [*self.python, "-m", "drillbook.commands.cli", "prove", *args, "-p", "no:cacheprovider", *OTHERS]
-        )
+        return self.drillbook("prove", *args, "-p", "no:cacheprovider", *OTHERS)
+
+    def drillbook(self, *args: str) -> Ran:
+        """`drillbook`, with a command of it."""
+        return self._run([*self.python, "-m", "drillbook.commands.cli", *args])
 
     def _run(self, command: list[str]) -> Ran:
         env = compiling(dict(os.environ)) | PAUSE | self.variables

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drillbook.errors import EvidenceError
+from drillbook.evidence.files import sync_folder
 
 _BEFORE, _MOST = "unsealed-", 64 * 1024
 
@@ -56,6 +57,7 @@ def begin(kept: Path, run_id: str, folder: str, stream: str, *, signs: bool) -> 
         os.write(descriptor, text)
         os.fsync(descriptor)
         beside.replace(path)
+        sync_folder(kept)
     except OSError as error:
         raise EvidenceError(
             f"{path}: Drillbook cannot note that this run is not sealed yet: {error.strerror}"

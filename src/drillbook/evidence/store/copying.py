@@ -103,9 +103,9 @@ def _state(each: Kept) -> list[object]:
 
 
 def _plain(name: str) -> bool:
-    """Whether a file of that name lies below the copy, wherever the name comes from."""
+    """Whether a file of that name lies below the copy, wherever the name comes from, and may be evidence."""
     parts = name.split("/")
-    return name.isprintable() and "\\" not in name and not any(part in {"", ".", ".."} for part in parts)
+    return name.isprintable() and "\\" not in name and not any(part[:1] in {"", "."} for part in parts)
 
 
 def _told_of(url: str, objects: Mapping[str, Kept]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from drillbook.errors import DrillbookError
 from drillbook.model.paths import EVIDENCE
 from drillbook.model.times.durations import parse_duration
 
-_S3 = ("s3", "s3a")
+_S3, _SSH = ("s3", "s3a"), ("sftp", "ssh")
 
 
 class StoreError(DrillbookError):
@@ -61,7 +61,8 @@ def place(text: str, base: Path, root: Path, lock: str = "") -> Place:
 def checked(url: str) -> str:
     """The URL without a slash at its end. Raises DrillbookError for a URL with a password, or with missing parts."""
     parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
+    names_a_user = parts.username is not None and parts.scheme not in _SSH  # elsewhere that is a part of a secret
+    if names_a_user or parts.password is not None:
         raise DrillbookError(
             f"{parts.scheme}://...@{parts.hostname or ''}{parts.path}: terminals and logs show this URL: remove the "
             "password from it, and give it as the store's own client reads it (AWS_PROFILE, AWS_ACCESS_KEY_ID, ...)"

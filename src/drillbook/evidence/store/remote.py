@@ -6,15 +6,20 @@ object is read from the version before, and reported. Only sessions and commands
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
+from drillbook.evidence.files import write_atomically
+from drillbook.evidence.sealing.statements import sha256
 from drillbook.evidence.store.place import StoreError
 from drillbook.model.times.clock import wall_now
 
@@ -57,6 +62,7 @@ class Remote:
             self._fs, self._base = fsspec.core.url_to_fs(url, **options)
         if self._s3:
             self._fs.retries = _TRIES
+        self._disk = isinstance(self._fs, LocalFileSystem)
 
     # ------------------------------------------------------------------ reading
 
@@ -66,7 +72,8 @@ class Remote:
             try:
                 info = self._fs.info(self._at(name))
                 more = {"version_id": info.get("VersionId")} if self._s3 else {}
-                return self._fs.cat_file(self._at(name), **more), info.get("ETag")
+                data = self._fs.cat_file(self._at(name), **more)
+                return data, info.get("ETag") if self._s3 else sha256(data)
             except FileNotFoundError:
                 return None
 
@@ -136,21 +143,52 @@ class Remote:
             self._fs.put_file(str(file), self._at(name))
 
     def write(self, name: str, data: bytes, before: str | None, *, new: bool = False) -> None:
-        """Upload the content of an object that had the mark `before`, or (`new`) did not exist. Raises Changed."""
-        more: dict[str, Any] = {}
-        if self._s3:
-            more = {"mode": "create"} if new else {"IfMatch": before}
+        """Upload the content of an object that had the mark `before`, or (`new`) did not exist. Raises Changed.
+
+        S3 and a disk compare and write at once. Other stores are asked for the mark just before.
+        """
         with self._told(f"does not take {name}"):
             self._lock()
             self._make_folder_of(name)
+            if not self._s3:
+                self._write_unchanged(name, data, None if new else before)
+                return
+            more = {"mode": "create"} if new else {"IfMatch": before}
             try:
                 self._fs.pipe_file(self._at(name), data, **more)
             except FileExistsError as error:
-                raise Changed(f"{self.url}: {name} was written by somebody else meanwhile") from error
+                raise self._changed(name) from error
             except OSError as error:
                 if "condition" not in str(error).lower():
                     raise
-                raise Changed(f"{self.url}: {name} was written by somebody else meanwhile") from error
+                raise self._changed(name) from error
+
+    def _write_unchanged(self, name: str, data: bytes, before: str | None) -> None:
+        with self._alone(name):
+            found = self.read(name)
+            if (None if found is None else found[1]) != before:
+                raise self._changed(name)
+            if self._disk:  # whole or not at all, however its writer ends
+                write_atomically(Path(self._at(name)), data.decode())
+            else:
+                self._fs.pipe_file(self._at(name), data)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """On a disk, one writer at a time."""
+        if not self._disk:
+            yield
+            return
+        folder = os.open(Path(self._at(name)).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # a share that cannot lock
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _changed(self, name: str) -> Changed:
+        return Changed(f"{self.url}: {name} was written by somebody else meanwhile")
 
     def _make_folder_of(self, name: str) -> None:
         if not self._s3:  # there a folder is the beginning of a name

@@ -200,7 +200,7 @@ def test_a_kept_proof_that_was_not_judged_is_not_signed(root: Path, monkeypatch:
     keep(root, ALPHA)
     monkeypatch.setenv("DRILLBOOK_KEY", str(ROOT / "proofs/demonstration-key.pem"))
     path = root / "proofs" / file_of(ALPHA)
-    found = asking.answer(asking.Question("30d", (ALPHA,)), [].append)
+    found = asking.answer(asking.Question("30d", (ALPHA,)), print)
     newer = json.loads(path.read_text()) | {"proven_at": rfc3339(wall_now()), "inventory": "another"}
     path.write_text(dumps(newer))  # by somebody else, in the meantime
     assert command.kept(found) == []

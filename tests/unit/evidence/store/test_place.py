@@ -22,6 +22,7 @@ ROOT, HERE = Path("/repo"), Path("/repo/deep")
         ("s3://bucket/drills/", "", Place(ROOT / "evidence", "s3://bucket/drills")),
         ("s3://bucket", "90d", Place(ROOT / "evidence", "s3://bucket", 90 * 86400.0)),
         ("file:///mnt/store", "", Place(ROOT / "evidence", "file:///mnt/store")),
+        ("sftp://me@host/x", "", Place(ROOT / "evidence", "sftp://me@host/x")),
         ("kept", "90d", Place(HERE / "kept")),  # the ini locks what goes to a store; here none does
     ],
 )
@@ -37,6 +38,7 @@ def test_a_place_is_a_folder_and_perhaps_a_store(text: str, lock: str, is_to_lie
             "",
             "s3://...@bucket/x: terminals and logs show this URL: remove the password",
         ),
+        ("sftp://me:s3cr3tvalue@host/x", "", "sftp://...@host/x: terminals and logs show this URL"),
         ("file:///mnt/store", "90d", "drillbook_evidence_lock: file:///mnt/store cannot lock evidence"),
         ("s3://bucket", "soon", "drillbook_evidence_lock: 'soon' is not a duration"),
         ("s3://bucket", "0d", "drillbook_evidence_lock: '0d' locks nothing"),
