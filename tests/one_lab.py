@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-SHARED = "whole_lab"
+SHARED = {"whole_lab", "machines"}
 """The name of each fixture that is a lab for more than one file."""
 GROUPS = {
     "tests/lab": (
@@ -25,6 +25,10 @@ GROUPS = {
         "tests/lab/test_proxy_faults.py",
         "tests/lab/test_redis_modules.py",
         "tests/lab/test_resilience.py",
+    ),
+    "tests/hosts": (
+        "tests/hosts/test_machines.py",
+        "tests/hosts/test_switch.py",
     ),
     "tests/drills/on_a_lab": (
         "tests/drills/on_a_lab/test_data_loss.py",
@@ -46,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     strange = {
         item.nodeid.partition("::")[0]
         for item in items
-        if SHARED in getattr(item, "fixturenames", ()) and item.nodeid.partition("::")[0] not in GROUP_OF
+        if SHARED & set(getattr(item, "fixturenames", ())) and item.nodeid.partition("::")[0] not in GROUP_OF
     }
     if strange:
         raise pytest.UsageError(f"tests that share a lab are of no group in tests/one_lab.py: {', '.join(strange)}")

@@ -9,7 +9,7 @@ short_description: A timer on the host that undoes a fault unless it is renewed
 description:
   - While the switch is armed, a process in a session of its own waits on the host. Each renewal restarts its time. When
     the time is over, the process runs the command.
-  - It needs neither ssh nor Ansible nor the control node. It ends with a reboot of the host.
+  - It needs neither ssh nor Ansible nor the control node. It ends with a reboot of the host, unless O(after_reboot).
   - It runs as the user of the task. Use become when the command needs root.
   - The lease and its result are files in the folder. Only the process knows the environment and stdin.
 options:
@@ -29,6 +29,13 @@ options:
   stdin: {description: Standard input of the command, type: str}
   tries: {description: How often the command is run until it succeeds, type: int, default: 10}
   pause: {description: Seconds between the first two tries; doubled each time to a minute, type: float, default: 1}
+  after_reboot:
+    description:
+      - Start the timer again when the host boots, with its whole time, if systemd is there, the task runs as root, and
+        the command has no environment and no stdin. Otherwise it ends with a reboot.
+      - What the command does lies in a file of the folder then, and a unit of systemd starts it, until it is disarmed.
+    type: bool
+    default: false
   folder:
     description: Where lease and result are kept, on a disk of the host
     type: path
@@ -64,9 +71,19 @@ ARGUMENTS = {
     "stdin": {"type": "str", "no_log": True},
     "tries": {"type": "int", "default": 10},
     "pause": {"type": "float", "default": 1.0},
+    "after_reboot": {"type": "bool", "default": False},
     "folder": {"type": "path", "default": "~/.drillbook/switches"},
 }
 PASSED_ON = ("HOME", "USER", "LOGNAME", "TZ", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
+UNITS, UNDER_SYSTEMD = Path("/etc/systemd/system"), Path("/run/systemd/system")
+UNIT = """\
+[Unit]
+Description=The dead man's switch {name}
+[Service]
+ExecStart={python} -I {script}
+[Install]
+WantedBy=multi-user.target
+"""
 END_S = timer.TRY_S + 30
 """How long the module waits for the end of a process, which may be running its command just then."""
 
@@ -82,6 +99,9 @@ class Switch:
         self.folder = Path(self.asked["folder"])
         self.lease = self.folder / f"{self.name}.json"
         self.result = timer.result_of(self.lease)
+        unit = f"drillbook-switch-{self.name}.service"
+        self.at_boot = [UNITS / unit, UNITS / "multi-user.target.wants" / unit, self.lease.with_suffix(".py")]
+        """What starts the timer again at a boot: the unit, the link to it, and the script."""
 
     def fail(self, why: str, fired: bool = False) -> NoReturn:
         self.module.fail_json(msg=f"the dead man's switch {self.name} {why}", fired=fired)
@@ -146,8 +166,10 @@ class Switch:
             "tries": asked["tries"],
             "pause_s": asked["pause"],
         }
-        source = f"{inspect.getsource(timer)}\nmain({str(self.lease)!a}, json.loads({json.dumps(order)!a}))\n"
+        call = f"main({str(self.lease)!a}, json.loads({json.dumps(order)!a}))\n"
+        source = f"{inspect.getsource(timer)}\n{call}"
         try:
+            self.keep_for_a_reboot(call)
             process = subprocess.Popen(
                 [sys.executable, "-I", "-", str(self.lease)],  # the lease tells people what this process is for
                 stdin=subprocess.PIPE,
@@ -161,11 +183,31 @@ class Switch:
             process.stdin.close()
             said = process.stdout.read().decode(errors="replace").strip()
         except OSError as error:
-            said = f"{sys.executable}: {error.strerror}"
+            said = f"{error.filename or sys.executable}: {error.strerror}"
         if said != "armed":
             self.lease.unlink()
+            self.forget_at_boot()
             # the last line of a traceback names the error; the lines before it are source
             self.fail(f"cannot be armed: its process did not start: {said.splitlines()[-1] if said else 'no reason'}")
+
+    def keep_for_a_reboot(self, call: str) -> None:
+        """Let systemd start the timer again at a boot, where it can and where nothing of it is secret."""
+        asked = self.asked
+        secret = asked["environment"] or asked["stdin"] is not None
+        if not asked["after_reboot"] or secret or os.geteuid() != 0 or not UNDER_SYSTEMD.is_dir():
+            return
+        unit, link, script = self.at_boot
+        guarded = f"if not (read(result_of(Path({str(self.lease)!a}))) or {{}}).get('fired_at'):\n    {call}"
+        script.touch(mode=0o600)
+        script.write_text(f"{inspect.getsource(timer)}\n{guarded}", encoding="utf-8")
+        unit.write_text(UNIT.format(name=self.name, python=sys.executable, script=script), encoding="utf-8")
+        link.parent.mkdir(exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(unit)
+
+    def forget_at_boot(self) -> None:
+        for path in self.at_boot:
+            path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ renewed
 
@@ -196,6 +238,7 @@ class Switch:
             running = timer.alive(result.get("process"))
             if armed and not self.module.check_mode:
                 try:
+                    self.forget_at_boot()
                     self.lease.unlink()
                 except OSError as error:
                     self.fail(f"cannot be disarmed: {self.lease}: {error.strerror}")

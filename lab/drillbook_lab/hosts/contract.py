@@ -5,10 +5,10 @@ from typing import Any
 
 from drillbook_lab.base.topology import MASTER_NAME, QUEUE_NAME, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.hosts.content import Plan
-from drillbook_lab.hosts.layout import ADDRESSES, FRONT, MACHINES, PORTS, address_of
+from drillbook_lab.hosts.layout import ADDRESSES, FRONT, MACHINES, PORTS, address_of, address_of_link
 from drillbook_lab.hosts.rootfs import ADMINISTRATOR
-from drillbook_lab.hosts.units import HOME
-from drillbook_lab.lifecycle.parts import configuration, postgres
+from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, USER
+from drillbook_lab.lifecycle.parts import configuration, history, postgres
 from drillbook_lab.listeners.sink.mail import USER as SMTP_USER
 
 SCHEMA = 1
@@ -23,18 +23,34 @@ def contract(plan: Plan) -> dict[str, Any]:
         "id": plan.lab_id,
         "state": str(plan.state),
         "machines": {name: {"address": ADDRESSES[name], "programs": list(MACHINES[name])} for name in MACHINES},
-        "at": {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS, *WORKERS, "postgres", "api")},
+        "at": {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS, *WORKERS, "postgres", "api", "web")},
         "ssh": {"user": ADMINISTRATOR, "key": str(plan.key), "known_hosts": str(plan.known_hosts)},
         "api": {
-            "url": f"http://{front}:{PORTS['users-api']}",
+            "url": _http("users-api"),
             "key": keys.api_key,
             "sentinels": configuration.sentinels("api", PORTS),
             "attempts": configuration.ATTEMPTS,
-            "database_url": postgres.url(PORTS["api-postgres"], postgres.APP_USER, keys.postgres_app),
+            "database_url": postgres.url(
+                PORTS["api-postgres"], postgres.APP_USER, keys.postgres_app, host=address_of_link("api-postgres")
+            ),
             "settings": f"{HOME}/env/api.env",
         },
-        "frontend": {"url": f"http://{front}:{PORTS['users-cdn']}"},
-        "sink": {"url": f"http://{front}:{PORTS['drill-sink']}", "token": keys.chat_token},
+        "proxy": {"url": _http("drill-proxy")},
+        "workers": {name: {"url": _http(f"drill-{name}"), "site": f"{HOME}/workers/{name}"} for name in WORKERS},
+        "product": {
+            "repository": f"{HOME}/git/origin.git",
+            "site": f"{HOME}/site",
+            "stable": history.STABLE,
+            "bad": history.BAD,
+            "python": ["env", f"PYTHONPATH={LIBRARY}", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3"],
+        },
+        "frontend": {
+            "url": _http("users-cdn"),
+            "origin_url": _http("drill-web"),
+            "site": f"{HOME}/frontend",
+            "purge_token": keys.purge,
+        },
+        "sink": {"url": _http("drill-sink"), "token": keys.chat_token},
         "smtp": {
             "host": front,
             "port": PORTS["drill-smtp"],
@@ -43,25 +59,50 @@ def contract(plan: Plan) -> dict[str, Any]:
             "ca": str(plan.authority),
         },
         "logs": f"{HOME}/logs",
-        "redis": {
-            "master_name": MASTER_NAME,
-            "admin_password": keys.redis_admin,
-            "app_user": configuration.APP_USER,
-            "app_password": keys.redis_app,
-            "sentinel_password": keys.sentinel,
-            "nodes": {name: {"address": address_of(name), "port": PORTS[name]} for name in REDIS_NODES},
-            "sentinels": {name: {"address": address_of(name), "port": PORTS[name]} for name in SENTINELS},
-        },
-        "postgres": {
-            "address": address_of("postgres"),
-            "port": PORTS["postgres"],
-            "user": postgres.ADMIN,
-            "password": keys.postgres_admin,
-            "app_password": keys.postgres_app,
-            "database": postgres.DATABASE,
-        },
+        "redis": _redis(plan),
+        "postgres": _postgres(plan),
         "queue": {"name": QUEUE_NAME},
     }
+
+
+def _redis(plan: Plan) -> dict[str, Any]:
+    keys = plan.keys
+    return {
+        "master_name": MASTER_NAME,
+        "admin_password": keys.redis_admin,
+        "app_user": configuration.APP_USER,
+        "app_password": keys.redis_app,
+        "sentinel_password": keys.sentinel,
+        "ca": str(plan.authority),
+        "nodes": {name: _node(name) for name in REDIS_NODES},
+        "sentinels": {name: _node(name) for name in SENTINELS},
+    }
+
+
+def _postgres(plan: Plan) -> dict[str, Any]:
+    keys = plan.keys
+    return {
+        "address": address_of("postgres"),
+        "port": PORTS["postgres"],
+        "user": postgres.ADMIN,
+        "password": keys.postgres_admin,
+        "app_password": keys.postgres_app,
+        "database": postgres.DATABASE,
+        "app_user": postgres.APP_USER,
+        "bin": POSTGRES,
+        "folder": f"{HOME}/postgres",
+        "os_user": USER,
+    }
+
+
+def _http(link: str) -> str:
+    """The address of a link that listens for other machines."""
+    return f"http://{address_of_link(link)}:{PORTS[link]}"
+
+
+def _node(name: str) -> dict[str, Any]:
+    """Where a node or a Sentinel is; `tls_port` is the one at which its machine's proxy adds TLS."""
+    return {"address": address_of(name), "port": PORTS[name], "tls_port": PORTS[f"drill-{name}"]}
 
 
 def ssh(told: Mapping[str, Any], machine: str) -> list[str]:

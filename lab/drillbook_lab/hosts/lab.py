@@ -25,7 +25,7 @@ from drillbook_lab.hosts.layout import ADDRESSES, CONTROL, MACHINES
 from drillbook_lab.lifecycle import state as folder
 from drillbook_lab.lifecycle.progress import Progress, silent
 
-DISK_MB, MEMORY_MB = 1024, 512
+DISK_MB, MEMORY_MB = 960, 512
 _HIERARCHIES = ("systemd", "unified", "memory", "pids", "cpu")
 _CGROUPS = Path("/sys/fs/cgroup")
 _STARTING = "starting.json"

