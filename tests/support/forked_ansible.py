@@ -201,6 +201,8 @@ class _Imported:
 
         kept = preloaded.prepare()
         patch.object(preloaded, "prepare", lambda: kept).start()
+        keep = payloads.keep_payloads  # a session takes what the one before it packed: the key is of all that is packed
+        patch.object(payloads, "keep_payloads", lambda _: keep(first.with_name("payloads"))).start()
         patch.object(play.Plays, "ahead", False).start()  # nobody waits for the start of a play: one fork less
         names = [each.__name__ for each in (payloads, play, preloaded, inventory)]
         self._of_plays = _taken_out(("ansible", *names))
