@@ -211,6 +211,37 @@ JOBS = """\
 """
 
 
+CHANGES = """\
+- hosts: web-1
+  gather_facts: false
+  vars: {{ansible_async_dir: "{jobs}"}}
+  tasks:
+    - name: It is started
+      ansible.builtin.command: {{cmd: "true", creates: "{there}"}}
+      async: 600
+      poll: 0
+      register: it
+    - name: It is waited for
+      ansible.builtin.async_status: {{jid: "{{{{ it.ansible_job_id }}}}"}}
+      register: end
+      until: end is finished and end is success
+      retries: 1200
+      delay: 0.1
+    - name: It waits itself
+      ansible.builtin.command: {{cmd: "true", creates: "{there}"}}
+      async: 600
+      poll: 1
+"""
+
+
+@pytest.mark.parametrize(("there", "changed"), [(".", []), ("nowhere", ["It is waited for", "It waits itself"])])
+def test_a_job_has_changed_what_it_says_at_its_end(tmp_path: Path, there: str, changed: list[str]) -> None:
+    result = Repository(tmp_path).run(CHANGES.format(jobs=tmp_path / "jobs", there=tmp_path / there))
+    assert result.successful, (result.status, result.unsaid())
+    assert [task.task for task in result.tasks if task.changed] == changed
+    assert result.changed is bool(changed)
+
+
 def test_a_job_that_nobody_waited_for_is_said_and_ended(tmp_path: Path) -> None:
     hang = f"724.{os.getpid()}"
     result = Repository(tmp_path).run(JOBS.format(hang=hang, jobs=tmp_path / "jobs"))

@@ -52,6 +52,8 @@ class _Result:
             return replace(task, status=TaskStatus.DENIED, message=f"{_RAN_OUT}: {self.failure}".removesuffix(": "))
         if passed and note.denies and (note.failed or self.failed):
             return replace(task, status=TaskStatus.DENIED, message=self.failure)
+        if note.goes_on and task.status is TaskStatus.CHANGED:
+            return replace(task, status=TaskStatus.OK)  # who waits for the job says what it changed
         return task
 
 

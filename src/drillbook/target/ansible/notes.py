@@ -46,6 +46,8 @@ class TaskNote:
     """The module itself failed, or failed for an item."""
     ran_out: bool = False
     """Its `until` did not come true, and its `failed_when` denies that."""
+    goes_on: bool = False
+    """It ended before the background job (`async`) that it started. Ansible calls that a change, whatever the job does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +115,15 @@ class Notes:
                 self._known(of).ran_out = True
             case "job":
                 self.jobs[str(line["job"])] = of
+                self._known(of).goes_on = True
             case "place":
                 becomes = line["becomes"]
                 who = None if becomes is None else (str(becomes["user"]), str(becomes["method"]))
                 self.places.setdefault(of, set()).add(Place(str(line["target"]), str(line["mark"]), who))
             case "job ended":
-                self.jobs.pop(str(line["job"]), None)
+                started_by = self.jobs.pop(str(line["job"]), None)
+                if started_by in self.begun:  # it waited itself
+                    self._known(started_by).goes_on = False
             case "item" | "ended" as kind:
                 self._end(of, line)
                 if kind == "ended":
