@@ -47,7 +47,7 @@ class TaskNote:
     ran_out: bool = False
     """Its `until` did not come true, and its `failed_when` denies that."""
     goes_on: bool = False
-    """It ended before the background job (`async`) that it started. Ansible calls that a change, whatever the job does."""
+    """It ended before the background job (`async`) that it started. Ansible calls that a change in any case."""
 
 
 @dataclass(frozen=True, slots=True)
