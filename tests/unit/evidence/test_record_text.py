@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,16 @@ from drillbook.evidence.files import dumps
 from drillbook.evidence.record_text import Writing
 from drillbook.evidence.redaction import Redactor
 from drillbook.model.phases import Phase
-from drillbook.model.record import CheckRecord, EventRecord, PhaseRecord, Purpose, Record, StepRecord, StepStatus
+from drillbook.model.record import (
+    CheckRecord,
+    EventRecord,
+    ObservationRecord,
+    PhaseRecord,
+    Purpose,
+    Record,
+    StepRecord,
+    StepStatus,
+)
 from tests.support import records
 
 pytestmark = pytest.mark.unit
@@ -46,6 +56,11 @@ def changes() -> list[Callable[[Record], object]]:
         lambda it: it.timeline.clear(),
         lambda it: it.plays.append(play),
         lambda it: it.notes.append("marlinspike was said"),
+        lambda it: it.observations.append(ObservationRecord(Phase.CRITERIA, 1, "it", {"seen": [1]}, "", 1.0)),
+        lambda it: it.observations[0].value.setdefault("seen", []).append("marlinspike") if it.observations else None,
+        lambda it: it.observations[0].value.update(seen=[True]) if it.observations else None,
+        lambda it: it.observations.append(ObservationRecord(Phase.CRITERIA, 1, "it", OrderedDict(a=1), "", 1.0)),
+        lambda it: it.plays.reverse(),
         lambda it: it.phases.append(PhaseRecord(Phase.FAULT, 1.0)),
     ]
 
