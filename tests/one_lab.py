@@ -27,6 +27,7 @@ GROUPS = {
         "tests/lab/test_resilience.py",
     ),
     "tests/hosts": (
+        "tests/hosts/test_faults.py",
         "tests/hosts/test_machines.py",
         "tests/hosts/test_switch.py",
     ),

@@ -40,6 +40,7 @@ def this_machine() -> dict[str, str]:
     for name, command in asked.items():
         said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         found[name] = "\n".join(line for line in said.splitlines() if not line.startswith("#"))
+    found["disks"] = subprocess.run(["losetup", "--list"], capture_output=True, text=True, check=False).stdout
     found["cgroups"] = "\n".join(str(path) for path in Path("/sys/fs/cgroup").glob("*/drillbook-*"))
     return found
 
@@ -94,6 +95,10 @@ class Machines:
         """Where Sentinel says it is."""
         ask = "import redis; print(redis.Redis(port=26379, password=input()).sentinel_masters()['lab']['ip'])"
         return self.ssh("host-1", f"python3 -c {shlex.quote(ask)}", self.told["redis"]["sentinel_password"])
+
+    def answers(self, machine: str) -> bool:
+        """Whether the control node reaches a machine."""
+        return self.ssh(machine, "hostname") == machine
 
     def started(self, machine: str) -> str:
         """When systemd of a machine began, which says whether it was booted anew."""

@@ -5,13 +5,15 @@ from typing import Any
 
 from drillbook_lab.base.topology import MASTER_NAME, QUEUE_NAME, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.hosts.content import Plan
-from drillbook_lab.hosts.layout import ADDRESSES, FRONT, MACHINES, PORTS, address_of, address_of_link
+from drillbook_lab.hosts.layout import ADDRESSES, FRONT, MACHINES, PORTS, address_of, address_of_link, machine_of
 from drillbook_lab.hosts.rootfs import ADMINISTRATOR
 from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, USER
 from drillbook_lab.lifecycle.parts import configuration, history, postgres
 from drillbook_lab.listeners.sink.mail import USER as SMTP_USER
 
 SCHEMA = 1
+_HOSTS = (*REDIS_NODES, *SENTINELS, *WORKERS, "postgres", "api", "web")
+"""What has a host of its own in the inventory."""
 
 
 def contract(plan: Plan) -> dict[str, Any]:
@@ -23,7 +25,9 @@ def contract(plan: Plan) -> dict[str, Any]:
         "id": plan.lab_id,
         "state": str(plan.state),
         "machines": {name: {"address": ADDRESSES[name], "programs": list(MACHINES[name])} for name in MACHINES},
-        "at": {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS, *WORKERS, "postgres", "api", "web")},
+        "at": {name: address_of(name) for name in _HOSTS},
+        # the end of each machine's cable that lies in the network of the drill
+        "cables": {name: f"v-{machine_of(name)}" for name in _HOSTS},
         "ssh": {"user": ADMINISTRATOR, "key": str(plan.key), "known_hosts": str(plan.known_hosts)},
         "api": {
             "url": _http("users-api"),

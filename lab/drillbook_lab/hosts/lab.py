@@ -135,8 +135,9 @@ class HostsLab:
             for name in (*(f"{prefix}-{machine}" for machine in MACHINES), prefix):
                 if Path("/run/netns", name).exists():
                     _run(["ip", "netns", "del", name])
-        for files_of in (self.state / "machines").glob("*/files"):
-            shutil.rmtree(files_of)
+        for machine in (self.state / "machines").glob("*"):
+            shutil.rmtree(machine / "files", ignore_errors=True)
+            (machine / "disk.img").unlink(missing_ok=True)
         for name in _OWN:
             path = self.state / name
             if path.is_dir():

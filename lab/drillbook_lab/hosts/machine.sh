@@ -1,7 +1,7 @@
 #!/bin/sh
 # One machine, in the foreground: its network, its disk, its limits, and systemd-nspawn around its systemd.
 # usage: machine.sh NAME ADDRESS CONTROL BRIDGE PREFIX LOWER_FOLDER FILES DISK_MB MEMORY_MB   (BRIDGE is a network namespace)
-# Started in a mount namespace of its own (unshare --mount): its disk is nowhere else, and is gone with it.
+# Started in a mount namespace of its own (unshare --mount): its disk is mounted nowhere else.
 set -eu
 name=$1 address=$2 control=$3 bridge=$4 prefix=$5 lower=$6 files=$7 disk=$8 memory=$9
 for each in systemd unified memory pids cpu; do
@@ -19,7 +19,10 @@ ip -n "$net" link set eth0 up
 ip -n "$net" route add default via "$control"
 on=$(dirname "$files")/disk
 mkdir -p "$on"
-mount -t tmpfs -o "size=${disk}m,mode=755" "drillbook-$name" "$on"
+# no tmpfs: it would be of the machine's memory, and the kernel would kill whoever fills it
+truncate -s "${disk}M" "$on.img"
+mkfs.ext4 -q -O ^has_journal -L "$name" "$on.img"
+mount -o loop "$on.img" "$on"
 mkdir "$on/upper" "$on/work" "$on/root"
 cp -a "$files/." "$on/upper/"
 mount -t overlay -o "lowerdir=$lower/root,upperdir=$on/upper,workdir=$on/work" overlay "$on/root"

@@ -9,6 +9,7 @@ _COMMANDS = {
     "apt-get": "apt",
     "dpkg": "dpkg",
     "ip": "iproute2",
+    "mkfs.ext4": "e2fsprogs",
     "nsenter": "util-linux",
     "unshare": "util-linux",
     "ssh": "openssh-client",
