@@ -7,6 +7,7 @@ why not is refused. The info strings:
     bash status=N           the same; exit status N
     bash collect            the same, but pytest only collects: which drills the command chooses is what it shows
     bash checkout           run in a copy of Drillbook's own repository
+    bash hosts              run on machines, by tests/hosts
     bash not-run: REASON    not run
     python                  run
     yaml, ini               parsed
@@ -42,6 +43,7 @@ class Use(StrEnum):
 
     RUN = "run"
     RUN_IN_CHECKOUT = "run in the checkout"
+    RUN_ON_MACHINES = "run on machines"
     NOT_RUN = "not run"
     WRITE = "write"
     RUN_PYTHON = "run by Python"
@@ -105,6 +107,8 @@ def _block(document: Path, line: int, info: str, text: str) -> Block:
 def _commands(document: Path, line: int, rest: str, text: str) -> Block:
     if rest in {"", "checkout"}:
         return Block(document, line, "bash", Use.RUN_IN_CHECKOUT if rest else Use.RUN, text)
+    if rest == "hosts":
+        return Block(document, line, "bash", Use.RUN_ON_MACHINES, text)
     if rest == "collect":
         return Block(document, line, "bash", Use.RUN, text, collect=True)
     if status := _STATUS.fullmatch(rest):

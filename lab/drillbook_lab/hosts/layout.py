@@ -1,9 +1,9 @@
 """Which part runs on which machine, and where it is reached: plain data.
 
 The API shares its machine with no node of Redis, because a cut of the API from Redis must not cut a node from the
-others. PostgreSQL does not share its machine with a node either, because packets are dropped by address, whatever they
-are for. Each machine has a proxy of its own, as a sidecar. The programs on the machine reach Redis and PostgreSQL
-through it, and it terminates TLS.
+others. It shares its machine with no worker either, which would be cut from Redis with it. PostgreSQL does not share
+its machine with a node, because packets are dropped by address, whatever they are for. Each machine has a proxy of its
+own, as a sidecar. The programs on the machine reach Redis and PostgreSQL through it, and it terminates TLS.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ CONTROL = f"{NETWORK}.1"
 
 MACHINES: Mapping[str, tuple[str, ...]] = {
     "host-1": ("redis-1", "sentinel-1", "proxy", "worker-1"),
-    "host-2": ("redis-2", "sentinel-2", "proxy", "worker-2"),
-    "host-3": ("sentinel-3", "postgres", "proxy", "sink", "web", "api", "worker-3", "alerting"),
+    "host-2": ("redis-2", "sentinel-2", "proxy", "worker-2", "worker-3"),
+    "host-3": ("sentinel-3", "postgres", "proxy", "sink", "web", "api", "alerting"),
 }
 ADDRESSES: Mapping[str, str] = {name: f"{NETWORK}.{11 + place}" for place, name in enumerate(MACHINES)}
 FRONT = "host-3"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from drillbook_lab.base.errors import LabError
-from drillbook_lab.base.topology import HOST, PROGRAMS, REDIS_NODES, SENTINELS
+from drillbook_lab.base.topology import HOST, PROGRAMS, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.cli import app
 from drillbook_lab.hosts import layout, needs, rootfs
 from drillbook_lab.hosts.lab import HostsLab
@@ -28,8 +28,8 @@ def test_each_part_runs_on_one_machine_and_a_proxy_on_each() -> None:
     assert all("proxy" in programs for programs in layout.MACHINES.values())
 
 
-def test_a_cut_of_the_api_from_redis_cuts_no_node_from_another() -> None:
-    assert not set(layout.MACHINES[layout.machine_of("api")]) & set(REDIS_NODES)
+def test_a_cut_of_the_api_from_redis_cuts_no_node_from_another_and_no_worker() -> None:
+    assert not set(layout.MACHINES[layout.machine_of("api")]) & {*REDIS_NODES, *WORKERS}
     assert not set(layout.MACHINES[layout.machine_of("postgres")]) & set(REDIS_NODES)
     assert len({layout.machine_of(name) for name in SENTINELS}) == len(SENTINELS)
 
