@@ -32,6 +32,7 @@ from testinfra.backend.ssh import SshBackend
 
 from drillbook.errors import CouldNotLookError, InventoryError
 from drillbook.target.ansible.truth import boolean
+from drillbook.target.inventory.shells import Shell
 
 _CONNECTIONS = {
     "local": "local",
@@ -159,13 +160,17 @@ class _Deadline(BaseBackend):
             try:
                 stdout, stderr = process.communicate(timeout=self.deadline_s)
             except subprocess.TimeoutExpired as error:
-                msg = f"{self.asked} did not answer within {self.deadline_s:g} seconds: {_short(self._asking)}"
-                raise CouldNotLookError(msg) from error
+                raise self._late() from error
             finally:
                 if process.poll() is None:
                     with suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
         return self.result(process.returncode, command.encode(), stdout, stderr)
+
+    def _late(self) -> CouldNotLookError:
+        return CouldNotLookError(
+            f"{self.asked} did not answer within {self.deadline_s:g} seconds: {_short(self._asking)}"
+        )
 
 
 class _Local(_Deadline, LocalBackend):
@@ -181,13 +186,25 @@ class _Podman(_Deadline, PodmanBackend):
 
 
 class _Ssh(_Deadline, SshBackend):
+    """All commands run in one shell on the host, because a login takes longer than most of them."""
+
+    _shell: Shell | None = None
+
     def _build_ssh_command(self, command: str) -> tuple[list[str], list[str]]:
         words, values = super()._build_ssh_command(command)
         return (["sshpass", "-e", *words], values) if self.password else (words, values)  # -e: not on a command line
 
     def run_ssh(self, command: str) -> CommandResult:
-        words, values = self._build_ssh_command(command)
-        return self.run_local(" ".join(words), *values)  # 255 may be ssh's status or the command's: the marker tells
+        if self._shell is None:
+            words, values = self._build_ssh_command("exec /bin/sh")
+            environment = os.environ | ({"SSHPASS": self.password} if self.password else {})
+            self._shell = Shell(self.quote(" ".join(words), *values), environment)
+        try:
+            ended = self._shell.run(command, self.deadline_s)
+        except subprocess.TimeoutExpired as error:
+            raise self._late() from error
+        # 255 may be ssh's status or the command's: the marker tells
+        return self.result(ended.status, command.encode(), ended.stdout, ended.stderr)
 
 
 def _short(command: str) -> str:
