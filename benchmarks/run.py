@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from common import PEERS, ROOT, Table, timed
+from over_ssh import over_ssh
 from plays import plays
 from pytest_start import collection, start, steps
 from scale import ledger, prober
@@ -30,6 +31,7 @@ PARTS: Mapping[str, Callable[[int], Table]] = {
     "steps": steps,
     "warm": warm,
     "plays": plays,
+    "ssh": over_ssh,
     "r1": r1,
     "prober": prober,
     "ledger": ledger,

@@ -62,7 +62,7 @@ def unused(document: Path, text: str | None = None) -> list[str]:
     for block in blocks(document, text):
         if block.use is Use.WRITE and block.file is not None:
             waiting.append(block.file)
-        elif block.use is Use.RUN:
+        elif block.use in {Use.RUN, Use.RUN_ON_MACHINES}:
             waiting.clear()
     return waiting
 
