@@ -96,7 +96,7 @@ plan: $(DRILL) ## what the drills would change where; nothing is touched (FEATUR
 	@$(BIN)/pytest --plan $(FEATURES)
 
 test: $(TOX) ## all tests, lint and types, through tox
-	@$(BIN)/tox run $(TOX_ARGS)
+	@$(BIN)/tox run-parallel --parallel-live --parallel-no-spinner $(TOX_ARGS)
 
 unit: $(TEST) ## the unit tests alone, in a minute
 	@$(BIN)/pytest -m unit -n auto --dist loadfile --no-loadscope-reorder --reruns 1 --only-rerun SystemError tests/unit

@@ -12,7 +12,7 @@ from drillbook.checks import looked
 from drillbook.errors import CouldNotLookError
 
 LISTED = (
-    "for file in %s/backup_*.sql.gz; do test -r $file || exit 9; "
+    "for file in %s/backup_*.sql.gz; do test -e $file || continue; test -r $file || exit 9; "
     "zcat $file | grep -q '^COPY ' && echo good || echo empty; done"
 )
 
@@ -149,7 +149,7 @@ def kept_by_script(drill: Drill) -> tuple[int, int]:
     """How many files the script has kept, and how many of them hold a table."""
     listed = drill.hosts("database")[0].run(LISTED, folder(drill))
     if listed.rc == 9:
-        raise CouldNotLookError(f"there is no file of the script in {folder(drill)}, or one that cannot be read")
+        raise CouldNotLookError(f"{folder(drill)}: a file of the script cannot be read")
     said = listed.stdout.split()
     return sum(each in ("good", "empty") for each in said), said.count("good")
 

@@ -1419,7 +1419,7 @@ READ = (
     "do /opt/pg/bin/pg_restore --file=/dev/null $file && echo whole || echo broken; done"
 )
 ZCAT = (
-    f"for file in {BY_SCRIPT}/backup_*.sql.gz; do test -r $file || exit 9; "
+    f"for file in {BY_SCRIPT}/backup_*.sql.gz; do test -e $file || continue; test -r $file || exit 9; "
     "zcat $file | grep -q '^COPY ' && echo good || echo empty; done"
 )
 RESTORED = 'ERROR:  relation "projects" already exists\n' * 5
