@@ -178,7 +178,7 @@ Feature: The queue is stuck
     Given jobs are submitted at 5 per second
     When a job comes in that does not end the first time
     And that job is moved to "waiting" as the runbook writes it
-    Then for 3 seconds jobs lie in "waiting", where no worker looks, and are not completed
+    Then for 6 seconds jobs lie in "waiting", where no worker looks, and are not completed
     And the jobs in "waiting" are written down
     When the recovery playbook "queue/rescue_stranded_jobs" is run
     And the recovery playbook "queue/retry_stuck_jobs" is run
