@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from drillbook_lab.base.errors import LabError
+from drillbook_lab.compose import needs as needs_of_compose
+from drillbook_lab.compose.lab import ComposeLab
 from drillbook_lab.hosts import needs
 from drillbook_lab.hosts.lab import HostsLab
 from drillbook_lab.lifecycle.blueprint import Alerting
@@ -33,12 +35,15 @@ class Staging(StrEnum):
 
     LAB = "lab"
     HOSTS = "hosts"
+    COMPOSE = "compose"
 
 
 StagingOption = Annotated[
     Staging,
     typer.Option(
-        "--staging", help="lab: processes on loopback. hosts: machines with systemd, reached over ssh (root)."
+        "--staging",
+        help="lab: processes on loopback. hosts: machines with systemd, reached over ssh (root). "
+        "compose: containers of a Docker engine of the lab's own (root).",
     ),
 ]
 
@@ -77,13 +82,14 @@ def _lab(state: Path | None) -> Lab:
     return Lab(state or default_state())
 
 
-def _on(staging: Staging, state: Path | None) -> Lab | HostsLab:
-    return _lab(state) if staging is Staging.LAB else _hosts(state)
+def _on(staging: Staging, state: Path | None) -> Lab | HostsLab | ComposeLab:
+    return _lab(state) if staging is Staging.LAB else _apart(staging, state)
 
 
-def _hosts(state: Path | None) -> HostsLab:
-    """In a folder of its own: the embedded lab may be up as well."""
-    return HostsLab((state or default_state()) / "hosts")
+def _apart(staging: Staging, state: Path | None) -> HostsLab | ComposeLab:
+    """A staging with a network of its own, in a folder of its own: the embedded lab may be up as well."""
+    of = (state or default_state()) / str(staging)
+    return ComposeLab(of) if staging is Staging.COMPOSE else HostsLab(of)
 
 
 @app.command()
@@ -94,8 +100,8 @@ def up(state: StateOption = None, staging: StagingOption = Staging.LAB, alerting
             _lab(state).up(typer.echo, alerting)
             return
         if alerting is not None:
-            raise LabError("--alerting is for the embedded lab: the machines have the lab's own")
-        _hosts(state).up(typer.echo)
+            raise LabError("--alerting is for the embedded lab: the others have the lab's own")
+        _apart(staging, state).up(typer.echo)
 
 
 @app.command()
@@ -106,12 +112,14 @@ def down(state: StateOption = None, staging: StagingOption = Staging.LAB) -> Non
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def within(context: typer.Context, state: StateOption = None) -> None:
-    """Run a command in the network of the machines (--staging hosts): drillbook lab within -- pytest ..."""
+def within(context: typer.Context, state: StateOption = None, staging: StagingOption = Staging.HOSTS) -> None:
+    """Run a command in the network of the machines or the containers: drillbook lab within -- pytest ..."""
     with _said_plainly():
         if not context.args:
             raise LabError("say which command: drillbook lab within -- pytest features/...")
-        words = [*_hosts(state).network(), *context.args]
+        if staging is Staging.LAB:
+            raise LabError("the embedded lab has no network of its own: run the command as it is")
+        words = [*_apart(staging, state).network(), *context.args]
     # in place of this process: a signal to it is one to the command
     os.execvp(words[0], words)
 
@@ -131,6 +139,7 @@ def what_it_needs() -> None:
         ("backups", barman.missing(), "Barman, for the drills of features/barman.feature"),
         ("vendors", _absent_clients(), "vercel, wrangler and gh, for the drills of features/platform_rollback.feature"),
         ("hosts", needs.missing(), "machines with systemd, over ssh (--staging hosts)"),
+        ("compose", needs_of_compose.missing(), "containers, in a Docker engine of their own (--staging compose)"),
     )
     for name, missing, what in rows:
         typer.echo(f"{name:<8} {'missing' if missing else 'ready'}: {what}")

@@ -153,7 +153,7 @@ class At:
             self.endpoint,
             lambda sample: Observation(
                 sample.ok,
-                sample.error or (f"status {sample.status}" if sample.status is not None else HEALTHY),
+                sample.error or _status(sample) or (HEALTHY if sample.ok else _unhealthy(sample)),
                 "a healthy answer",
             ),
         )
@@ -165,7 +165,7 @@ class At:
             self.endpoint,
             lambda sample: Observation(
                 not sample.ok,
-                sample.error or (f"status {sample.status}" if sample.status is not None else "a healthy answer"),
+                sample.error or _status(sample) or ("a healthy answer" if sample.ok else _unhealthy(sample)),
                 "no healthy answer",
             ),
         )
@@ -200,10 +200,20 @@ class At:
         return Reading(subject or f"{self._who} {path}", self.endpoint, read, unit, path)
 
 
+def _status(sample: Sample) -> str:
+    return "" if sample.status is None else f"status {sample.status}"
+
+
+def _unhealthy(sample: Sample) -> str:
+    """What an answer without a status says of itself: that of a container has its state."""
+    known = sample.value if isinstance(sample.value, Mapping) else {}
+    said = [str(known[each]) for each in ("state", "health") if known.get(each, "none") != "none"]
+    return ", ".join(said) or "an answer that is not a healthy one"
+
+
 def _kind_of(sample: Sample) -> str:
     """What kind of answer it was. A login page has a status, too, but is no JSON."""
-    status = "" if sample.status is None else f"status {sample.status}"
-    told = ", ".join(filter(None, (status, sample.form)))
+    told = ", ".join(filter(None, (_status(sample), sample.form)))
     return f" ({told})" if told else ""
 
 

@@ -10,7 +10,8 @@ drill.eventually(looked("jobs that wait", lambda: waiting(drill), "jobs").is_(0)
 
 The rule: a client takes address, account, TLS and time-out from the endpoint, and nothing from the environment of the
 process. Each look makes its own client, so it finds the node that is the primary at that moment. Clients raise the
-errors of their libraries (`RedisError`, `httpx.HTTPError`, `psycopg.Error`). A look that raises one saw nothing.
+errors of their libraries (`RedisError`, `httpx.HTTPError`,
+`psycopg.Error`, `DockerException`). A look that raises one saw nothing.
 
 This module also has the checks for prerequisites, because they ask hosts and endpoints: `present`, `reachable`,
 `readable`.
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import httpx
     import psycopg
     import redis
+    from docker.client import DockerClient
     from redis.exceptions import RedisError
     from redis.exceptions import ResponseError as RedisResponseError
 
@@ -41,6 +43,9 @@ __all__ = [
     "Endpoint",
     "RedisError",
     "RedisResponseError",
+    "container_client",
+    "container_events",
+    "container_log",
     "http_get",
     "present",
     "reachable",
@@ -118,6 +123,38 @@ def sql_connection(endpoint: Endpoint) -> psycopg.Connection[tuple[Any, ...]]:
     from drillbook.target.probing.sql import connect
 
     return connect(endpoint)
+
+
+def container_client(endpoint: Endpoint) -> DockerClient:
+    """A client of the engine of an endpoint of kind container, Docker's or Podman's; close it, best by `with`.
+
+    `client.containers.get(endpoint.container)` is the container. It needs the package docker
+    (`pip install 'drillbook[containers]'`). Raises docker.errors.DockerException when the engine does not answer.
+    """
+    made: DockerClient = _containers().client(endpoint)
+    return made
+
+
+def container_events(endpoint: Endpoint, action: str, since_s: float) -> list[float]:
+    """When something happened to the container since an instant (monotonic): `die`, `oom`, `kill`, `start`, ...
+
+    Fits `happened`. Raises CouldNotLookError when the engine does not answer.
+    """
+    found: list[float] = _containers().events(endpoint, action, since_s)
+    return found
+
+
+def container_log(endpoint: Endpoint, since_s: float) -> str:
+    """What the container wrote to its outputs since an instant (monotonic), as its engine has kept it.
+
+    Raises CouldNotLookError when the engine does not answer, or knows no such container.
+    """
+    found: str = _containers().log(endpoint, since_s)
+    return found
+
+
+def _containers() -> Any:
+    return import_module("drillbook.target.probing.container")
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,7 @@ from drillbook.engine.keeping.decisions import Deciding
 from drillbook.model.times.profiles import Timings
 from drillbook.model.times.sample import Sample
 from drillbook.repository.decision_table import own
+from drillbook.target.inventory.settings import Endpoint, EndpointKind
 from drillbook.target.probing.waiting import look_once
 from tests.support.unit import endpoint
 
@@ -33,11 +34,13 @@ GROUPS = {
     "vercel": ("shop-on-vercel",),
     "github": ("shop-on-github",),
     "worker_platform": ("shop-on-cloudflare",),
+    "network_of_api": ("net-front",),
 }
 VARIABLES = {
     "drillbook_queue": "webhooks",
     "drillbook_log_file": "/var/log/worker.log",
     "drillbook_redis_port": 6379,
+    "drillbook_port": 8080,
     "drillbook_frontend_origin_url": "http://127.0.0.1/origin/",
     "drillbook_version_url": "http://127.0.0.1/version",
     "drillbook_settings_file": "/etc/api.env",
@@ -119,6 +122,7 @@ class StepDrill:
                 "error log": endpoint("error log", "http://127.0.0.1/logs?level=error&service=queue"),
                 "search": endpoint("search", "http://127.0.0.1/search?q=item-1"),
                 "alerts": endpoint("alerts", "http://127.0.0.1/messages"),
+                "api container": Endpoint("api container", EndpointKind.CONTAINER, "unix:///d.sock", container="api"),
             },
         )
         self.handed: list[Handed] = []

@@ -19,3 +19,8 @@ def write(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2) + "\n")
+
+
+def own(path: Path, owner: int) -> None:
+    """Give a file, a folder or a link to the user and the group with this id."""
+    os.chown(path, owner, owner, follow_symlinks=False)

@@ -4,7 +4,6 @@ Laid out below the lab's state folder as it will lie on the machine; the machine
 """
 
 import json
-import os
 import shutil
 import subprocess
 import uuid
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import drillbook_lab
+from drillbook_lab.base.files import own
 from drillbook_lab.base.topology import HOST, WORKERS
 from drillbook_lab.hosts import layout
 from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED, address_of_link
@@ -116,7 +116,7 @@ def _write_programs(plan: Plan, machine: str, home: Path, ids: Mapping[str, str]
         elif name == "postgres":
             _private(home / name / "admin-password", keys.postgres_admin)
             _private(home / name / "pgpass", f"{HOST}:{PORTS[name]}:*:{postgres.ADMIN}:{keys.postgres_admin}\n")
-            _private(home / name / "make.sh", _make_database())
+            _private(home / name / "make.sh", make_database(f"{layout.NETWORK}.0/24"))
     secrets = {
         "sink": f"SINK_TOKEN={keys.chat_token}\nSMTP_PASSWORD={keys.smtp}\n",
         "web": f"PURGE_TOKEN={keys.purge}\n",
@@ -129,8 +129,8 @@ def _certificates() -> dict[str, str]:
     return {kind: str(tls.TlsFiles(Path(HOME) / "tls").server(kind)) for kind in tls.KINDS}
 
 
-def _make_database() -> str:
-    """The script that makes the database if there is none."""
+def make_database(network: str) -> str:
+    """The script that makes the database if there is none; clients of this network may log in."""
     folder = Path(HOME) / "postgres"
     settings = postgres.settings("0.0.0.0", PORTS["postgres"], folder / "archive")
     initdb = f"{POSTGRES}/initdb"
@@ -143,7 +143,7 @@ mkdir -p archive backups
     --no-instructions --wal-segsize=1 >/dev/null
 cat >>new/postgresql.conf <<'END'
 {settings}END
-echo 'host all all {layout.NETWORK}.0/24 scram-sha-256' >>new/pg_hba.conf
+echo 'host all all {network} scram-sha-256' >>new/pg_hba.conf
 rm admin-password
 mv new data
 """
@@ -205,4 +205,4 @@ def _package(files: Path) -> None:
 
 def _owned(folder: Path, owner: int) -> None:
     for path in (folder, *folder.rglob("*")):
-        os.chown(path, owner, owner, follow_symlinks=False)
+        own(path, owner)

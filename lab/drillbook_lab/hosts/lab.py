@@ -4,30 +4,23 @@
 whatever state: `run.json` names all that is outside of the folder, and is written before anything outside is made.
 """
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from drillbook_lab.base import files
 from drillbook_lab.base.errors import LabError
-from drillbook_lab.base.poll import until
-from drillbook_lab.hosts import content, needs, rootfs
+from drillbook_lab.hosts import content, kernel, needs, rootfs
 from drillbook_lab.hosts.contract import contract
 from drillbook_lab.hosts.layout import ADDRESSES, CONTROL, MACHINES
 from drillbook_lab.lifecycle import state as folder
 from drillbook_lab.lifecycle.progress import Progress, silent
 
 DISK_MB, MEMORY_MB = 960, 512
-_HIERARCHIES = ("systemd", "unified", "memory", "pids", "cpu")
-_CGROUPS = Path("/sys/fs/cgroup")
 _STARTING = "starting.json"
 """The contract of machines that are not ready yet."""
 _OWN = ("lab.json", _STARTING, "run.json", "ssh", "git")
@@ -118,7 +111,7 @@ class HostsLab:
 
     def _lives(self) -> bool:
         run = folder.run(self.state)
-        return run is not None and all(_processes(run["id"], name) for name in MACHINES)
+        return run is not None and all(kernel.processes(run["id"], name) for name in MACHINES)
 
     # -- down --------------------------------------------------------------------------------------------------------
 
@@ -127,14 +120,7 @@ class HostsLab:
         run = folder.run(self.state)
         if run is not None:
             prefix = run["id"]
-            # a mount lives as long as a process of its machine
-            until(lambda: not _killed(prefix), what="the machines to end", within_s=30, every_s=0.1)
-            for hierarchy in _HIERARCHIES:
-                for path in sorted((_CGROUPS / hierarchy).glob(f"{prefix}/**/"), reverse=True):
-                    path.rmdir()
-            for name in (*(f"{prefix}-{machine}" for machine in MACHINES), prefix):
-                if Path("/run/netns", name).exists():
-                    _run(["ip", "netns", "del", name])
+            kernel.end(prefix, [*(f"{prefix}-{machine}" for machine in MACHINES), prefix])
         for machine in (self.state / "machines").glob("*"):
             shutil.rmtree(machine / "files", ignore_errors=True)
             (machine / "disk.img").unlink(missing_ok=True)
@@ -148,38 +134,13 @@ class HostsLab:
 
 def _network(prefix: str) -> None:
     """Make a network namespace with a bridge for the drill, and one for each machine. No route leads out of them."""
-    _run(["ip", "netns", "add", prefix])
+    kernel.run(["ip", "netns", "add", prefix])
     for words in (
         ["link", "set", "lo", "up"],
         ["link", "add", "br0", "type", "bridge"],
         ["addr", "add", f"{CONTROL}/24", "dev", "br0"],
         ["link", "set", "br0", "up"],
     ):
-        _run(["ip", "-n", prefix, *words])
+        kernel.run(["ip", "-n", prefix, *words])
     for name in MACHINES:
-        _run(["ip", "netns", "add", f"{prefix}-{name}"])
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode:
-        raise LabError(f"{' '.join(command)}: {' '.join(done.stderr.split())}")
-
-
-def _processes(prefix: str, machine: str = "") -> list[int]:
-    """Ids of the processes of a machine, or of all."""
-    found: set[int] = set()
-    for hierarchy in _HIERARCHIES:
-        for path in (_CGROUPS / hierarchy / prefix / machine).glob("**/cgroup.procs"):
-            with suppress(OSError):  # its machine ends at this moment
-                found.update(int(pid) for pid in path.read_text().split())
-    return sorted(found)
-
-
-def _killed(prefix: str) -> bool:
-    """Kill what is left of the machines; returns whether there was anything."""
-    left = _processes(prefix)
-    for pid in left:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return bool(left)
+        kernel.run(["ip", "netns", "add", f"{prefix}-{name}"])

@@ -25,8 +25,8 @@ WITHIN_S = 120.0
 ON_THE_WAY = (*ready.TRANSIENT, subprocess.TimeoutExpired)
 
 
-class Machines:
-    """The checks that are repeated until the machines are ready."""
+class Parts:
+    """The checks that are repeated until the parts are ready, whatever they run on."""
 
     def __init__(self, told: Mapping[str, Any]) -> None:
         self._told = told
@@ -34,9 +34,6 @@ class Machines:
     def wait(self) -> None:
         """Raises LabError with what was seen last."""
         told = self._told
-        for name in told["machines"]:
-            self._until(f"{name} over ssh", lambda machine=name: self._answers(machine))
-        print("systemd runs on each, and ssh answers", flush=True)
         self._until("PostgreSQL", self._filled)
         self._until("Sentinel", self._sentinels)
         print("PostgreSQL, Redis and Sentinel are up", flush=True)
@@ -48,18 +45,6 @@ class Machines:
 
     def _until(self, what: str, look: Any) -> Any:
         return until(look, what=what, within_s=WITHIN_S, every_s=0.2, transient=ON_THE_WAY)
-
-    def _answers(self, machine: str) -> bool:
-        done = subprocess.run(
-            [*ssh(self._told, machine), "systemctl is-system-running; systemctl --failed --plain --no-legend"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
-        if not done.stdout.startswith("running"):
-            raise NotYet(" ".join((done.stdout + done.stderr).split())[-300:])
-        return True
 
     def _filled(self) -> bool:
         database = self._told["postgres"]
@@ -107,9 +92,36 @@ class Machines:
             redis.delete(prefix + job_id(webhook), prefix + "events")
 
 
-if __name__ == "__main__":
+class Machines(Parts):
+    """Machines, and the parts on them."""
+
+    def wait(self) -> None:
+        for name in self._told["machines"]:
+            self._until(f"{name} over ssh", lambda machine=name: self._answers(machine))
+        print("systemd runs on each, and ssh answers", flush=True)
+        super().wait()
+
+    def _answers(self, machine: str) -> bool:
+        done = subprocess.run(
+            [*ssh(self._told, machine), "systemctl is-system-running; systemctl --failed --plain --no-legend"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        if not done.stdout.startswith("running"):
+            raise NotYet(" ".join((done.stdout + done.stderr).split())[-300:])
+        return True
+
+
+def main(kind: type[Parts]) -> None:
+    """Wait for the parts that the contract named on the command line tells of; exit status 1 when they do not come."""
     try:
-        Machines(json.loads(Path(sys.argv[1]).read_text())).wait()
+        kind(json.loads(Path(sys.argv[1]).read_text())).wait()
     except LabError as error:
         print(error, flush=True)
         raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main(Machines)

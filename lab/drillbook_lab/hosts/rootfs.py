@@ -1,9 +1,10 @@
-"""The root file system that all machines share, built once: Debian by mmdebstrap, the lab's libraries by pip.
+"""The root file system that all machines and containers share, built once: Debian, and the lab's libraries.
 
 It lies in the cache folder of the user and is read only; what a machine writes goes to a disk of its own. Its name is a
 digest of what it consists of, so another list of packages makes another root file system.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -76,8 +77,15 @@ def place() -> Path:
 def build(progress: Progress) -> Path:
     """The folder with `root` and `nspawn`, built if it is missing. Raises LabError with what apt or pip said."""
     whole = place()
-    if whole.exists():
-        return whole
+    whole.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (whole.parent / "hosts.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two stagings that come up at once build it once
+        if not whole.exists():
+            _build(whole, progress)
+    return whole
+
+
+def _build(whole: Path, progress: Progress) -> None:
     part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
     if part.exists():
         shutil.rmtree(part)
@@ -94,7 +102,6 @@ def build(progress: Progress) -> Path:
     _run([*_pip(), f"--target={root}{LIBRARY}", *libraries()], part)
     _finish(root)
     part.rename(whole)
-    return whole
 
 
 def _debootstrap() -> list[str]:

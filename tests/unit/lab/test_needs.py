@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from drillbook_lab.cli import app
+from drillbook_lab.compose import needs as needs_of_compose
 from drillbook_lab.hosts import needs
 from drillbook_lab.lifecycle.parts import barman
 
 pytestmark = pytest.mark.unit
 
-ROWS = ["lab", "node", "storage", "alerts", "backups", "vendors", "hosts"]
+ROWS = ["lab", "node", "storage", "alerts", "backups", "vendors", "hosts", "compose"]
 
 
 def test_what_npm_and_pip_install_is_named_where_nobody_has_installed_it(
@@ -36,6 +37,7 @@ def test_where_all_is_there_each_row_is_ready(monkeypatch: pytest.MonkeyPatch) -
     for absent in ("_absent_node", "_absent_storage", "_absent_alerts", "_absent_clients"):
         monkeypatch.setattr(f"drillbook_lab.cli.{absent}", list)
     monkeypatch.setattr(needs, "missing", list)
+    monkeypatch.setattr(needs_of_compose, "missing", list)
     monkeypatch.setattr(barman, "missing", list)
     said = CliRunner().invoke(app, ["needs"])
     assert said.exit_code == 0

@@ -84,6 +84,15 @@ WELL: Mapping[str, Any] = {
     "version": VERSION,
     "redis": PRIMARY,
     "database": 1,
+    "api container": {
+        "image": "drillbook/api:v1.1.0",
+        "state": "running",
+        "health": "healthy",
+        "restarts": 0,
+        "exit_code": 0,
+        "oom_killed": False,
+        "memory": {"used_bytes": 64_000_000, "limit_bytes": 256_000_000, "share": 0.25},
+    },
 }
 
 NOBODY = no_answer()
@@ -1959,6 +1968,86 @@ UNQUOTED = [
     ),
 ]
 
+ENGINE = "api container"
+FULL = "within 10 seconds the container of the API was killed for lack of memory"
+
+
+def container(told: object = None, **members: object) -> World:
+    """What the engine says of the container; `told`: the instants of its events."""
+    known = {**WELL[ENGINE], **members}
+    seen = sample(known, ok=known["state"] == "running")
+    words = " ".join(str(each) for each in (members, told) if each is not None)
+    return World(words, {ENGINE: [seen]}, {"container_events": told} if told is not None else {})
+
+
+def ended(status: int = 137, **more: object) -> Mapping[str, object]:
+    return {"state": "exited", "exit_code": status, "health": "unhealthy", "memory": None, **more}
+
+
+def listens(who: object, **members: object) -> World:
+    return replace(container(**members), shown=f"{who} {members}", patched={"listening": who})
+
+
+CONTAINERS = [
+    reads(
+        "the container of the API is healthy",
+        "api container.health",
+        meets=["healthy"],
+        refuses=["unhealthy", "starting", "none", ""],
+    ),
+    reads(
+        "within 10 seconds the container of the API is healthy",
+        "api container.health",
+        meets=["healthy"],
+        refuses=["unhealthy", "starting", "none", ""],
+    ),
+    Row(
+        "within 10 seconds the container of the API has ended with 137",
+        meets=[container(**ended()), container(**ended(state="dead"))],
+        refuses=[
+            container(),
+            container(exit_code=137),  # of an earlier end
+            container(**ended(1)),
+            container(**ended(oom_killed=True)),
+            container(**ended(state="restarting")),
+            of(ENGINE, NOBODY),
+        ],
+    ),
+    Row(
+        FULL,
+        meets=[container([250.0], **ended(oom_killed=True))],
+        refuses=[
+            container([250.0], **ended()),
+            container([], **ended(oom_killed=True)),
+            container([250.0], oom_killed=True),
+            container(AWAY, **ended(oom_killed=True)),
+            World("nobody", {ENGINE: [NOBODY]}, {"container_events": [250.0]}),
+        ],
+    ),
+    reads(
+        "within 10 seconds the container of the API uses at most 50 % of its memory",
+        "api container.memory.share",
+        meets=[0.5, 0.0],
+        refuses=[0.51, *NO_NUMBERS],
+    ),
+    asks(
+        'within 10 seconds the container of the API has said "address already in use"',
+        "container_log",
+        meets=["[Errno 98] error while attempting to bind: address already in use\n"],
+        refuses=["", "listening on 8080"],
+    ),
+    Row(
+        "within 10 seconds the port of the API is taken, and not by its container",
+        meets=[listens("somebody", **ended(1))],
+        refuses=[
+            listens("nobody", **ended(1)),
+            listens("somebody"),
+            listens(AWAY, **ended(1)),
+            World("nobody knows", {ENGINE: [NOBODY]}, {"listening": "somebody"}),
+        ],
+    ),
+]
+
 TABLE = [
     *ALERTS,
     *SYSTEM,
@@ -1979,6 +2068,7 @@ TABLE = [
     *UNQUOTED,
     *DISK,
     *DATABASE_AS_WRITTEN,
+    *CONTAINERS,
 ]
 
 LEFT = {
@@ -2215,6 +2305,16 @@ DIAGNOSES = [
             "the release that answers users": "no release",
             "the status of its health and its products": [404, 404],
             "the answer to a user's session": 404,
+        },
+    ),
+    Diagnosis(
+        "what the engine says of the container of the API is written down",
+        container(**ended(oom_killed=True)),
+        {
+            "how the container of the API ended": "ended with 137, killed for lack of memory",
+            "the image of the API": "drillbook/api:v1.1.0",
+            "how often the engine has started it again": 0,
+            "the part of its memory that it uses": "nothing %",
         },
     ),
     Diagnosis(

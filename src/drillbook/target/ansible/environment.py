@@ -46,6 +46,7 @@ _PLUGIN_FOLDERS = {
     "ANSIBLE_MODULE_UTILS": ("module_utils", "module_utils"),
     "ANSIBLE_FILTER_PLUGINS": ("filter_plugins", "filter_plugins"),
     "ANSIBLE_LOOKUP_PLUGINS": ("lookup_plugins", "lookup_plugins"),
+    "ANSIBLE_CONNECTION_PLUGINS": ("connection_plugins", "connection_plugins"),
 }
 _ASK = {
     "ask_vault_pass": "name a vault_password_file",
@@ -199,6 +200,8 @@ def _plugin_folders(root: Path, home: Path, said: Mapping[str, str]) -> dict[str
             folders[name] = os.pathsep.join(
                 map(str, [ours, *([home / ".ansible" / "roles"] if folder == "roles" else [])])
             )
+    # behind those of the repository: it may have a better one of the same name
+    folders["ANSIBLE_CONNECTION_PLUGINS"] += os.pathsep + str(PLUGINS / "connection")
     return folders
 
 

@@ -32,6 +32,7 @@ from testinfra.backend.ssh import SshBackend
 
 from drillbook.errors import CouldNotLookError, InventoryError
 from drillbook.target.ansible.truth import boolean
+from drillbook.target.inventory.settings import EMPTY
 from drillbook.target.inventory.shells import Shell
 
 _CONNECTIONS = {
@@ -43,7 +44,10 @@ _CONNECTIONS = {
     "docker": "docker",
     "docker_api": "docker",
     "podman": "podman",
+    "container": "container",
 }
+_ENGINE_URL = {"docker": "DOCKER_HOST", "podman": "CONTAINER_HOST"}
+"""The variable that tells an engine's command where the engine listens."""
 _MARKED = "/bin/sh -c {command}; status=$?; printf %s:%s: {marker} $status >&2; exit $status"
 
 
@@ -64,8 +68,11 @@ def look_at(name: str, connection: Mapping[str, Any], private_dir: Path, *, dead
     elif kind == "ssh":
         backend = _ssh(name, connection, private_dir, become)
     else:
+        engine = str(connection.get("engine", "docker")) if kind == "container" else kind
         container, user = connection.get("remote_addr") or name, connection.get("remote_user")
-        backend = (_Docker if kind == "docker" else _Podman)(f"{user}@{container}" if user else container, **become)
+        backend = (_Docker if engine == "docker" else _Podman)(f"{user}@{container}" if user else container, **become)
+        if url := connection.get("engine_url"):
+            backend.environment = {_ENGINE_URL[engine]: str(url)}
     backend.asked = name
     backend.deadline_s = deadline_s
     host = testinfra.host.Host(backend)
@@ -106,6 +113,8 @@ class _Deadline(BaseBackend):
     """The host's name in the inventory."""
     deadline_s = 10.0
     password: str | None = None
+    environment: Mapping[str, str] = EMPTY
+    """Variables for the command that leads to the host."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -147,7 +156,7 @@ class _Deadline(BaseBackend):
 
     def run_local(self, command: str, *args: str) -> CommandResult:
         command = self.quote(command, *args)
-        environment = os.environ | ({"SSHPASS": self.password} if self.password else {})
+        environment = {**os.environ, **self.environment, **({"SSHPASS": self.password} if self.password else {})}
         with subprocess.Popen(
             command,
             shell=True,

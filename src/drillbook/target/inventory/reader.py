@@ -38,6 +38,7 @@ _OF_KINDS: Mapping[str, tuple[frozenset[EndpointKind], Mapping[EndpointKind, str
     "looks_at_once": (frozenset({EndpointKind.HTTP, EndpointKind.TCP}), {}),
     "follow": (frozenset({EndpointKind.HTTP}), {}),
     "healthy": (frozenset({EndpointKind.HTTP}), {}),
+    "container": (frozenset({EndpointKind.CONTAINER}), {}),
 }
 """Keys that only some kinds use: those kinds, and what to do instead."""
 _HEALTHY = {"2xx": 300, "3xx": 400}
@@ -52,7 +53,7 @@ _FOR_ALL = (
 )
 _CONNECTS = re.compile(
     r"ansible_(?:connection|host|port|user|password|private_key_file|host_key_checking|remote_(?:user|addr|port)|"
-    r"python_interpreter|pipelining|timeout|(?:become|docker|paramiko|podman|scp|sftp|ssh|su|sudo)(?:_\w+)?)"
+    r"python_interpreter|pipelining|timeout|(?:become|container|docker|paramiko|podman|scp|sftp|ssh|su|sudo)(?:_\w+)?)"
 )
 """Variables of Ansible that say how to reach a host."""
 LEAST_SWITCH_S = 10
@@ -153,6 +154,7 @@ class InventoryReader:
             user=node.text("user", at.user),
             password=node.text("password", at.password),
             database=at.database,
+            container=node.text("container") if kind is EndpointKind.CONTAINER else "",
             ca=self._path(node, "ca"),
             timeout_s=node.number("timeout", 1.0),
             samples_per_s=node.number("samples_per_second", 20.0),
@@ -243,6 +245,7 @@ class InventoryReader:
 _ENDPOINT_KEYS = {
     "kind",
     "url",
+    "container",
     "headers",
     "user",
     "password",

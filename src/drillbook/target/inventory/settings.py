@@ -35,12 +35,13 @@ class Environment:
 
 
 class EndpointKind(StrEnum):
-    """The protocol of an endpoint."""
+    """The protocol of an endpoint; for a container it is that of its engine."""
 
     HTTP = "http"
     REDIS = "redis"
     SQL = "sql"
     TCP = "tcp"
+    CONTAINER = "container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Endpoint:
     password: str | None = field(default=None, repr=False)
     database: int = 0
     """The number of the Redis database."""
+    container: str = ""
+    """The name of the container, at an engine."""
     ca: Path | None = None
     timeout_s: float = 1.0
     samples_per_s: float = 20.0

@@ -20,10 +20,12 @@ _KIND = {
     EndpointKind.REDIS: ({"redis", "rediss", "unix"}, "redis://cache.example.org:6379"),
     EndpointKind.SQL: ({"postgresql", "postgres"}, "postgresql://drill@db.example.org:5432/app"),
     EndpointKind.TCP: ({"tcp"}, "tcp://mail.example.org:25"),
+    EndpointKind.CONTAINER: ({"unix", "tcp"}, "unix:///run/docker.sock"),
 }
 LOG_IN = {
     EndpointKind.HTTP: "send them in headers, as Authorization",
     EndpointKind.TCP: "remove them, only a connection is opened",
+    EndpointKind.CONTAINER: "remove them, an engine asks for none",
 }
 _OF_KEYS = {"user": "user", "password": "password", "connect_timeout": "timeout"}
 """Parameters that libpq reads from a URL's query, and that an endpoint has as keys of its own."""
@@ -53,6 +55,9 @@ def address(node: Node, kind: EndpointKind, *, by_sentinel: bool) -> Address:
         node.fail("url", f"an endpoint of kind {kind} uses no user and password of its URL: {LOG_IN[kind]}")
     if parts.fragment:
         _without_effect(node, "the part after # has no effect", "remove it, or percent-encode the #")
+    if kind is EndpointKind.CONTAINER:
+        _engine(node, parts)
+        return Address(text)
     database = 0
     match kind:
         case EndpointKind.REDIS:
@@ -112,6 +117,16 @@ def _sql(node: Node, parts: SplitResult) -> None:
     for name, there in (("host", parts.hostname), ("port", parts.port), ("dbname", parts.path.strip("/"))):
         if name in said and there:
             _without_effect(node, f"its query names a {name} once more", "leave one of them out")
+
+
+def _engine(node: Node, parts: SplitResult) -> None:
+    """The socket of an engine, or its port."""
+    if parts.scheme == "unix" and (parts.hostname or not parts.path.strip("/")):
+        node.fail("url", "the URL of an engine's socket is like unix:///run/docker.sock")
+    if parts.scheme == "tcp" and parts.port is None:
+        node.fail("url", "it names no port; write one like tcp://127.0.0.1:2375")
+    if parts.query or (parts.scheme == "tcp" and parts.path.strip("/")):
+        _without_effect(node, "what stands behind the engine's address has no effect", "remove it")
 
 
 def _without_effect(node: Node, what: str, instead: str) -> NoReturn:

@@ -9,6 +9,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
@@ -162,11 +164,53 @@ class TcpProbe:
         return None
 
 
+class ContainerProbe:
+    """Asks the engine for its container, in a thread of its own: the package `docker` waits for each answer."""
+
+    overlaps: ClassVar[bool] = False
+    """Each look is two requests, and the engine reads a dozen files for them."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        try:
+            self._by: Any = import_module("drillbook.target.probing.container")
+        except ModuleNotFoundError as error:
+            raise ValueError(f"the package {error.name} is missing: pip install 'drillbook[containers]'") from error
+        self._engine: Any = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def look(self) -> tuple[bool, int | None, object]:
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "drillbook-container")
+        try:
+            ok, value = await asyncio.get_running_loop().run_in_executor(self._thread, self._look)
+        except BaseException:
+            await self.close()
+            raise
+        return ok, None, value
+
+    def _look(self) -> tuple[bool, object]:
+        if self._engine is None:
+            self._engine = self._by.client(self._endpoint)
+        ok, value = self._by.look(self._engine, self._endpoint.container)
+        return ok, value
+
+    async def close(self) -> None:
+        """Leave a look that is late to its own time-out, and begin anew with the next one."""
+        thread, self._thread = self._thread, None
+        engine, self._engine = self._engine, None
+        if thread is not None:
+            thread.shutdown(wait=False, cancel_futures=True)
+        if engine is not None:
+            engine.close()
+
+
 _PROBES: Mapping[EndpointKind, Callable[[Endpoint], Probe]] = {
     EndpointKind.HTTP: HttpProbe,
     EndpointKind.REDIS: RedisProbe,
     EndpointKind.SQL: SqlProbe,
     EndpointKind.TCP: TcpProbe,
+    EndpointKind.CONTAINER: ContainerProbe,
 }
 
 

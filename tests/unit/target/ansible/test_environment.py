@@ -110,3 +110,11 @@ def test_a_user_without_a_home_reads_what_to_do(tmp_path: Path, monkeypatch: pyt
         plugin_folders(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert str(tmp_path / ".ansible/collections") in environment(tmp_path, tmp_path)["ANSIBLE_COLLECTIONS_PATH"]
+
+
+def test_a_play_finds_the_connection_to_containers_behind_those_of_the_repository(
+    tmp_path: Path, private: Path
+) -> None:
+    ours, of_drillbook = environment(tmp_path, private)["ANSIBLE_CONNECTION_PLUGINS"].split(os.pathsep)
+    assert ours == f"{tmp_path}/playbooks/connection_plugins"
+    assert (Path(of_drillbook) / "container.py").is_file()

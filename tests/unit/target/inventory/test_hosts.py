@@ -27,6 +27,8 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "sudo over ssh": ("ssh", {"connection": "ssh", "host": "10.0.0.7", "become": True}),
     "docker": ("docker", {"connection": "community.docker.docker", "remote_addr": "redis-1"}),
     "podman": ("podman", {"connection": "containers.podman.podman", "remote_user": "app"}),
+    "container": ("docker", {"connection": "container", "engine": "docker", "remote_addr": "redis-1"}),
+    "container of podman": ("podman", {"connection": "container", "engine": "podman"}),
 }
 
 
@@ -113,3 +115,18 @@ def test_the_container_is_the_one_that_the_inventory_names(host: Any) -> None:
     said = host("docker", '#!/bin/sh\necho "$@"\n')
     with pytest.raises(CouldNotLookError, match=r"exec redis-1 /bin/sh -c"):
         said.run("true")
+
+
+@pytest.mark.parametrize(("engine", "variable"), [("docker", "DOCKER_HOST"), ("podman", "CONTAINER_HOST")])
+def test_an_engine_is_asked_where_the_inventory_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, variable: str
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv(variable, raising=False)
+    program = tmp_path / engine
+    program.write_text(f'#!/bin/sh\necho "${variable}" >&2\nexit 1\n')
+    program.chmod(0o755)
+    for url, said in (("unix:///srv/lab/docker.sock", "unix:///srv/lab/docker.sock"), (None, "")):
+        connection = {"connection": "container", "engine": engine, "engine_url": url}
+        with pytest.raises(CouldNotLookError, match=rf"over {engine} \(status 1\): {said}$"):
+            look_at("web", connection, tmp_path, deadline_s=10.0).run("true")

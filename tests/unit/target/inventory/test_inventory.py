@@ -110,8 +110,8 @@ def test_an_inventory_that_does_not_say_what_it_is_is_refused() -> None:
             {"drillbook_endpoints": {"api": {"kind": "http", "ulr": "http://x"}}},
             (
                 'drillbook_endpoints.api.ulr (ALL:13): there is no such key; did you mean "url"? '
-                "Known are ca, follow, headers, healthy, kind, looks_at_once, password, probe, samples_per_second, "
-                "sentinel, timeout, url, user."
+                "Known are ca, container, follow, headers, healthy, kind, looks_at_once, password, probe, "
+                "samples_per_second, sentinel, timeout, url, user."
             ),
         ),
         (
@@ -250,6 +250,10 @@ LOG_IN = "send them in headers, as Authorization"
         (
             {"kind": "tcp", "url": "tcp://x:25", "password": "hunter2hunter2"},
             "password (ALL:14): an endpoint of kind tcp does not use it: remove them, only a connection is opened.",
+        ),
+        (
+            {"kind": "tcp", "url": "tcp://x:25", "container": "api"},
+            "container (ALL:14): an endpoint of kind tcp does not use it: remove it.",
         ),
         (
             {"kind": "tcp", "url": "tcp://x:25", "ca": "ca.pem"},

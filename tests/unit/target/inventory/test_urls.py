@@ -50,6 +50,12 @@ WITHOUT_EFFECT = [
     ("http", "http://api/ä", "another character that no URL has"),
     ("tcp", "tcp://mail:25/queue", "path and query have no effect"),
     ("tcp", "tcp://mail:25?tls=1", "path and query have no effect"),
+    ("container", "unix:///run/docker.sock?api=1.41", "what stands behind the engine's address has no effect"),
+    ("container", "tcp://engine:2375/v1.41", "what stands behind the engine's address has no effect"),
+    ("container", "tcp://engine", "it names no port"),
+    ("container", "unix://run/docker.sock", "the URL of an engine's socket is like"),
+    ("container", "unix:///", "the URL of an engine's socket is like"),
+    ("container", "ssh://deploy@engine", "an endpoint of kind container has a URL like unix:///run/docker.sock"),
     ("sql", "postgresql://db/app#x", "the part after # has no effect"),
     ("sql", "postgresql://db/app?connect_timeout=9", 'use the key "timeout" of the endpoint'),
     ("sql", "postgresql://db/app?password=hunter2hunter2", 'use the key "password" of the endpoint'),
@@ -100,3 +106,14 @@ def test_so_it_is_where_work_is_submitted(url: str, says: str) -> None:
             drillbook_endpoints={"db": {"kind": "sql", "url": "postgresql://db/app"}},
             drillbook_work={"submit": {"url": url}, "completed": {"endpoint": "db", "query": "select"}},
         )
+
+
+@pytest.mark.parametrize("url", ["unix:///run/podman/podman.sock", "tcp://engine:2375"])
+def test_an_engine_is_at_a_socket_or_a_port(url: str) -> None:
+    made = endpoint(kind="container", url=url, container="api")
+    assert (made.url, made.container) == (url, "api")
+
+
+def test_an_engine_is_asked_for_a_container() -> None:
+    with pytest.raises(InventoryError, match='the key "container" is missing'):
+        endpoint(kind="container", url="unix:///run/docker.sock")

@@ -35,6 +35,8 @@ except ImportError:
     AnsibleEnvironment = None
 
 _CONNECTION_OPTIONS = {
+    "engine",
+    "engine_url",
     "host",
     "host_key_checking",
     "password",

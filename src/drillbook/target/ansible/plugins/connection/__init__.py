@@ -1,0 +1,1 @@
+"""Action plugins of Ansible."""
