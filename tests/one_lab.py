@@ -30,7 +30,6 @@ GROUPS = {
         "tests/hosts/test_drill.py",
         "tests/hosts/test_faults.py",
         "tests/hosts/test_machines.py",
-        "tests/hosts/test_staging_page.py",
         "tests/hosts/test_switch.py",
     ),
     "tests/drills/on_a_lab": (

@@ -50,6 +50,25 @@ def _runs_in_host_1(machines: Machines, unit: str) -> bool:
     return any((folder / "cgroup.procs").read_text().split() for folder in folders)
 
 
+def test_a_logind_that_ends_the_processes_of_a_session_is_told_before_anything_is_armed(machines: Machines) -> None:
+    assert "session-" in machines.ssh("host-2", "cat /proc/self/cgroup")
+    conf = "/etc/systemd/logind.conf.d"
+    machines.ssh("host-2", f"sudo mkdir -p {conf}; sudo tee {conf}/kill.conf", "[Login]\nKillUserProcesses=yes\n")
+    machines.ssh("host-2", "sudo systemctl restart systemd-logind")
+    fault = Fault(machines, "service_killed", target="worker-2")
+    refused = fault.tried("switch", drillbook_switch="armed", drillbook_switch_after=3600)
+    assert refused.returncode != 0
+    assert "logind ends all processes of deploy" in refused.stdout
+    assert timer(machines, "host-2") == ""
+    # and as the message says: it goes on with this user excluded
+    machines.ssh("host-2", f"sudo tee -a {conf}/kill.conf", "KillExcludeUsers=deploy root\n")
+    machines.ssh("host-2", "sudo systemctl restart systemd-logind")
+    fault.switch("armed")
+    assert "drillbook/switches" in timer(machines, "host-2")
+    fault.switch("disarmed")
+    machines.ssh("host-2", f"sudo rm -r {conf}; sudo systemctl restart systemd-logind")
+
+
 def test_a_switch_goes_on_after_a_reboot_and_fires(machines: Machines) -> None:
     fault = Fault(machines, "service_killed", target="worker-1")
     # a stopped unit would start at the boot: a machine that starts nothing by itself shows what the switch does

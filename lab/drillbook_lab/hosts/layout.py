@@ -24,6 +24,11 @@ ADDRESSES: Mapping[str, str] = {name: f"{NETWORK}.{11 + place}" for place, name 
 FRONT = "host-3"
 """The machine that users reach. A drill asks its proxy."""
 
+DATABASE = f"{NETWORK}.20"
+"""A second address of the front machine, at which the API reaches its database. A cut of the API from Redis drops what
+goes to the address of the Sentinel beside it.
+"""
+
 _WELL_KNOWN = {
     **{name: 6379 + place for place, name in enumerate(REDIS_NODES)},
     **{name: 26379 + place for place, name in enumerate(SENTINELS)},
@@ -67,7 +72,14 @@ def address_of(program: str) -> str:
 def address_of_link(name: str) -> str:
     """Where a link that listens for other machines does so."""
     server = _FOR_ALL[name]
+    if server == "postgres":
+        return DATABASE
     return ADDRESSES[FRONT] if server == "proxy" else address_of(_WITHIN.get(server, server))
+
+
+def _has(machine: str) -> set[str]:
+    """The addresses of a machine."""
+    return {ADDRESSES[machine], *([DATABASE] if machine == FRONT else [])}
 
 
 REACHED: Mapping[str, str] = {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS)}
@@ -99,12 +111,12 @@ def links(machine: str) -> dict[str, dict[str, Any]]:
         if link.client in clients(machine)
     }
     for name, server in _FOR_ALL.items():
-        if address_of_link(name) == ADDRESSES[machine]:
+        if address_of_link(name) in _has(machine):
             found[name] = {
                 "client": name.partition("-")[0],
                 "server": server,
                 "listen": PORTS[name],
-                "listen_host": ADDRESSES[machine],
+                "listen_host": address_of_link(name),
                 "upstream": PORTS[server],
                 "upstream_host": HOST,
                 "tls": name in _TLS,

@@ -25,7 +25,8 @@ SUITE, PYTHON = "bookworm", "3.11.2"
 ADMINISTRATOR = "deploy"
 """The user who logs in over ssh, and may use sudo."""
 PACKAGES = (
-    *("systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "procps"),
+    # with libpam-systemd each login is a session of logind
+    *("systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo", "iproute2", "iptables", "procps"),
     # what playbooks need there: modules for Redis and PostgreSQL, and deployments from a repository
     *("python3", "python3-redis", "python3-psycopg", "git"),
 )

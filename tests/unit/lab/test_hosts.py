@@ -44,6 +44,8 @@ def test_a_client_reaches_what_it_needs_through_the_proxy_beside_it() -> None:
                 assert link["upstream_host"] == (HOST if here else layout.address_of(server))
                 assert link["upstream"] == layout.PORTS[server]
     assert layout.links("host-3")["users-api"]["listen_host"] == layout.ADDRESSES["host-3"]
+    # what a cut of the API from Redis drops, by address
+    assert layout.links("host-3")["api-postgres"]["listen_host"] not in layout.REACHED.values()
 
 
 def test_no_two_listen_on_one_port() -> None:
