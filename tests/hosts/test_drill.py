@@ -23,4 +23,4 @@ def test_a_drill_and_its_controls_are_proven_over_ssh(machines: Machines, tmp_pa
     records = [json.loads(path.read_text()) for path in tmp_path.glob("*/content/drill.json")]
     assert {each["environment"]["name"] for each in records} == {machines.told["id"]}
     assert {each["outcome"] for each in records} == {"PASSED", "HELD"}
-    assert machines.ssh("host-3", "systemctl is-active postgres") == "active"
+    assert machines.ssh("host-4", "systemctl is-active postgres") == "active"

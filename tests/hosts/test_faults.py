@@ -95,10 +95,10 @@ def test_a_disk_is_full_until_the_file_is_away(machines: Machines) -> None:
     database = machines.told["postgres"]
     psql = f"sudo PGPASSFILE={database['folder']}/pgpass PGHOST=127.0.0.1 {database['bin']}/psql -U {database['user']}"
     write = f"{psql} -qAtX {database['database']} -c {json.dumps(f'BEGIN; INSERT INTO scenes {rows}; ROLLBACK')}"
-    assert "No space left" not in machines.ssh("host-3", write)
+    assert "No space left" not in machines.ssh("host-4", write)
     fault.run("inject")
-    assert machines.ssh("host-3", "df --output=avail / | tail -1").strip() == "0"
-    assert "No space left on device" in machines.ssh("host-3", write)
+    assert machines.ssh("host-4", "df --output=avail / | tail -1").strip() == "0"
+    assert "No space left on device" in machines.ssh("host-4", write)
     fault.run("undo")
-    assert int(machines.ssh("host-3", "df --output=avail -m / | tail -1")) > 500
-    assert "No space left" not in machines.ssh("host-3", write)
+    assert int(machines.ssh("host-4", "df --output=avail -m / | tail -1")) > 500
+    assert "No space left" not in machines.ssh("host-4", write)

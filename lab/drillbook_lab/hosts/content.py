@@ -15,7 +15,7 @@ import drillbook_lab
 from drillbook_lab.base.files import own
 from drillbook_lab.base.topology import HOST, WORKERS
 from drillbook_lab.hosts import layout
-from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED, address_of_link
+from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED, address_of
 from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, units
 from drillbook_lab.lifecycle.parts import configuration, history, postgres, releases, tls
 from drillbook_lab.lifecycle.parts.keys import Secrets
@@ -51,6 +51,11 @@ class Plan:
     def repository(self) -> Path:
         """The repository of the product, as it lies on each machine."""
         return self.state / "git" / "origin.git"
+
+    @property
+    def database_url(self) -> str:
+        """By which the API reaches its database. A drill reaches it there, too: it looks whether a session is taken."""
+        return postgres.url(PORTS["postgres"], postgres.APP_USER, self.keys.postgres_app, host=address_of("postgres"))
 
     @property
     def known_hosts(self) -> Path:
@@ -155,8 +160,9 @@ def _write_application(plan: Plan, home: Path, commits: Mapping[str, str], *name
     for site in ("site", "frontend", *workers):
         releases.lay_out(_folder(home / site), history.STABLE_FOLDER, commits)
     at_home = tls.TlsFiles(Path(HOME) / "tls")
-    for client, site, host in (("api", "site", address_of_link("api-postgres")), ("worker", "workers", HOST)):
-        url = postgres.url(PORTS[f"{client}-postgres"], postgres.APP_USER, plan.keys.postgres_app, host=host)
+    for client, site in (("api", "site"), ("worker", "workers")):
+        by_proxy = postgres.url(PORTS["worker-postgres"], postgres.APP_USER, plan.keys.postgres_app)
+        url = plan.database_url if client == "api" else by_proxy
         text = configuration.settings(
             client,
             ports=PORTS,

@@ -34,9 +34,7 @@ def contract(plan: Plan) -> dict[str, Any]:
             "key": keys.api_key,
             "sentinels": configuration.sentinels("api", PORTS),
             "attempts": configuration.ATTEMPTS,
-            "database_url": postgres.url(
-                PORTS["api-postgres"], postgres.APP_USER, keys.postgres_app, host=address_of_link("api-postgres")
-            ),
+            "database_url": plan.database_url,
             "settings": f"{HOME}/env/api.env",
         },
         "proxy": {"url": _http("drill-proxy")},

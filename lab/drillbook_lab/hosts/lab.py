@@ -16,7 +16,7 @@ from drillbook_lab.base import files
 from drillbook_lab.base.errors import LabError
 from drillbook_lab.hosts import content, kernel, needs, rootfs
 from drillbook_lab.hosts.contract import contract
-from drillbook_lab.hosts.layout import ADDRESSES, CONTROL, DATABASE, FRONT, MACHINES
+from drillbook_lab.hosts.layout import ADDRESSES, CONTROL, MACHINES
 from drillbook_lab.lifecycle import state as folder
 from drillbook_lab.lifecycle.progress import Progress, silent
 
@@ -27,7 +27,7 @@ _OWN = ("lab.json", _STARTING, "run.json", "ssh", "git")
 
 
 class HostsLab:
-    """A lab of three machines in a folder of its own."""
+    """A lab of machines in a folder of its own."""
 
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
@@ -72,8 +72,7 @@ class HostsLab:
         script = str(resources.files("drillbook_lab.hosts") / "machine.sh")
         for name, address in ADDRESSES.items():
             own = plan.of(name)
-            addresses = " ".join([address, *([DATABASE] if name == FRONT else [])])
-            wanted = [name, addresses, CONTROL, prefix, prefix, str(lower), str(own), str(DISK_MB), str(MEMORY_MB)]
+            wanted = [name, address, CONTROL, prefix, prefix, str(lower), str(own), str(DISK_MB), str(MEMORY_MB)]
             with (own.parent / "console.log").open("wb") as log:
                 subprocess.Popen(
                     ["unshare", "--mount", "--", "sh", script, *wanted],

@@ -1,9 +1,9 @@
 """Which part runs on which machine, and where it is reached: plain data.
 
-The API shares its machine with no node of Redis, because a cut of the API from Redis must not cut a node from the
-others. It shares its machine with no worker either, which would be cut from Redis with it. PostgreSQL does not share
-its machine with a node, because packets are dropped by address, whatever they are for. Each machine has a proxy of its
-own, as a sidecar. The programs on the machine reach Redis and PostgreSQL through it, and it terminates TLS.
+Packets are dropped by address, whatever they are for. So the API shares its machine with no node of Redis, with no
+worker, and not with PostgreSQL: a cut of the API from Redis must not cut a node from the others, a worker from Redis,
+or a worker from the database. Most machines have a proxy of their own, as a sidecar. The programs on the machine reach
+Redis and PostgreSQL through it, and it terminates TLS.
 """
 
 from collections.abc import Mapping
@@ -18,16 +18,12 @@ CONTROL = f"{NETWORK}.1"
 MACHINES: Mapping[str, tuple[str, ...]] = {
     "host-1": ("redis-1", "sentinel-1", "proxy", "worker-1"),
     "host-2": ("redis-2", "sentinel-2", "proxy", "worker-2", "worker-3"),
-    "host-3": ("sentinel-3", "postgres", "proxy", "sink", "web", "api", "alerting"),
+    "host-3": ("sentinel-3", "proxy", "sink", "web", "api", "alerting"),
+    "host-4": ("postgres",),
 }
 ADDRESSES: Mapping[str, str] = {name: f"{NETWORK}.{11 + place}" for place, name in enumerate(MACHINES)}
 FRONT = "host-3"
 """The machine that users reach. A drill asks its proxy."""
-
-DATABASE = f"{NETWORK}.20"
-"""A second address of the front machine, at which the API reaches its database. A cut of the API from Redis drops what
-goes to the address of the Sentinel beside it.
-"""
 
 _WELL_KNOWN = {
     **{name: 6379 + place for place, name in enumerate(REDIS_NODES)},
@@ -46,8 +42,6 @@ _FOR_ALL = {
     "users-cdn": "cdn",
     **{f"drill-{name}": name for name in ("sink", "smtp", "web", "proxy", *WORKERS)},
     **{link.name: link.server for link in LINKS if link.client == "drill" and link.tls},
-    # a drill looks whether the database takes sessions of the application, by the address in the API's settings
-    "api-postgres": "postgres",
 }
 """The links that listen for other machines, each to a server beside it. Those to Redis have TLS."""
 _TLS = {link.name for link in LINKS if link.tls}
@@ -72,14 +66,7 @@ def address_of(program: str) -> str:
 def address_of_link(name: str) -> str:
     """Where a link that listens for other machines does so."""
     server = _FOR_ALL[name]
-    if server == "postgres":
-        return DATABASE
     return ADDRESSES[FRONT] if server == "proxy" else address_of(_WITHIN.get(server, server))
-
-
-def _has(machine: str) -> set[str]:
-    """The addresses of a machine."""
-    return {ADDRESSES[machine], *([DATABASE] if machine == FRONT else [])}
 
 
 REACHED: Mapping[str, str] = {name: address_of(name) for name in (*REDIS_NODES, *SENTINELS)}
@@ -111,12 +98,12 @@ def links(machine: str) -> dict[str, dict[str, Any]]:
         if link.client in clients(machine)
     }
     for name, server in _FOR_ALL.items():
-        if address_of_link(name) in _has(machine):
+        if address_of_link(name) == ADDRESSES[machine]:
             found[name] = {
                 "client": name.partition("-")[0],
                 "server": server,
                 "listen": PORTS[name],
-                "listen_host": address_of_link(name),
+                "listen_host": ADDRESSES[machine],
                 "upstream": PORTS[server],
                 "upstream_host": HOST,
                 "tls": name in _TLS,

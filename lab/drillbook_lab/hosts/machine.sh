@@ -1,9 +1,9 @@
 #!/bin/sh
 # One machine, in the foreground: its network, its disk, its limits, and systemd-nspawn around its systemd.
-# usage: machine.sh NAME ADDRESSES CONTROL BRIDGE PREFIX LOWER_FOLDER FILES DISK_MB MEMORY_MB   (BRIDGE is a network namespace)
+# usage: machine.sh NAME ADDRESS CONTROL BRIDGE PREFIX LOWER_FOLDER FILES DISK_MB MEMORY_MB   (BRIDGE is a network namespace)
 # Started in a mount namespace of its own (unshare --mount): its disk is mounted nowhere else.
 set -eu
-name=$1 addresses=$2 control=$3 bridge=$4 prefix=$5 lower=$6 files=$7 disk=$8 memory=$9
+name=$1 address=$2 control=$3 bridge=$4 prefix=$5 lower=$6 files=$7 disk=$8 memory=$9
 for each in systemd unified memory pids cpu; do
   own=/sys/fs/cgroup/$each/$prefix/$name
   mkdir -p "$own"
@@ -14,7 +14,7 @@ net=$prefix-$name
 ip -n "$bridge" link add "v-$name" type veth peer name eth0 netns "$net"
 ip -n "$bridge" link set "v-$name" master br0 up
 ip -n "$net" link set lo up
-for each in $addresses; do ip -n "$net" addr add "$each/24" dev eth0; done
+ip -n "$net" addr add "$address/24" dev eth0
 ip -n "$net" link set eth0 up
 ip -n "$net" route add default via "$control"
 on=$(dirname "$files")/disk

@@ -21,7 +21,7 @@ from drillbook_lab.lifecycle import ready
 from drillbook_lab.lifecycle.parts import postgres
 
 WITHIN_S = 120.0
-"""Enough for three machines that start at once on two cores that do other things as well."""
+"""Enough for machines that start at once on two cores that do other things as well."""
 ON_THE_WAY = (*ready.TRANSIENT, subprocess.TimeoutExpired)
 
 
