@@ -131,7 +131,7 @@ def served_copy(shell: Shell, root: Path) -> Iterator[Shell]:
 
 def checkout(root: Path) -> None:
     """What a wheel is built from, and what features stand on."""
-    for name in ("src", "lab", "steps", "playbooks", "inventories", "features"):
+    for name in ("src", "lab", "steps", "playbooks", "inventories", "features", "containers", "machines"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, root)
