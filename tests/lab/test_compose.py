@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -86,6 +88,8 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Containers]
     lab = ComposeLab(tmp_path_factory.mktemp("c") / "compose")
     told = lab.up()
     yield Containers(lab, told, before)
+    # its containers and its mounts are there without it
+    os.kill(int((lab.state / "engine" / "pid").read_text()), signal.SIGKILL)
     lab.down()
     left = of_the_lab(this_machine(), told["id"])
     assert not any(left.values()), left
