@@ -24,9 +24,11 @@ from drillbook_lab.lifecycle.parts import history
 from drillbook_lab.lifecycle.progress import Progress, silent
 
 DISK_MB = 64
+_OF_DRILLS = ("backups", "kept", "leak")
+"""What drills write here, by `inventories/compose`."""
 _STARTING = "starting.json"
 """The contract of containers that are not ready yet."""
-_OWN = ("lab.json", _STARTING, "run.json", "git", "images", "engine", "project", "homes", "volume")
+_OWN = ("lab.json", _STARTING, "run.json", "git", "images", "engine", "project", "homes", "volume", *_OF_DRILLS)
 
 
 class ComposeLab:

@@ -144,3 +144,13 @@ def test_a_command_is_run_in_the_network_of_the_containers_with_their_docker(
     CliRunner().invoke(app, ["within", "--state", str(tmp_path), "--staging", "compose", "--", "docker", "ps"])
     path = os.pathsep.join([f"{tmp_path}/compose/engine/bin", "/usr/bin"])
     assert became == [["nsenter", "--net=/run/netns/drillbook-abc", "env", f"PATH={path}", "docker", "ps"]]
+
+
+def test_what_drills_have_written_goes_with_the_lab(tmp_path: Path) -> None:
+    lab = ComposeLab(tmp_path / "compose")
+    (lab.state / "backups").mkdir(parents=True)
+    (lab.state / "backups" / "backup_1.dump").touch()
+    (lab.state / "leak").touch()
+    (lab.state / "somebody-elses").touch()
+    lab.down()
+    assert sorted(path.name for path in lab.state.iterdir()) == [".lock", "somebody-elses"]
