@@ -165,7 +165,7 @@ def test_an_engine_starts_what_crashed_and_leaves_alone_what_was_killed_by_hand(
 
 
 def test_an_api_that_hangs_is_called_unhealthy(containers: Containers) -> None:
-    assert containers.look("api")["health"] == "healthy"
+    until(lambda: containers.look("api")["health"] == "healthy", what="the API", within_s=60)
     pid = containers.docker("inspect", "--format", "{{.State.Pid}}", "api")
     subprocess.run(["kill", "-STOP", pid], check=True)
     try:
