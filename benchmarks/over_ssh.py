@@ -146,7 +146,7 @@ def _looked(root: Path, line: str) -> list[str]:
     before, began_s, made = _cpu_s(), time.monotonic(), 0
     while (now_s := time.monotonic() - began_s) < _LOOKED_S:
         if made >= 100 * now_s:
-            time.sleep(0.001)
+            time.sleep(0.001)  # until the next look is due: a hundred a second
             continue
         hosts[made % 10].run("true")
         made += 1

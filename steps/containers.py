@@ -97,10 +97,9 @@ def port_is_taken_by_another(drill: Drill, deadline: float) -> None:
     port = variable(drill, "api", "drillbook_port")
 
     def holder() -> str:
-        ends = drill.last(END)
         if listening(host, port) == "nobody":
             return "nobody"
-        return "the API" if ends in (None, "runs") else "somebody else"
+        return "somebody else" if str(drill.last(END)).startswith("ended with") else "the API"
 
     drill.eventually(looked(f"who listens on port {port}", holder).is_("somebody else"), within=deadline)
 

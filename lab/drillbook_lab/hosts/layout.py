@@ -6,7 +6,7 @@ or a worker from the database. Most machines have a proxy of their own, as a sid
 Redis and PostgreSQL through it, and it terminates TLS.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from drillbook_lab.base.topology import HOST, LINKS, REDIS_NODES, SENTINELS, WORKERS
@@ -85,27 +85,38 @@ def clients(machine: str) -> set[str]:
 
 def links(machine: str) -> dict[str, dict[str, Any]]:
     """The links of a machine's proxy, as its configuration has them."""
-    found: dict[str, dict[str, Any]] = {
+    own = rows_of_clients(clients(machine), lambda server: HOST if server in MACHINES[machine] else address_of(server))
+    here = {name: server for name, server in _FOR_ALL.items() if address_of_link(name) == ADDRESSES[machine]}
+    return own | rows_for_others(here, ADDRESSES[machine])
+
+
+def rows_of_clients(clients: Collection[str], reached: Callable[[str], str]) -> dict[str, dict[str, Any]]:
+    """The links of these clients; `reached` gives the address of a server."""
+    return {
         link.name: {
             "client": link.client,
             "server": link.server,
             "listen": PORTS[link.name],
             "upstream": PORTS[link.server],
-            "upstream_host": HOST if link.server in MACHINES[machine] else address_of(link.server),
+            "upstream_host": reached(link.server),
             "tls": link.tls,
         }
         for link in LINKS
-        if link.client in clients(machine)
+        if link.client in clients
     }
-    for name, server in _FOR_ALL.items():
-        if address_of_link(name) == ADDRESSES[machine]:
-            found[name] = {
-                "client": name.partition("-")[0],
-                "server": server,
-                "listen": PORTS[name],
-                "listen_host": ADDRESSES[machine],
-                "upstream": PORTS[server],
-                "upstream_host": HOST,
-                "tls": name in _TLS,
-            }
-    return found
+
+
+def rows_for_others(servers: Mapping[str, str], address: str) -> dict[str, dict[str, Any]]:
+    """Links that listen at an address for others, each to a server beside it."""
+    return {
+        name: {
+            "client": name.partition("-")[0],
+            "server": server,
+            "listen": PORTS[name],
+            "listen_host": address,
+            "upstream": PORTS[server],
+            "upstream_host": HOST,
+            "tls": name in _TLS,
+        }
+        for name, server in servers.items()
+    }

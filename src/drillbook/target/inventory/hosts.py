@@ -156,14 +156,13 @@ class _Deadline(BaseBackend):
 
     def run_local(self, command: str, *args: str) -> CommandResult:
         command = self.quote(command, *args)
-        environment = {**os.environ, **self.environment, **({"SSHPASS": self.password} if self.password else {})}
         with subprocess.Popen(
             command,
             shell=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=self._variables(),
             start_new_session=True,  # no terminal to ask on, and one group to end
         ) as process:
             try:
@@ -175,6 +174,9 @@ class _Deadline(BaseBackend):
                     with suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
         return self.result(process.returncode, command.encode(), stdout, stderr)
+
+    def _variables(self) -> Mapping[str, str]:
+        return {**os.environ, **self.environment, **({"SSHPASS": self.password} if self.password else {})}
 
     def _late(self) -> CouldNotLookError:
         return CouldNotLookError(
@@ -206,8 +208,7 @@ class _Ssh(_Deadline, SshBackend):
     def run_ssh(self, command: str) -> CommandResult:
         if self._shell is None:
             words, values = self._build_ssh_command("exec /bin/sh")
-            environment = os.environ | ({"SSHPASS": self.password} if self.password else {})
-            self._shell = Shell(self.quote(" ".join(words), *values), environment)
+            self._shell = Shell(self.quote(" ".join(words), *values), self._variables())
         try:
             ended = self._shell.run(command, self.deadline_s)
         except subprocess.TimeoutExpired as error:

@@ -50,7 +50,10 @@ class Shell:
     def _asked(self, process: subprocess.Popen[bytes], command: str, until_s: float) -> Ended | None:
         """What a shell that was open answers; None when it is open no longer."""
         status, stdout, stderr = self._ask(process, command, until_s)
-        return None if status is None else Ended(status, stdout, stderr)
+        if status is not None:
+            return Ended(status, stdout, stderr)
+        _end(process)
+        return None
 
     def _asked_anew(self, command: str, until_s: float) -> Ended:
         self._process = process = subprocess.Popen(
@@ -73,7 +76,7 @@ class Shell:
     def _ask(self, process: subprocess.Popen[bytes], command: str, until_s: float) -> tuple[int | None, bytes, bytes]:
         """The status of a command and its output. The status is None when the shell ended before it told one."""
         assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-        mark = f"drillbook-{secrets.token_hex(8)}"
+        began_s, mark = time.monotonic(), f"drillbook-{secrets.token_hex(8)}"
         with suppress(BrokenPipeError):
             process.stdin.write(_SCRIPT.format(command=command, mark=mark).encode())
         said = {"stdout": b"", "stderr": b""}
@@ -85,7 +88,7 @@ class Shell:
                 if not ready:
                     self._process = None
                     _end(process)
-                    raise subprocess.TimeoutExpired(command, until_s)
+                    raise subprocess.TimeoutExpired(command, time.monotonic() - began_s)
                 for key, _ in ready:
                     piece = os.read(key.fd, _PIECE)
                     said[key.data] += piece

@@ -205,7 +205,9 @@ def test_a_kept_proof_that_was_not_judged_is_not_signed(root: Path, monkeypatch:
     path.write_text(dumps(newer))  # by somebody else, in the meantime
     assert command.kept(found) == []
     assert not attestation_of(path).exists()
-    path.write_text(dumps(found.standings[0].proof.as_json()))  # type: ignore[union-attr]
+    judged = found.standings[0].proof
+    assert judged is not None
+    path.write_text(dumps(judged.as_json()))
     assert command.kept(found) == [path]
     assert attestation_of(path).exists()
 

@@ -1,1 +1,1 @@
-"""Action plugins of Ansible."""
+"""Connection plugins of Ansible."""

@@ -1,3 +1,5 @@
+# mypy: disable-error-code="import-untyped,misc"
+# (ansible-core is not typed)
 """`ansible_connection: container`: tasks in a container, by the command line of Docker or Podman.
 
 The rule: a container that does not run is unreachable, and never failed. The status of `exec` does not tell this: it is
@@ -13,9 +15,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure, AnsibleError  # type: ignore[import-untyped]
-from ansible.module_utils.common.text.converters import to_bytes, to_text  # type: ignore[import-untyped]
-from ansible.plugins.connection import ConnectionBase  # type: ignore[import-untyped]
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.common.text.converters import to_bytes, to_text
+from ansible.plugins.connection import ConnectionBase
 
 DOCUMENTATION = """
 name: container
@@ -57,7 +59,7 @@ _ADDRESS = {"docker": ("--host",), "podman": ("--remote", "--url")}
 _RUNS = "{{.State.Running}} {{.State.Paused}}"
 
 
-class Connection(ConnectionBase):  # type: ignore[misc]
+class Connection(ConnectionBase):
     """A way into one container."""
 
     transport = "container"
